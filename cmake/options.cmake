@@ -1,0 +1,42 @@
+# Compiler settings that hold for all of our code, and the helpers that the folders' CMakeLists.txt use.
+
+find_program(CCACHE ccache)
+if(CCACHE)
+    set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+    set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
+endif()
+
+set(CUBELINK_SANITIZE "" CACHE STRING "Sanitizers to build with, as for -fsanitize=")
+option(CUBELINK_FUZZ "Build the libFuzzer targets (clang)" OFF)
+
+add_library(cubelink_flags INTERFACE)
+target_include_directories(cubelink_flags INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/generated)
+target_compile_options(cubelink_flags INTERFACE -Wall -Wextra -Werror)
+# Floating point: no contraction to fused multiply-add behind our back, so that scalar and SIMD kernels agree on every machine.
+target_compile_options(cubelink_flags INTERFACE -ffp-contract=off)
+# Standalone Asio, and msgpack-c without Boost.
+target_compile_definitions(cubelink_flags INTERFACE ASIO_STANDALONE MSGPACK_NO_BOOST)
+
+if(CUBELINK_SANITIZE)
+    add_compile_options(-fsanitize=${CUBELINK_SANITIZE} -fno-omit-frame-pointer -g1)
+    add_link_options(-fsanitize=${CUBELINK_SANITIZE})
+    if(CUBELINK_SANITIZE MATCHES "undefined")
+        add_compile_options(-fno-sanitize-recover=undefined)
+    endif()
+endif()
+
+# cubelink_library(NAME SOURCES … [PUBLIC libraries…] [PRIVATE libraries…])
+function(cubelink_library name)
+    cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+    add_library(${name} STATIC ${ARG_SOURCES})
+    target_link_libraries(${name} PUBLIC cubelink_flags ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
+endfunction()
+
+# cubelink_test(NAME SOURCES … LIBRARIES …): a doctest program in build/<preset>/tests/, run by ctest under NAME.
+function(cubelink_test name)
+    cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES" ${ARGN})
+    add_executable(${name} ${ARG_SOURCES} ${CMAKE_SOURCE_DIR}/tests/support/doctest_main.cpp)
+    target_link_libraries(${name} PRIVATE cubelink_flags ${ARG_LIBRARIES} Threads::Threads)
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+    add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+endfunction()

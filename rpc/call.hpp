@@ -1,0 +1,58 @@
+#pragma once
+/// One call on its way through the server: the request, who made it, and the one way to answer it.
+
+#include "rpc/message.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace cubelink::rpc {
+
+/// The connection that a call came from, as methods may see it. Thread-safe; outlives the socket while somebody holds it.
+class Peer {
+public:
+    virtual ~Peer() = default;
+    /// Unique in the process, never reused, not 0.
+    virtual std::uint64_t id() const = 0;
+    /// The wslink client id ("c" and 32 letters); also ICD connections have one.
+    virtual const std::string& client_id() const = 0;
+    /// False once the socket is gone: long work for this peer alone can stop.
+    virtual bool connected() const = 0;
+};
+
+/// A call waiting for its answer. Shared; the first answer counts, later ones are ignored. If the last reference goes without an
+/// answer, the call fails with method_failed, so that no client ever waits for ever. answer() and fail() may be called from any
+/// thread, at once or later; answers leave in the order of the calls of a connection unless the method is long work.
+class Call {
+public:
+    using Answer = std::function<void(Reply&&)>;
+
+    Call(Request request, std::shared_ptr<Peer> peer, Answer answer);
+    ~Call();
+    Call(const Call&) = delete;
+    Call& operator=(const Call&) = delete;
+
+    const Request& request() const { return request_; }
+    const std::shared_ptr<Peer>& peer() const { return peer_; }
+
+    void answer(Value result);
+    void answer(BodyPtr result); // nullptr: null
+    void fail(Error error);
+    void fail(int code, std::string message) { fail(Error{code, std::move(message), {}}); }
+    /// method_failed with wslink's message and data {method, exception}.
+    void fail_with_exception(std::string_view what);
+
+private:
+    Request request_;
+    std::shared_ptr<Peer> peer_;
+    Answer answer_;
+    std::atomic<bool> answered_{false};
+    void send(Reply&& reply);
+};
+using CallPtr = std::shared_ptr<Call>;
+
+} // namespace cubelink::rpc

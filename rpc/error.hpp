@@ -1,0 +1,42 @@
+#pragma once
+/// Errors of a call, as JSON-RPC has them. The codes are those of wslink (see docs/wslink.md).
+
+#include "rpc/value.hpp"
+
+#include <stdexcept>
+#include <string>
+
+namespace cubelink::rpc {
+
+namespace code {
+inline constexpr int not_authenticated = -32000;
+inline constexpr int method_failed = -32001;
+inline constexpr int result_not_encodable = -32002;
+inline constexpr int unknown_method = -32601;
+inline constexpr int bad_arguments = -32602;
+} // namespace code
+
+struct Error {
+    int code = code::method_failed;
+    std::string message;
+    Value data; // null: not sent
+};
+
+/// Thrown by a method to fail with a code of its own. Any other exception becomes method_failed.
+class CallError : public std::runtime_error {
+public:
+    CallError(int code, const std::string& message, Value data = {})
+        : std::runtime_error(message), error_{code, message, std::move(data)} {}
+    const Error& error() const { return error_; }
+
+private:
+    Error error_;
+};
+
+/// bad_arguments; the message begins with the path of the field that is wrong.
+class BadArguments : public CallError {
+public:
+    explicit BadArguments(const std::string& message) : CallError(code::bad_arguments, message) {}
+};
+
+} // namespace cubelink::rpc

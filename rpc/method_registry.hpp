@@ -1,0 +1,48 @@
+#pragma once
+/// The methods that clients may call, by name.
+///
+///     registry.add("myprotocol.add", {"numbers"}, [](std::vector<double> numbers) { return sum(numbers); });
+///     registry.add("bench.kw", {"a", {"b", 2}, keyword_only("c", 3)}, [](Value a, Value b, Value c) { return Array{a, b, c}; });
+///     registry.add_generic("carta.open.file", handler);
+///
+/// Filled before the server listens, read-only after that: find() may then be called from any thread.
+/// (Typed export lives in rpc/typed_method.hpp; this header is what the rest of the server needs.)
+
+#include "rpc/call.hpp"
+
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cubelink::rpc {
+
+enum class AnswerOrder {
+    in_order,  // the answer leaves after those of all earlier calls of the connection
+    when_done, // long work: the answer leaves when it is there
+};
+
+struct Method {
+    /// Called on the network thread: must not block. Keeps the CallPtr to answer later. May throw: the call then fails.
+    std::function<void(const CallPtr&)> run;
+    AnswerOrder order = AnswerOrder::in_order;
+};
+
+class MethodRegistry {
+public:
+    /// Throws std::logic_error if the name is taken.
+    void add_generic(std::string name, std::function<void(const CallPtr&)> run, AnswerOrder order = AnswerOrder::in_order);
+
+    /// nullptr if there is none.
+    const Method* find(std::string_view name) const;
+    std::vector<std::string> names() const;
+
+    /// Runs the method of the call's request: unknown names and exceptions become the error replies of wslink.
+    void dispatch(const CallPtr& call) const;
+
+private:
+    std::map<std::string, Method, std::less<>> methods_;
+};
+
+} // namespace cubelink::rpc
