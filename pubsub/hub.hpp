@@ -12,6 +12,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace cubelink::pubsub {
@@ -30,6 +31,12 @@ public:
     void attach(GroupId group, std::shared_ptr<Receiver> receiver);
     void detach(std::uint64_t receiver_id);
 
+    /// What a connection wants to hear, see pubsub/subscription.hpp. A receiver that is not attached has no subscriptions.
+    /// Throws rpc::BadArguments.
+    void subscribe(std::uint64_t receiver_id, const std::string& topic, const rpc::Value& filter = {});
+    bool unsubscribe(std::uint64_t receiver_id, const std::string& topic);
+    rpc::Value subscriptions(std::uint64_t receiver_id) const;
+
     /// `view_of`: id of the connection whose view asked for it; 0: for the whole group. A publication of a view goes to that
     /// connection, and to others that subscribed to the topic with the filter {"view": "any"}.
     void publish(GroupId group, const rpc::PublicationPtr& publication, const Delivery& delivery = {}, std::uint64_t view_of = 0);
@@ -41,6 +48,9 @@ public:
     /// and when the last one stops. Set before use.
     std::function<void(GroupId, const std::string& topic)> on_first_listener;
     std::function<void(GroupId, const std::string& topic)> on_last_listener_gone;
+
+    /// Publications so far by topic, for the metrics; topics beyond the first 200 are counted together under "other".
+    std::vector<std::pair<std::string, std::uint64_t>> publications_by_topic() const;
 
 private:
     struct Impl;

@@ -1,0 +1,153 @@
+#pragma once
+/// What waits for one connection: a bounded queue of encoded messages, and the order in which answers leave.
+///
+/// push() and answer() may be called from any thread; take() on the network thread only. Bytes are counted with a fixed overhead
+/// for each message, so that a million small ones are not free. Once a message that must arrive no longer fits, the outbox is
+/// *overflowed*: it forgets everything, takes nothing more, and its connection is to be closed with 1013.
+///
+/// The order of answers: calls take a ticket when they come, and their answers leave in the order of the tickets. An answer that is
+/// given before that of an earlier ticket is held, and everything pushed after it waits behind it: what a call published never
+/// overtakes its answer. Answers without a ticket (long work) are not held.
+
+#include "pubsub/delivery.hpp"
+#include "rpc/message.hpp"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+namespace cubelink::pubsub {
+
+class Outbox;
+
+/// Bytes that wait for all connections together, and what became of messages. Thread-safe; shared by all outboxes.
+/// When the process's limit is reached, the fullest outbox overflows, whoever's message it was that did not fit.
+class OutboxBudget {
+public:
+    explicit OutboxBudget(std::size_t limit) : limit_(limit) {}
+    std::size_t limit() const { return limit_; }
+    std::size_t used() const { return used_.load(std::memory_order_relaxed); }
+
+    std::atomic<std::uint64_t> pushed{0};    // messages taken in
+    std::atomic<std::uint64_t> dropped{0};   // droppable ones left out under pressure
+    std::atomic<std::uint64_t> merged{0};    // replaced by a newer one with the same key
+    std::atomic<std::uint64_t> overtaken{0}; // of tile sets that a newer generation made superfluous
+    std::atomic<std::uint64_t> overflows{0}; // connections that did not read and were given up
+
+private:
+    friend class Outbox;
+    const std::size_t limit_;
+    std::atomic<std::size_t> used_{0};
+    std::mutex mutex_;
+    std::vector<Outbox*> outboxes_;
+
+    void enter(Outbox* outbox);
+    void leave(Outbox* outbox);
+    /// Has the fullest outbox overflow. False if none holds anything.
+    bool relieve();
+};
+
+class Outbox {
+public:
+    /// What became of a message.
+    enum class Pushed { queued, left_out, closed };
+    using Ticket = std::uint64_t;
+
+    /// Cost of a message beyond its bytes.
+    static constexpr std::size_t overhead = 256;
+
+    /// `limit` in bytes. A message larger than the limit is still taken when nothing else waits.
+    Outbox(std::size_t limit, std::shared_ptr<OutboxBudget> budget);
+    ~Outbox();
+    Outbox(const Outbox&) = delete;
+    Outbox& operator=(const Outbox&) = delete;
+
+    Pushed push(rpc::EncodedPtr message, const Delivery& delivery = {});
+
+    /// The next place in the order of answers.
+    Ticket open_ticket();
+    /// The answer of the call with this ticket; nullptr: it has none to send. Each ticket is answered once.
+    Pushed answer(Ticket ticket, rpc::EncodedPtr message);
+    /// An answer outside of the order: ahead of what is held.
+    Pushed answer_unordered(rpc::EncodedPtr message);
+    /// Calls whose tickets are open.
+    std::size_t open_tickets() const;
+
+    /// Frames to send next, in order, no more than `max_frames` and, but for the first, `max_bytes`. A message of several frames may
+    /// be handed out in parts; nothing comes between them. Empty if nothing is ready.
+    std::vector<rpc::WireFrame> take(std::size_t max_frames, std::size_t max_bytes);
+    /// Whether take() would give nothing.
+    bool idle() const;
+
+    bool overflowed() const;
+    /// Bytes that wait, overhead included.
+    std::size_t used() const { return used_.load(std::memory_order_relaxed); }
+    std::size_t limit() const { return limit_; }
+    /// Bytes of payload that take() has handed out so far.
+    std::uint64_t taken_bytes() const { return taken_bytes_.load(std::memory_order_relaxed); }
+
+    /// The connection is gone: forgets everything and takes nothing more.
+    void close();
+
+private:
+    struct Item {
+        rpc::EncodedPtr message;
+        DeliveryClass delivery_class = DeliveryClass::must_arrive;
+        bool set_end = false;
+        std::uint64_t set_id = 0, generation = 0;
+        std::string key; // of a replaceable message, or of a set
+        std::uint64_t sequence = 0;
+    };
+    using Items = std::list<Item>;
+    using Position = Items::iterator;
+    struct Replaceable { // the messages of one key that wait: at most two, see push()
+        Position first, last;
+    };
+    struct SetKey {
+        std::uint64_t generation = 0;
+        std::size_t waiting = 0; // messages of sets with this key
+    };
+
+    const std::size_t limit_;
+    const std::shared_ptr<OutboxBudget> budget_;
+    std::atomic<std::size_t> used_{0};
+    std::atomic<std::uint64_t> taken_bytes_{0};
+
+    mutable std::mutex mutex_;
+    Items items_;
+    Position held_;            // the first item that may not leave yet, always the answer of a ticket; or end()
+    std::size_t next_frame_ = 0; // of the first item: frames before it have left
+    std::uint64_t sequence_ = 0, last_must_arrive_ = 0;
+    std::size_t droppables_ = 0; // waiting
+    std::unordered_map<std::string, Replaceable> replaceables_;
+    std::unordered_map<std::string, SetKey> sets_;
+    std::unordered_set<std::uint64_t> begun_; // sets of which something has left and the end has not
+    Ticket next_ticket_ = 0, next_answer_ = 0;
+    std::map<Ticket, Position> held_answers_; // end(): an answer that sends nothing
+    bool closed_ = false, overflowed_ = false;
+
+    friend class OutboxBudget;
+    static std::size_t cost(const rpc::EncodedPtr& message) { return message->bytes + overhead; }
+    Pushed insert(Position before, rpc::EncodedPtr&& message, const Delivery& delivery, std::unique_lock<std::mutex>& lock);
+    bool make_room(std::size_t bytes, bool must, std::unique_lock<std::mutex>& lock);
+    bool under_pressure(std::size_t bytes) const;
+    void remove(Position position);
+    void forget_index(Position position);
+    void remove_droppables();
+    void remove_older_sets(const std::string& set_key, std::uint64_t generation);
+    void release_answers();
+    void charge(std::size_t bytes);
+    void refund(std::size_t bytes);
+    void overflow(std::unique_lock<std::mutex>& lock);
+    void clear(std::unique_lock<std::mutex>& lock);
+};
+
+} // namespace cubelink::pubsub

@@ -1,0 +1,31 @@
+#include "pubsub/receiver.hpp"
+
+namespace cubelink::pubsub {
+
+Receiver::Receiver(std::uint64_t id, std::unique_ptr<Outbox> outbox, std::function<void()> wake)
+    : id_(id), outbox_(std::move(outbox)), wake_(std::move(wake)) {}
+
+void Receiver::deliver(const rpc::Publication& publication, const Delivery& delivery) {
+    if (!dialect_) return;
+    if (auto encoded = publication.encoded_for(*dialect_)) push(std::move(encoded), delivery);
+}
+
+Outbox::Pushed Receiver::push(rpc::EncodedPtr message, const Delivery& delivery) {
+    const auto result = outbox_->push(std::move(message), delivery);
+    if (result != Outbox::Pushed::left_out) wake_();
+    return result;
+}
+
+bool Receiver::may_want(std::string_view topic, bool others_view) const {
+    if (!selective_.load(std::memory_order_acquire)) return !others_view;
+    const std::lock_guard lock(mutex_);
+    return subscription_.may_want(topic, others_view);
+}
+
+bool Receiver::wants(std::string_view topic, bool others_view, const Fields& fields) const {
+    if (!selective_.load(std::memory_order_acquire)) return !others_view;
+    const std::lock_guard lock(mutex_);
+    return subscription_.wants(topic, others_view, fields);
+}
+
+} // namespace cubelink::pubsub

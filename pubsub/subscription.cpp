@@ -1,0 +1,141 @@
+#include "pubsub/subscription.hpp"
+
+#include <algorithm>
+
+namespace cubelink::pubsub {
+
+using rpc::Array;
+using rpc::BadArguments;
+using rpc::Map;
+using rpc::Value;
+
+namespace {
+
+/// "imageBounds" → "image_bounds": filters may name fields as JavaScript does.
+std::string snake_case(std::string_view name) {
+    std::string result;
+    for (const char c : name) {
+        if (c >= 'A' && c <= 'Z') {
+            if (!result.empty()) result += '_';
+            result += static_cast<char>(c - 'A' + 'a');
+        } else {
+            result += c;
+        }
+    }
+    return result;
+}
+
+std::optional<double> number(const Value& value) {
+    if (const auto* i = value.get_if<std::int64_t>()) return static_cast<double>(*i);
+    if (const auto* u = value.get_if<std::uint64_t>()) return static_cast<double>(*u);
+    if (const auto* d = value.get_if<double>()) return *d;
+    return std::nullopt;
+}
+
+} // namespace
+
+bool same_value(const Value& a, const Value& b) {
+    if (a.storage().index() != b.storage().index()) {
+        const auto x = number(a), y = number(b);
+        return x && y && *x == *y;
+    }
+    if (const auto* x = a.get_if<Array>()) {
+        const auto& y = *b.get_if<Array>();
+        return std::equal(x->begin(), x->end(), y.begin(), y.end(), same_value);
+    }
+    if (const auto* x = a.get_if<Map>()) {
+        const auto& y = *b.get_if<Map>();
+        if (x->size() != y.size()) return false;
+        return std::all_of(x->begin(), x->end(), [&](const Map::Entry& entry) {
+            return std::any_of(y.begin(), y.end(), [&](const Map::Entry& other) {
+                return same_value(entry.first, other.first) && same_value(entry.second, other.second);
+            });
+        });
+    }
+    return a == b;
+}
+
+const Map* Fields::map() const {
+    if (!value_) {
+        try {
+            value_ = publication_.body() ? publication_.body()->value() : Value();
+        } catch (const std::exception&) {
+            value_ = Value(); // cannot be seen as a value: no filter matches it
+        }
+    }
+    return value_->get_if<Map>();
+}
+
+void Subscription::subscribe(std::string topic, const Value& filter) {
+    if (topic.empty()) throw BadArguments("topic: must not be empty");
+    if (topic.size() > 256) throw BadArguments("topic: longer than 256 bytes");
+    Entry entry{std::move(topic), {}, false, filter.is_null() ? Value(Map{}) : filter};
+    const auto* fields = entry.filter.get_if<Map>();
+    if (!fields) throw BadArguments("filter: expected a map, got " + rpc::brief(filter));
+    for (const auto& [key, value] : *fields) {
+        const auto* name = key.get_if<std::string>();
+        if (!name) throw BadArguments("filter: names of fields are strings, got " + rpc::brief(key));
+        if (*name == "view") {
+            const auto* view = value.get_if<std::string>();
+            if (!view || *view != "any") throw BadArguments("filter.view: expected \"any\", got " + rpc::brief(value));
+            entry.any_view = true;
+        } else {
+            entry.fields.append(*name, value);
+        }
+    }
+    selective_ = true;
+    const bool known = std::any_of(entries_.begin(), entries_.end(), [&](const Entry& other) {
+        return other.topic == entry.topic && same_value(other.filter, entry.filter);
+    });
+    if (known) return;
+    if (entries_.size() >= limit) throw BadArguments("topic: too many subscriptions, at most " + std::to_string(limit));
+    entries_.push_back(std::move(entry));
+}
+
+bool Subscription::unsubscribe(std::string_view topic) {
+    return std::erase_if(entries_, [&](const Entry& entry) { return entry.topic == topic; }) > 0;
+}
+
+Value Subscription::list() const {
+    Array result;
+    for (const auto& entry : entries_) result.push_back(Map{{"topic", entry.topic}, {"filter", entry.filter}});
+    return result;
+}
+
+bool Subscription::names(std::string_view topic) const {
+    return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.topic == topic; });
+}
+
+std::vector<std::string> Subscription::topics() const {
+    std::vector<std::string> result;
+    for (const auto& entry : entries_) result.push_back(entry.topic);
+    std::sort(result.begin(), result.end());
+    result.erase(std::unique(result.begin(), result.end()), result.end());
+    return result;
+}
+
+bool Subscription::may_want(std::string_view topic, bool others_view) const {
+    if (!selective_) return !others_view;
+    return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+        return entry.topic == topic && (!others_view || entry.any_view);
+    });
+}
+
+bool Subscription::wants(std::string_view topic, bool others_view, const Fields& fields) const {
+    if (!selective_) return !others_view;
+    const auto matches = [&](const Entry& entry) {
+        if (entry.topic != topic || (others_view && !entry.any_view)) return false;
+        if (entry.fields.empty()) return true;
+        const Map* map = fields.map();
+        if (!map) return false;
+        return std::all_of(entry.fields.begin(), entry.fields.end(), [&](const Map::Entry& wanted) {
+            const auto& name = *wanted.first.get_if<std::string>();
+            const Value* value = map->find(name);
+            if (!value) value = map->find(snake_case(name));
+            return value && same_value(*value, wanted.second);
+        });
+    };
+    return std::any_of(entries_.begin(), entries_.end(), matches);
+}
+
+} // namespace cubelink::pubsub

@@ -1,0 +1,70 @@
+#pragma once
+/// What one connection wants to hear.
+///
+/// wslink clients do not tell a server what they subscribe to, so a connection hears all topics of its group until its first
+/// subscribe(). From then on it hears what it has subscribed to and nothing else, also after it has unsubscribed from everything.
+///
+/// Not synchronised: Receiver guards it.
+
+#include "rpc/message.hpp"
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cubelink::pubsub {
+
+/// The fields of a publication for filters to look at: its body as a map, made when first asked for and then kept.
+/// One for each publish(), used by one thread.
+class Fields {
+public:
+    explicit Fields(const rpc::Publication& publication) : publication_(publication) {}
+    /// nullptr if the body is not a map.
+    const rpc::Map* map() const;
+
+private:
+    const rpc::Publication& publication_;
+    mutable std::optional<rpc::Value> value_;
+};
+
+class Subscription {
+public:
+    /// More than so many subscriptions of one connection are refused.
+    static constexpr std::size_t limit = 1000;
+
+    /// `filter` is a map: names of fields and the values that they must have, all of them; and `{"view": "any"}`, which stands for
+    /// itself: also what was published for other connections' views. null is the empty filter. Several subscriptions to one topic add up.
+    /// Throws rpc::BadArguments.
+    void subscribe(std::string topic, const rpc::Value& filter);
+    /// False if there was no subscription to this topic.
+    bool unsubscribe(std::string_view topic);
+    /// A list of {topic, filter}, in the order in which they came.
+    rpc::Value list() const;
+
+    /// False until the first subscribe(): everything is heard.
+    bool selective() const { return selective_; }
+    bool names(std::string_view topic) const;
+    /// The names of all topics that are subscribed to, each once.
+    std::vector<std::string> topics() const;
+
+    /// Whether a publication on `topic` may be wanted, fields not looked at. `others_view`: it is for another connection's view.
+    bool may_want(std::string_view topic, bool others_view) const;
+    bool wants(std::string_view topic, bool others_view, const Fields& fields) const;
+
+private:
+    struct Entry {
+        std::string topic;
+        rpc::Map fields;
+        bool any_view = false;
+        rpc::Value filter; // as the client gave it
+    };
+    bool selective_ = false;
+    std::vector<Entry> entries_;
+};
+
+/// Whether two values are the same to a filter: numbers by their value (1 is 1.0), everything else by kind and content.
+bool same_value(const rpc::Value& a, const rpc::Value& b);
+
+} // namespace cubelink::pubsub
