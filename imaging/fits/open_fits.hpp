@@ -1,0 +1,58 @@
+#pragma once
+/// FITS files: what is in them, and images opened for reading. Free functions, any thread. All take paths of regular files (others are
+/// refused without blocking) and throw ImageError with a message fit for a user, or Cancelled.
+
+#include "imaging/cancel.hpp"
+#include "imaging/image_info.hpp"
+#include "imaging/image_source.hpp"
+#include "imaging/wcs.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace cubelink::imaging {
+
+struct OpenOptions {
+    std::string name;                      // shown to the user; empty: the last part of the path
+    std::string scratch = "/tmp";          // folder where gzipped images are inflated
+    CancelToken cancel;
+    std::function<void(double)> progress;  // 0 to 1, while something is inflated; called on the calling thread
+    bool support_aips_beam = false;        // take a beam from HISTORY if the header has none
+    int threads = 1;
+};
+
+struct FitsImage {
+    std::shared_ptr<const ImageSource> source;
+    ImageInfo info;
+    std::shared_ptr<const Wcs> wcs; // nullptr if the header has no usable world coordinates
+};
+
+/// `hdu`: number as text ("0" is the primary one), an EXTNAME, or "" for the first HDU that has an image.
+FitsImage open_fits(const std::string& path, const std::string& hdu, const OpenOptions& options = {});
+
+/// One HDU that holds an image: the primary one with NAXIS ≥ 2, IMAGE extensions, and tile-compressed images.
+struct HduSummary {
+    int number = 0;
+    std::string extname;
+    int bitpix = 0;
+    std::vector<std::int64_t> axes;
+    bool compressed = false;
+};
+
+/// Reads headers only. A gzipped file is inflated as far as it needs, without touching the disk.
+std::vector<HduSummary> list_image_hdus(const std::string& path, const CancelToken& cancel = {});
+
+/// The header's facts without opening the data. `hdu` as for open_fits.
+ImageInfo read_info(const std::string& path, const std::string& hdu, const OpenOptions& options = {});
+
+/// Those of all image HDUs that can be opened, in file order. Throws the first one's error if none can.
+std::vector<ImageInfo> read_all_info(const std::string& path, const OpenOptions& options = {});
+
+enum class FileKind { unknown, fits, fits_gz, hdf5 };
+
+/// By the first bytes of the file (FITS, HDF5, gzip that holds a FITS file); unknown if it can't be read or is not a regular file. Throws nothing.
+FileKind sniff(const std::string& path) noexcept;
+
+} // namespace cubelink::imaging

@@ -1,0 +1,12 @@
+#pragma once
+/// Spelling of units. Pure functions, any thread.
+
+#include <string>
+#include <string_view>
+
+namespace cubelink::imaging {
+
+/// "JY/BEAM", "beam-1 Jy" and "Jy beam^-1" become "Jy/beam", "DEG" "deg", "HZ" "Hz", "KM/S" "km/s"; what is not known stays as it is.
+std::string normalise_unit(std::string_view unit);
+
+} // namespace cubelink::imaging
