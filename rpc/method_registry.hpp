@@ -11,6 +11,7 @@
 #include "rpc/call.hpp"
 
 #include <functional>
+#include <initializer_list>
 #include <map>
 #include <string>
 #include <string_view>
@@ -29,8 +30,14 @@ struct Method {
     AnswerOrder order = AnswerOrder::in_order;
 };
 
+class Parameter; // rpc/parameter.hpp
+
 class MethodRegistry {
 public:
+    /// Exports a C++ function with typed parameters: include rpc/typed_method.hpp, which defines this and says what types it takes.
+    template <class Function>
+    void add(std::string name, std::initializer_list<Parameter> parameters, Function function, AnswerOrder order = AnswerOrder::in_order);
+
     /// Throws std::logic_error if the name is taken.
     void add_generic(std::string name, std::function<void(const CallPtr&)> run, AnswerOrder order = AnswerOrder::in_order);
 

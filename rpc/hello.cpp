@@ -1,0 +1,42 @@
+#include "rpc/hello.hpp"
+
+#include "rpc/secret.hpp"
+
+namespace cubelink::rpc {
+
+namespace {
+
+Reply failure(const Request& request, int code, std::string message) {
+    return Reply{request.id, request.method, nullptr, Error{code, std::move(message), {}}};
+}
+
+} // namespace
+
+Hello::Hello(std::function<bool(std::string_view)> accepts) : accepts_(std::move(accepts)), client_id_("c" + random_letters(32)) {}
+
+bool Hello::brings_right_secret(const Request& request) const {
+    if (!accepts_) return true;
+    if (request.args.empty()) return false;
+    const auto* credentials = request.args.front().get_if<Map>();
+    const Value* secret = credentials ? credentials->find("secret") : nullptr;
+    const auto* text = secret ? secret->get_if<std::string>() : nullptr;
+    return text && accepts_(*text);
+}
+
+std::optional<Reply> Hello::receive(const Request& request, std::size_t max_message_size) {
+    if (!is_system_id(request.id)) {
+        if (authenticated_) return std::nullopt;
+        return failure(request, code::not_authenticated, "Unauthorized: Skip message processing");
+    }
+    if (request.method != "wslink.hello") return failure(request, code::unknown_method, "Unknown system method called");
+    if (!brings_right_secret(request)) {
+        ++wrong_secrets_;
+        return failure(request, code::not_authenticated, "Authentication failed");
+    }
+    authenticated_ = true;
+    Map result{{"clientID", client_id_}};
+    if (max_message_size > 0) result.append("maxMsgSize", max_message_size);
+    return Reply{request.id, request.method, body(std::move(result)), std::nullopt};
+}
+
+} // namespace cubelink::rpc

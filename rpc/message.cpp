@@ -1,0 +1,32 @@
+#include "rpc/message.hpp"
+
+#include "rpc/dialect.hpp"
+
+#include <atomic>
+
+namespace cubelink::rpc {
+
+namespace {
+
+std::string next_publication_id(const std::string& topic) {
+    static std::atomic<std::uint64_t> count{0};
+    return "publish:" + topic + ":" + std::to_string(count.fetch_add(1, std::memory_order_relaxed));
+}
+
+} // namespace
+
+Publication::Publication(std::string topic, BodyPtr body)
+    : topic_(std::move(topic)), body_(std::move(body)), id_(next_publication_id(topic_)) {}
+
+EncodedPtr Publication::encoded_for(const Dialect& dialect) const {
+    const std::uint32_t key = dialect.encoding_key();
+    // Held while encoding: whoever comes second wants these bytes and has nothing better to do than to wait for them.
+    std::lock_guard lock(mutex_);
+    for (const auto& [known, encoded] : cache_)
+        if (known == key) return encoded;
+    auto encoded = dialect.encode(*this);
+    cache_.emplace_back(key, encoded);
+    return encoded;
+}
+
+} // namespace cubelink::rpc

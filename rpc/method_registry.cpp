@@ -1,0 +1,38 @@
+#include "rpc/method_registry.hpp"
+
+#include <stdexcept>
+
+namespace cubelink::rpc {
+
+void MethodRegistry::add_generic(std::string name, std::function<void(const CallPtr&)> run, AnswerOrder order) {
+    const auto [position, added] = methods_.try_emplace(std::move(name), Method{std::move(run), order});
+    if (!added) throw std::logic_error("the method \"" + position->first + "\" is registered twice");
+}
+
+const Method* MethodRegistry::find(std::string_view name) const {
+    const auto position = methods_.find(name);
+    return position == methods_.end() ? nullptr : &position->second;
+}
+
+std::vector<std::string> MethodRegistry::names() const {
+    std::vector<std::string> names;
+    names.reserve(methods_.size());
+    for (const auto& [name, method] : methods_) names.push_back(name);
+    return names;
+}
+
+void MethodRegistry::dispatch(const CallPtr& call) const {
+    const Method* method = find(call->request().method);
+    if (!method) return call->fail(Error{code::unknown_method, "Unregistered method called", call->request().method});
+    try {
+        method->run(call);
+    } catch (const CallError& failure) {
+        call->fail(failure.error());
+    } catch (const std::exception& failure) {
+        call->fail_with_exception(failure.what());
+    } catch (...) {
+        call->fail_with_exception("an exception that is no std::exception");
+    }
+}
+
+} // namespace cubelink::rpc
