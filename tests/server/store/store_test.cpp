@@ -1,0 +1,178 @@
+#include "server/store/store.hpp"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <sqlite3.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+using namespace cubelink::server;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct Folder {
+    fs::path path;
+    Folder() {
+        char name[] = "/tmp/cubelink-store-XXXXXX";
+        path = mkdtemp(name);
+    }
+    ~Folder() { fs::remove_all(path); }
+    std::string file(const char* name = "store.sqlite") const { return (path / name).string(); }
+};
+
+std::string slurp(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+} // namespace
+
+TEST_CASE("items are kept by user, kind and name, also across openings") {
+    Folder folder;
+    {
+        auto store = Store::open(folder.file());
+        store->set("ann", StoreKind::layouts, "wide", R"({"a":1})");
+        store->set("ann", StoreKind::layouts, "wide", R"({"a":2})");
+        store->set("ann", StoreKind::snippets, "wide", R"({"b":1})");
+        store->set_all("bob", StoreKind::preferences, {{"theme", "\"dark\""}, {"version", "2"}});
+    }
+    auto store = Store::open(folder.file());
+    REQUIRE(store->list("ann", StoreKind::layouts).size() == 1);
+    CHECK(store->get("ann", StoreKind::layouts, "wide")->json == R"({"a":2})");
+    CHECK(store->get("ann", StoreKind::snippets, "wide")->json == R"({"b":1})");
+    CHECK_FALSE(store->get("bob", StoreKind::layouts, "wide"));
+    CHECK(store->list("ann", StoreKind::preferences).empty());
+    const auto preferences = store->list("bob", StoreKind::preferences);
+    REQUIRE(preferences.size() == 2);
+    CHECK(preferences[0].name == "theme");
+    CHECK(store->erase("bob", StoreKind::preferences, {"theme", "absent"}) == 1);
+    CHECK(store->list("bob", StoreKind::preferences).size() == 1);
+}
+
+TEST_CASE("names and values may hold anything") {
+    auto store = Store::in_memory();
+    const std::string odd = std::string("'; DROP TABLE items; --\0x", 25) + "\xc3\xa9%_";
+    store->set("ann", StoreKind::workspaces, odd, odd);
+    REQUIRE(store->get("ann", StoreKind::workspaces, odd));
+    CHECK(store->get("ann", StoreKind::workspaces, odd)->json == odd);
+}
+
+TEST_CASE("a workspace is shared by a key, and only by its owner") {
+    auto store = Store::in_memory();
+    store->set("ann", StoreKind::workspaces, "w", "{}");
+    const auto id = store->workspace_id("ann", "w");
+    REQUIRE(id);
+    CHECK_FALSE(store->share_workspace("bob", *id));
+    const auto key = store->share_workspace("ann", *id);
+    REQUIRE(key);
+    CHECK(store->share_workspace("ann", *id) == key);
+    CHECK(store->workspace_by_key(*key)->name == "w");
+    store->erase("ann", StoreKind::workspaces, {"w"});
+    CHECK_FALSE(store->workspace_by_key(*key));
+}
+
+TEST_CASE("snapshots of sessions") {
+    auto store = Store::in_memory();
+    store->save_session(0x7fffffff, {"ann", "/data", "one", 100});
+    store->save_session(0x7fffffff, {"ann", "/data", "two", 200});
+    REQUIRE(store->load_session(0x7fffffff));
+    CHECK(store->load_session(0x7fffffff)->state == "two");
+    store->forget_sessions_before(200);
+    CHECK(store->load_session(0x7fffffff));
+    store->forget_sessions_before(201);
+    CHECK_FALSE(store->load_session(0x7fffffff));
+}
+
+TEST_CASE("a file that is not ours, damaged or newer is refused and left as it is") {
+    Folder folder;
+    SUBCASE("text") { std::ofstream(folder.file()) << "these are not tables, and long enough to be looked at as a header of SQLite's: " << std::string(200, 'x'); }
+    SUBCASE("another program's database") {
+        sqlite3* other = nullptr;
+        sqlite3_open(folder.file().c_str(), &other);
+        sqlite3_exec(other, "CREATE TABLE theirs (a)", nullptr, nullptr, nullptr);
+        sqlite3_close(other);
+    }
+    SUBCASE("newer") {
+        Store::open(folder.file());
+        sqlite3* ours = nullptr;
+        sqlite3_open(folder.file().c_str(), &ours);
+        sqlite3_exec(ours, "PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE); PRAGMA journal_mode = DELETE", nullptr, nullptr, nullptr);
+        sqlite3_close(ours);
+    }
+    SUBCASE("damaged") {
+        {
+            auto store = Store::open(folder.file());
+            for (int i = 0; i < 500; ++i) store->set("ann", StoreKind::layouts, std::to_string(i), std::string(300, 'x'));
+        }
+        std::fstream file(folder.file(), std::ios::in | std::ios::out | std::ios::binary);
+        for (int page = 1; page < 12; ++page) {
+            file.seekp(page * 4096 + 3);
+            file << std::string(3000, '\x5a');
+        }
+    }
+    const auto before = slurp(folder.file());
+    std::string why;
+    try {
+        Store::open(folder.file());
+    } catch (const StoreError& error) { why = error.what(); }
+    INFO(why);
+    CHECK(why.find(folder.file()) != std::string::npos);
+    CHECK(slurp(folder.file()) == before);
+}
+
+TEST_CASE("only the user can read the file") {
+    Folder folder;
+    Store::open((folder.path / "made" / "here" / "s.sqlite").string());
+    struct stat info {};
+    REQUIRE(stat((folder.path / "made/here/s.sqlite").c_str(), &info) == 0);
+    CHECK((info.st_mode & 077) == 0);
+    CHECK_THROWS_AS(Store::open("/proc/nowhere/s.sqlite"), StoreError);
+}
+
+TEST_CASE("a process killed while it writes leaves a consistent store") {
+    Folder folder;
+    Store::open(folder.file());
+    for (int round = 0; round < 5; ++round) {
+        const pid_t child = fork();
+        if (child == 0) {
+            try {
+                auto store = Store::open(folder.file());
+                for (int i = 0;; ++i) // both names always change together
+                    store->set_all("ann", StoreKind::preferences, {{"a", std::to_string(i)}, {"b", std::to_string(i)}});
+            } catch (...) { _exit(1); }
+        }
+        usleep(60000);
+        kill(child, SIGKILL);
+        int status = 0;
+        waitpid(child, &status, 0);
+        REQUIRE(WIFSIGNALED(status));
+        auto store = Store::open(folder.file());
+        const auto a = store->get("ann", StoreKind::preferences, "a"), b = store->get("ann", StoreKind::preferences, "b");
+        REQUIRE(a.has_value() == b.has_value());
+        if (a) CHECK(a->json == b->json);
+    }
+}
+
+TEST_CASE("many threads and two openings write at once") {
+    Folder folder;
+    auto one = Store::open(folder.file()), two = Store::open(folder.file());
+    std::vector<std::thread> threads;
+    std::atomic<int> failures{0};
+    for (int t = 0; t < 4; ++t)
+        threads.emplace_back([&, t] {
+            for (int i = 0; i < 50; ++i) try {
+                    (t % 2 ? one : two)->set("u" + std::to_string(t), StoreKind::snippets, std::to_string(i), "{}");
+                } catch (const StoreError&) { ++failures; }
+        });
+    for (auto& thread : threads) thread.join();
+    CHECK(failures == 0);
+    for (int t = 0; t < 4; ++t) CHECK(one->list("u" + std::to_string(t), StoreKind::snippets).size() == 50);
+}
