@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
@@ -81,13 +82,20 @@ public:
     /// Calls whose tickets are open.
     std::size_t open_tickets() const;
 
+    /// One frame that is to be sent: `message->frames[frame]`.
+    struct Taken {
+        rpc::EncodedPtr message;
+        std::size_t frame = 0;
+    };
     /// Frames to send next, in order, no more than `max_frames` and, but for the first, `max_bytes`. A message of several frames may
-    /// be handed out in parts; nothing comes between them. Empty if nothing is ready.
-    std::vector<rpc::WireFrame> take(std::size_t max_frames, std::size_t max_bytes);
+    /// be handed out in parts; nothing comes between them. Empty if nothing is ready. Replaces what `frames` held.
+    void take(std::size_t max_frames, std::size_t max_bytes, std::vector<Taken>& frames);
     /// Whether take() would give nothing.
     bool idle() const;
 
     bool overflowed() const;
+    /// Called, outside of this outbox's lock, when the process's limit made it overflow on another one's behalf. Set before use.
+    std::function<void()> on_relieved;
     /// Bytes that wait, overhead included.
     std::size_t used() const { return used_.load(std::memory_order_relaxed); }
     std::size_t limit() const { return limit_; }
@@ -105,10 +113,11 @@ private:
         std::uint64_t set_id = 0, generation = 0;
         std::string key; // of a replaceable message, or of a set
         std::uint64_t sequence = 0;
+        std::size_t cost = 0; // what is charged for it and has not been given back
     };
     using Items = std::list<Item>;
     using Position = Items::iterator;
-    struct Replaceable { // the messages of one key that wait: at most two, see push()
+    struct Replaceable { // the messages of one key that wait: one or two, see push_replaceable()
         Position first, last;
     };
     struct SetKey {
@@ -123,10 +132,10 @@ private:
 
     mutable std::mutex mutex_;
     Items items_;
-    Position held_;            // the first item that may not leave yet, always the answer of a ticket; or end()
-    std::size_t next_frame_ = 0; // of the first item: frames before it have left
+    Position held_ = items_.end(); // the first item that may not leave yet, always the answer of a ticket; or end()
+    std::size_t next_frame_ = 0;   // of the first item: frames before it have left
     std::uint64_t sequence_ = 0, last_must_arrive_ = 0;
-    std::size_t droppables_ = 0; // waiting
+    std::size_t droppables_ = 0; // that wait
     std::unordered_map<std::string, Replaceable> replaceables_;
     std::unordered_map<std::string, SetKey> sets_;
     std::unordered_set<std::uint64_t> begun_; // sets of which something has left and the end has not
@@ -135,19 +144,19 @@ private:
     bool closed_ = false, overflowed_ = false;
 
     friend class OutboxBudget;
-    static std::size_t cost(const rpc::EncodedPtr& message) { return message->bytes + overhead; }
-    Pushed insert(Position before, rpc::EncodedPtr&& message, const Delivery& delivery, std::unique_lock<std::mutex>& lock);
-    bool make_room(std::size_t bytes, bool must, std::unique_lock<std::mutex>& lock);
-    bool under_pressure(std::size_t bytes) const;
+    using Lock = std::unique_lock<std::mutex>;
+    Pushed push_of_set(rpc::EncodedPtr&& message, const Delivery& delivery, Lock& lock);
+    Pushed push_replaceable(rpc::EncodedPtr&& message, const Delivery& delivery, Lock& lock);
+    Position insert(Position before, rpc::EncodedPtr&& message);
+    bool make_room(std::size_t bytes, bool must, Lock& lock);
     void remove(Position position);
-    void forget_index(Position position);
+    void leave_index(Position position);
     void remove_droppables();
     void remove_older_sets(const std::string& set_key, std::uint64_t generation);
-    void release_answers();
     void charge(std::size_t bytes);
     void refund(std::size_t bytes);
-    void overflow(std::unique_lock<std::mutex>& lock);
-    void clear(std::unique_lock<std::mutex>& lock);
+    void overflow();
+    void clear();
 };
 
 } // namespace cubelink::pubsub

@@ -3,7 +3,9 @@
 namespace cubelink::pubsub {
 
 Receiver::Receiver(std::uint64_t id, std::unique_ptr<Outbox> outbox, std::function<void()> wake)
-    : id_(id), outbox_(std::move(outbox)), wake_(std::move(wake)) {}
+    : id_(id), outbox_(std::move(outbox)), wake_(std::move(wake)) {
+    outbox_->on_relieved = wake_;
+}
 
 void Receiver::deliver(const rpc::Publication& publication, const Delivery& delivery) {
     if (!dialect_) return;
