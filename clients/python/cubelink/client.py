@@ -1,0 +1,236 @@
+"""The connection: calls, topics, and what is built from them. For asyncio; all of it belongs to one event loop."""
+
+import asyncio
+import collections
+import itertools
+import os
+import urllib.parse
+
+import numpy
+import websockets
+
+from . import wire
+from .image import Image
+
+Publication = collections.namedtuple("Publication", "topic message")
+
+
+def connect(url="ws://localhost:1234/ws", secret=None, session_id=0, **options):
+    """An asynchronous context manager (`async with connect(…) as client`), or awaitable for a Client that is to be closed.
+
+    url         the server's address: ws://host:port/ws, or the http://host:port/?token=… that it printed
+    secret      what the server printed as its token (default: the one in the url, or the environment's CUBELINK_AUTHKEY)
+    session_id  of a session to join; 0 makes a new one
+    options     for websockets.connect (ssl, extra_headers, …)
+    """
+    return _Connecting(url, secret, session_id, options)
+
+
+class _Connecting:
+    def __init__(self, url, secret, session_id, options):
+        parts = urllib.parse.urlsplit(url)
+        query = urllib.parse.parse_qs(parts.query)
+        if secret is None:
+            secret = query.get("token", [os.environ.get("CUBELINK_AUTHKEY", "")])[0]
+        scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
+        path = parts.path if parts.path.endswith("/ws") else parts.path.rstrip("/") + "/ws"
+        self._url = urllib.parse.urlunsplit((scheme, parts.netloc, path, "", ""))
+        self._secret, self._session_id, self._options = secret, session_id, options
+        self._client = None
+
+    async def _open(self):
+        socket = await websockets.connect(self._url, max_size=None, compression=None, **self._options)
+        client = Client(socket)
+        try:
+            await client._begin(self._secret, self._session_id)
+        except BaseException:
+            await client.close()
+            raise
+        return client
+
+    def __await__(self):
+        return self._open().__await__()
+
+    async def __aenter__(self):
+        self._client = await self._open()
+        return self._client
+
+    async def __aexit__(self, *_):
+        await self._client.close()
+
+
+class Client:
+    """One connection to a server, registered as a viewer. Attributes: `client_id`, `session_id`, `user`."""
+
+    def __init__(self, socket):
+        self._socket = socket
+        self._assembler = wire.Assembler()
+        self._numbers = itertools.count()
+        self._waiting = {}  # id → (future, method)
+        self._listeners = collections.defaultdict(set)  # topic → callables
+        self._frame_limit = wire.FIRST_LIMIT
+        self._error = None
+        self._explicit = False  # whether pubsub.subscribe has been called
+        self._files = itertools.count()
+        self.client_id = ""
+        self.session_id = 0
+        self._reader = asyncio.ensure_future(self._read())
+
+    async def _begin(self, secret, session_id):
+        hello = await self._request("system:c0:0", "wslink.hello", [{"secret": secret}], {})
+        self.client_id = hello["clientID"]
+        self._frame_limit = hello.get("maxMsgSize", wire.FRAME_LIMIT)
+        registered = await self.call("carta.register.viewer", {"session_id": session_id})
+        self.session_id = registered["session_id"]
+        self.user = {key: registered.get(key) for key in ("user_preferences", "user_layouts")}
+        if session_id:
+            state = await self.call("session.state")
+            self._files = itertools.count(state.get("next_file_id", 0))
+
+    async def close(self):
+        """Says good-bye: if this was the session's only connection, the session ends."""
+        await self._socket.close(1000)
+        self._reader.cancel()
+        try:
+            await self._reader
+        except asyncio.CancelledError:
+            pass
+        self._fail(wire.ConnectionLost("the connection was closed"))
+
+    # Calls
+
+    async def call(self, method, *args, **kwargs):
+        """Calls a method and returns its result; bytes, numpy scalars and arrays (as lists) may stand anywhere in the arguments.
+        Raises CallError if the server answers with an error, ConnectionLost if it does not answer any more."""
+        return await self._request(f"rpc:{self.client_id}:{next(self._numbers)}", method, list(args), kwargs)
+
+    def add_attachment(self, data):
+        """For code written for wslink's first generation: there, bytes travel beside the message. Here they are simply part of it."""
+        return bytes(data)
+
+    async def _request(self, request_id, method, args, kwargs):
+        if self._error:
+            raise self._error
+        future = asyncio.get_running_loop().create_future()
+        self._waiting[request_id] = future, method
+        try:
+            payload = wire.pack(_plain({"wslink": "1.0", "id": request_id, "method": method, "args": args, "kwargs": kwargs}))
+            for frame in wire.chunks(payload, self._frame_limit):
+                await self._socket.send(frame)
+            return await future
+        except websockets.ConnectionClosed as closed:
+            raise wire.ConnectionLost(_why(closed)) from None
+        finally:
+            self._waiting.pop(request_id, None)
+
+    # Topics
+
+    async def subscribe(self, topic, callback, filter=None):
+        """Calls `callback(message)` for each publication on the topic. From the first subscription on, the connection gets
+        nothing but what it has subscribed to."""
+        self._listeners[topic].add(callback)
+        await self.call("pubsub.subscribe", topic, filter or {})
+
+    async def unsubscribe(self, topic, callback):
+        self._listeners[topic].discard(callback)
+        if not self._listeners[topic]:
+            await self.call("pubsub.unsubscribe", topic)
+
+    def listen(self, *topics):
+        """A context manager that yields a queue of the Publications on these topics. It only listens to what comes: see subscribe()."""
+        return _Listening(self, topics)
+
+    # Reading
+
+    async def _read(self):
+        try:
+            async for frame in self._socket:
+                if isinstance(frame, bytes) and len(frame) > wire.HEADER.size:
+                    message = self._assembler.feed(frame)
+                    if message is not None:
+                        self._receive(message)
+            self._fail(wire.ConnectionLost("the server closed the connection"))
+        except websockets.ConnectionClosed as closed:
+            self._fail(wire.ConnectionLost(_why(closed)))
+        except (ValueError, wire.msgpack.UnpackException) as broken:
+            self._fail(wire.ConnectionLost(f"the server sent what cannot be read: {broken}"))
+
+    def _receive(self, message):
+        message_id = message.get("id", "")
+        if message_id in self._waiting:
+            future, method = self._waiting.pop(message_id)
+            if not future.done():
+                if "error" in message:
+                    future.set_exception(wire.CallError(message["error"], method))
+                else:
+                    future.set_result(message.get("result"))
+        elif message_id.startswith("publish:"):
+            topic = message_id.split(":")[1]
+            for callback in list(self._listeners.get(topic, ())):
+                callback(message.get("result"))
+
+    def _fail(self, error):
+        self._error = self._error or error
+        for future, _ in self._waiting.values():
+            if not future.done():
+                future.set_exception(error)
+        self._waiting.clear()
+
+    # Images
+
+    async def list_files(self, directory=""):
+        """The answer to FILE_LIST_REQUEST as a map: `files`, `subdirectories` and more."""
+        answer = await self.call("carta.file.list.request", {"directory": directory, "filter_mode": "Content"})
+        _check(answer, "carta.file.list.request")
+        return answer
+
+    async def open(self, path, hdu=""):
+        """Opens an image below the server's folder; returns an Image."""
+        directory, _, name = path.rpartition("/")
+        file_id = next(self._files)
+        answer = await self.call("carta.open.file", {"directory": directory, "file": name, "hdu": str(hdu), "file_id": file_id, "render_mode": "RASTER"})
+        _check(answer, "carta.open.file")
+        return Image(self, file_id, answer)
+
+    async def opened(self):
+        """The images that are open in the session, also those that other connections opened: {file_id: Image}."""
+        state = await self.call("session.state")
+        return {file["file_id"]: Image(self, file["file_id"], file["open_file_ack"]) for file in state["files"]}
+
+
+class _Listening:
+    def __init__(self, client, topics):
+        self._client, self._topics, self._queue = client, topics, asyncio.Queue()
+        self._callbacks = {topic: (lambda message, topic=topic: self._queue.put_nowait(Publication(topic, message))) for topic in topics}
+
+    def __enter__(self):
+        for topic, callback in self._callbacks.items():
+            self._client._listeners[topic].add(callback)
+        return self._queue
+
+    def __exit__(self, *_):
+        for topic, callback in self._callbacks.items():
+            self._client._listeners[topic].discard(callback)
+
+
+def _check(answer, method):
+    if not answer.get("success", True):
+        raise wire.CallError({"code": -32001, "message": answer.get("message", "failed")}, method)
+
+
+def _why(closed):
+    reason = f": {closed.reason}" if closed.reason else ""
+    return f"the connection ended with code {closed.code}{reason}"
+
+
+def _plain(value):
+    """numpy's scalars and arrays as Python's own, since msgpack knows no other."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, numpy.ndarray):
+        return value.tolist()
+    if isinstance(value, numpy.generic):
+        return value.item()
+    return value

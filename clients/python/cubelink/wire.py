@@ -1,0 +1,67 @@
+"""wslink's second generation on the wire: msgpack maps cut into chunks, each with a header of 12 bytes.
+
+Pure functions and small classes without a socket; not synchronised.
+"""
+
+import os
+import struct
+
+import msgpack
+
+HEADER = struct.Struct("<III")  # message id, offset, total size
+FIRST_LIMIT = 512  # bytes that the server takes of a message before hello
+FRAME_LIMIT = 4 * 1024 * 1024  # of a frame after hello, header included, until the server says otherwise
+MAX_MESSAGE = 2**32 - 1  # what the header can say
+
+
+class CallError(Exception):
+    """The server answered a call with an error: `code`, `message`, `data` as JSON-RPC has them."""
+
+    def __init__(self, error, method=""):
+        self.code = error.get("code", 0)
+        self.message = error.get("message", "")
+        self.data = error.get("data")
+        self.method = method
+        detail = self.data.get("exception") if isinstance(self.data, dict) else None
+        super().__init__(f"{method}: {self.message}" + (f": {detail}" if detail else "") + f" ({self.code})")
+
+
+class ConnectionLost(Exception):
+    """The connection ended while something still waited for it."""
+
+
+def pack(message):
+    """One message as msgpack bytes. numpy scalars and arrays must have been turned into Python's own before."""
+    return msgpack.packb(message, use_bin_type=True)
+
+
+def chunks(payload, frame_limit):
+    """Cuts a packed message into frames of at most `frame_limit` bytes."""
+    if len(payload) > MAX_MESSAGE:
+        raise ValueError(f"a message of {len(payload)} bytes is larger than wslink can carry")
+    message_id = int.from_bytes(os.urandom(4), "little")
+    step = frame_limit - HEADER.size
+    view = memoryview(payload)
+    for offset in range(0, len(payload), step):
+        yield HEADER.pack(message_id, offset, len(payload)) + bytes(view[offset : offset + step])
+
+
+class Assembler:
+    """Puts chunks together; feed() gives a message when its last chunk is there, else None."""
+
+    def __init__(self):
+        self._unfinished = {}
+
+    def feed(self, frame):
+        message_id, offset, total = HEADER.unpack_from(frame)
+        body = memoryview(frame)[HEADER.size :]
+        if offset == 0 and len(body) == total:
+            return msgpack.unpackb(body, raw=False, strict_map_key=False)
+        if offset + len(body) > total:
+            raise ValueError("a chunk reaches beyond its message")
+        pieces = self._unfinished.setdefault(message_id, {})
+        pieces[offset] = body
+        if sum(map(len, pieces.values())) < total:
+            return None
+        del self._unfinished[message_id]
+        return msgpack.unpackb(b"".join(pieces[at] for at in sorted(pieces)), raw=False, strict_map_key=False)
