@@ -1,0 +1,146 @@
+#include "server/http/api.hpp"
+
+#include "server/http/api_database.hpp"
+#include "server/http/json_body.hpp"
+#include "server/store/store.hpp"
+#include "server/store/worker.hpp"
+
+#include <algorithm>
+
+namespace cubelink::server {
+
+using nlohmann::json;
+using transport::HttpReply;
+using transport::HttpRequest;
+using transport::HttpResponse;
+
+namespace {
+
+HttpResponse json_response(int status, const json& body) {
+    HttpResponse response;
+    response.status = status;
+    response.headers = {{"Content-Type", "application/json"}, {"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}};
+    response.body = body.dump();
+    return response;
+}
+
+bool is_json(std::string_view content_type) {
+    const auto type = content_type.substr(0, content_type.find(';'));
+    static constexpr std::string_view wanted = "application/json";
+    const auto end = type.find_last_not_of(" \t");
+    return end != std::string_view::npos && std::equal(wanted.begin(), wanted.end(), type.begin(), type.begin() + static_cast<long>(end) + 1,
+                                                       [](char a, char b) { return a == (b >= 'A' && b <= 'Z' ? b + 32 : b); });
+}
+
+ScriptingAction scripting_action(const json& body) {
+    const auto field = [&](const char* name, auto is_right, const char* what) -> const json& {
+        const auto found = body.find(name);
+        if (found == body.end() || !is_right(*found)) throw ApiError(400, std::string(name) + ": expected " + what);
+        return *found;
+    };
+    const auto text = [](const json& value) { return value.is_string(); };
+    ScriptingAction action;
+    const auto& id = field("session_id", [](const json& v) { return v.is_number_integer(); }, "an integer");
+    if (id.is_number_unsigned() ? id.get<std::uint64_t>() > UINT32_MAX : true)
+        throw ApiError(404, "there is no such session");
+    action.session_id = id.get<std::uint32_t>();
+    action.path = field("path", text, "a string").get<std::string>();
+    action.action = field("action", text, "a string").get<std::string>();
+    action.parameters = field("parameters", [](const json& v) { return v.is_array(); }, "a list").dump();
+    if (body.contains("async")) action.async = field("async", [](const json& v) { return v.is_boolean(); }, "true or false").get<bool>();
+    if (body.contains("return_path") && !body["return_path"].is_null()) action.return_path = field("return_path", text, "a string").get<std::string>();
+    return action;
+}
+
+} // namespace
+
+HttpResponse api_failure(int status, const std::string& message) {
+    HttpResponse response = json_response(status, {{"success", false}});
+    // A message can quote what was sent: never let it break the answer.
+    response.body = json{{"success", false}, {"message", message}}.dump(-1, ' ', false, json::error_handler_t::replace);
+    return response;
+}
+
+struct HttpApi::Shared {
+    HttpApiOptions options;
+    Store& store;
+    SerialWorker& worker;
+
+    /// Lets a page of an allowed origin read the answer.
+    void add_cors(const HttpRequest& request, HttpResponse& response) const {
+        const auto origin = request.header("origin");
+        response.headers.emplace_back("Vary", "Origin");
+        if (origin.empty() || std::find(options.allow_origins.begin(), options.allow_origins.end(), origin) == options.allow_origins.end()) return;
+        response.headers.emplace_back("Access-Control-Allow-Origin", std::string(origin));
+        response.headers.emplace_back("Access-Control-Allow-Credentials", "true");
+        response.headers.emplace_back("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS");
+        response.headers.emplace_back("Access-Control-Allow-Headers", "origin, content-type, accept, authorization, x-requested-with");
+        response.headers.emplace_back("Access-Control-Max-Age", "600");
+    }
+};
+
+HttpApi::HttpApi(HttpApiOptions options, Store& store, SerialWorker& worker)
+    : shared_(std::make_shared<const Shared>(Shared{std::move(options), store, worker})) {}
+
+void HttpApi::handle_config(const HttpRequest& request, const HttpReply& reply) const {
+    if (request.method != "GET" && request.method != "HEAD") {
+        auto response = api_failure(405, "only GET");
+        response.headers.emplace_back("Allow", "GET, HEAD");
+        return reply(std::move(response));
+    }
+    auto response = json_response(200, {{"apiAddress", shared_->options.base_path + "/api"}});
+    response.head_only = request.method == "HEAD";
+    reply(std::move(response));
+}
+
+void HttpApi::handle(HttpRequest&& request, const std::string& path, const std::optional<Identity>& identity, HttpReply reply) const {
+    const auto& shared = *shared_;
+    const auto answer = [shared = shared_, reply = std::move(reply)](const HttpRequest& asked, HttpResponse&& response) {
+        shared->add_cors(asked, response);
+        reply(std::move(response));
+    };
+    if (request.method == "OPTIONS") {
+        HttpResponse response;
+        response.status = 204;
+        response.headers = {{"Allow", "GET, POST, PUT, DELETE, OPTIONS"}};
+        return answer(request, std::move(response));
+    }
+    if (!identity) return answer(request, api_failure(403, "a token is needed"));
+
+    json body;
+    const bool bare = request.body.empty() && request.header("content-type").empty();
+    if (request.method != "GET" && request.method != "HEAD" && !bare && !is_json(request.header("content-type")))
+        return answer(request, api_failure(415, "the content type must be application/json"));
+    if (request.method != "GET" && request.method != "HEAD" && !request.body.empty()) {
+        std::string error;
+        auto parsed = parse_json_body(request.body, error);
+        if (!parsed) return answer(request, api_failure(400, error));
+        if (!parsed->is_object()) return answer(request, api_failure(400, "the body must be a JSON object"));
+        body = std::move(*parsed);
+    }
+
+    if (path == "/scripting/action") {
+        if (request.method != "POST") return answer(request, api_failure(405, "only POST"));
+        if (!shared.options.scripting) return answer(request, api_failure(501, "scripting is off; the server's option --scripting turns it on"));
+        try {
+            auto asked = std::make_shared<HttpRequest>(std::move(request));
+            shared.options.on_scripting(scripting_action(body), *identity,
+                                        [answer, asked](HttpResponse&& response) { answer(*asked, std::move(response)); });
+        } catch (const ApiError& error) { answer(request, api_failure(error.status(), error.what())); }
+        return;
+    }
+
+    shared.worker.post([shared = shared_, answer, request = std::make_shared<HttpRequest>(std::move(request)), path, user = identity->user,
+                        body = std::move(body)]() mutable {
+        try {
+            const bool head = request->method == "HEAD";
+            auto response = json_response(200, answer_database(shared->store, user, head ? "GET" : request->method, path, body));
+            response.head_only = head;
+            answer(*request, std::move(response));
+        } catch (const ApiError& error) {
+            answer(*request, api_failure(error.status(), error.what()));
+        } catch (const std::exception& error) { answer(*request, api_failure(500, error.what())); }
+    });
+}
+
+} // namespace cubelink::server

@@ -1,0 +1,26 @@
+#pragma once
+/// The part of the HTTP API that keeps things: preferences, layouts, snippets, workspaces. Internal to server/http.
+
+#include <stdexcept>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+namespace cubelink::server {
+
+class Store;
+
+/// A failure with its HTTP status.
+class ApiError : public std::runtime_error {
+public:
+    ApiError(int status, const std::string& message) : std::runtime_error(message), status_(status) {}
+    int status() const { return status_; }
+
+private:
+    int status_;
+};
+
+/// The answer to one request of a user; `path` begins with "/database/". Throws ApiError, StoreError.
+nlohmann::json answer_database(Store& store, const std::string& user, const std::string& method, const std::string& path, const nlohmann::json& body);
+
+} // namespace cubelink::server
