@@ -1,0 +1,288 @@
+/**
+ * A client of the server: one session (what is open), carried by one connection after the other. When a connection is lost, the next one attaches to the same
+ * session, and subscriptions are made again.
+ */
+import { AUTHENTICATION_FAILED, CubelinkError, toError } from "./error.js";
+import type { FileListResponse, OpenFileAck, RegisterViewerAck } from "./icd.js";
+import { Image } from "./image.js";
+import { Link } from "./link.js";
+import { methodName } from "./names.js";
+import { Subscriptions, type Filter, type Subscription } from "./subscriptions.js";
+import { TileStream } from "./tile-stream.js";
+import { loadWslink, type SmartConnectConfig, type WslinkModule } from "./wslink-api.js";
+
+export interface ConnectOptions {
+  /** Address of the WebSocket, ws://host:port/ws; in a page by default `ws` beside the page. sessionURL is the same by wslink's name. */
+  url?: string;
+  sessionURL?: string;
+  /** Address of a wslink launcher, and the name of the application that it is to start. */
+  sessionManagerURL?: string;
+  application?: string;
+  secret?: string;
+  /** Attach to this session, if it lives, instead of making a new one. */
+  sessionId?: number;
+  /** Another user's key for REGISTER_VIEWER. */
+  apiKey?: string;
+  /** Come back by itself after a lost connection (default true). */
+  reconnect?: boolean;
+  /** Seconds between signs of life that are asked of the server (default 20, 0 none). */
+  keepAlive?: number;
+  /** npm wslink, if it shall not be the one that this package depends on; 1.x works too. */
+  wslink?: WslinkModule;
+}
+
+/** connected: usable; lost: trying to come back; denied: the secret is wrong; closed: by us, for good. */
+export type ConnectionState = "connecting" | "connected" | "lost" | "denied" | "closed";
+
+export interface StateEvent {
+  state: ConnectionState;
+  /** connected: whether the session is the old one, with all that it had open. */
+  resumed: boolean;
+  /** Why the connection was lost or denied. */
+  reason: string;
+  /** lost: milliseconds until the next attempt. */
+  retryIn: number;
+}
+
+/** Each ICD message by its name: carta.openFile({…}) calls carta.open.file. */
+export type Carta = Record<string, (fields?: Record<string, unknown>) => Promise<any>>; // eslint-disable-line @typescript-eslint/no-explicit-any
+
+/** Connects, registers a viewer and answers the client; rejects if the first attempt fails. */
+export async function connect(options: ConnectOptions = {}): Promise<Client> {
+  const client = new Client(options, options.wslink ?? (await loadWslink()));
+  await client.start();
+  return client;
+}
+
+const FIRST_RETRY_MS = 500;
+const LAST_RETRY_MS = 15_000;
+
+export class Client {
+  readonly carta: Carta = new Proxy({} as Carta, {
+    get: (_target, name) =>
+      typeof name === "string" && name !== "then"
+        ? (fields: Record<string, unknown> = {}) => this.call(methodName(name), [fields])
+        : undefined,
+  });
+
+  /** Id of the session, 0 before there is one. */
+  sessionId: number;
+
+  private link: Link | null = null;
+  private config: SmartConnectConfig;
+  private state_: ConnectionState = "connecting";
+  private readonly stateListeners = new Set<(event: StateEvent) => void>();
+  private readonly subscriptions = new Subscriptions();
+  private tileStream: TileStream | null = null;
+  private nextFileId = 0;
+  private retryTimer: ReturnType<typeof setTimeout> | undefined;
+  private keepAliveTimer: ReturnType<typeof setTimeout> | undefined;
+  private attempts = 0;
+  private readonly wake = () => this.retryNow();
+
+  /** Use connect(). */
+  constructor(
+    private readonly options: ConnectOptions,
+    private readonly wslink: WslinkModule,
+  ) {
+    this.sessionId = options.sessionId ?? 0;
+    this.config = {
+      sessionURL: options.url ?? options.sessionURL ?? (options.sessionManagerURL ? undefined : besideThePage()),
+      sessionManagerURL: options.sessionManagerURL,
+      application: options.application,
+      secret: options.secret,
+    };
+    // SmartConnect looks whether a key is there.
+    for (const key of Object.keys(this.config)) if (this.config[key] === undefined) delete this.config[key];
+  }
+
+  get state(): ConnectionState {
+    return this.state_;
+  }
+
+  /** @internal */
+  async start(): Promise<void> {
+    await this.attempt();
+    globalThis.addEventListener?.("online", this.wake);
+  }
+
+  /** Hears of changes of the connection; returns what stops it. */
+  onState(listener: (event: StateEvent) => void): () => void {
+    this.stateListeners.add(listener);
+    return () => void this.stateListeners.delete(listener);
+  }
+
+  /** Calls any method of the server. Bytes in the result are Uint8Array. Rejects with CubelinkError. */
+  call<T = any>(method: string, args: unknown[] = [], kwargs: Record<string, unknown> = {}): Promise<T> { // eslint-disable-line @typescript-eslint/no-explicit-any
+    if (!this.link) return Promise.reject(new CubelinkError(`${method}: not connected`));
+    return this.link.call(method, args, kwargs) as Promise<T>;
+  }
+
+  /** Hears a topic, now and after reconnects. With the first subscription, the server sends only what has been subscribed to. */
+  async subscribe<T = any>(topic: string, filter: Filter, callback: (message: T) => void): Promise<Subscription> { // eslint-disable-line @typescript-eslint/no-explicit-any
+    const listener = { filter, callback };
+    this.subscriptions.add(topic, listener);
+    if (this.link) await this.tell(this.link, topic);
+    return {
+      topic,
+      unsubscribe: async () => {
+        if (this.subscriptions.remove(topic, listener) && this.link) await this.call("pubsub.unsubscribe", [topic]);
+      },
+    };
+  }
+
+  /** Bytes for an argument of call(): in wslink 1.x they travel ahead of the message, in 2.x within it. To be used in one call. */
+  addAttachment(payload: ArrayBuffer | ArrayBufferView): unknown {
+    if (!this.link) throw new CubelinkError("addAttachment: not connected");
+    return this.link.addAttachment(payload);
+  }
+
+  /** Files and sub-folders of a folder below the server's. */
+  async list(directory = "", filterMode: "Content" | "Extension" | "AllFiles" = "Content"): Promise<FileListResponse> {
+    const answer = (await this.carta["fileListRequest"]!({ directory, filter_mode: filterMode })) as FileListResponse;
+    if (!answer.success) throw new CubelinkError(answer.message || `can't list ${directory || "the folder"}`);
+    return answer;
+  }
+
+  /** Opens an image. `file` may be a path; file ids are given out by this client unless one is named. */
+  async open(file: string, options: { directory?: string; hdu?: string; fileId?: number } = {}): Promise<Image> {
+    const slash = file.lastIndexOf("/");
+    const directory = options.directory ?? (slash < 0 ? "" : file.slice(0, slash));
+    const name = options.directory === undefined ? file.slice(slash + 1) : file;
+    const fileId = options.fileId ?? this.nextFileId;
+    const ack = (await this.carta["openFile"]!({
+      directory,
+      file: name,
+      hdu: options.hdu ?? "",
+      file_id: fileId,
+      render_mode: "RASTER",
+    })) as OpenFileAck;
+    if (!ack.success) throw new CubelinkError(ack.message || `can't open ${file}`);
+    this.nextFileId = Math.max(this.nextFileId, fileId + 1);
+    return new Image(this, ack, directory, options.hdu ?? "");
+  }
+
+  /** What is open in the session: for programs that join another's. */
+  sessionState(): Promise<any> { // eslint-disable-line @typescript-eslint/no-explicit-any
+    return this.call("session.state");
+  }
+
+  /** Tiles as they arrive, decoded, and the state of their sets. One stream for all images of the client. */
+  tiles(): TileStream {
+    this.tileStream ??= new TileStream(this);
+    return this.tileStream;
+  }
+
+  /** Closes the connection, and with it the session if nobody else is in it. */
+  close(): void {
+    if (this.state_ === "closed") return;
+    clearTimeout(this.retryTimer);
+    clearTimeout(this.keepAliveTimer);
+    globalThis.removeEventListener?.("online", this.wake);
+    this.link?.close();
+    this.link = null;
+    this.tileStream?.close();
+    this.change({ state: "closed", resumed: false, reason: "", retryIn: 0 });
+  }
+
+  /** Tries at once, if the connection is lost, instead of waiting for the next attempt; with another secret, if one is given. */
+  retryNow(secret?: string): void {
+    if (secret !== undefined) this.config.secret = secret;
+    if (this.state_ !== "lost" && !(this.state_ === "denied" && secret !== undefined)) return;
+    clearTimeout(this.retryTimer);
+    this.retry();
+  }
+
+  private async attempt(): Promise<void> {
+    const link = await Link.open(this.wslink, this.config);
+    let resumed: boolean;
+    try {
+      const ack = (await link.call(
+        "carta.register.viewer",
+        [{ session_id: this.sessionId, api_key: this.options.apiKey ?? "", client_feature_flags: 0 }],
+        {},
+      )) as RegisterViewerAck;
+      if (!ack.success) throw new CubelinkError(ack.message || "the server does not register viewers");
+      resumed = ack.session_type === "RESUMED" || ack.session_type === 1;
+      this.sessionId = ack.session_id;
+      this.subscriptions.forgetTold();
+      for (const topic of this.subscriptions.topicNames()) await this.tell(link, topic);
+      if (resumed) {
+        const state = (await link.call("session.state", [], {}).catch(() => null)) as { next_file_id?: number } | null;
+        if (typeof state?.next_file_id === "number") this.nextFileId = Math.max(this.nextFileId, state.next_file_id);
+      }
+    } catch (error) {
+      link.close();
+      throw error;
+    }
+    if (this.state_ === "closed") {
+      link.close();
+      return;
+    }
+    this.link = link;
+    this.config = link.config();
+    this.attempts = 0;
+    link.onLost = (reason) => this.lost(reason);
+    this.watch(link);
+    this.change({ state: "connected", resumed, reason: "", retryIn: 0 });
+  }
+
+  private async tell(link: Link, topic: string): Promise<void> {
+    link.listen(topic, (message) => this.subscriptions.dispatch(topic, message));
+    const filter = this.subscriptions.news(topic);
+    if (filter) await link.call("pubsub.subscribe", [topic, filter], {});
+  }
+
+  private lost(reason: string): void {
+    this.link = null;
+    clearTimeout(this.keepAliveTimer);
+    if (this.state_ === "closed") return;
+    if (this.options.reconnect === false) {
+      this.close();
+      return;
+    }
+    // A page that comes back with all the others after a restart should not do so in the same millisecond.
+    const wait = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.attempts) * (0.75 + 0.5 * Math.random());
+    this.attempts += 1;
+    this.change({ state: "lost", resumed: false, reason, retryIn: wait });
+    this.retryTimer = setTimeout(() => this.retry(), wait);
+  }
+
+  private retry(): void {
+    this.change({ state: "connecting", resumed: false, reason: "", retryIn: 0 });
+    this.attempt().catch((reason: unknown) => {
+      const error = toError(reason, "reconnect");
+      if (error.code === AUTHENTICATION_FAILED) this.change({ state: "denied", resumed: false, reason: error.message, retryIn: 0 });
+      else this.lost(error.message);
+    });
+  }
+
+  /** A connection can be dead without either end being told: a call that stays without an answer shows it. */
+  private watch(link: Link): void {
+    const seconds = this.options.keepAlive ?? 20;
+    if (seconds <= 0) return;
+    this.keepAliveTimer = setTimeout(async () => {
+      const silent = setTimeout(() => link.abandon("the server does not answer any more"), 1000 * seconds);
+      // An error is an answer too.
+      await link.call("pubsub.subscriptions", [], {}).catch(() => undefined);
+      clearTimeout(silent);
+      if (this.link === link) this.watch(link);
+    }, 1000 * seconds);
+    // In Node, a timer alone should not keep the program alive.
+    (this.keepAliveTimer as { unref?: () => void }).unref?.();
+  }
+
+  private change(event: StateEvent): void {
+    this.state_ = event.state;
+    for (const listener of [...this.stateListeners]) listener(event);
+  }
+}
+
+function besideThePage(): string | undefined {
+  if (typeof document === "undefined" || typeof location === "undefined") return undefined;
+  const url = new URL("ws", document.baseURI);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  url.search = "";
+  url.hash = "";
+  return url.href;
+}

@@ -1,0 +1,29 @@
+/** A call that failed. `code` is the server's (-32000 authentication, -32001 the method failed, -32601 unknown method, -32602 bad arguments) or 0. */
+export class CubelinkError extends Error {
+  readonly code: number;
+  readonly data: unknown;
+
+  constructor(message: string, code = 0, data?: unknown) {
+    super(message);
+    this.name = "CubelinkError";
+    this.code = code;
+    this.data = data;
+  }
+}
+
+export const AUTHENTICATION_FAILED = -32000;
+
+/** What wslink rejects with is a plain object {code, message, data}; errors of sockets are events without a text. */
+export function toError(reason: unknown, context: string): CubelinkError {
+  if (reason instanceof CubelinkError) return reason;
+  if (reason !== null && typeof reason === "object") {
+    const { code, message, data } = reason as { code?: unknown; message?: unknown; data?: unknown };
+    if (typeof message === "string" && message !== "") {
+      // "Exception raised" alone would tell nobody anything.
+      const exception = (data as { exception?: unknown } | undefined)?.exception;
+      const text = typeof exception === "string" && exception !== "" ? exception : message;
+      return new CubelinkError(`${context}: ${text}`, typeof code === "number" ? code : 0, data);
+    }
+  }
+  return new CubelinkError(`${context}: ${typeof reason === "string" ? reason : "no connection"}`);
+}

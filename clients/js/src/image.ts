@@ -1,0 +1,273 @@
+/** An open image: what it is, and its pixels as tiles, spectra and exact blocks. */
+import { toFloat32, toFloat64 } from "./binary.js";
+import type { Client } from "./client.js";
+import { CubelinkError } from "./error.js";
+import type { AxesNumbers, Beam, HeaderEntry, OpenFileAck } from "./icd.js";
+import { tileCode } from "./tile.js";
+import type { Tile } from "./tile-stream.js";
+
+export interface ImageInfo {
+  name: string;
+  directory: string;
+  hdu: string;
+  /** Bytes of the file. */
+  size: number;
+  width: number;
+  height: number;
+  /** Channels; 1 if there is no such axis. */
+  depth: number;
+  stokes: number;
+  axes: AxesNumbers | null;
+  beams: Beam[];
+  header: HeaderEntry[];
+  /** The server's own summary: shape, projection, ranges. */
+  summary: HeaderEntry[];
+}
+
+/** One pixel, or first, last (both included) and step. */
+export type Range = number | [from: number, to: number] | [from: number, to: number, step: number];
+
+export type PixelArray = Float32Array | Float64Array | Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array | BigInt64Array | BigUint64Array;
+
+export interface Block {
+  /** x fastest. */
+  data: PixelArray;
+  /** Slowest axis first, as numpy has it. */
+  shape: number[];
+}
+
+export interface TileOptions {
+  /** Bit planes of ZFP (default 11); 32 and more are as good as exact. */
+  quality?: number;
+  /** Uncompressed: exact. */
+  exact?: boolean;
+}
+
+interface Waiting {
+  code: number;
+  key: string;
+  resolve(tile: Tile): void;
+  reject(error: Error): void;
+}
+
+export class Image {
+  readonly fileId: number;
+  readonly info: ImageInfo;
+  channel = 0;
+  stokes = 0;
+
+  private readonly waiting = new Map<string, Waiting[]>();
+  private stopListening: (() => void)[] = [];
+
+  /** Use Client.open(). */
+  constructor(
+    readonly client: Client,
+    ack: OpenFileAck,
+    directory: string,
+    hdu: string,
+  ) {
+    const extended = ack.file_info_extended;
+    this.fileId = ack.file_id;
+    this.info = {
+      name: ack.file_info.name,
+      directory,
+      hdu: hdu || (ack.file_info.HDU_list?.[0] ?? ""),
+      size: ack.file_info.size,
+      width: extended.width,
+      height: extended.height,
+      depth: Math.max(1, extended.depth),
+      stokes: Math.max(1, extended.stokes),
+      axes: extended.axes_numbers,
+      beams: ack.beam_table ?? [],
+      header: extended.header_entries ?? [],
+      summary: extended.computed_entries ?? [],
+    };
+  }
+
+  /** Text or number of a header card, undefined if there is none. */
+  card(name: string): string | number | undefined {
+    const entry = this.info.header.find((e) => e.name === name);
+    if (!entry) return undefined;
+    return entry.entry_type === "STRING" || entry.entry_type === 0 ? entry.value : entry.numeric_value;
+  }
+
+  /** Names of the image's polarisations (I, Q, XX …), or their numbers where the header does not tell. */
+  stokesNames(): string[] {
+    const axis = this.info.header.find((e) => /^CTYPE\d$/.test(e.name) && e.value.trim().toUpperCase() === "STOKES")?.name.slice(5);
+    const number = (key: string) => this.info.header.find((e) => e.name === `${key}${axis}`)?.numeric_value;
+    const [crval, crpix, cdelt] = [number("CRVAL"), number("CRPIX"), number("CDELT") ?? 1];
+    return Array.from({ length: this.info.stokes }, (_, i) => {
+      if (axis === undefined || crval === undefined || crpix === undefined) return `${i}`;
+      const value = Math.round(crval + (i + 1 - crpix) * cdelt);
+      return STOKES.get(value) ?? `${value}`;
+    });
+  }
+
+  /** Shows another channel or polarisation: later tiles, profiles and histograms are of it. `tiles` asks for tiles in the same message. */
+  async setChannel(channel: number, stokes = this.stokes, tiles: number[] = [], options: TileOptions = {}): Promise<void> {
+    const [oldChannel, oldStokes] = [this.channel, this.stokes];
+    this.channel = channel;
+    this.stokes = stokes;
+    try {
+      await this.client.carta["setImageChannels"]!({
+        file_id: this.fileId,
+        channel,
+        stokes,
+        required_tiles: tiles.length > 0 ? this.tileRequest(tiles, options) : { file_id: this.fileId },
+      });
+    } catch (error) {
+      if (this.channel === channel && this.stokes === stokes) [this.channel, this.stokes] = [oldChannel, oldStokes];
+      throw error;
+    }
+  }
+
+  /** Asks for tiles by their codes and does not wait for them: they arrive at client.tiles(). */
+  async requestTiles(codes: number[], options: TileOptions = {}): Promise<void> {
+    await this.client.tiles().ready();
+    await this.client.carta["addRequiredTiles"]!(this.tileRequest(codes, options));
+  }
+
+  /** Pixels of one tile of the channel shown, row by row from the bottom, NaN where blank. */
+  async fetchTile(layer: number, x: number, y: number, options: TileOptions = {}): Promise<Tile> {
+    const code = tileCode(layer, x, y);
+    await this.listenForTiles();
+    const key = this.tileKey(this.channel, this.stokes, code);
+    return new Promise((resolve, reject) => {
+      const waiting: Waiting = { code, key, resolve, reject };
+      const others = this.waiting.get(key);
+      if (others) others.push(waiting);
+      else this.waiting.set(key, [waiting]);
+      // A newer request replaces an older one that still waits in the server: so it names all tiles that are still due.
+      const due = [...this.waiting.values()].flat().filter((w) => w.key === this.tileKey(this.channel, this.stokes, w.code));
+      this.requestTiles([...new Set([...due.map((w) => w.code), code])], options).catch((error: Error) => {
+        this.waiting.delete(key);
+        reject(error);
+      });
+    });
+  }
+
+  /** Values along the spectral axis at one pixel of the polarisation shown (or of `stokes`); leaves cursor and channel as they are. */
+  async spectrum(x: number, y: number, stokes = this.stokes): Promise<Float32Array> {
+    const block = await this.readBlock({ x, y, channel: [0, this.info.depth - 1], stokes });
+    return block.data instanceof Float32Array ? block.data : Float32Array.from(block.data as ArrayLike<number>, Number);
+  }
+
+  /** Exact pixel values; what is not named is whole (x, y) or as shown (channel, stokes). */
+  async readBlock(box: { x?: Range; y?: Range; channel?: Range; stokes?: Range } = {}): Promise<Block> {
+    const answer = await this.client.call("image.read", [], {
+      file_id: this.fileId,
+      x: box.x ?? [0, this.info.width - 1],
+      y: box.y ?? [0, this.info.height - 1],
+      channel: box.channel ?? this.channel,
+      stokes: box.stokes ?? this.stokes,
+    });
+    return toBlock(answer);
+  }
+
+  /** The header's cards as the file has them. */
+  header(): Promise<any> { // eslint-disable-line @typescript-eslint/no-explicit-any
+    return this.client.call("image.header", [this.fileId]);
+  }
+
+  /** World coordinates of pixels [x, y], in degrees, in the image's own frame or in `frame` (ICRS, FK5, FK4, GALACTIC, ECLIPTIC). */
+  async toWorld(points: [number, number][], frame?: string): Promise<any> { // eslint-disable-line @typescript-eslint/no-explicit-any
+    return this.client.call("image.to_world", frame === undefined ? [this.fileId, points] : [this.fileId, points, frame]);
+  }
+
+  async toPixel(points: [number, number][], frame?: string): Promise<any> { // eslint-disable-line @typescript-eslint/no-explicit-any
+    return this.client.call("image.to_pixel", frame === undefined ? [this.fileId, points] : [this.fileId, points, frame]);
+  }
+
+  /** The channels' frequencies, wavelengths or velocities. */
+  async spectralAxis(kind?: string, restFrequency?: number): Promise<{ values: Float64Array; unit: string; kind: string }> {
+    const kwargs: Record<string, unknown> = { file_id: this.fileId };
+    if (kind !== undefined) kwargs["kind"] = kind;
+    if (restFrequency !== undefined) kwargs["rest_freq"] = restFrequency;
+    const answer = await this.client.call("image.spectral_axis", [], kwargs);
+    const values = answer.values instanceof Uint8Array ? toFloat64(answer.values) : Float64Array.from(answer.values ?? []);
+    return { values, unit: answer.unit ?? "", kind: answer.kind ?? kind ?? "" };
+  }
+
+  /** Moves the cursor; profiles that were asked for arrive on the topics carta.spatial.profile.data and carta.spectral.profile.data. */
+  async setCursor(x: number, y: number): Promise<void> {
+    await this.client.carta["setCursor"]!({ file_id: this.fileId, point: { x, y } });
+  }
+
+  async close(): Promise<void> {
+    for (const stop of this.stopListening) stop();
+    this.stopListening = [];
+    for (const waiting of [...this.waiting.values()].flat()) waiting.reject(new CubelinkError("the image was closed"));
+    this.waiting.clear();
+    await this.client.carta["closeFile"]!({ file_id: this.fileId });
+  }
+
+  private tileRequest(codes: number[], options: TileOptions) {
+    return {
+      file_id: this.fileId,
+      tiles: codes,
+      compression_type: options.exact ? "NONE" : "ZFP",
+      compression_quality: options.exact ? 0 : (options.quality ?? 11),
+    };
+  }
+
+  private tileKey(channel: number, stokes: number, code: number): string {
+    return `${channel}/${stokes}/${code}`;
+  }
+
+  private async listenForTiles(): Promise<void> {
+    await this.client.tiles().ready();
+    if (this.stopListening.length > 0) return;
+    this.stopListening.push(
+      this.client.tiles().listen({
+        tile: (tile) => {
+          if (tile.fileId !== this.fileId) return;
+          this.settle(this.tileKey(tile.channel, tile.stokes, tileCode(tile.layer, tile.x, tile.y)), (w) => w.resolve(tile));
+        },
+        failed: (error, tile) => {
+          if (tile.fileId !== this.fileId) return;
+          this.settle(this.tileKey(tile.channel, tile.stokes, tileCode(tile.layer, tile.x, tile.y)), (w) => w.reject(error));
+        },
+      }),
+      this.client.onState(({ state }) => {
+        if (state === "connected" || state === "connecting") return;
+        for (const key of [...this.waiting.keys()]) this.settle(key, (w) => w.reject(new CubelinkError("connection lost")));
+      }),
+    );
+  }
+
+  private settle(key: string, how: (waiting: Waiting) => void): void {
+    const waiting = this.waiting.get(key);
+    if (!waiting) return;
+    this.waiting.delete(key);
+    waiting.forEach(how);
+  }
+}
+
+/** FITS's numbers of polarisations. */
+const STOKES = new Map([
+  [1, "I"], [2, "Q"], [3, "U"], [4, "V"],
+  [-1, "RR"], [-2, "LL"], [-3, "RL"], [-4, "LR"],
+  [-5, "XX"], [-6, "YY"], [-7, "XY"], [-8, "YX"],
+]); // prettier-ignore
+
+type ArrayMaker = new (buffer: ArrayBufferLike) => PixelArray;
+const ARRAYS: Record<string, ArrayMaker> = {
+  float32: Float32Array,
+  float64: Float64Array,
+  uint8: Uint8Array,
+  int8: Int8Array,
+  uint16: Uint16Array,
+  int16: Int16Array,
+  uint32: Uint32Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  uint64: BigUint64Array,
+};
+
+function toBlock(answer: { data?: unknown; dtype?: string; shape?: number[] }): Block {
+  const { data, dtype = "float32", shape = [] } = answer;
+  const make = ARRAYS[dtype];
+  if (!(data instanceof Uint8Array) || !make) throw new CubelinkError(`image.read: an answer of an unknown type (${dtype})`);
+  if (make === (Float32Array as unknown)) return { data: toFloat32(data), shape };
+  return { data: new make(data.slice().buffer), shape };
+}

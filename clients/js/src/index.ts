@@ -1,0 +1,12 @@
+export { connect, Client, type Carta, type ConnectOptions, type ConnectionState, type StateEvent } from "./client.js";
+export { Image, type Block, type ImageInfo, type PixelArray, type Range, type TileOptions } from "./image.js";
+export { TileStream, type Tile, type TileListener, type TileSet } from "./tile-stream.js";
+export { TilePool } from "./tile-pool.js";
+export { CubelinkError, AUTHENTICATION_FAILED } from "./error.js";
+export { TILE_SIZE, tileCode, tileOfCode, tileBounds, finestLayer, mipOfLayer, decodeTile, applyNanRuns, type EncodedTile } from "./tile.js";
+export { decodeZfp } from "./zfp.js";
+export { normalise, toBytes, toFloat32, toFloat64 } from "./binary.js";
+export { methodName } from "./names.js";
+export type { Filter, Subscription } from "./subscriptions.js";
+export type * from "./icd.js";
+export type { WslinkModule } from "./wslink-api.js";

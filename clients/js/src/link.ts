@@ -1,0 +1,112 @@
+/**
+ * One connection to the server: a SmartConnect from its start to its end. wslink leaves the calls of a lost connection unanswered for ever; here they
+ * fail, so that nobody waits for them.
+ */
+import { normalise } from "./binary.js";
+import { AUTHENTICATION_FAILED, CubelinkError, toError } from "./error.js";
+import type { SmartConnect, SmartConnectConfig, WslinkModule, WslinkSession } from "./wslink-api.js";
+
+export class Link {
+  /** Called once, when the connection has ended by itself. */
+  onLost: (reason: string) => void = () => {};
+
+  private readonly pending = new Set<(error: CubelinkError) => void>();
+  private readonly listened = new Set<string>();
+  private ended = false;
+
+  private constructor(
+    private readonly smart: SmartConnect,
+    private readonly session: WslinkSession,
+  ) {}
+
+  /** Connects and says hello. Rejects if the server can't be reached or doesn't take the secret (code AUTHENTICATION_FAILED). */
+  static open(wslink: WslinkModule, config: SmartConnectConfig, timeoutMs = 20_000): Promise<Link> {
+    return new Promise((resolve, reject) => {
+      // SmartConnect changes the configuration it is given.
+      const smart = wslink.SmartConnect.newInstance({ config: { ...config } });
+      let link: Link | undefined;
+      const fail = (error: CubelinkError) => {
+        clearTimeout(timer);
+        if (link) {
+          link.end(error.message);
+          return;
+        }
+        smart.destroy();
+        reject(error);
+      };
+      const timer = setTimeout(() => fail(new CubelinkError("the server does not answer")), timeoutMs);
+      smart.onConnectionReady((connection) => {
+        if (link) return;
+        clearTimeout(timer);
+        link = new Link(smart, connection.getSession());
+        resolve(link);
+      });
+      smart.onConnectionError((_connection, error) => {
+        const failure = toError(error, "connection");
+        fail(failure.code === AUTHENTICATION_FAILED ? new CubelinkError("the server does not accept this secret", AUTHENTICATION_FAILED) : failure);
+      });
+      smart.onConnectionClose((_connection, event) => {
+        const { code, reason } = (event ?? {}) as { code?: number; reason?: string };
+        fail(new CubelinkError(`connection closed${reason ? `: ${reason}` : code ? ` (${code})` : ""}`));
+      });
+      smart.connect();
+    });
+  }
+
+  /** What connects to the same server again: behind a launcher, the address and the secret that it gave. */
+  config(): SmartConnectConfig {
+    const { sessionURL, secret } = this.smart.getConfig();
+    return { sessionURL, secret };
+  }
+
+  /** Calls a method; bytes in the result are Uint8Array. Rejects with CubelinkError. */
+  call(method: string, args: unknown[], kwargs: Record<string, unknown>): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      if (this.ended) {
+        reject(new CubelinkError(`${method}: not connected`));
+        return;
+      }
+      this.pending.add(reject);
+      this.session
+        .call(method, args, kwargs)
+        .then(normalise)
+        .then(resolve, (reason) => reject(toError(reason, method)))
+        .finally(() => this.pending.delete(reject));
+    });
+  }
+
+  /** Hears a topic; wslink keeps subscriptions on the client's side only. */
+  listen(topic: string, callback: (message: unknown) => void): void {
+    if (this.listened.has(topic)) return;
+    this.listened.add(topic);
+    this.session.subscribe(topic, ([message]) => {
+      const value = normalise(message);
+      if (value instanceof Promise) void value.then((v) => !this.ended && callback(v));
+      else if (!this.ended) callback(value);
+    });
+  }
+
+  addAttachment(payload: ArrayBuffer | ArrayBufferView): unknown {
+    return this.session.addAttachment(payload);
+  }
+
+  /** Closes for good, by us: onLost is not called. */
+  close(): void {
+    this.onLost = () => {};
+    this.end("connection closed");
+  }
+
+  /** Gives up a connection that does not answer any more. */
+  abandon(reason: string): void {
+    this.end(reason);
+  }
+
+  private end(reason: string): void {
+    if (this.ended) return;
+    this.ended = true;
+    this.smart.destroy();
+    for (const reject of this.pending) reject(new CubelinkError(reason));
+    this.pending.clear();
+    this.onLost(reason);
+  }
+}

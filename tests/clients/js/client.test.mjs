@@ -1,0 +1,165 @@
+// The client against a mock server, by both generations of npm wslink: calls, errors, attachments, subscriptions, tiles in any order, lost connections.
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { after, test } from "node:test";
+
+import { connect, CubelinkError, finestLayer, methodName, tileBounds, tileCode, tileOfCode } from "../../../clients/js/dist/node.js";
+import { imageMethods, pixel } from "./mock/images.mjs";
+import { startServer } from "./mock/wslink_server.mjs";
+
+const require = createRequire(new URL("../../../clients/js/package.json", import.meta.url));
+const generations = { "wslink 2.x": require("wslink"), "wslink 1.x": require("wslink1") };
+// wslink reports failed connections on the console, besides telling its caller.
+console.error = () => {};
+
+const open = [];
+async function setUp(wslink, options = {}, connectOptions = {}) {
+  const server = await startServer(imageMethods(options));
+  const client = await connect({ url: server.url, secret: "secret", wslink, keepAlive: 0, ...connectOptions });
+  open.push(() => client.close(), () => server.stop());
+  return { server, client };
+}
+after(async () => {
+  for (const close of open) await close();
+});
+
+const stateOf = (client, wanted) =>
+  new Promise((resolve) => {
+    const stop = client.onState((event) => {
+      if (event.state !== wanted) return;
+      stop();
+      resolve(event);
+    });
+  });
+
+for (const [name, wslink] of Object.entries(generations)) {
+  test(`${name}: calls, bytes both ways, errors with the server's own words`, async () => {
+    const { client } = await setUp(wslink);
+    const bytes = Uint8Array.from({ length: 100_000 }, (_, i) => i & 255);
+    const [echoed] = await client.call("echo", [{ list: [1, { bytes: client.addAttachment(bytes) }], text: "ü" }]);
+    assert.equal(echoed.text, "ü");
+    assert.ok(echoed.list[1].bytes instanceof Uint8Array);
+    assert.deepEqual(echoed.list[1].bytes, bytes);
+    await assert.rejects(client.call("fail"), (e) => e instanceof CubelinkError && e.code === -32001 && /the disk is on fire/.test(e.message));
+    await assert.rejects(client.call("nothing.of.the.kind"), (e) => e.code === -32601);
+  });
+
+  test(`${name}: an image: its facts, tiles, spectrum, block`, async () => {
+    const { client } = await setUp(wslink);
+    const image = await client.open("cube.fits");
+    assert.deepEqual([image.info.width, image.info.height, image.info.depth], [700, 500, 40]);
+    assert.equal(image.card("BUNIT"), "Jy/beam");
+    await image.setChannel(17);
+    const tiles = await Promise.all([image.fetchTile(2, 1, 0), image.fetchTile(2, 2, 1), image.fetchTile(0, 0, 0), image.fetchTile(2, 0, 0)]);
+    for (const tile of tiles) {
+      const { x0, y0, mip, columns, rows } = tileBounds(tile.layer, tile.x, tile.y, 700, 500);
+      assert.deepEqual([tile.width, tile.height, tile.pixels.length], [columns, rows, columns * rows]);
+      for (let i = 0; i < tile.pixels.length; i += 7) {
+        assert.deepEqual(tile.pixels[i], pixel(x0 + mip * (i % columns), y0 + mip * Math.floor(i / columns), 17));
+      }
+    }
+    assert.ok(Number.isNaN(tiles[3].pixels[0]));
+    const spectrum = await image.spectrum(300, 200);
+    assert.deepEqual(spectrum, Float32Array.from({ length: 40 }, (_, c) => pixel(300, 200, c)));
+    const block = await image.readBlock({ x: [10, 12], y: 100 });
+    assert.deepEqual([block.shape, [...block.data]], [[1, 1, 3], [10, 11, 12].map((x) => pixel(x, 100, 17))]);
+    await assert.rejects(client.open("broken.fits"), /not a FITS file/);
+    await assert.rejects(image.setChannel(4000), /channel/);
+    assert.equal(image.channel, 17);
+  });
+
+  test(`${name}: tiles and syncs in any order make whole sets`, async () => {
+    const send = (connection, messages) => {
+      for (let i = messages.length - 1; i > 0; i--) {
+        const j = Math.floor(Math.random() * (i + 1));
+        [messages[i], messages[j]] = [messages[j], messages[i]];
+      }
+      messages.forEach(([topic, message]) => connection.publish(topic, message));
+    };
+    const { client } = await setUp(wslink, { send });
+    const image = await client.open("cube.fits");
+    const stream = client.tiles();
+    await stream.ready();
+    for (let round = 0; round < 20; round++) {
+      const codes = [tileCode(0, 0, 0), tileCode(2, 1, 1), tileCode(2, 0, 1), tileCode(1, 1, 0)];
+      const seen = [];
+      const set = await new Promise((resolve) => {
+        const stop = stream.listen({
+          tile: (t) => seen.push(tileCode(t.layer, t.x, t.y)),
+          complete: (s) => {
+            stop();
+            resolve(s);
+          },
+        });
+        void image.requestTiles(codes);
+      });
+      assert.equal(set.count, 4);
+      assert.deepEqual(seen.sort(), codes.sort());
+    }
+  });
+
+  test(`${name}: a lost connection fails what waits, comes back, resumes and hears its topics again`, async () => {
+    const { server, client } = await setUp(wslink);
+    const heard = [];
+    await client.subscribe("some.topic", { file_id: 3 }, (m) => heard.push(m.n));
+    const session = client.sessionId;
+    const hanging = client.call("hang");
+    const back = stateOf(client, "connected");
+    server.drop();
+    await assert.rejects(hanging, CubelinkError);
+    assert.equal(client.state, "lost");
+    await assert.rejects(client.call("echo"), /not connected/);
+    assert.equal((await back).resumed, true);
+    assert.equal(client.sessionId, session);
+    const subscribed = server.calls.filter((c) => c.method === "pubsub.subscribe");
+    assert.deepEqual(subscribed.map((c) => c.args), [["some.topic", { file_id: 3 }], ["some.topic", { file_id: 3 }]]);
+    for (const connection of server.connections) {
+      connection.publish("some.topic", { file_id: 3, n: 1 });
+      connection.publish("some.topic", { file_id: 4, n: 2 });
+      connection.publish("some.topic", { file_id: 3, n: 3 });
+    }
+    await client.call("echo");
+    assert.deepEqual(heard, [1, 3]);
+  });
+
+  test(`${name}: a wrong secret is said to be wrong, and the right one can follow`, async () => {
+    const { server, client } = await setUp(wslink);
+    await assert.rejects(connect({ url: server.url, secret: "wrong", wslink }), (e) => e.code === -32000);
+    server.secret = "changed";
+    const denied = stateOf(client, "denied");
+    server.drop();
+    await denied;
+    const back = stateOf(client, "connected");
+    client.retryNow("changed");
+    await back;
+    assert.deepEqual(await client.call("echo", [1]), [1, {}]);
+  });
+
+  test(`${name}: a server that no longer answers is given up`, async () => {
+    const { server, client } = await setUp(wslink, {}, { keepAlive: 0.05 });
+    server.methods["pubsub.subscriptions"] = () => new Promise(() => {});
+    const lost = await stateOf(client, "lost");
+    assert.match(lost.reason, /does not answer/);
+    client.close();
+  });
+}
+
+test("no server at all is an error, not a wait", async () => {
+  const server = await startServer({});
+  await server.stop();
+  await assert.rejects(connect({ url: server.url, secret: "secret" }), CubelinkError);
+});
+
+test("names of messages", () => {
+  assert.equal(methodName("openFile"), "carta.open.file");
+  assert.equal(methodName("FILE_LIST_REQUEST"), "carta.file.list.request");
+  assert.equal(methodName("pvRequest"), "carta.pv.request");
+});
+
+test("tile geometry", () => {
+  assert.equal(finestLayer(600, 400), 2);
+  assert.deepEqual([0, 1, 2].map((x) => tileBounds(1, Math.min(x, 1), 0, 600, 400).columns), [256, 44, 44]);
+  assert.deepEqual(tileOfCode(tileCode(5, 17, 31)), { layer: 5, x: 17, y: 31 });
+  assert.throws(() => tileCode(1, 2, 0), RangeError);
+  assert.equal(finestLayer(1, 1), 0);
+});
