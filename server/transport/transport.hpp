@@ -1,6 +1,6 @@
 #pragma once
 /// WebSocket and HTTP on one port, behind a plain interface (C++17: websocketpp does not compile as C++20, and only
-/// websocketpp_transport.cpp knows it).
+/// websocket_codec.cpp knows it).
 ///
 /// One network thread runs everything. All members of Transport and Socket are called on it, and all handlers run on it, except
 /// those marked thread-safe. Handlers must not block.
