@@ -1,0 +1,168 @@
+#include "clients/cpp/viewer.hpp"
+
+#include <bit>
+#include <condition_variable>
+#include <cstring>
+#include <limits>
+#include <map>
+#include <mutex>
+
+namespace cubelink::client {
+
+using rpc::Map;
+using rpc::Value;
+
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "pixels arrive little-endian and are taken as they are");
+
+const Value& field(const Value& value, std::string_view name) {
+    static const Value none;
+    const auto* map = value.get_if<Map>();
+    const auto* found = map ? map->find(name) : nullptr;
+    return found ? *found : none;
+}
+
+std::int64_t number(const Value& value, std::int64_t otherwise = 0) {
+    if (const auto* integer = value.get_if<std::int64_t>()) return *integer;
+    if (const auto* real = value.get_if<double>()) return static_cast<std::int64_t>(*real);
+    return otherwise;
+}
+
+std::string text(const Value& value) {
+    const auto* string = value.get_if<std::string>();
+    return string ? *string : std::string();
+}
+
+/// ICD answers say success: false and why.
+void check(const Value& answer) {
+    const auto* success = field(answer, "success").get_if<bool>();
+    if (success && !*success) throw rpc::CallError(rpc::code::method_failed, text(field(answer, "message")));
+}
+
+template <class T>
+void append_as_double(const rpc::Bytes& bytes, std::vector<double>& values) {
+    values.resize(bytes.size() / sizeof(T));
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        T item;
+        std::memcpy(&item, bytes.data() + i * sizeof(T), sizeof(T));
+        values[i] = static_cast<double>(item);
+    }
+}
+
+std::vector<double> as_doubles(const rpc::Bytes& bytes, const std::string& dtype) {
+    std::vector<double> values;
+    if (dtype == "<f4") append_as_double<float>(bytes, values);
+    else if (dtype == "<f8") append_as_double<double>(bytes, values);
+    else if (dtype == "|u1") append_as_double<std::uint8_t>(bytes, values);
+    else if (dtype == "|i1") append_as_double<std::int8_t>(bytes, values);
+    else if (dtype == "<i2") append_as_double<std::int16_t>(bytes, values);
+    else if (dtype == "<u2") append_as_double<std::uint16_t>(bytes, values);
+    else if (dtype == "<i4") append_as_double<std::int32_t>(bytes, values);
+    else if (dtype == "<u4") append_as_double<std::uint32_t>(bytes, values);
+    else if (dtype == "<i8") append_as_double<std::int64_t>(bytes, values);
+    else if (dtype == "<u8") append_as_double<std::uint64_t>(bytes, values);
+    else throw rpc::CallError(rpc::code::method_failed, "image.read: values of type \"" + dtype + "\"");
+    return values;
+}
+
+} // namespace
+
+/// Tiles as they arrive, in any order.
+struct Image::Tiles {
+    std::mutex mutex;
+    std::condition_variable arrived;
+    std::map<std::pair<std::int32_t, std::int64_t>, Tile> ready; // (file, tile code)
+
+    void take(const Value& message) {
+        const auto file = static_cast<std::int32_t>(number(field(message, "file_id")));
+        const auto* tiles = field(message, "tiles").get_if<rpc::Array>();
+        if (!tiles) return;
+        std::lock_guard lock(mutex);
+        for (const auto& item : *tiles) {
+            const auto* data = field(item, "image_data").get_if<rpc::Bytes>();
+            Tile tile;
+            tile.width = static_cast<std::int32_t>(number(field(item, "width")));
+            tile.height = static_cast<std::int32_t>(number(field(item, "height")));
+            const auto size = static_cast<std::size_t>(tile.width) * static_cast<std::size_t>(tile.height);
+            if (!data || tile.width < 0 || tile.height < 0 || data->size() != size * sizeof(float)) continue;
+            tile.pixels.resize(size);
+            std::memcpy(tile.pixels.data(), data->data(), data->size());
+            for (auto& pixel : tile.pixels)
+                if (pixel <= std::numeric_limits<float>::lowest()) pixel = std::numeric_limits<float>::quiet_NaN();
+            const auto code = number(field(item, "layer")) << 24 | number(field(item, "y")) << 12 | number(field(item, "x"));
+            ready[{file, code}] = std::move(tile);
+        }
+        arrived.notify_all();
+    }
+};
+
+Viewer::Viewer(Client& client, std::uint32_t session_id) : client_(client), tiles_(std::make_shared<Image::Tiles>()) {
+    client.listen("carta.raster.tile.data", [tiles = tiles_](const Value& message) { tiles->take(message); });
+    const auto ack = client.call("carta.register.viewer", {Map{{"session_id", session_id}}}).get();
+    check(ack);
+    session_id_ = static_cast<std::uint32_t>(number(field(ack, "session_id")));
+    if (session_id) next_file_ = static_cast<std::int32_t>(number(field(client.call("session.state").get(), "next_file_id")));
+}
+
+Image Viewer::open(const std::string& path, const std::string& hdu) {
+    const auto slash = path.rfind('/');
+    const auto directory = slash == std::string::npos ? std::string() : path.substr(0, slash);
+    const auto file = slash == std::string::npos ? path : path.substr(slash + 1);
+    const auto id = next_file_++;
+    auto ack = client_.call("carta.open.file", {Map{{"directory", directory}, {"file", file}, {"hdu", hdu}, {"file_id", id}}}).get();
+    check(ack);
+    return Image(client_, id, std::move(ack), tiles_);
+}
+
+Image::Image(Client& client, std::int32_t file_id, Value ack, std::shared_ptr<Tiles> tiles)
+    : client_(client), file_id_(file_id), ack_(std::move(ack)), tiles_(std::move(tiles)) {
+    const auto& info = field(ack_, "file_info_extended");
+    width_ = number(field(info, "width"), 1);
+    height_ = number(field(info, "height"), 1);
+    channels_ = std::max<std::int64_t>(1, number(field(info, "depth"), 1));
+    stokes_ = std::max<std::int64_t>(1, number(field(info, "stokes"), 1));
+}
+
+Block Image::read(Range x, Range y, Range channel, Range stokes) {
+    const auto whole = [](Range range, std::int64_t length) { return Value(rpc::Array{range.from, range.to < 0 ? length : range.to, range.step}); };
+    const auto answer = client_
+                            .call("image.read", {},
+                                  Map{{"file_id", file_id_},
+                                      {"x", whole(x, width_)},
+                                      {"y", whole(y, height_)},
+                                      {"channel", whole(channel, channels_)},
+                                      {"stokes", whole(stokes, stokes_)}})
+                            .get();
+    Block block;
+    if (const auto* shape = field(answer, "shape").get_if<rpc::Array>(); shape && shape->size() == 4)
+        for (std::size_t i = 0; i < 4; ++i) block.shape[i] = number((*shape)[i]);
+    if (const auto* data = field(answer, "data").get_if<rpc::Bytes>()) block.values = as_doubles(*data, text(field(answer, "dtype")));
+    return block;
+}
+
+std::vector<double> Image::spectrum(std::int64_t x, std::int64_t y, std::int64_t stokes) {
+    return read(Range::at(x), Range::at(y), {}, Range::at(stokes)).values;
+}
+
+Tile Image::tile(int layer, int x, int y, std::chrono::milliseconds patience) {
+    const auto code = static_cast<std::int64_t>(layer) << 24 | static_cast<std::int64_t>(y) << 12 | x;
+    const std::pair key{file_id_, code};
+    {
+        std::lock_guard lock(tiles_->mutex);
+        tiles_->ready.erase(key); // of an earlier channel, perhaps
+    }
+    client_.call("carta.add.required.tiles", {Map{{"file_id", file_id_}, {"tiles", rpc::Array{code}}, {"compression_type", "NONE"}}}).get();
+    std::unique_lock lock(tiles_->mutex);
+    if (!tiles_->arrived.wait_for(lock, patience, [&] { return tiles_->ready.count(key) > 0; })) throw ConnectionLost("no tile came in time");
+    auto found = tiles_->ready.extract(key);
+    return std::move(found.mapped());
+}
+
+void Image::set_channel(std::int32_t channel, std::int32_t stokes) {
+    client_.call("carta.set.image.channels", {Map{{"file_id", file_id_}, {"channel", channel}, {"stokes", stokes}}}).get();
+}
+
+void Image::close() { client_.call("carta.close.file", {Map{{"file_id", file_id_}}}).get(); }
+
+} // namespace cubelink::client

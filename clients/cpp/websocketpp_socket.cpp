@@ -1,0 +1,99 @@
+#include "clients/cpp/socket.hpp"
+
+#include <stdexcept>
+#include <thread>
+
+#include <websocketpp/client.hpp>
+#include <websocketpp/config/asio_client.hpp>
+
+namespace cubelink::client {
+namespace {
+
+template <class Base>
+struct Config : Base {
+    using type = Config;
+    static const websocketpp::log::level elog_level = websocketpp::log::elevel::none;
+    static const websocketpp::log::level alog_level = websocketpp::log::alevel::none;
+    static const std::size_t max_message_size = 1u << 30;
+};
+
+template <class Configuration>
+class Socket final : public WebSocket {
+public:
+    Socket(const std::string& url, SocketHandlers handlers) : handlers_(std::move(handlers)) {
+        endpoint_.clear_access_channels(websocketpp::log::alevel::all);
+        endpoint_.clear_error_channels(websocketpp::log::elevel::all);
+        endpoint_.init_asio();
+        endpoint_.set_max_message_size(Configuration::max_message_size);
+        endpoint_.set_open_handler([this](websocketpp::connection_hdl) { handlers_.on_open(); });
+        endpoint_.set_message_handler([this](websocketpp::connection_hdl, typename Endpoint::message_ptr message) {
+            handlers_.on_message(message->get_opcode() == websocketpp::frame::opcode::text, message->get_payload(), message);
+        });
+        endpoint_.set_close_handler([this](websocketpp::connection_hdl handle) {
+            const auto connection = endpoint_.get_con_from_hdl(handle);
+            handlers_.on_close(connection->get_remote_close_code(), connection->get_remote_close_reason());
+        });
+        endpoint_.set_fail_handler([this](websocketpp::connection_hdl handle) {
+            const auto connection = endpoint_.get_con_from_hdl(handle);
+            const auto status = static_cast<int>(connection->get_response_code());
+            handlers_.on_close(1006, status ? "the server answered " + std::to_string(status) + " " + connection->get_response_msg()
+                                            : connection->get_ec().message());
+        });
+        set_up_tls();
+        std::error_code error;
+        const auto connection = endpoint_.get_connection(url, error);
+        if (error) throw std::invalid_argument(url + ": " + error.message());
+        handle_ = connection->get_handle();
+        endpoint_.connect(connection);
+        thread_ = std::thread([this] { endpoint_.run(); });
+    }
+
+    ~Socket() override {
+        close(1000);
+        thread_.join();
+    }
+
+    void send_binary(std::string payload) override {
+        auto held = std::make_shared<std::string>(std::move(payload));
+        endpoint_.get_io_service().post([this, held] {
+            std::error_code ignored; // a closed connection tells by on_close
+            endpoint_.send(handle_, *held, websocketpp::frame::opcode::binary, ignored);
+        });
+    }
+
+    void close(std::uint16_t code) override {
+        endpoint_.get_io_service().post([this, code] {
+            std::error_code ignored;
+            endpoint_.close(handle_, code, "", ignored);
+        });
+    }
+
+private:
+    using Endpoint = websocketpp::client<Configuration>;
+
+    void set_up_tls() {
+        if constexpr (std::is_base_of_v<websocketpp::config::asio_tls_client, Configuration>) {
+            endpoint_.set_tls_init_handler([](websocketpp::connection_hdl) {
+                auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_client);
+                context->set_default_verify_paths();
+                context->set_verify_mode(asio::ssl::verify_peer);
+                return context;
+            });
+        }
+    }
+
+    SocketHandlers handlers_;
+    Endpoint endpoint_;
+    websocketpp::connection_hdl handle_;
+    std::thread thread_;
+};
+
+} // namespace
+
+std::unique_ptr<WebSocket> open_web_socket(const std::string& url, SocketHandlers handlers) {
+    if (url.compare(0, 5, "ws://") == 0) return std::make_unique<Socket<Config<websocketpp::config::asio_client>>>(url, std::move(handlers));
+    if (url.compare(0, 6, "wss://") == 0) return std::make_unique<Socket<Config<websocketpp::config::asio_tls_client>>>(url, std::move(handlers));
+    throw std::invalid_argument(url + ": expected a ws:// or wss:// address");
+}
+
+} // namespace cubelink::client
