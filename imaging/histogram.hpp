@@ -15,7 +15,7 @@ namespace cubelink::imaging {
 
 class PlanePyramid;
 
-inline constexpr std::int32_t kMaxHistogramBins = 1 << 22;
+inline constexpr std::int32_t kMaxHistogramBins = 1 << 20;
 
 struct HistogramBounds {
     double min = 0, max = 0;
@@ -48,6 +48,7 @@ public:
 
     void add(std::span<const float> values);
     void add(std::span<const double> values);
+    void add(std::span<const float> values, int threads, const CancelToken& cancel);
     /// All of a rectangle of a plane, in bands of bounded memory; native doubles if the source is wide. Throws as ImageSource::read; what has
     /// been counted by then is undefined.
     void add(const ImageSource& source, const Rect& rect, PlaneId plane, int threads, const CancelToken& cancel);
@@ -62,7 +63,6 @@ private:
     HistogramBounds bounds_;
     double bin_width_ = 0;
     std::vector<std::uint64_t> counts_;
-    std::vector<std::uint32_t> scratch_;
 };
 
 /// A whole plane, whose summary is known. `pyramid`, if given and it kept the pixels, saves the second read.

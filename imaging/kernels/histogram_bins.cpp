@@ -1,0 +1,101 @@
+#include "imaging/kernels/histogram_bins.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#if CUBELINK_X86
+#if defined(__GNUC__) && !defined(__clang__)
+// GCC 12's own AVX-512 headers read variables that they leave undefined on purpose (GCC bug 105593).
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+#include <immintrin.h>
+#endif
+
+namespace cubelink::imaging::kernels {
+
+namespace {
+
+template <class T> void count_plain(const T* values, std::size_t n, const Binning& b, std::uint32_t* counts) {
+    const double min = b.min * b.scale;
+    for (std::size_t i = 0; i < n; ++i) {
+        const double v = values[i];
+        if (!(v >= b.min && v <= b.max)) continue;
+        const double position = std::floor((v * b.scale - min) / b.width);
+        const auto bin = std::int32_t(std::min(position, double(b.bins - 1)));
+        ++counts[(i & 1) * std::size_t(b.bins) + std::size_t(bin)];
+    }
+}
+
+#if CUBELINK_X86
+
+CUBELINK_TARGET_AVX2 inline __m256d load4(const float* p) { return _mm256_cvtps_pd(_mm_loadu_ps(p)); }
+CUBELINK_TARGET_AVX2 inline __m256d load4(const double* p) { return _mm256_loadu_pd(p); }
+
+template <class T> CUBELINK_TARGET_AVX2 void count_avx2(const T* values, std::size_t n, const Binning& b, std::uint32_t* counts) {
+    const __m256d lowest = _mm256_set1_pd(b.min), highest = _mm256_set1_pd(b.max), scale = _mm256_set1_pd(b.scale);
+    const __m256d min = _mm256_set1_pd(b.min * b.scale), width = _mm256_set1_pd(b.width);
+    const __m256d last = _mm256_set1_pd(double(b.bins - 1));
+    const __m128i offsets = _mm_set_epi32(b.bins, 0, b.bins, 0);
+    std::size_t i = 0;
+    for (; i + 4 <= n; i += 4) {
+        const __m256d v = load4(values + i);
+        const __m256d inside = _mm256_and_pd(_mm256_cmp_pd(v, lowest, _CMP_GE_OQ), _mm256_cmp_pd(v, highest, _CMP_LE_OQ));
+        unsigned mask = unsigned(_mm256_movemask_pd(inside));
+        if (mask == 0) continue;
+        const __m256d position = _mm256_div_pd(_mm256_sub_pd(_mm256_mul_pd(v, scale), min), width);
+        alignas(16) std::uint32_t bin[4];
+        _mm_store_si128(reinterpret_cast<__m128i*>(bin), _mm_add_epi32(_mm256_cvttpd_epi32(_mm256_min_pd(position, last)), offsets));
+        if (mask == 0xf) {
+            for (std::uint32_t k : bin) ++counts[k];
+        } else {
+            for (; mask != 0; mask &= mask - 1) ++counts[bin[__builtin_ctz(mask)]];
+        }
+    }
+    count_plain(values + i, n - i, b, counts);
+}
+
+CUBELINK_TARGET_AVX512 inline __m512d load8(const float* p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }
+CUBELINK_TARGET_AVX512 inline __m512d load8(const double* p) { return _mm512_loadu_pd(p); }
+
+template <class T> CUBELINK_TARGET_AVX512 void count_avx512(const T* values, std::size_t n, const Binning& b, std::uint32_t* counts) {
+    const __m512d lowest = _mm512_set1_pd(b.min), highest = _mm512_set1_pd(b.max), scale = _mm512_set1_pd(b.scale);
+    const __m512d min = _mm512_set1_pd(b.min * b.scale), width = _mm512_set1_pd(b.width);
+    const __m512d last = _mm512_set1_pd(double(b.bins - 1));
+    const __m256i offsets = _mm256_set_epi32(b.bins, 0, b.bins, 0, b.bins, 0, b.bins, 0);
+    std::size_t i = 0;
+    for (; i + 8 <= n; i += 8) {
+        const __m512d v = load8(values + i);
+        const __mmask8 inside = _mm512_mask_cmp_pd_mask(_mm512_cmp_pd_mask(v, lowest, _CMP_GE_OQ), v, highest, _CMP_LE_OQ);
+        if (inside == 0) continue;
+        const __m512d position = _mm512_div_pd(_mm512_sub_pd(_mm512_mul_pd(v, scale), min), width);
+        alignas(32) std::uint32_t bin[8];
+        _mm256_store_si256(reinterpret_cast<__m256i*>(bin), _mm256_add_epi32(_mm512_cvttpd_epi32(_mm512_min_pd(position, last)), offsets));
+        if (inside == 0xff) {
+            for (std::uint32_t k : bin) ++counts[k];
+        } else {
+            for (unsigned mask = inside; mask != 0; mask &= mask - 1) ++counts[bin[__builtin_ctz(mask)]];
+        }
+    }
+    count_plain(values + i, n - i, b, counts);
+}
+
+template <class T> auto pick(SimdLevel level) {
+    using Kernel = void (*)(const T*, std::size_t, const Binning&, std::uint32_t*);
+    return choose<Kernel>(count_plain<T>, count_avx2<T>, count_avx512<T>, level);
+}
+#else
+template <class T> auto pick(SimdLevel) { return &count_plain<T>; }
+#endif
+
+} // namespace
+
+void count_into_bins(const float* values, std::size_t n, const Binning& binning, std::uint32_t* counts, SimdLevel level) {
+    pick<float>(level)(values, n, binning, counts);
+}
+
+void count_into_bins(const double* values, std::size_t n, const Binning& binning, std::uint32_t* counts, SimdLevel level) {
+    pick<double>(level)(values, n, binning, counts);
+}
+
+} // namespace cubelink::imaging::kernels

@@ -1,0 +1,19 @@
+# Sources of cubelink_imaging that compute with pixels (included by imaging/CMakeLists.txt). They need libzfp and OpenMP.
+set(CUBELINK_PIXEL_SOURCES
+    budget_cache.cpp
+    histogram.cpp
+    kernels/blanks.cpp
+    kernels/downsample.cpp
+    kernels/histogram_bins.cpp
+    kernels/reduce.cpp
+    parallel.cpp
+    plane_summary.cpp
+    polarisation.cpp
+    pyramid.cpp
+    pyramid_builder.cpp
+    pyramid_cache.cpp
+    spatial_profile.cpp
+    spectral_profile.cpp
+    statistics.cpp
+    tile.cpp
+    tile_codec.cpp)

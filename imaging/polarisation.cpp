@@ -1,0 +1,172 @@
+#include "imaging/polarisation.hpp"
+
+#include <cmath>
+#include <limits>
+#include <numbers>
+#include <stdexcept>
+
+namespace cubelink::imaging {
+
+namespace {
+
+/// Which of I, Q, U, V a type is made from.
+std::array<bool, 4> inputs(Polarisation type) {
+    switch (type) {
+    case Polarisation::ptotal: return {false, true, true, true};
+    case Polarisation::plinear: return {false, true, true, false};
+    case Polarisation::pftotal: return {true, true, true, true};
+    case Polarisation::pflinear: return {true, true, true, false};
+    case Polarisation::pangle: return {false, true, true, false};
+    }
+    return {};
+}
+
+constexpr Polarisation kAll[] = {Polarisation::ptotal, Polarisation::plinear, Polarisation::pftotal, Polarisation::pflinear, Polarisation::pangle};
+
+Polarisation type_of(std::int32_t stokes) {
+    if (!is_computed_stokes(stokes)) throw std::out_of_range("stokes " + std::to_string(stokes) + " is outside the image");
+    return Polarisation(stokes);
+}
+
+/// Reads the inputs that `type` needs by `read(stokes index, out)` and combines them.
+template <class T, class Read>
+void combine(Polarisation type, const std::array<std::int32_t, 4>& index, std::span<T> out, const Read& read) {
+    const std::array<bool, 4> needed = inputs(type);
+    std::array<std::vector<T>, 4> planes;
+    for (std::size_t k = 0; k < 4; ++k) {
+        if (!needed[k]) continue;
+        planes[k].resize(out.size());
+        read(index[k], std::span<T>(planes[k]));
+    }
+    const auto value = [&](std::size_t k, std::size_t i) { return needed[k] ? double(planes[k][i]) : 0.0; };
+    for (std::size_t i = 0; i < out.size(); ++i) {
+        out[i] = T(computed_polarisation(type, value(0, i), value(1, i), value(2, i), value(3, i)));
+    }
+}
+
+/// The same for a rectangle, some rows at a time, so that the inputs take little memory.
+template <class T, class Read>
+void combine_rows(Polarisation type, const std::array<std::int32_t, 4>& index, const Rect& rect, std::span<T> out, const CancelToken& cancel,
+                  const Read& read) {
+    if (rect.width() <= 0 || rect.height() <= 0 || out.size() != std::size_t(rect.size())) {
+        // The base says what is wrong with it.
+        read(rect, index[1], out);
+        return;
+    }
+    const std::int64_t rows = std::max<std::int64_t>(1, (std::int64_t(1) << 18) / rect.width());
+    for (std::int64_t y = rect.y0; y < rect.y1; y += rows) {
+        cancel.throw_if_cancelled();
+        const Rect part{rect.x0, y, rect.x1, std::min(rect.y1, y + rows)};
+        const std::span<T> target = out.subspan(std::size_t((y - rect.y0) * rect.width()), std::size_t(part.size()));
+        combine<T>(type, index, target, [&](std::int32_t stokes, std::span<T> values) { read(part, stokes, values); });
+    }
+}
+
+} // namespace
+
+bool is_computed_stokes(std::int32_t stokes) { return stokes >= 13 && stokes <= 17; }
+
+const char* polarisation_name(Polarisation type) {
+    switch (type) {
+    case Polarisation::ptotal: return "Ptotal";
+    case Polarisation::plinear: return "Plinear";
+    case Polarisation::pftotal: return "PFtotal";
+    case Polarisation::pflinear: return "PFlinear";
+    case Polarisation::pangle: return "Pangle";
+    }
+    return "";
+}
+
+std::string polarisation_unit(Polarisation type, const std::string& bunit) {
+    switch (type) {
+    case Polarisation::pftotal:
+    case Polarisation::pflinear: return "%";
+    case Polarisation::pangle: return "degree";
+    default: return bunit;
+    }
+}
+
+double computed_polarisation(Polarisation type, double i, double q, double u, double v) {
+    constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+    const std::array<bool, 4> needed = inputs(type);
+    const double values[4] = {i, q, u, v};
+    for (std::size_t k = 0; k < 4; ++k) {
+        if (needed[k] && !std::isfinite(values[k])) return kNaN;
+    }
+    switch (type) {
+    case Polarisation::ptotal: return std::sqrt(q * q + u * u + v * v);
+    case Polarisation::plinear: return std::sqrt(q * q + u * u);
+    case Polarisation::pftotal: return 100.0 * std::sqrt(q * q + u * u + v * v) / i;
+    case Polarisation::pflinear: return 100.0 * std::sqrt(q * q + u * u) / i;
+    case Polarisation::pangle: return 0.5 * std::atan2(u, q) * (180.0 / std::numbers::pi);
+    }
+    return kNaN;
+}
+
+PolarisationSource::PolarisationSource(std::shared_ptr<const ImageSource> base, const std::vector<int>& stokes_values) : base_(std::move(base)) {
+    const std::int64_t length = base_->shape().stokes;
+    if (stokes_values.empty()) {
+        for (std::int32_t k = 0; k < 4 && k < length && length > 1; ++k) index_[std::size_t(k)] = k;
+        return;
+    }
+    for (std::size_t k = 0; k < stokes_values.size() && std::int64_t(k) < length; ++k) {
+        const int value = stokes_values[k];
+        if (value >= 1 && value <= 4 && index_[std::size_t(value - 1)] < 0) index_[std::size_t(value - 1)] = std::int32_t(k);
+    }
+}
+
+bool PolarisationSource::has(Polarisation type) const {
+    if (!is_computed_stokes(std::int32_t(type))) return false;
+    const std::array<bool, 4> needed = inputs(type);
+    for (std::size_t k = 0; k < 4; ++k) {
+        if (needed[k] && index_[k] < 0) return false;
+    }
+    return true;
+}
+
+std::vector<Polarisation> PolarisationSource::available() const {
+    std::vector<Polarisation> types;
+    for (Polarisation type : kAll) {
+        if (has(type)) types.push_back(type);
+    }
+    return types;
+}
+
+/// The type that is asked for, if the image has what it takes.
+static Polarisation checked(const PolarisationSource& source, std::int32_t stokes) {
+    const Polarisation type = type_of(stokes);
+    if (!source.has(type)) throw std::out_of_range(std::string(polarisation_name(type)) + " can't be computed from the stokes of this image");
+    return type;
+}
+
+void PolarisationSource::read(const Rect& rect, PlaneId plane, std::span<float> out, int threads, const CancelToken& cancel) const {
+    if (plane.stokes < base_->shape().stokes) return base_->read(rect, plane, out, threads, cancel);
+    const Polarisation type = checked(*this, plane.stokes);
+    combine_rows<float>(type, index_, rect, out, cancel, [&](const Rect& part, std::int32_t stokes, std::span<float> values) {
+        base_->read(part, {plane.channel, stokes}, values, threads, cancel);
+    });
+}
+
+void PolarisationSource::read64(const Rect& rect, PlaneId plane, std::span<double> out, int threads, const CancelToken& cancel) const {
+    if (plane.stokes < base_->shape().stokes) return base_->read64(rect, plane, out, threads, cancel);
+    const Polarisation type = checked(*this, plane.stokes);
+    combine_rows<double>(type, index_, rect, out, cancel, [&](const Rect& part, std::int32_t stokes, std::span<double> values) {
+        base_->read64(part, {plane.channel, stokes}, values, threads, cancel);
+    });
+}
+
+void PolarisationSource::read_spectrum(std::int64_t x, std::int64_t y, std::int32_t stokes, std::int32_t from, std::span<float> out,
+                                       const CancelToken& cancel) const {
+    if (stokes < base_->shape().stokes) return base_->read_spectrum(x, y, stokes, from, out, cancel);
+    const Polarisation type = checked(*this, stokes);
+    combine<float>(type, index_, out, [&](std::int32_t input, std::span<float> values) { base_->read_spectrum(x, y, input, from, values, cancel); });
+}
+
+std::optional<AngleParts> PolarisationSource::angle_parts(PlaneId plane) const {
+    if (plane.stokes < base_->shape().stokes || plane.stokes != std::int32_t(Polarisation::pangle)) return std::nullopt;
+    const Polarisation type = checked(*this, plane.stokes);
+    static_cast<void>(type);
+    return AngleParts{{plane.channel, index_[2]}, {plane.channel, index_[1]}};
+}
+
+} // namespace cubelink::imaging

@@ -1,0 +1,119 @@
+#include "imaging/pyramid.hpp"
+
+#include "imaging/angle_parts.hpp"
+#include "imaging/bands.hpp"
+#include "imaging/row_cascade.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <numbers>
+#include <stdexcept>
+#include <string>
+
+namespace cubelink::imaging {
+
+namespace {
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+void check(const Rect& rect, std::int64_t mip, std::span<float> out, std::int64_t width, std::int64_t height) {
+    if (rect.x0 < 0 || rect.y0 < 0 || rect.x1 > width || rect.y1 > height || rect.x0 >= rect.x1 || rect.y0 >= rect.y1) {
+        throw std::out_of_range("pixels [" + std::to_string(rect.x0) + ", " + std::to_string(rect.x1) + ") × [" + std::to_string(rect.y0) + ", " +
+                                std::to_string(rect.y1) + ") are not in an image of " + std::to_string(width) + " × " + std::to_string(height));
+    }
+    if (mip < 1 || !std::has_single_bit(std::uint64_t(mip)) || mip > (std::int64_t(1) << 40)) {
+        throw std::invalid_argument("pixels are averaged by powers of two, not by " + std::to_string(mip));
+    }
+    const auto aligned = [mip](std::int64_t at, std::int64_t edge) { return at % mip == 0 || at == edge; };
+    if (rect.x0 % mip != 0 || rect.y0 % mip != 0 || !aligned(rect.x1, width) || !aligned(rect.y1, height)) {
+        throw std::invalid_argument("a rectangle to be averaged by " + std::to_string(mip) + " must begin and end at multiples of it");
+    }
+    if (out.size() != std::size_t(ceil_div(rect.width(), mip) * ceil_div(rect.height(), mip))) {
+        throw std::invalid_argument("the result of averaging by " + std::to_string(mip) + " does not fit");
+    }
+}
+
+/// Averages rows that `rows(y, n)` gives as n contiguous rows of the rectangle from its row y; n is even but at the end.
+template <class Rows> void average(const Rect& rect, std::int64_t mip, std::span<float> out, std::int64_t step, const Rows& rows) {
+    const int depth = std::countr_zero(std::uint64_t(mip));
+    const std::int64_t w = rect.width(), h = rect.height(), out_width = ceil_div(w, mip);
+    RowCascade cascade(w, depth);
+    cascade.start(w, h);
+    for (std::int64_t y = 0; y < h; y += step) {
+        const std::int64_t n = std::min(step, h - y);
+        const auto [pixels, stride] = rows(y, n);
+        for (std::int64_t r = 0; r < n; r += 2) {
+            const float* row = pixels + r * stride;
+            cascade.push(y + r, row, r + 1 < n ? row + stride : nullptr,
+                         [&](int k, std::int64_t yk, const double* sum, const double* count, std::size_t length) {
+                             if (k == depth) kernels::block_means(sum, count, length, out.data() + yk * out_width);
+                         });
+        }
+    }
+}
+
+struct RowsAt {
+    const float* pixels;
+    std::int64_t stride;
+};
+
+} // namespace
+
+std::size_t PlanePyramid::bytes() const {
+    std::size_t bytes = pixels().size_bytes();
+    for (const Level& level : levels_) bytes += std::size_t(level.width * level.height) * sizeof(float);
+    return bytes;
+}
+
+void PlanePyramid::read(const ImageSource& source, const Rect& rect, std::int64_t mip, std::span<float> out, const CancelToken& cancel) const {
+    check(rect, mip, out, width_, height_);
+    if (mip == 1) {
+        if (!pixels_) return source.read(rect, plane_, out, 1, cancel);
+        for (std::int64_t y = rect.y0; y < rect.y1; ++y) {
+            std::copy_n(pixels_.get() + y * width_ + rect.x0, rect.width(), out.data() + (y - rect.y0) * rect.width());
+        }
+        return;
+    }
+    for (const Level& level : levels_) {
+        // Above the last level the whole image is one block, as in the last.
+        if (level.mip != mip && !(&level == &levels_.back() && mip > level.mip)) continue;
+        const std::int64_t w = ceil_div(rect.width(), mip), h = ceil_div(rect.height(), mip), x0 = rect.x0 / mip, y0 = rect.y0 / mip;
+        for (std::int64_t y = 0; y < h; ++y) std::copy_n(level.mean.get() + (y0 + y) * level.width + x0, w, out.data() + y * w);
+        return;
+    }
+    if (pixels_) {
+        const std::int64_t step = rect.height() + (rect.height() & 1);
+        return average(rect, mip, out, step,
+                       [&](std::int64_t y, std::int64_t) { return RowsAt{pixels_.get() + (rect.y0 + y) * width_ + rect.x0, width_}; });
+    }
+    read_downsampled(source, plane_, rect, mip, out, 1, cancel);
+}
+
+void read_downsampled(const ImageSource& source, PlaneId plane, const Rect& rect, std::int64_t mip, std::span<float> out, int threads,
+                      const CancelToken& cancel) {
+    check(rect, mip, out, source.shape().width, source.shape().height);
+    if (mip == 1) return source.read(rect, plane, out, threads, cancel);
+
+    if (const auto* by_parts = dynamic_cast<const AnglesByParts*>(&source)) {
+        if (const auto parts = by_parts->angle_parts(plane)) {
+            std::vector<float> q(out.size());
+            read_downsampled(source, parts->u, rect, mip, out, threads, cancel);
+            read_downsampled(source, parts->q, rect, mip, q, threads, cancel);
+            for (std::size_t i = 0; i < out.size(); ++i) out[i] = float(0.5 * std::atan2(double(out[i]), double(q[i])) * (180.0 / std::numbers::pi));
+            return;
+        }
+    }
+
+    const std::int64_t target = source.direct() ? std::int64_t(1) << 18 : std::int64_t(1) << 22; // pixels read at once
+    const std::int64_t step = std::min(rect.height() + (rect.height() & 1), std::max<std::int64_t>(2, target / rect.width() / 2 * 2));
+    const auto buffer = make_pixels<float>(std::size_t(std::min(step, rect.height()) * rect.width()));
+    average(rect, mip, out, step, [&](std::int64_t y, std::int64_t n) {
+        cancel.throw_if_cancelled();
+        const Rect band{rect.x0, rect.y0 + y, rect.x1, rect.y0 + y + n};
+        source.read(band, plane, {buffer.get(), std::size_t(band.size())}, threads, cancel);
+        return RowsAt{buffer.get(), rect.width()};
+    });
+}
+
+} // namespace cubelink::imaging

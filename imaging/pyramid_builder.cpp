@@ -1,0 +1,267 @@
+#include "imaging/angle_parts.hpp"
+#include "imaging/bands.hpp"
+#include "imaging/parallel.hpp"
+#include "imaging/pyramid.hpp"
+#include "imaging/row_cascade.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <mutex>
+#include <numbers>
+
+namespace cubelink::imaging {
+
+namespace {
+
+std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+/// What a pyramid will hold: decided before anything is read, so that memory can be reserved.
+struct Plan {
+    bool keep_pixels = false;
+    std::int64_t first_mip = 2; // of the kept levels
+    std::size_t bytes = 0;
+};
+
+std::size_t level_bytes(const ImageShape& shape, std::int64_t first_mip) {
+    std::size_t bytes = 0;
+    for (std::int64_t mip = first_mip;; mip *= 2) {
+        const std::int64_t w = ceil_div(shape.width, mip), h = ceil_div(shape.height, mip);
+        bytes += std::size_t(w) * std::size_t(h) * sizeof(float);
+        if (w == 1 && h == 1) return bytes;
+    }
+}
+
+Plan plan_for(const ImageSource& source, PlaneId plane, const PyramidOptions& options) {
+    const ImageShape& shape = source.shape();
+    const std::size_t pixels = std::size_t(shape.plane_size()) * sizeof(float);
+    const auto* by_parts = dynamic_cast<const AnglesByParts*>(&source);
+    const bool by_angle = by_parts != nullptr && by_parts->angle_parts(plane);
+    Plan plan;
+    const std::size_t all_levels = level_bytes(shape, 2);
+    plan.keep_pixels = !by_angle && (pixels <= options.keep_plane_below || !source.direct()) && pixels + all_levels <= options.max_bytes;
+    const std::size_t left = options.max_bytes - (plan.keep_pixels ? pixels : 0);
+    while (level_bytes(shape, plan.first_mip) > left && plan.first_mip < std::max(shape.width, shape.height)) plan.first_mip *= 2;
+    plan.bytes = level_bytes(shape, plan.first_mip) + (plan.keep_pixels ? pixels : 0);
+    return plan;
+}
+
+/// Calls options.progress from any thread, one call at a time, and not more often than it can take.
+class Progress {
+public:
+    Progress(const PyramidOptions& options, std::int64_t total, double from, double to) : options_(options), total_(total), from_(from), to_(to) {}
+    void step() {
+        const std::int64_t done = done_.fetch_add(1, std::memory_order_relaxed) + 1;
+        if (!options_.progress) return;
+        const std::unique_lock lock(mutex_, std::try_to_lock);
+        if (!lock.owns_lock()) return;
+        last_ = std::max(last_, from_ + (to_ - from_) * double(done) / double(total_));
+        options_.progress(last_);
+    }
+
+private:
+    const PyramidOptions& options_;
+    const std::int64_t total_;
+    const double from_, to_;
+    std::atomic<std::int64_t> done_{0};
+    std::mutex mutex_;
+    double last_ = 0;
+};
+
+} // namespace
+
+/// One pass over a plane. Its bands are as high as the blocks of the `base` level, so that each band makes whole rows of all levels up to it by
+/// itself; the few levels above are made at the end from the base level's sums and counts, which are kept until then.
+class PyramidBuilder {
+public:
+    PyramidBuilder(const ImageSource& source, PlaneId plane, const PyramidOptions& options, const CancelToken& cancel)
+        : source_(source), options_(options), cancel_(cancel), plan_(plan_for(source, plane, options)) {
+        result_->plane_ = plane;
+        result_->width_ = source.shape().width;
+        result_->height_ = source.shape().height;
+    }
+
+    std::shared_ptr<const PlanePyramid> build() {
+        make_levels();
+        stream(true, 0, 1);
+        return std::move(result_);
+    }
+
+    /// Statistics from the angles, levels from the means of their parts.
+    std::shared_ptr<const PlanePyramid> build_angle(const AngleParts& parts) {
+        PyramidOptions of_part = options_;
+        of_part.keep_plane_below = 0;
+        PyramidBuilder u(source_, parts.u, of_part, cancel_), q(source_, parts.q, of_part, cancel_);
+        u.plan_ = q.plan_ = plan_;
+        u.make_levels();
+        u.stream(false, 0, 1.0 / 3);
+        q.make_levels();
+        q.stream(false, 1.0 / 3, 2.0 / 3);
+        result_->summary_ = summarise(source_, {0, 0, result_->width_, result_->height_}, result_->plane_, options_.threads, cancel_);
+        result_->levels_ = std::move(u.result_->levels_);
+        for (std::size_t k = 0; k < result_->levels_.size(); ++k) {
+            PlanePyramid::Level& level = result_->levels_[k];
+            const float* q_mean = q.result_->levels_[k].mean.get();
+            for (std::int64_t i = 0; i < level.width * level.height; ++i) level.mean[std::size_t(i)] = mean_angle(level.mean[std::size_t(i)], q_mean[i]);
+        }
+        if (options_.progress) options_.progress(1);
+        return std::move(result_);
+    }
+
+    static float mean_angle(float u, float q) {
+        return float(0.5 * std::atan2(double(u), double(q)) * (180.0 / std::numbers::pi)); // NaN if either is
+    }
+
+private:
+    void make_levels() {
+        const std::int64_t w = result_->width_, h = result_->height_;
+        if (plan_.keep_pixels) result_->pixels_ = make_pixels<float>(std::size_t(w * h));
+        depth_ = 0;
+        while ((std::int64_t(1) << depth_) < std::max(w, h)) ++depth_;
+        for (int k = 1; k <= depth_; ++k) {
+            const std::int64_t mip = std::int64_t(1) << k;
+            if (mip < plan_.first_mip) continue;
+            PlanePyramid::Level level{mip, ceil_div(w, mip), ceil_div(h, mip), nullptr};
+            level.mean = make_pixels<float>(std::size_t(level.width * level.height));
+            result_->levels_.push_back(std::move(level));
+        }
+    }
+
+    PlanePyramid::Level* level_at(int k) {
+        const int first = std::countr_zero(std::uint64_t(plan_.first_mip));
+        return k < first ? nullptr : &result_->levels_[std::size_t(k - first)];
+    }
+
+    void stream(bool with_summary, double progress_from, double progress_to) {
+        const std::int64_t w = result_->width_, h = result_->height_;
+        constexpr std::int64_t kBaseBlocks = std::int64_t(1) << 20; // 16 MiB of sums and counts
+        base_ = 5;
+        while (ceil_div(w, std::int64_t(1) << base_) * ceil_div(h, std::int64_t(1) << base_) > kBaseBlocks) ++base_;
+        base_width_ = ceil_div(w, std::int64_t(1) << base_);
+        base_height_ = ceil_div(h, std::int64_t(1) << base_);
+        if (base_ < depth_) {
+            base_sum_ = make_pixels<double>(std::size_t(base_width_ * base_height_));
+            base_count_ = make_pixels<double>(std::size_t(base_width_ * base_height_));
+        }
+
+        const bool whole = plan_.keep_pixels && !source_.direct() && !source_.wide();
+        if (whole) source_.read({0, 0, w, h}, result_->plane_, {result_->pixels_.get(), std::size_t(w * h)}, options_.threads, cancel_);
+
+        const std::int64_t target = whole ? std::int64_t(1) << 16 : band_target(source_);
+        const Bands bands = Bands::cut({0, 0, w, h}, std::int64_t(1) << base_, target);
+        std::vector<PlaneSummary> parts(std::size_t(with_summary ? bands.count : 0));
+        std::vector<Worker> workers(std::size_t(std::max(options_.threads, 1)));
+        Progress progress(options_, bands.count, progress_from, progress_to);
+        parallel_for(options_.threads, bands.count, cancel_, [&](std::int64_t index, int thread) {
+            PlaneSummary* part = with_summary ? &parts[std::size_t(index)] : nullptr;
+            one_band(bands, bands.band(index), whole, workers[std::size_t(thread)], part);
+            progress.step();
+        });
+        for (const PlaneSummary& part : parts) result_->summary_.merge(part);
+        if (base_ < depth_) levels_above_base();
+    }
+
+    /// What a thread needs, made when it gets its first band.
+    struct Worker {
+        std::unique_ptr<float[]> pixels;
+        std::unique_ptr<double[]> wide;
+        std::unique_ptr<RowCascade> cascade;
+    };
+
+    void one_band(const Bands& bands, const Rect& band, bool whole, Worker& worker, PlaneSummary* part) {
+        const std::int64_t w = result_->width_, columns = band.width(), rows = band.height();
+        const std::size_t n = std::size_t(band.size());
+        const bool in_place = result_->pixels_ && columns == w;
+        float* pixels = in_place ? result_->pixels_.get() + band.y0 * w : nullptr;
+        if (pixels == nullptr) {
+            if (!worker.pixels) worker.pixels = std::make_unique_for_overwrite<float[]>(bands.largest());
+            pixels = worker.pixels.get();
+        }
+
+        if (source_.wide()) {
+            if (!worker.wide) worker.wide = std::make_unique_for_overwrite<double[]>(bands.largest());
+            source_.read64(band, result_->plane_, {worker.wide.get(), n}, 1, cancel_);
+            for (std::size_t i = 0; i < n; ++i) pixels[i] = to_float(worker.wide[i]);
+            if (part != nullptr) *part = summarise(std::span<const double>(worker.wide.get(), n));
+        } else {
+            if (!whole) {
+                source_.read(band, result_->plane_, {pixels, n}, 1, cancel_);
+            } else if (!in_place) {
+                for (std::int64_t y = 0; y < rows; ++y) std::copy_n(result_->pixels_.get() + (band.y0 + y) * w + band.x0, columns, pixels + y * columns);
+            }
+            if (part != nullptr) *part = summarise(std::span<const float>(pixels, n));
+        }
+        if (result_->pixels_ && !in_place && !whole) {
+            for (std::int64_t y = 0; y < rows; ++y) std::copy_n(pixels + y * columns, columns, result_->pixels_.get() + (band.y0 + y) * w + band.x0);
+        }
+
+        const int depth = std::min(depth_, base_);
+        if (!worker.cascade) worker.cascade = std::make_unique<RowCascade>(bands.columns, depth);
+        worker.cascade->start(columns, rows);
+        for (std::int64_t y = 0; y < rows; y += 2) {
+            const float* row = pixels + y * columns;
+            worker.cascade->push(y, row, y + 1 < rows ? row + columns : nullptr,
+                                 [&](int k, std::int64_t yk, const double* sum, const double* count, std::size_t length) {
+                                     emit(k, (band.y0 >> k) + yk, band.x0 >> k, sum, count, length);
+                                 });
+        }
+    }
+
+    /// Blocks [x, x + n) of row y of level k.
+    void emit(int k, std::int64_t y, std::int64_t x, const double* sum, const double* count, std::size_t n) {
+        if (PlanePyramid::Level* level = level_at(k)) kernels::block_means(sum, count, n, level->mean.get() + y * level->width + x);
+        if (k == base_ && base_sum_) {
+            std::copy_n(sum, n, base_sum_.get() + y * base_width_ + x);
+            std::copy_n(count, n, base_count_.get() + y * base_width_ + x);
+        }
+    }
+
+    void levels_above_base() {
+        std::int64_t w = base_width_, h = base_height_;
+        for (int k = base_ + 1; k <= depth_; ++k) {
+            const std::int64_t above = (w + 1) / 2;
+            std::vector<double> sum(static_cast<std::size_t>(above)), count(static_cast<std::size_t>(above));
+            for (std::int64_t y = 0; y < h; y += 2) {
+                const double* s = base_sum_.get() + y * w;
+                const double* c = base_count_.get() + y * w;
+                const bool pair = y + 1 < h;
+                kernels::halve_blocks(s, c, pair ? s + w : nullptr, pair ? c + w : nullptr, std::size_t(w), sum.data(), count.data());
+                // In place: row y / 2 of the new level lies before what is still to be read.
+                std::copy(sum.begin(), sum.end(), base_sum_.get() + y / 2 * above);
+                std::copy(count.begin(), count.end(), base_count_.get() + y / 2 * above);
+                if (PlanePyramid::Level* level = level_at(k)) kernels::block_means(sum.data(), count.data(), sum.size(), level->mean.get() + y / 2 * above);
+            }
+            w = above;
+            h = (h + 1) / 2;
+        }
+    }
+
+    static float to_float(double value) {
+        // Beyond float32 is blank in a tile; a bare conversion would be undefined.
+        return std::abs(value) <= double(std::numeric_limits<float>::max()) ? float(value) : std::numeric_limits<float>::quiet_NaN();
+    }
+
+    const ImageSource& source_;
+    const PyramidOptions& options_;
+    const CancelToken& cancel_;
+    Plan plan_;
+    std::shared_ptr<PlanePyramid> result_{new PlanePyramid};
+    int depth_ = 0, base_ = 5; // levels in all; the level that bands end at
+    std::int64_t base_width_ = 0, base_height_ = 0;
+    std::unique_ptr<double[]> base_sum_, base_count_;
+};
+
+std::shared_ptr<const PlanePyramid> PlanePyramid::build(const ImageSource& source, PlaneId plane, const PyramidOptions& options, const CancelToken& cancel) {
+    if (const auto* by_parts = dynamic_cast<const AnglesByParts*>(&source)) {
+        if (const auto parts = by_parts->angle_parts(plane)) return PyramidBuilder(source, plane, options, cancel).build_angle(*parts);
+    }
+    return PyramidBuilder(source, plane, options, cancel).build();
+}
+
+std::size_t PlanePyramid::bytes_needed(const ImageSource& source, PlaneId plane, const PyramidOptions& options) {
+    return plan_for(source, plane, options).bytes;
+}
+
+} // namespace cubelink::imaging
