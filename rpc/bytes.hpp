@@ -53,8 +53,7 @@ public:
     friend bool operator==(const Bytes& a, const Bytes& b) { return a.text() == b.text(); }
 
 private:
-    Bytes(std::shared_ptr<const void> owner, const char* data, std::size_t size)
-        : owner_(std::move(owner)), data_(data), size_(size) {}
+    Bytes(std::shared_ptr<const void> owner, const char* data, std::size_t size) : owner_(std::move(owner)), data_(data), size_(size) {}
 
     std::shared_ptr<const void> owner_;
     const char* data_ = "";

@@ -40,8 +40,6 @@ void Call::fail_with_exception(std::string_view what) {
     fail(Error{code::method_failed, "Exception raised", Map{{"method", request_.method}, {"exception", what}}});
 }
 
-std::pair<Array, Map> Call::take_arguments() {
-    return {std::exchange(request_.args, {}), std::exchange(request_.kwargs, {})};
-}
+std::pair<Array, Map> Call::take_arguments() { return {std::exchange(request_.args, {}), std::exchange(request_.kwargs, {})}; }
 
 } // namespace cubelink::rpc

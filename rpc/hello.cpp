@@ -12,7 +12,7 @@ Reply failure(const Request& request, int code, std::string message) {
 
 } // namespace
 
-Hello::Hello(std::function<bool(std::string_view)> accepts) : accepts_(std::move(accepts)), client_id_("c" + random_letters(32)) {}
+Hello::Hello(std::function<bool(std::string_view)> accepts) : accepts_(std::move(accepts)), client_id_('c' + random_letters(32)) {}
 
 bool Hello::brings_right_secret(const Request& request) const {
     if (!accepts_) return true;

@@ -43,7 +43,7 @@ struct Request {
     std::string method; // e.g. "carta.open.file"
     Array args;
     Map kwargs;
-    BodyPtr native;     // set by the ICD dialect instead of args and kwargs: the decoded message
+    BodyPtr native; // set by the ICD dialect instead of args and kwargs: the decoded message
 };
 
 /// The answer to one request. Exactly one of result and error is meaningful: error if set.

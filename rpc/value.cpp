@@ -82,8 +82,7 @@ private:
     void put(std::monostate) { out_ += "null"; }
     void put(bool b) { out_ += b ? "true" : "false"; }
     template <class Number>
-        requires(std::is_arithmetic_v<Number> && !std::same_as<Number, bool>)
-    void put(Number number) {
+    requires(std::is_arithmetic_v<Number> && !std::same_as<Number, bool>) void put(Number number) {
         char digits[32];
         out_.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
     }
@@ -96,9 +95,13 @@ private:
         }
         out_ += '"';
     }
-    void put(const Bytes& bytes) { out_ += "<" + std::to_string(bytes.size()) + " bytes>"; }
+    void put(const Bytes& bytes) { out_ += '<' + std::to_string(bytes.size()) + " bytes>"; }
     void put(const Extension& extension) {
-        out_ += "<extension " + std::to_string(extension.type) + ", " + std::to_string(extension.data.size()) + " bytes>";
+        out_.append("<extension ")
+            .append(std::to_string(extension.type))
+            .append(", ")
+            .append(std::to_string(extension.data.size()))
+            .append(" bytes>");
     }
     void put(const Array& array) {
         out_ += '[';

@@ -22,6 +22,7 @@ using Array = std::vector<Value>;
 class Map {
 public:
     using Entry = std::pair<Value, Value>;
+    using Entries = std::vector<Entry>;
 
     Map() = default;
     Map(std::initializer_list<std::pair<std::string, Value>> entries);
@@ -36,18 +37,19 @@ public:
     /// Appends without looking for an entry of the same key; decoders reject duplicates themselves.
     void append(Value key, Value value);
 
-    std::size_t size() const { return entries_.size(); }
-    bool empty() const { return entries_.empty(); }
-    void reserve(std::size_t n) { entries_.reserve(n); }
-    auto begin() const { return entries_.begin(); }
-    auto end() const { return entries_.end(); }
-    auto begin() { return entries_.begin(); }
-    auto end() { return entries_.end(); }
+    // Defined below Value, which is incomplete here.
+    std::size_t size() const;
+    bool empty() const;
+    void reserve(std::size_t n);
+    Entries::const_iterator begin() const;
+    Entries::const_iterator end() const;
+    Entries::iterator begin();
+    Entries::iterator end();
 
     friend bool operator==(const Map& a, const Map& b);
 
 private:
-    std::vector<Entry> entries_;
+    Entries entries_;
 };
 
 /// A msgpack extension value (a timestamp is type -1); goes back as it came. Generation 1 cannot express it.
@@ -66,8 +68,7 @@ public:
     Value(std::nullptr_t) {}
     Value(bool b) : storage_(b) {}
     template <class T>
-        requires(std::integral<T> && !std::same_as<T, bool>)
-    Value(T i) {
+    requires(std::integral<T> && !std::same_as<T, bool>) Value(T i) {
         if constexpr (std::unsigned_integral<T> && sizeof(T) == 8) {
             if (i > static_cast<std::uint64_t>(INT64_MAX)) {
                 storage_ = static_cast<std::uint64_t>(i);
@@ -103,7 +104,8 @@ public:
     const Storage& storage() const { return storage_; }
     Storage& storage() { return storage_; }
 
-    /// What the value is, in the words of error messages: "null", "bool", "integer", "float", "string", "bytes", "list", "map", "extension".
+    /// What the value is, in the words of error messages: "null", "bool", "integer", "float", "string", "bytes", "list", "map",
+    /// "extension".
     std::string_view kind() const;
 
     /// NaN equals NaN here, so that tests can compare whole values.
@@ -112,6 +114,14 @@ public:
 private:
     Storage storage_;
 };
+
+inline std::size_t Map::size() const { return entries_.size(); }
+inline bool Map::empty() const { return entries_.empty(); }
+inline void Map::reserve(std::size_t n) { entries_.reserve(n); }
+inline Map::Entries::const_iterator Map::begin() const { return entries_.begin(); }
+inline Map::Entries::const_iterator Map::end() const { return entries_.end(); }
+inline Map::Entries::iterator Map::begin() { return entries_.begin(); }
+inline Map::Entries::iterator Map::end() { return entries_.end(); }
 
 /// A short JSON-like rendering for logs and error messages, cut after about `limit` characters; bytes as their length.
 std::string brief(const Value& value, std::size_t limit = 80);

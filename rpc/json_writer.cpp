@@ -1,0 +1,162 @@
+#include "rpc/json_writer.hpp"
+
+#include "rpc/message_writer.hpp"
+#include "rpc/utf8.hpp"
+
+#include <charconv>
+#include <cmath>
+
+namespace cubelink::rpc {
+
+namespace {
+
+WireFrame frame(bool text, Bytes bytes) {
+    WireFrame made{text, {}};
+    if (!bytes.empty()) made.parts.push_back(std::move(bytes));
+    return made;
+}
+
+} // namespace
+
+void JsonWriter::begin_map(std::size_t) {
+    out_ += '{';
+    comma_ = false;
+}
+
+void JsonWriter::key(std::string_view name) {
+    if (comma_) out_ += ',';
+    comma_ = true;
+    put_string(name);
+    out_ += ':';
+}
+
+void JsonWriter::end_map() {
+    out_ += '}';
+    comma_ = true;
+}
+
+void JsonWriter::value(const Value& value) {
+    keys_.emplace(value);
+    put(value, 0);
+    keys_.reset();
+    comma_ = true;
+}
+
+void JsonWriter::put_string(std::string_view text) {
+    if (!is_utf8(text)) return put_string(make_utf8(text));
+    out_ += '"';
+    std::size_t done = 0;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const auto c = static_cast<unsigned char>(text[i]);
+        if (c >= 0x20 && c != '"' && c != '\\') continue;
+        out_.append(text, done, i - done);
+        done = i + 1;
+        out_ += '\\';
+        switch (c) {
+        case '"':
+        case '\\':
+            out_ += static_cast<char>(c);
+            break;
+        case '\n':
+            out_ += 'n';
+            break;
+        case '\r':
+            out_ += 'r';
+            break;
+        case '\t':
+            out_ += 't';
+            break;
+        default:
+            out_ += "u00";
+            out_ += "0123456789abcdef"[c >> 4];
+            out_ += "0123456789abcdef"[c & 15];
+        }
+    }
+    out_.append(text, done);
+    out_ += '"';
+}
+
+void JsonWriter::put_double(double number) {
+    if (std::isnan(number)) {
+        out_ += "NaN";
+    } else if (std::isinf(number)) {
+        out_ += number < 0 ? "-Infinity" : "Infinity";
+    } else {
+        char digits[32];
+        const std::string_view shortest(digits,
+                                        static_cast<std::size_t>(std::to_chars(digits, digits + sizeof digits, number).ptr - digits));
+        out_ += shortest;
+        if (shortest.find_first_of(".e") == std::string_view::npos) out_ += ".0";
+    }
+}
+
+template <class Integer>
+void JsonWriter::put_integer(Integer number) {
+    char digits[24];
+    out_.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
+}
+
+void JsonWriter::put(const Value& value, unsigned depth) {
+    if (depth > max_result_depth) throw NotEncodable("nested too deep");
+    if (value.is_null()) {
+        out_ += "null";
+    } else if (const auto* b = value.get_if<bool>()) {
+        out_ += *b ? "true" : "false";
+    } else if (const auto* i = value.get_if<std::int64_t>()) {
+        put_integer(*i);
+    } else if (const auto* u = value.get_if<std::uint64_t>()) {
+        put_integer(*u);
+    } else if (const auto* d = value.get_if<double>()) {
+        put_double(*d);
+    } else if (const auto* text = value.get_if<std::string>()) {
+        put_string(*text);
+    } else if (const auto* bytes = value.get_if<Bytes>()) {
+        attachments_.emplace_back(keys_->take(), *bytes);
+        put_string(attachments_.back().first);
+    } else if (const auto* array = value.get_if<Array>()) {
+        out_ += '[';
+        bool first = true;
+        for (const Value& element : *array) {
+            if (!first) out_ += ',';
+            first = false;
+            put(element, depth + 1);
+        }
+        out_ += ']';
+    } else if (const auto* map = value.get_if<Map>()) {
+        out_ += '{';
+        bool first = true;
+        for (const auto& [name, element] : *map) {
+            if (!first) out_ += ',';
+            first = false;
+            if (const auto* string = name.get_if<std::string>()) {
+                put_string(*string);
+            } else if (name.is<std::int64_t>() || name.is<std::uint64_t>()) {
+                out_ += '"';
+                put(name, depth + 1);
+                out_ += '"';
+            } else {
+                throw NotEncodable("a map's key is neither a string nor an integer");
+            }
+            out_ += ':';
+            put(element, depth + 1);
+        }
+        out_ += '}';
+    } else {
+        throw NotEncodable("JSON has no extension values");
+    }
+}
+
+EncodedPtr JsonWriter::finish() {
+    auto encoded = std::make_shared<Encoded>();
+    encoded->frames.reserve(2 * attachments_.size() + 1);
+    for (auto& [key, bytes] : attachments_) {
+        std::string header = R"({"wslink":"1.0","method":"wslink.binary.attachment","args":[")" + key + "\"]}";
+        encoded->frames.push_back(frame(true, Bytes::take(std::move(header))));
+        encoded->frames.push_back(frame(false, std::move(bytes)));
+    }
+    encoded->frames.push_back(frame(true, Bytes::take(std::move(out_))));
+    for (const WireFrame& made : encoded->frames) encoded->bytes += made.size();
+    return encoded;
+}
+
+} // namespace cubelink::rpc
