@@ -35,7 +35,7 @@ public:
     virtual void on_ignored(std::string_view what) = 0;
 };
 
-/// Limits on what a client may send, in bytes. See docs/wslink.md, "Sizes".
+/// Limits on what a client may send, in bytes. See docs/interface.md, "Sizes".
 struct InputLimits {
     std::size_t frame = 524;
     std::size_t message = 512;

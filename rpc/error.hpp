@@ -1,5 +1,5 @@
 #pragma once
-/// Errors of a call, as JSON-RPC has them. The codes are those of wslink (see docs/wslink.md).
+/// Errors of a call, as JSON-RPC has them. The codes are those of wslink (see docs/interface.md).
 
 #include "rpc/value.hpp"
 
