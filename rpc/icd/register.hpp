@@ -50,6 +50,9 @@ void answer(const rpc::CallPtr& call, M message) {
     call->answer(make_body(std::move(message)));
 }
 
+/// Answers a message that the ICD does not answer: null for wslink clients, nothing for ICD clients.
+inline void answer(const rpc::CallPtr& call) { call->answer(rpc::BodyPtr()); }
+
 /// A publication of an ICD message on its topic. Throws std::logic_error if the message belongs to no event.
 rpc::PublicationPtr make_publication(std::shared_ptr<const google::protobuf::Message> message);
 template <class M>

@@ -2,6 +2,8 @@
 
 #include "rpc/icd/events.hpp"
 
+#include <google/protobuf/descriptor.pb.h>
+
 #include <memory>
 #include <stdexcept>
 
@@ -35,7 +37,8 @@ private:
         if (const MessageSchema* known = find(type)) return known;
         auto schema = std::make_unique<MessageSchema>();
         schema->type = type;
-        schema->size = pb::MessageFactory::generated_factory()->GetPrototype(type)->SpaceUsedLong();
+        // The entries of map fields can't be asked (protobuf 3.21 follows the null pointer of their value).
+        schema->size = type->options().map_entry() ? 128 : pb::MessageFactory::generated_factory()->GetPrototype(type)->SpaceUsedLong();
         for (int i = 0; i < type->field_count(); ++i) {
             const pb::FieldDescriptor* field = type->field(i);
             FieldSchema entry{field, nullptr, field->type() == pb::FieldDescriptor::TYPE_STRING};

@@ -34,7 +34,7 @@ WireType wire_type(const Field& field) {
 
 class Check {
 public:
-    explicit Check(std::size_t size) : budget_((std::size_t{16} << 20) + 4 * size) {}
+    explicit Check(std::size_t size) : budget_((std::size_t{32} << 20) + 4 * size) {}
 
     std::string problem() const { return path_.empty() ? what_ : path_ + ": " + what_; }
 

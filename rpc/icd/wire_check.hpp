@@ -12,7 +12,7 @@
 
 namespace cubelink::icd {
 
-/// Empty if `wire` can be parsed as a message of this type in at most 16 MiB + 4 × its size; else what is wrong with it.
+/// Empty if `wire` can be parsed as a message of this type in at most 32 MiB + 4 × its size; else what is wrong with it.
 std::string wire_problem(const MessageSchema& schema, std::string_view wire);
 
 } // namespace cubelink::icd
