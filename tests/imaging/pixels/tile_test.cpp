@@ -1,0 +1,176 @@
+#include "imaging/tile.hpp"
+#include "imaging/tile_codec.hpp"
+#include "tests/imaging/pixels/test_sources.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cfloat>
+#include <climits>
+#include <cstring>
+
+using namespace cubelink::imaging;
+using namespace cubelink::imaging::test;
+
+TEST_CASE("tile codes") {
+    CHECK(encode_tile_code({0, 0, 0}) == 0);
+    CHECK(encode_tile_code({2, 3, 1}) == (2 << 24 | 1 << 12 | 3));
+    CHECK(encode_tile_code({12, 4095, 4095}) == (12 << 24 | 4095 << 12 | 4095));
+    CHECK(encode_tile_code({13, 0, 0}) == -1);
+    CHECK(encode_tile_code({-1, 0, 0}) == -1);
+    CHECK(encode_tile_code({2, 4, 0}) == -1);
+    CHECK(encode_tile_code({2, 0, -1}) == -1);
+    for (std::int32_t code : {-1, INT_MIN, INT_MAX, 13 << 24, 1, 1 << 12, 1 << 24 | 2, 2 << 24 | 4 << 12}) CHECK(!decode_tile_code(code));
+    for (int layer = 0; layer <= 12; ++layer) {
+        const TileId last{layer, (1 << layer) - 1, (1 << layer) - 1};
+        CHECK(decode_tile_code(encode_tile_code(last)) == last);
+    }
+}
+
+TEST_CASE("layers, mips and sizes") {
+    CHECK(max_layer(1, 1) == 0);
+    CHECK(max_layer(256, 256) == 0);
+    CHECK(max_layer(257, 1) == 1);
+    CHECK(max_layer(600, 400) == 2);
+    CHECK(max_layer(8192, 100) == 5);
+    CHECK_THROWS_AS(max_layer(0, 5), std::invalid_argument);
+
+    const auto tile = tile_geometry({2, 2, 1}, 600, 400);
+    REQUIRE(tile);
+    CHECK(tile->mip == 1);
+    CHECK(tile->rect == Rect{512, 256, 600, 400});
+    CHECK(tile->width == 88);
+    CHECK(tile->height == 144);
+    const auto whole = tile_geometry({0, 0, 0}, 601, 401);
+    REQUIRE(whole);
+    CHECK(whole->mip == 4);
+    CHECK(whole->width == 151);
+    CHECK(whole->height == 101);
+    CHECK(!tile_geometry({2, 3, 0}, 600, 400)); // valid in itself, beyond the image
+    CHECK(!tile_geometry({2, 0, 2}, 600, 400));
+    CHECK(!tile_geometry({3, 0, 0}, 600, 400)); // finer than full resolution
+
+    // All tiles of a layer together are the image.
+    std::mt19937_64 random(1);
+    for (int round = 0; round < 30; ++round) {
+        const std::int64_t w = 1 + std::int64_t(random() % 5000), h = 1 + std::int64_t(random() % 5000);
+        for (int layer = 0; layer <= max_layer(w, h); ++layer) {
+            std::int64_t pixels = 0;
+            for (std::int32_t y = 0; y < 1 << layer; ++y) {
+                for (std::int32_t x = 0; x < 1 << layer; ++x) {
+                    const auto t = tile_geometry({layer, x, y}, w, h);
+                    if (!t) continue;
+                    pixels += t->rect.size();
+                    CHECK(t->width <= 256);
+                    CHECK(t->height <= 256);
+                    CHECK(t->width == (t->rect.width() + t->mip - 1) / t->mip);
+                }
+            }
+            CHECK(pixels == w * h);
+        }
+    }
+}
+
+TEST_CASE("uncompressed tiles carry blanks as -FLT_MAX") {
+    const std::vector<float> pixels{1, NAN, INFINITY, -INFINITY, -2, 0};
+    const EncodedTile tile = encode_tile(pixels, 3, 2, TileCompression::none, 11);
+    REQUIRE(tile.data.size() == 24);
+    float raw[6];
+    std::memcpy(raw, tile.data.data(), 24);
+    CHECK(raw[0] == 1);
+    CHECK(raw[1] == -FLT_MAX);
+    CHECK(raw[2] == -FLT_MAX);
+    CHECK(raw[3] == -FLT_MAX);
+    CHECK(raw[4] == -2);
+    CHECK(tile.nan_encodings.empty());
+    CHECK(tile.quality == 0);
+    const auto back = decode_tile(tile, 3, 2);
+    CHECK(back[0] == 1);
+    CHECK(std::isnan(back[2]));
+    CHECK_THROWS_AS(encode_tile(pixels, 2, 2, TileCompression::none, 11), std::invalid_argument);
+    CHECK_THROWS_AS(encode_tile({}, 0, 0, TileCompression::zfp, 11), std::invalid_argument);
+    CHECK_THROWS_AS(encode_tile(pixels, 3, 2, TileCompression::zfp, NAN), std::invalid_argument);
+}
+
+TEST_CASE("runs of blanks") {
+    CHECK(encode_tile(std::vector<float>{1, 2, 3, 4}, 2, 2, TileCompression::zfp, 20).nan_encodings == std::vector<std::int32_t>{4});
+    CHECK(encode_tile(std::vector<float>{NAN, 2, 3, NAN}, 2, 2, TileCompression::zfp, 20).nan_encodings == std::vector<std::int32_t>{0, 1, 2, 1});
+    CHECK(encode_tile(std::vector<float>{NAN, INFINITY, -INFINITY, NAN}, 2, 2, TileCompression::zfp, 20).nan_encodings == std::vector<std::int32_t>{0, 4});
+    CHECK(encode_tile(std::vector<float>{1, NAN, NAN, 2}, 2, 2, TileCompression::zfp, 20).nan_encodings == std::vector<std::int32_t>{1, 2, 1});
+}
+
+TEST_CASE("ZFP tiles: blanks come back exactly, pixels within what the precision allows, at every quality and size") {
+    std::mt19937_64 random(2);
+    std::normal_distribution<float> normal(0, 1);
+    for (int round = 0; round < 300; ++round) {
+        const auto width = std::int32_t(1 + random() % 256), height = std::int32_t(1 + random() % 256);
+        const float quality = float(1 + random() % 32);
+        const double blanks = round % 3 == 0 ? 0 : round % 3 == 1 ? 0.1 : 0.9;
+        std::vector<float> pixels(std::size_t(width * height));
+        for (float& p : pixels) p = normal(random);
+        for (float& p : pixels) {
+            if (std::uniform_real_distribution<double>(0, 1)(random) < blanks) p = random() % 2 == 0 ? NAN : INFINITY;
+        }
+        const EncodedTile tile = encode_tile(pixels, width, height, TileCompression::zfp, quality);
+        CHECK(tile.quality >= int(quality));
+        std::int64_t total = 0;
+        for (std::int32_t run : tile.nan_encodings) total += run;
+        CHECK(total == width * height);
+
+        const auto back = decode_tile(tile, width, height);
+        float largest = 0;
+        for (float p : pixels) largest = std::isfinite(p) ? std::max(largest, std::abs(p)) : largest;
+        // A block's common exponent is at most that of the largest pixel; the transform and the cut bit planes lose a few bits.
+        const float tolerance = std::ldexp(largest, 5 - std::min(tile.quality, 28));
+        bool right = true;
+        for (std::size_t i = 0; i < pixels.size(); ++i) {
+            right = right && (std::isfinite(pixels[i]) ? std::abs(back[i] - pixels[i]) <= tolerance : std::isnan(back[i]));
+        }
+        INFO(width, " x ", height, " at ", quality);
+        CHECK(right);
+    }
+}
+
+TEST_CASE("quality: rounded, clamped, and raised where a tile shrinks well") {
+    std::mt19937_64 random(3);
+    std::normal_distribution<float> normal(0, 1);
+    std::vector<float> noise(64 * 64);
+    for (float& p : noise) p = normal(random);
+    CHECK(encode_tile(noise, 64, 64, TileCompression::zfp, 10.6f).quality == 11);
+    CHECK(encode_tile(noise, 64, 64, TileCompression::zfp, 1e30f).quality == 32);
+    CHECK(encode_tile(noise, 64, 64, TileCompression::zfp, INFINITY).quality == 32);
+    CHECK(encode_tile(noise, 64, 64, TileCompression::zfp, 9).quality == 9);
+
+    const std::vector<float> constant(64 * 64, 0.0f);
+    const EncodedTile tile = encode_tile(constant, 64, 64, TileCompression::zfp, 11);
+    CHECK(tile.quality == 32);
+    CHECK(constant.size() * 4 > 10 * tile.data.size());
+
+    // Noise at precision 1 shrinks more than 20-fold, but not 10-fold at 32: what was asked for stays.
+    const EncodedTile coarse = encode_tile(noise, 64, 64, TileCompression::zfp, 1);
+    CHECK(noise.size() * 4 > 20 * coarse.data.size());
+    CHECK(coarse.quality == 1);
+    CHECK(decode_tile(coarse, 64, 64).size() == noise.size());
+}
+
+TEST_CASE("a tile that is not whole is refused by the decoder") {
+    std::vector<float> noise(64 * 64);
+    std::mt19937_64 random(4);
+    for (float& p : noise) p = float(random() % 1000) / 7;
+    const EncodedTile good = encode_tile(noise, 64, 64, TileCompression::zfp, 20);
+    EncodedTile bad = good;
+    bad.data.resize(100);
+    CHECK_THROWS_AS(decode_tile(bad, 64, 64), std::invalid_argument);
+    bad = good;
+    bad.nan_encodings = {4096, 1};
+    CHECK_THROWS_AS(decode_tile(bad, 64, 64), std::invalid_argument);
+    bad.nan_encodings = {-5, 4101};
+    CHECK_THROWS_AS(decode_tile(bad, 64, 64), std::invalid_argument);
+    bad.nan_encodings = {17};
+    CHECK_THROWS_AS(decode_tile(bad, 64, 64), std::invalid_argument);
+    bad = good;
+    bad.quality = 40;
+    CHECK_THROWS_AS(decode_tile(bad, 64, 64), std::invalid_argument);
+    bad = encode_tile(noise, 64, 64, TileCompression::none, 0);
+    bad.data.pop_back();
+    CHECK_THROWS_AS(decode_tile(bad, 64, 64), std::invalid_argument);
+}
