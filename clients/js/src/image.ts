@@ -24,15 +24,15 @@ export interface ImageInfo {
   summary: HeaderEntry[];
 }
 
-/** One pixel, or first, last (both included) and step. */
+/** One pixel, or the first, the one behind the last, and the step. */
 export type Range = number | [from: number, to: number] | [from: number, to: number, step: number];
 
 export type PixelArray = Float32Array | Float64Array | Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array | BigInt64Array | BigUint64Array;
 
 export interface Block {
-  /** x fastest. */
+  /** x fastest, then y, channel, stokes. */
   data: PixelArray;
-  /** Slowest axis first, as numpy has it. */
+  /** Stokes, channels, rows, columns: slowest axis first, as numpy has it. */
   shape: number[];
 }
 
@@ -148,7 +148,7 @@ export class Image {
 
   /** Values along the spectral axis at one pixel of the polarisation shown (or of `stokes`); leaves cursor and channel as they are. */
   async spectrum(x: number, y: number, stokes = this.stokes): Promise<Float32Array> {
-    const block = await this.readBlock({ x, y, channel: [0, this.info.depth - 1], stokes });
+    const block = await this.readBlock({ x, y, channel: [0, this.info.depth], stokes });
     return block.data instanceof Float32Array ? block.data : Float32Array.from(block.data as ArrayLike<number>, Number);
   }
 
@@ -156,10 +156,10 @@ export class Image {
   async readBlock(box: { x?: Range; y?: Range; channel?: Range; stokes?: Range } = {}): Promise<Block> {
     const answer = await this.client.call("image.read", [], {
       file_id: this.fileId,
-      x: box.x ?? [0, this.info.width - 1],
-      y: box.y ?? [0, this.info.height - 1],
-      channel: box.channel ?? this.channel,
-      stokes: box.stokes ?? this.stokes,
+      x: span(box.x ?? [0, this.info.width]),
+      y: span(box.y ?? [0, this.info.height]),
+      channel: span(box.channel ?? this.channel),
+      stokes: span(box.stokes ?? this.stokes),
     });
     return toBlock(answer);
   }
@@ -250,8 +250,23 @@ const STOKES = new Map([
   [-5, "XX"], [-6, "YY"], [-7, "XY"], [-8, "YX"],
 ]); // prettier-ignore
 
+function span(range: Range): number[] {
+  return typeof range === "number" ? [range, range + 1, 1] : [range[0], range[1], range[2] ?? 1];
+}
+
 type ArrayMaker = new (buffer: ArrayBufferLike) => PixelArray;
+/** By numpy's names of types, of which only the little-endian ones travel. */
 const ARRAYS: Record<string, ArrayMaker> = {
+  f4: Float32Array,
+  f8: Float64Array,
+  u1: Uint8Array,
+  i1: Int8Array,
+  u2: Uint16Array,
+  i2: Int16Array,
+  u4: Uint32Array,
+  i4: Int32Array,
+  u8: BigUint64Array,
+  i8: BigInt64Array,
   float32: Float32Array,
   float64: Float64Array,
   uint8: Uint8Array,
@@ -266,7 +281,7 @@ const ARRAYS: Record<string, ArrayMaker> = {
 
 function toBlock(answer: { data?: unknown; dtype?: string; shape?: number[] }): Block {
   const { data, dtype = "float32", shape = [] } = answer;
-  const make = ARRAYS[dtype];
+  const make = ARRAYS[dtype.replace(/^[<|=]/, "")];
   if (!(data instanceof Uint8Array) || !make) throw new CubelinkError(`image.read: an answer of an unknown type (${dtype})`);
   if (make === (Float32Array as unknown)) return { data: toFloat32(data), shape };
   return { data: new make(data.slice().buffer), shape };

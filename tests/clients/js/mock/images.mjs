@@ -142,11 +142,10 @@ export function imageMethods({ send = (connection, messages) => messages.forEach
       return null;
     },
     "image.read": ({ x, y, channel }) => {
-      const span = (r) => (typeof r === "number" ? [r, r] : r);
-      const [[x0, x1], [y0, y1], [c0, c1]] = [span(x), span(y), span(channel)];
+      const [[x0, x1], [y0, y1], [c0, c1]] = [x, y, channel];
       const values = [];
-      for (let c = c0; c <= c1; c++) for (let j = y0; j <= y1; j++) for (let i = x0; i <= x1; i++) values.push(pixel(i, j, c));
-      return { data: bytesOf(Float32Array.from(values)), dtype: "float32", shape: [c1 - c0 + 1, y1 - y0 + 1, x1 - x0 + 1] };
+      for (let c = c0; c < c1; c++) for (let j = y0; j < y1; j++) for (let i = x0; i < x1; i++) values.push(pixel(i, j, c));
+      return { data: bytesOf(Float32Array.from(values)), dtype: "<f4", shape: [1, c1 - c0, y1 - y0, x1 - x0] };
     },
     echo: (...args) => args,
     fail: () => { throw { code: -32001, message: "Exception raised", data: { method: "fail", exception: "the disk is on fire" } }; },

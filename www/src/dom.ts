@@ -1,0 +1,41 @@
+/** Small helpers around the page's elements. */
+
+export function byId<T extends Element = HTMLElement>(id: string): T {
+  const element = document.getElementById(id);
+  if (!element) throw new Error(`the page has no element #${id}`);
+  return element as unknown as T;
+}
+
+type Child = Node | string | null | undefined | false;
+
+/** An element with properties (`class` and `aria-…` as attributes, on… as listeners) and children. */
+export function h<K extends keyof HTMLElementTagNameMap>(
+  tag: K,
+  properties: Record<string, unknown> = {},
+  ...children: Child[]
+): HTMLElementTagNameMap[K] {
+  const element = document.createElement(tag);
+  for (const [key, value] of Object.entries(properties)) {
+    if (value === undefined || value === false || value === null) continue;
+    if (key.startsWith("on")) element.addEventListener(key.slice(2), value as EventListener);
+    else if (key in element && key !== "class" && !key.includes("-") && key !== "list" && key !== "role") (element as unknown as Record<string, unknown>)[key] = value;
+    else element.setAttribute(key, value === true ? "" : String(value));
+  }
+  for (const child of children) if (child) element.append(child);
+  return element;
+}
+
+/** At most one call a frame, with the newest arguments. */
+export function perFrame<A extends unknown[]>(work: (...args: A) => void): (...args: A) => void {
+  let newest: A | null = null;
+  return (...args) => {
+    const scheduled = newest !== null;
+    newest = args;
+    if (scheduled) return;
+    requestAnimationFrame(() => {
+      const now = newest!;
+      newest = null;
+      work(...now);
+    });
+  };
+}

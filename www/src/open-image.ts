@@ -1,0 +1,257 @@
+/** The image on show and everything that the server tells about it: signals that panels watch, and wishes that go to the server, the newest first. */
+import {
+  toFloat32,
+  toFloat64,
+  type Client,
+  type Histogram,
+  type Image,
+  type RegionHistogramData,
+  type SpatialProfile,
+  type SpatialProfileData,
+  type SpectralProfileData,
+  type Subscription,
+} from "cubelink";
+import { Pump } from "./pump";
+import { Signal } from "./signal";
+import { planeKey, type TileCache } from "./tile-cache";
+import { TileLoader, type Plane } from "./tile-loader";
+
+export interface Profile {
+  positions: number[];
+  values: Float32Array | Float64Array;
+}
+
+export interface CursorValue {
+  x: number;
+  y: number;
+  value: number;
+  channel: number;
+  stokes: number;
+  profiles: { x?: Profile; y?: Profile };
+}
+
+export interface SpectralAxis {
+  kind: string;
+  label: string;
+  unit: string;
+  values: ArrayLike<number>;
+}
+
+export interface Sky {
+  lon: number;
+  lat: number;
+  x: number;
+  y: number;
+}
+
+interface Range {
+  start: number;
+  end: number;
+}
+
+/** Longer profiles are thinned out by the server: minimum and maximum of each few pixels. */
+const LONGEST_PROFILE = 4096;
+
+export class OpenImage {
+  readonly loader: TileLoader;
+  readonly histogram = new Signal<Histogram | null>(null);
+  readonly cursor = new Signal<CursorValue | null>(null);
+  readonly spectrum = new Signal<(Profile & { progress: number }) | null>(null);
+  readonly axis: Signal<SpectralAxis>;
+  readonly sky = new Signal<Sky | null>(null);
+
+  private readonly histograms = new Map<string, Histogram>();
+  private stop: (() => void)[] = [];
+  private spatialSent = "";
+  private wantedRange: { x: Range; y: Range } | null = null;
+
+  private readonly cursorPump: Pump<{ x: number; y: number }>;
+  private readonly spatialPump: Pump<void>;
+  private readonly skyPump: Pump<{ x: number; y: number }>;
+  private hasSky = true;
+
+  constructor(
+    readonly image: Image,
+    cache: TileCache,
+    redraw: () => void,
+    onError: (error: unknown) => void,
+  ) {
+    this.loader = new TileLoader(image, cache, redraw, onError);
+    this.axis = new Signal<SpectralAxis>(channelAxis(image.info.depth));
+    this.cursorPump = new Pump(({ x, y }) => image.setCursor(x, y), onError);
+    this.spatialPump = new Pump(() => this.sendSpatial(), onError);
+    this.skyPump = new Pump((point) => this.askSky(point), onError);
+    this.stop.push(this.loader.shown.watch((plane) => this.useHistogram(plane)));
+  }
+
+  /** Listens to the topics that a viewer needs. Before the image is opened, since its histogram comes with it. */
+  static async listen(client: Client, current: () => OpenImage | null, early: (data: RegionHistogramData) => void): Promise<Subscription[]> {
+    const of = (fileId: number) => {
+      const open = current();
+      return open && open.image.fileId === fileId ? open : null;
+    };
+    await client.tiles().ready();
+    return Promise.all([
+      client.subscribe<RegionHistogramData>("carta.region.histogram.data", {}, (data) => {
+        const open = of(data.file_id);
+        if (open) open.takeHistogram(data);
+        else early(data);
+      }),
+      client.subscribe<SpatialProfileData>("carta.spatial.profile.data", {}, (data) => of(data.file_id)?.takeSpatial(data)),
+      client.subscribe<SpectralProfileData>("carta.spectral.profile.data", {}, (data) => of(data.file_id)?.takeSpectral(data)),
+    ]);
+  }
+
+  /** Asks for the profiles at the cursor. To be called again when the session was not resumed. */
+  async require(): Promise<void> {
+    this.spatialSent = "";
+    const { fileId, info } = this.image;
+    if (info.depth > 1) {
+      await this.image.client.carta["setSpectralRequirements"]!({
+        file_id: fileId,
+        region_id: 0,
+        spectral_profiles: [{ coordinate: "z", stats_types: ["Mean"] }],
+      });
+    }
+    this.spatialPump.push();
+    const { x, y } = this.cursor.value ?? { x: Math.floor(info.width / 2), y: Math.floor(info.height / 2) };
+    this.setCursor(x, y);
+  }
+
+  /** (x, y) in image pixels; the profiles, the value and the sky position follow. */
+  setCursor(x: number, y: number): void {
+    const { width, height } = this.image.info;
+    if (x < -0.5 || y < -0.5 || x >= width - 0.5 || y >= height - 0.5) return;
+    this.cursorPump.push({ x: Math.round(x), y: Math.round(y) });
+    if (this.hasSky) this.skyPump.push({ x: Math.round(x), y: Math.round(y) });
+  }
+
+  /** Profiles are asked for over the visible part only. */
+  setVisible(x: Range, y: Range): void {
+    this.wantedRange = { x, y };
+    this.spatialPump.push();
+  }
+
+  setPlane(plane: Plane): void {
+    const { depth, stokes } = this.image.info;
+    this.loader.setPlane({
+      channel: Math.min(depth - 1, Math.max(0, Math.round(plane.channel))),
+      stokes: Math.min(stokes - 1, Math.max(0, plane.stokes)),
+    });
+  }
+
+  /** `kind` as image.spectral_axis names it; "" for channels. */
+  async useAxis(kind: string): Promise<void> {
+    if (kind === "") {
+      this.axis.set(channelAxis(this.image.info.depth));
+      return;
+    }
+    const { values, unit, label } = await this.readAxis(kind);
+    this.axis.set({ kind, values, unit, label });
+  }
+
+  private async readAxis(kind: string): Promise<{ values: Float64Array; unit: string; label: string }> {
+    const { values, unit } = await this.image.spectralAxis(kind);
+    if (values.length !== this.image.info.depth) throw new Error(`the image has no spectral axis of the kind ${kind}`);
+    // In units that give short numbers.
+    const largest = values.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
+    const label = AXIS_LABELS[kind] ?? kind;
+    if (unit === "Hz") {
+      const [factor, name] = largest >= 1e9 ? [1e-9, "GHz"] : largest >= 1e6 ? [1e-6, "MHz"] : [1, "Hz"];
+      return { values: values.map((v) => v * factor), unit: name, label };
+    }
+    if (unit === "m/s") return { values: values.map((v) => v / 1000), unit: "km/s", label };
+    if (unit === "m") return { values: values.map((v) => v * 1000), unit: "mm", label };
+    return { values, unit, label };
+  }
+
+  takeHistogram(data: RegionHistogramData): void {
+    if (data.region_id !== -1 || !data.histograms || data.config?.fixed_bounds || data.config?.fixed_num_bins) return;
+    this.histograms.set(planeKey(data.file_id, data.channel, data.stokes), data.histograms);
+    this.useHistogram(this.loader.shown.value);
+  }
+
+  close(): void {
+    this.loader.close();
+    this.stop.forEach((stop) => stop());
+    this.cursorPump.clear();
+    this.spatialPump.clear();
+    this.skyPump.clear();
+  }
+
+  private useHistogram(plane: Plane): void {
+    const histogram = this.histograms.get(planeKey(this.image.fileId, plane.channel, plane.stokes));
+    if (histogram && histogram !== this.histogram.value) this.histogram.set(histogram);
+  }
+
+  private takeSpatial(data: SpatialProfileData): void {
+    if (data.region_id !== 0) return;
+    const profiles: CursorValue["profiles"] = {};
+    for (const profile of data.profiles) {
+      if (profile.coordinate === "x" || profile.coordinate === "y") profiles[profile.coordinate] = toProfile(profile);
+    }
+    this.cursor.set({ x: data.x, y: data.y, value: data.value ?? NaN, channel: data.channel, stokes: data.stokes, profiles });
+  }
+
+  private takeSpectral(data: SpectralProfileData): void {
+    const profile = data.region_id === 0 ? data.profiles[0] : undefined;
+    if (!profile) return;
+    const values = profile.raw_values_fp64?.byteLength ? toFloat64(profile.raw_values_fp64) : toFloat32(profile.raw_values_fp32);
+    this.spectrum.set({ positions: Array.from(values, (_, i) => i), values, progress: data.progress });
+  }
+
+  private async sendSpatial(): Promise<void> {
+    const range = this.wantedRange;
+    if (!range) return;
+    const config = (coordinate: "x" | "y", { start, end }: Range) => ({
+      coordinate,
+      start,
+      end,
+      mip: 2 ** Math.max(0, Math.ceil(Math.log2((end - start) / LONGEST_PROFILE))),
+      width: 0,
+    });
+    const request = { file_id: this.image.fileId, region_id: 0, spatial_profiles: [config("x", range.x), config("y", range.y)] };
+    const text = JSON.stringify(request);
+    if (text === this.spatialSent) return;
+    this.spatialSent = text;
+    await this.image.client.carta["setSpatialRequirements"]!(request);
+  }
+
+  private async askSky({ x, y }: { x: number; y: number }): Promise<void> {
+    try {
+      const [lon, lat] = firstPoint(await this.image.toWorld([[x, y]]));
+      this.sky.set({ lon, lat, x, y });
+    } catch {
+      // An image without a sky is asked once, not at each move.
+      if (this.image.client.state !== "connected") return;
+      this.hasSky = false;
+      this.sky.set(null);
+    }
+  }
+}
+
+const AXIS_LABELS: Record<string, string> = {
+  frequency: "Frequency",
+  wavelength: "Wavelength",
+  velocity_radio: "Radio velocity",
+  velocity_optical: "Optical velocity",
+};
+
+function channelAxis(depth: number): SpectralAxis {
+  return { kind: "", label: "Channel", unit: "", values: Float64Array.from({ length: depth }, (_, i) => i) };
+}
+
+/** Positions of a profile's values. With mip > 1 they come as minimum and maximum of each 2 mip pixels, in the order in which they occur. */
+function toProfile(profile: SpatialProfile): Profile {
+  const values = toFloat32(profile.raw_values_fp32);
+  const mip = Math.max(1, profile.mip);
+  const first = mip === 1 ? profile.start : 2 * Math.ceil(profile.start / (2 * mip)) * mip;
+  return { values, positions: Array.from(values, (_, i) => first + i * mip) };
+}
+
+function firstPoint(answer: unknown): [number, number] {
+  const points = (Array.isArray(answer) ? answer : ((answer as { points?: unknown }).points ?? [])) as number[][];
+  const [lon, lat] = points[0] ?? [];
+  if (typeof lon !== "number" || typeof lat !== "number") throw new Error("no sky position");
+  return [lon, lat];
+}

@@ -1,0 +1,65 @@
+/** Sliders for channel and polarisation. */
+import { byId, h } from "../dom";
+import type { OpenImage } from "../open-image";
+
+export class ChannelsPanel {
+  private stop: (() => void)[] = [];
+
+  show(open: OpenImage | null): void {
+    this.stop.forEach((stop) => stop());
+    this.stop = [];
+    const panel = byId("channels");
+    const rows: HTMLElement[] = [];
+    if (open && open.image.info.depth > 1) rows.push(this.channelRow(open));
+    if (open && open.image.info.stokes > 1) rows.push(this.stokesRow(open));
+    panel.replaceChildren(...rows);
+    panel.hidden = rows.length === 0;
+  }
+
+  private channelRow(open: OpenImage): HTMLElement {
+    const last = open.image.info.depth - 1;
+    const set = (channel: number) => open.setPlane({ ...open.loader.wanted.value, channel });
+    const slider = h("input", { type: "range", id: "channel-slider", min: "0", max: String(last), step: "1", "aria-label": "Channel" });
+    const number = h("input", { type: "number", min: "0", max: String(last), step: "1", "aria-label": "Channel number" });
+    const world = h("span", { class: "world" });
+    slider.addEventListener("input", () => set(slider.valueAsNumber));
+    number.addEventListener("change", () => Number.isFinite(number.valueAsNumber) && set(number.valueAsNumber));
+    const show = () => {
+      const { channel } = open.loader.wanted.value;
+      slider.value = String(channel);
+      number.value = String(channel);
+      const axis = open.axis.value;
+      world.textContent = axis.kind === "" ? "" : `${axis.values[channel]?.toPrecision(7) ?? ""} ${axis.unit}`;
+      slider.setAttribute("aria-valuetext", `Channel ${channel} ${world.textContent}`);
+    };
+    this.stop.push(open.loader.wanted.watch(show), open.axis.watch(show));
+    const step = (by: number, label: string, text: string) =>
+      h("button", { type: "button", class: "step", "aria-label": label, onclick: () => set(open.loader.wanted.value.channel + by) }, text);
+    return h(
+      "div",
+      { class: "channel-row" },
+      h("label", { for: "channel-slider" }, "Channel"),
+      step(-1, "Previous channel", "‹"),
+      slider,
+      step(1, "Next channel", "›"),
+      number,
+      h("span", { class: "of" }, `of ${last + 1}`),
+      world,
+    );
+  }
+
+  private stokesRow(open: OpenImage): HTMLElement {
+    const names = open.image.stokesNames();
+    const slider = h("input", { type: "range", id: "stokes-slider", min: "0", max: String(names.length - 1), step: "1", "aria-label": "Stokes" });
+    const name = h("b", { class: "stokes-name" });
+    slider.addEventListener("input", () => open.setPlane({ ...open.loader.wanted.value, stokes: slider.valueAsNumber }));
+    this.stop.push(
+      open.loader.wanted.watch(({ stokes }) => {
+        slider.value = String(stokes);
+        name.textContent = names[stokes] ?? String(stokes);
+        slider.setAttribute("aria-valuetext", `Stokes ${name.textContent}`);
+      }),
+    );
+    return h("div", { class: "channel-row" }, h("label", { for: "stokes-slider" }, "Stokes"), slider, name);
+  }
+}

@@ -1,0 +1,194 @@
+/** Colour map, stretch and clip limits, over the image's histogram. */
+import type { Histogram } from "cubelink";
+import { COLORMAPS, colormap } from "../colormaps";
+import { byId, h, perFrame } from "../dom";
+import * as format from "../format";
+import type { Look } from "../renderer";
+import { STRETCHES, percentileLimits, stretched, type Limits, type Stretch } from "../stretch";
+
+const PERCENTILES = [90, 95, 99, 99.5, 99.9, 99.95, 99.99, 100];
+const SAVED = "cubelink-display";
+
+export class DisplayPanel {
+  look: Look = { colormap: "Inferno", inverted: false, stretch: "linear", limits: { low: 0, high: 1 } };
+  /** null: limits by hand. */
+  percentile: number | null = 99.9;
+  onChange: () => void = () => {};
+
+  private histogram: Histogram | null = null;
+  private unit = "";
+  private readonly bars = h("canvas", { class: "histogram", "aria-label": "Histogram of the image with the clip limits", role: "img" });
+  private readonly strip = h("canvas", { class: "strip", "aria-hidden": "true" });
+  private readonly low = h("input", { type: "text", inputMode: "decimal", "aria-label": "Lower clip limit" });
+  private readonly high = h("input", { type: "text", inputMode: "decimal", "aria-label": "Upper clip limit" });
+  private readonly choice = h("select", { id: "limits-choice" });
+  private readonly maps = h("select", { id: "colormap-choice" });
+  private readonly stretches = h("div", { class: "segmented", role: "radiogroup", "aria-label": "Stretch" });
+  private readonly invert = h("input", { type: "checkbox", id: "invert" });
+  private readonly paint = perFrame(() => this.drawCanvases());
+
+  constructor() {
+    this.restore();
+    for (const p of PERCENTILES) this.choice.append(h("option", { value: String(p) }, p === 100 ? "Minimum to maximum" : `${p} %`));
+    this.choice.append(h("option", { value: "" }, "By hand"));
+    for (const name of Object.keys(COLORMAPS)) this.maps.append(h("option", { value: name }, name));
+    for (const stretch of STRETCHES) {
+      const input = h("input", { type: "radio", name: "stretch", value: stretch, id: `stretch-${stretch}` });
+      input.addEventListener("change", () => this.change({ stretch }));
+      this.stretches.append(input, h("label", { for: `stretch-${stretch}` }, stretch));
+    }
+    this.maps.addEventListener("change", () => this.change({ colormap: this.maps.value }));
+    this.invert.addEventListener("change", () => this.change({ inverted: this.invert.checked }));
+    this.choice.addEventListener("change", () => {
+      this.percentile = this.choice.value === "" ? null : Number(this.choice.value);
+      this.applyPercentile();
+    });
+    const byHand = () => {
+      const limits = { low: Number(this.low.value.replace("−", "-")), high: Number(this.high.value.replace("−", "-")) };
+      const good = this.low.value.trim() !== "" && this.high.value.trim() !== "" && Number.isFinite(limits.low) && Number.isFinite(limits.high) && limits.low < limits.high;
+      for (const input of [this.low, this.high]) input.setAttribute("aria-invalid", String(!good));
+      if (good) this.setLimits(limits);
+    };
+    this.low.addEventListener("change", byHand);
+    this.high.addEventListener("change", byHand);
+    this.dragLimits();
+    byId("display").append(
+      h("div", { class: "section-head" }, h("h2", {}, "Display")),
+      this.bars,
+      this.strip,
+      h("div", { class: "limits" }, this.low, this.high),
+      h("div", { class: "field" }, h("label", { for: "limits-choice" }, "Limits"), this.choice),
+      h("div", { class: "field" }, h("span", { class: "field-label" }, "Stretch"), this.stretches),
+      h("div", { class: "field" }, h("label", { for: "colormap-choice" }, "Colours"), this.maps, h("label", { class: "check" }, this.invert, "inverted")),
+    );
+    new ResizeObserver(() => this.paint()).observe(this.bars);
+    this.drawControls();
+  }
+
+  setUnit(unit: string): void {
+    this.unit = unit;
+    this.drawControls();
+  }
+
+  setHistogram(histogram: Histogram | null): void {
+    this.histogram = histogram;
+    this.applyPercentile();
+  }
+
+  setLimits(limits: Limits): void {
+    this.percentile = null;
+    this.change({ limits });
+  }
+
+  private applyPercentile(): void {
+    if (this.percentile !== null && this.histogram) {
+      const limits = percentileLimits(this.histogram, this.percentile) ?? { low: this.histogram.mean, high: this.histogram.mean };
+      if (Number.isFinite(limits.low) && Number.isFinite(limits.high)) this.look = { ...this.look, limits };
+    }
+    this.change({});
+  }
+
+  private change(part: Partial<Look>): void {
+    this.look = { ...this.look, ...part };
+    this.drawControls();
+    this.onChange();
+    const { colormap, inverted, stretch } = this.look;
+    localStorage.setItem(SAVED, JSON.stringify({ colormap, inverted, stretch }));
+  }
+
+  private restore(): void {
+    try {
+      const saved = JSON.parse(localStorage.getItem(SAVED) ?? "{}") as Partial<Look>;
+      if (saved.colormap !== undefined && saved.colormap in COLORMAPS) this.look.colormap = saved.colormap;
+      if (STRETCHES.includes(saved.stretch as Stretch)) this.look.stretch = saved.stretch as Stretch;
+      this.look.inverted = saved.inverted === true;
+    } catch {
+      localStorage.removeItem(SAVED);
+    }
+  }
+
+  private drawControls(): void {
+    const { colormap, inverted, stretch, limits } = this.look;
+    this.maps.value = colormap;
+    this.invert.checked = inverted;
+    this.stretches.querySelector<HTMLInputElement>(`#stretch-${stretch}`)!.checked = true;
+    this.choice.value = this.percentile === null ? "" : String(this.percentile);
+    this.low.value = format.plain(limits.low);
+    this.high.value = format.plain(limits.high);
+    for (const input of [this.low, this.high]) input.removeAttribute("aria-invalid");
+    this.paint();
+  }
+
+  /** What the histogram shows: all bins, or, if the limits are a small part of that, a little more than the limits. */
+  private window(): Limits | null {
+    const hist = this.histogram;
+    if (!hist || !(hist.bin_width > 0)) return null;
+    const min = hist.first_bin_center - hist.bin_width / 2;
+    const max = min + hist.bin_width * hist.bins.length;
+    const { low, high } = this.look.limits;
+    const margin = 0.25 * (high - low) || hist.bin_width;
+    return { low: Math.max(min, low - margin), high: Math.max(Math.min(max, high + margin), low - margin + hist.bin_width) };
+  }
+
+  private drawCanvases(): void {
+    const ratio = devicePixelRatio;
+    const [width, height] = [Math.round(this.bars.clientWidth * ratio), Math.round(this.bars.clientHeight * ratio)];
+    if (width === 0 || height === 0) return;
+    Object.assign(this.bars, { width, height });
+    Object.assign(this.strip, { width, height: Math.round(this.strip.clientHeight * ratio) });
+    const context = this.bars.getContext("2d")!;
+    const colours = colormap(this.look.colormap, this.look.inverted);
+    const { low, high } = this.look.limits;
+    const window = this.window();
+    const css = (t: number) => `rgb(${colours[Math.round(255 * t)]!.join(" ")})`;
+    const strip = this.strip.getContext("2d")!;
+    for (let x = 0; x < width; x++) {
+      const v = window ? window.low + ((x + 0.5) / width) * (window.high - window.low) : low + ((x + 0.5) / width) * (high - low);
+      strip.fillStyle = css(stretched(v, low, high, this.look.stretch));
+      strip.fillRect(x, 0, 1, this.strip.height);
+    }
+    if (!window || !this.histogram) return;
+    const { bins, first_bin_center, bin_width } = this.histogram;
+    const start = first_bin_center - bin_width / 2;
+    // The most populated of the bins behind each column of the picture, on a logarithmic scale.
+    const counts = Array.from({ length: width }, (_, x) => {
+      const edge = (at: number) => Math.floor((window.low + (at / width) * (window.high - window.low) - start) / bin_width);
+      let most = 0;
+      for (let i = Math.max(0, edge(x)); i <= Math.min(bins.length - 1, edge(x + 1)); i++) most = Math.max(most, bins[i]!);
+      return Math.log1p(most);
+    });
+    const top = counts.reduce((a, b) => Math.max(a, b), 1e-9);
+    context.fillStyle = "#4f6482";
+    counts.forEach((count, x) => context.fillRect(x, height - (count / top) * (height - 4), 1, height));
+    context.fillStyle = "#ffb454";
+    for (const limit of [low, high]) {
+      const x = Math.round(((limit - window.low) / (window.high - window.low)) * (width - ratio));
+      context.fillRect(Math.min(width - 1.5 * ratio, Math.max(0, x)), 0, 1.5 * ratio, height);
+    }
+    this.bars.title = `Values from ${format.value(window.low)} to ${format.value(window.high)} ${this.unit}; drag the orange lines to set the limits`;
+  }
+
+  /** The orange lines can be taken with the mouse. */
+  private dragLimits(): void {
+    let which: keyof Limits | null = null;
+    let window: Limits | null = null;
+    const valueAt = (event: PointerEvent) => {
+      const box = this.bars.getBoundingClientRect();
+      return window!.low + ((event.clientX - box.left) / box.width) * (window!.high - window!.low);
+    };
+    this.bars.addEventListener("pointerdown", (event) => {
+      window = this.window();
+      if (!window) return;
+      const v = valueAt(event);
+      const { low, high } = this.look.limits;
+      which = Math.abs(v - low) < Math.abs(v - high) ? "low" : "high";
+      this.bars.setPointerCapture(event.pointerId);
+    });
+    this.bars.addEventListener("pointermove", (event) => {
+      if (!which || !window) return;
+      const limits = { ...this.look.limits, [which]: valueAt(event) };
+      if (limits.low < limits.high) this.setLimits(limits);
+    });
+    for (const end of ["pointerup", "pointercancel"] as const) this.bars.addEventListener(end, () => (which = null));
+  }
+}

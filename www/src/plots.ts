@@ -1,0 +1,213 @@
+/** The three profiles at the cursor. */
+import uPlot from "uplot";
+import { byId, h } from "./dom";
+import * as format from "./format";
+import type { OpenImage, Profile } from "./open-image";
+import type { Stage } from "./stage";
+
+const GRID = { stroke: "#232b36", width: 1 };
+const AXIS = { stroke: "#8593a6", grid: GRID, ticks: { ...GRID, size: 4 }, font: "11px system-ui, sans-serif" };
+
+interface Marker {
+  at: number | null;
+  colour: string;
+}
+
+class Plot {
+  readonly element: HTMLElement;
+  private readonly plot: uPlot;
+  private readonly marker: Marker;
+  private readonly heading: HTMLElement;
+  private readonly note: HTMLElement;
+  private range: [number, number] | null = null;
+  points: { xs: number[]; ys: (number | null)[] } = { xs: [], ys: [] };
+
+  constructor(title: string, colour: string, onClick?: (x: number) => void) {
+    this.marker = { at: null, colour: "#ffb454" };
+    this.heading = h("h3", {}, title);
+    this.note = h("span", { class: "note" });
+    const body = h("div", { class: "plot-body" });
+    this.element = h("figure", { class: "plot", "aria-label": `${title} plot` }, h("figcaption", {}, this.heading, this.note), body);
+    this.plot = new uPlot(
+      {
+        width: 300,
+        height: 120,
+        legend: { show: false },
+        cursor: { y: false, points: { size: 5 }, drag: { x: false, y: false } },
+        scales: { x: { time: false, range: (_u, min, max) => this.range ?? (min === max ? [min - 1, max + 1] : [min, max]) } },
+        axes: [
+          { ...AXIS, size: 26, gap: 3, space: 60 },
+          { ...AXIS, size: 54, gap: 3, space: 26, values: (_u, ticks) => ticks.map(tick) },
+        ],
+        series: [{}, { stroke: colour, width: 1.25, points: { show: false }, spanGaps: false }],
+        hooks: {
+          draw: [(u) => this.drawMarker(u)],
+          setCursor: [(u) => this.showPoint(u)],
+          ready: [
+            (u) =>
+              onClick &&
+              u.over.addEventListener("click", (event) => onClick(u.posToVal(event.clientX - u.over.getBoundingClientRect().left, "x"))),
+          ],
+        },
+      },
+      [[], []],
+      body,
+    );
+    new ResizeObserver(() => {
+      const { clientWidth, clientHeight } = body;
+      if (clientWidth > 0 && clientHeight > 0) this.plot.setSize({ width: clientWidth, height: clientHeight });
+    }).observe(body);
+  }
+
+  title(text: string): void {
+    this.heading.textContent = text;
+  }
+
+  /** uPlot wants positions that rise; velocities often fall. Blanks are gaps. */
+  set(positions: ArrayLike<number>, values: ArrayLike<number>, marker: number | null, range: [number, number] | null = null): void {
+    const falling = positions.length > 1 && positions[0]! > positions[positions.length - 1]!;
+    const xs = Array.from(positions);
+    const ys = Array.from(values, (v) => (Number.isFinite(v) ? v : null));
+    if (falling) {
+      xs.reverse();
+      ys.reverse();
+    }
+    this.points = { xs, ys };
+    this.marker.at = marker;
+    this.range = range;
+    this.plot.setData([xs, ys]);
+  }
+
+  mark(at: number | null): void {
+    this.marker.at = at;
+    this.plot.redraw(false, false);
+  }
+
+  progress(fraction: number): void {
+    this.element.classList.toggle("loading", fraction < 1);
+    if (fraction < 1) this.note.textContent = `${Math.round(fraction * 100)} %`;
+  }
+
+  private showPoint(u: uPlot): void {
+    const i = u.cursor.idx;
+    const y = i === null || i === undefined ? undefined : this.points.ys[i];
+    this.note.textContent = i === null || i === undefined ? "" : `${format.plain(this.points.xs[i]!)}: ${y === null || y === undefined ? "blank" : format.value(y)}`;
+  }
+
+  private drawMarker(u: uPlot): void {
+    if (this.marker.at === null) return;
+    const x = Math.round(u.valToPos(this.marker.at, "x", true)) + 0.5;
+    const { left, top, width, height } = u.bbox;
+    if (x < left || x > left + width) return;
+    const context = u.ctx;
+    context.save();
+    context.strokeStyle = this.marker.colour;
+    context.lineWidth = devicePixelRatio;
+    context.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
+    context.beginPath();
+    context.moveTo(x, top);
+    context.lineTo(x, top + height);
+    context.stroke();
+    context.restore();
+  }
+}
+
+function tick(v: number | null): string {
+  if (v === null) return "";
+  const size = Math.abs(v);
+  return size !== 0 && (size < 1e-3 || size >= 1e5) ? v.toExponential(1).replace("e", "e") : String(Number(v.toPrecision(5)));
+}
+
+export class Plots {
+  private readonly x = new Plot("Along x", "#5aa9ff");
+  private readonly y = new Plot("Along y", "#7fd6a4");
+  private readonly z: Plot;
+  private readonly axisChoice = h("select", { "aria-label": "Axis of the spectrum", class: "axis-choice" });
+  private open: OpenImage | null = null;
+  private stop: (() => void)[] = [];
+
+  constructor(
+    private readonly stage: Stage,
+    onError: (error: unknown) => void,
+  ) {
+    this.z = new Plot("Spectrum", "#e9a5ff", (at) => this.pickChannel(at));
+    this.z.element.querySelector("figcaption")!.append(this.axisChoice);
+    this.axisChoice.addEventListener("change", () => {
+      this.open?.useAxis(this.axisChoice.value).catch((error: unknown) => {
+        this.axisChoice.value = this.open?.axis.value.kind ?? "";
+        onError(error);
+      });
+    });
+    byId("plots").append(this.x.element, this.y.element, this.z.element);
+    this.z.element.hidden = true;
+  }
+
+  /** What is drawn, for tests: positions and values, null where blank. */
+  get points() {
+    return { x: this.x.points, y: this.y.points, spectrum: this.z.points };
+  }
+
+  show(open: OpenImage | null): void {
+    this.stop.forEach((stop) => stop());
+    this.open = open;
+    for (const plot of [this.x, this.y, this.z]) plot.set([], [], null);
+    this.z.element.hidden = !open || open.image.info.depth < 2;
+    if (!open) return;
+    this.axisChoice.replaceChildren(h("option", { value: "" }, "Channel"));
+    if (open.image.info.axes?.spectral) {
+      for (const [kind, label] of SPECTRAL_KINDS) this.axisChoice.append(h("option", { value: kind }, label));
+    }
+    this.stop = [
+      open.cursor.watch(() => this.drawSpatial()),
+      open.spectrum.watch(() => this.drawSpectrum()),
+      open.axis.watch((axis) => {
+        this.axisChoice.value = axis.kind;
+        this.z.title(axis.kind === "" ? "Spectrum" : `Spectrum, ${axis.unit}`);
+        this.drawSpectrum();
+      }),
+      open.loader.shown.watch(() => this.z.mark(this.channelPosition())),
+    ];
+  }
+
+  viewChanged(): void {
+    this.drawSpatial();
+  }
+
+  private drawSpatial(): void {
+    const cursor = this.open?.cursor.value;
+    if (!cursor) return;
+    const { x0, y0, x1, y1 } = this.stage.view.bounds();
+    const draw = (plot: Plot, profile: Profile | undefined, marker: number, range: [number, number]) =>
+      profile && plot.set(profile.positions, profile.values, marker, range);
+    draw(this.x, cursor.profiles.x, cursor.x, [x0, Math.max(x0 + 1, x1 - 1)]);
+    draw(this.y, cursor.profiles.y, cursor.y, [y0, Math.max(y0 + 1, y1 - 1)]);
+  }
+
+  private drawSpectrum(): void {
+    const spectrum = this.open?.spectrum.value;
+    if (!this.open || !spectrum) return;
+    const axis = this.open.axis.value.values;
+    if (axis.length === spectrum.values.length) this.z.set(axis, spectrum.values, this.channelPosition());
+    this.z.progress(spectrum.progress);
+  }
+
+  private channelPosition(): number | null {
+    if (!this.open) return null;
+    return this.open.axis.value.values[this.open.loader.shown.value.channel] ?? null;
+  }
+
+  private pickChannel(at: number): void {
+    if (!this.open) return;
+    const { values } = this.open.axis.value;
+    let nearest = 0;
+    for (let i = 1; i < values.length; i++) if (Math.abs(values[i]! - at) < Math.abs(values[nearest]! - at)) nearest = i;
+    this.open.setPlane({ ...this.open.loader.wanted.value, channel: nearest });
+  }
+}
+
+const SPECTRAL_KINDS: [kind: string, label: string][] = [
+  ["frequency", "Frequency"],
+  ["velocity_radio", "Velocity (radio)"],
+  ["velocity_optical", "Velocity (optical)"],
+  ["wavelength", "Wavelength"],
+];

@@ -1,0 +1,224 @@
+/** The canvas with the image: draws it, and turns mouse, touch and keys into views and cursor positions. */
+import { byId, perFrame } from "./dom";
+import type { Look, Renderer } from "./renderer";
+import { planeKey, type CachedTile, type TileCache } from "./tile-cache";
+import { layerOfView, tilesOfLayer, tilesOfView } from "./tile-plan";
+import type { OpenImage } from "./open-image";
+import { View } from "./view";
+
+const SVG = "http://www.w3.org/2000/svg";
+
+export class Stage {
+  readonly view = new View();
+  /** Called when another part of the image is visible. */
+  onView: () => void = () => {};
+  /** Called for pointer positions in image pixels. */
+  onPoint: (x: number, y: number) => void = () => {};
+  onStep: (channels: number) => void = () => {};
+
+  private open: OpenImage | null = null;
+  private held = false;
+  private readonly canvas = byId<HTMLCanvasElement>("canvas");
+  private readonly wrap = byId("canvas-wrap");
+  private readonly overlay = byId<SVGSVGElement>("overlay");
+  private readonly pointers = new Map<number, { x: number; y: number }>();
+  private readonly crosshair: SVGElement[];
+  private lastPoint: { x: number; y: number } | null = null;
+
+  readonly redraw = perFrame(() => this.draw());
+  private readonly viewChanged = perFrame(() => this.afterView());
+
+  constructor(
+    private readonly renderer: Renderer,
+    private readonly cache: TileCache,
+    private readonly look: () => Look,
+  ) {
+    this.crosshair = ["line", "line", "circle"].map((tag) => this.overlay.appendChild(document.createElementNS(SVG, tag)));
+    this.crosshair[2]!.setAttribute("r", "9");
+    new ResizeObserver(() => this.resized()).observe(this.wrap);
+    this.resized();
+    this.listen();
+  }
+
+  show(open: OpenImage | null): void {
+    this.open = open;
+    this.held = false;
+    byId("welcome").hidden = open !== null;
+    if (open) {
+      this.view.setImage(open.image.info.width, open.image.info.height);
+      open.cursor.watch(() => this.drawCrosshair());
+    }
+    this.changed();
+    this.drawCrosshair();
+  }
+
+  /** The view was changed from outside. */
+  changed(): void {
+    this.viewChanged();
+    this.redraw();
+  }
+
+  zoom(factor: number): void {
+    this.view.zoomAbout(this.view.width / 2, this.view.height / 2, factor);
+    this.changed();
+  }
+
+  fit(): void {
+    this.view.fit();
+    this.changed();
+  }
+
+  oneToOne(): void {
+    this.zoom(1 / devicePixelRatio / this.view.scale);
+  }
+
+  get cursorHeld(): boolean {
+    return this.held;
+  }
+
+  private resized(): void {
+    const { clientWidth, clientHeight } = this.wrap;
+    if (clientWidth === 0 || clientHeight === 0) return;
+    const fitted = this.view.width === 1;
+    this.view.width = clientWidth;
+    this.view.height = clientHeight;
+    if (fitted) this.view.fit();
+    this.renderer.resize(clientWidth, clientHeight, devicePixelRatio);
+    // At once, not in the next frame: a resized canvas is empty, and would flash.
+    this.draw();
+    this.viewChanged();
+  }
+
+  private afterView(): void {
+    if (this.open) this.open.loader.need(tilesOfView(this.view, devicePixelRatio));
+    this.drawCrosshair();
+    this.onView();
+  }
+
+  private draw(): void {
+    const tiles: CachedTile[] = [];
+    if (this.open) {
+      const { channel, stokes } = this.open.loader.shown.value;
+      const plane = planeKey(this.open.image.fileId, channel, stokes);
+      for (let layer = layerOfView(this.view, devicePixelRatio); layer >= 0; layer--) {
+        for (const code of tilesOfLayer(this.view, layer)) {
+          const cached = this.cache.get(plane, code);
+          if (cached) tiles.push(cached);
+        }
+      }
+    }
+    this.renderer.draw(this.view, tiles, this.look());
+  }
+
+  private drawCrosshair(): void {
+    const cursor = this.open?.cursor.value;
+    this.overlay.toggleAttribute("hidden", !cursor);
+    this.overlay.classList.toggle("held", this.held);
+    if (!cursor) return;
+    const at = this.view.toScreen(cursor.x, cursor.y);
+    const [horizontal, vertical, circle] = this.crosshair;
+    const set = (element: SVGElement, attributes: Record<string, number>) =>
+      Object.entries(attributes).forEach(([name, value]) => element.setAttribute(name, value.toFixed(1)));
+    set(horizontal!, { x1: 0, x2: this.view.width, y1: at.y, y2: at.y });
+    set(vertical!, { x1: at.x, x2: at.x, y1: 0, y2: this.view.height });
+    set(circle!, { cx: at.x, cy: at.y });
+  }
+
+  private local(event: MouseEvent): { x: number; y: number } {
+    const box = this.canvas.getBoundingClientRect();
+    return { x: event.clientX - box.left, y: event.clientY - box.top };
+  }
+
+  private point(at: { x: number; y: number }): void {
+    this.lastPoint = at;
+    if (this.held || !this.open) return;
+    const { x, y } = this.view.toImage(at.x, at.y);
+    this.onPoint(x, y);
+  }
+
+  private listen(): void {
+    const canvas = this.canvas;
+    canvas.addEventListener(
+      "wheel",
+      (event) => {
+        event.preventDefault();
+        const { x, y } = this.local(event);
+        const lines = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
+        this.view.zoomAbout(x, y, Math.exp(-Math.max(-240, Math.min(240, event.deltaY * lines)) * 0.0022));
+        this.changed();
+      },
+      { passive: false },
+    );
+    canvas.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0 && event.pointerType === "mouse") return;
+      canvas.setPointerCapture(event.pointerId);
+      this.pointers.set(event.pointerId, this.local(event));
+      if (event.pointerType !== "mouse") this.point(this.local(event));
+    });
+    canvas.addEventListener("pointermove", (event) => this.moved(event));
+    for (const end of ["pointerup", "pointercancel"] as const) {
+      canvas.addEventListener(end, (event) => {
+        this.pointers.delete(event.pointerId);
+        canvas.classList.toggle("dragging", this.pointers.size > 0);
+      });
+    }
+    canvas.addEventListener("dblclick", (event) => {
+      const { x, y } = this.local(event);
+      this.view.zoomAbout(x, y, 2);
+      this.changed();
+    });
+    canvas.addEventListener("keydown", (event) => this.key(event));
+  }
+
+  private moved(event: PointerEvent): void {
+    const now = this.local(event);
+    const before = this.pointers.get(event.pointerId);
+    if (!before) {
+      this.point(now);
+      return;
+    }
+    const others = [...this.pointers].filter(([id]) => id !== event.pointerId).map(([, p]) => p);
+    this.pointers.set(event.pointerId, now);
+    this.canvas.classList.add("dragging");
+    if (others.length > 0) {
+      // Two fingers: the other one stays where it is, the distance scales.
+      const still = others[0]!;
+      const [was, is] = [Math.hypot(before.x - still.x, before.y - still.y), Math.hypot(now.x - still.x, now.y - still.y)];
+      if (was > 8 && is > 8) this.view.zoomAbout(still.x, still.y, is / was);
+    } else {
+      this.view.panBy(now.x - before.x, now.y - before.y);
+    }
+    this.changed();
+  }
+
+  private key(event: KeyboardEvent): void {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const pan = 60;
+    const actions: Record<string, () => void> = {
+      ArrowLeft: () => this.view.panBy(pan, 0),
+      ArrowRight: () => this.view.panBy(-pan, 0),
+      ArrowUp: () => this.view.panBy(0, pan),
+      ArrowDown: () => this.view.panBy(0, -pan),
+      "+": () => this.zoom(1.5),
+      "=": () => this.zoom(1.5),
+      "-": () => this.zoom(1 / 1.5),
+      "0": () => this.fit(),
+      "1": () => this.oneToOne(),
+      ",": () => this.onStep(-1),
+      ".": () => this.onStep(1),
+      f: () => this.hold(!this.held),
+    };
+    const action = actions[event.key];
+    if (!action) return;
+    event.preventDefault();
+    action();
+    this.changed();
+  }
+
+  /** A held cursor stays where it is while the pointer goes elsewhere. */
+  private hold(held: boolean): void {
+    this.held = held;
+    this.drawCrosshair();
+    if (!held && this.lastPoint) this.point(this.lastPoint);
+  }
+}

@@ -1,0 +1,51 @@
+/** From pixel values to places on the colour map, and the clip limits. The shader in renderer.ts computes the same. */
+import type { Histogram } from "cubelink";
+
+export const STRETCHES = ["linear", "log", "sqrt", "asinh"] as const;
+export type Stretch = (typeof STRETCHES)[number];
+
+export const LOG_ALPHA = 1000;
+export const ASINH_SOFTENING = 0.1;
+
+/** 0 at the lower limit, 1 at the upper one. */
+export function stretched(v: number, low: number, high: number, stretch: Stretch): number {
+  const t = Math.min(1, Math.max(0, high > low ? (v - low) / (high - low) : v > low ? 1 : 0));
+  switch (stretch) {
+    case "log":
+      return Math.log(1 + LOG_ALPHA * t) / Math.log(1 + LOG_ALPHA);
+    case "sqrt":
+      return Math.sqrt(t);
+    case "asinh":
+      return Math.asinh(t / ASINH_SOFTENING) / Math.asinh(1 / ASINH_SOFTENING);
+    default:
+      return t;
+  }
+}
+
+export interface Limits {
+  low: number;
+  high: number;
+}
+
+/**
+ * The limits between which `percent` of the counted pixels lie, the rest shared evenly between both ends; between the edges of bins, values are taken to be
+ * spread evenly. Undefined if the histogram counts nothing.
+ */
+export function percentileLimits(histogram: Histogram, percent: number): Limits | undefined {
+  const total = histogram.bins.reduce((sum, n) => sum + n, 0);
+  if (total <= 0 || !(histogram.bin_width > 0)) return undefined;
+  const start = histogram.first_bin_center - histogram.bin_width / 2;
+  const tail = (total * (100 - percent)) / 200;
+  const valueBelow = (wanted: number): number => {
+    let sum = 0;
+    for (let i = 0; i < histogram.bins.length; i++) {
+      const n = histogram.bins[i]!;
+      if (n > 0 && sum + n >= wanted) return start + (i + (wanted - sum) / n) * histogram.bin_width;
+      sum += n;
+    }
+    return start + histogram.bins.length * histogram.bin_width;
+  };
+  const low = percent >= 100 ? start : valueBelow(tail);
+  const high = percent >= 100 ? start + histogram.bins.length * histogram.bin_width : valueBelow(total - tail);
+  return { low, high };
+}

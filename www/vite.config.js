@@ -1,0 +1,28 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vite";
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+
+// The client is taken from its sources, so that one `npm ci` here is enough; they name the worker as it will be called once compiled.
+const workerSource = {
+  name: "cubelink-worker-source",
+  enforce: "pre",
+  transform(code, id) {
+    return id.endsWith("/clients/js/src/tile-pool.ts") ? code.replace("./tile-worker.js", "./tile-worker.ts") : null;
+  },
+};
+
+export default defineConfig({
+  // Relative addresses: the page works below any path.
+  base: "./",
+  plugins: [workerSource],
+  resolve: {
+    alias: {
+      cubelink: here("../clients/js/src/index.ts"),
+      wslink: here("node_modules/wslink/dist/wslink.js"),
+    },
+  },
+  worker: { format: "es" },
+  build: { target: "es2022", assetsInlineLimit: 0, chunkSizeWarningLimit: 800 },
+  server: { fs: { allow: [here("..")] }, proxy: { "/ws": { target: process.env.CUBELINK_SERVER ?? "http://127.0.0.1:1234", ws: true } } },
+});
