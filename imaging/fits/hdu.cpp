@@ -1,0 +1,168 @@
+#include "imaging/fits/hdu.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace cubelink::imaging {
+
+namespace {
+
+constexpr std::int64_t block = 2880;
+constexpr std::int64_t header_limit = 64 << 20;
+constexpr std::int64_t beam_table_limit = 64 << 20;
+constexpr int hdu_limit = 100'000;
+
+/// The records of the header at `offset`, END included; `end` becomes the offset of its data. Throws ImageError if END does not come.
+std::string read_records(ByteSource& source, std::int64_t offset, std::int64_t& end, const std::string& where, const CancelToken& cancel) {
+    std::string records;
+    std::size_t searched = 0;
+    std::int64_t step = block;
+    while (static_cast<std::int64_t>(records.size()) < header_limit) {
+        cancel.throw_if_cancelled();
+        const std::size_t before = records.size();
+        records.resize(before + static_cast<std::size_t>(step));
+        const std::size_t count = source.read(offset + static_cast<std::int64_t>(before), std::as_writable_bytes(std::span(records).subspan(before)));
+        records.resize(before + count);
+        for (; searched + 80 <= records.size(); searched += 80) {
+            if (records.compare(searched, 8, "END     ") != 0) continue;
+            end = offset + (static_cast<std::int64_t>(searched) / block + 1) * block;
+            records.resize(searched);
+            return records;
+        }
+        if (count < static_cast<std::size_t>(step))
+            throw ImageError(where + ": the header has no END card: the file ends within it, after " +
+                             std::to_string(offset + static_cast<std::int64_t>(records.size())) + " bytes");
+        // Headers of thousands of cards in a few reads.
+        step = std::min<std::int64_t>(step * 2, block * 64);
+    }
+    throw ImageError(where + ": the header has no END card within 64 MiB");
+}
+
+std::vector<std::int64_t> axis_lengths(const Header& header, const std::string& prefix, std::string& trouble) {
+    const auto count = header.integer(prefix);
+    if (!count || *count < 0 || *count > 999) {
+        trouble = prefix + (header.find(prefix) == nullptr ? " is missing" : " is not a number from 0 to 999");
+        return {};
+    }
+    std::vector<std::int64_t> lengths;
+    for (std::int64_t i = 1; i <= *count; ++i) {
+        const std::string name = prefix + std::to_string(i);
+        const auto length = header.integer(name);
+        if (!length || *length < 0) {
+            const Card* card = header.find(name);
+            if (trouble.empty()) trouble = name + (card == nullptr ? " is missing" : " is " + card->value + ": not a length");
+            lengths.push_back(length.value_or(0));
+        } else {
+            lengths.push_back(*length);
+        }
+    }
+    return lengths;
+}
+
+/// Bytes of the data unit; sets `trouble` and gives 0 if that can't be told.
+std::int64_t size_of_data(const Header& header, int bitpix, const std::vector<std::int64_t>& lengths, bool primary, std::string& trouble) {
+    if (lengths.empty() || !trouble.empty()) return 0;
+    const bool groups = primary && lengths.front() == 0 && header.is_true("GROUPS");
+    std::int64_t product = 1;
+    bool overflow = false;
+    const bool empty = std::any_of(lengths.begin() + (groups ? 1 : 0), lengths.end(), [](std::int64_t length) { return length == 0; });
+    if (empty) product = 0;
+    for (std::size_t i = groups ? 1 : 0; !empty && i < lengths.size(); ++i) overflow = overflow || __builtin_mul_overflow(product, lengths[i], &product);
+    if (!primary || groups) {
+        const std::int64_t pcount = header.integer("PCOUNT").value_or(0), gcount = header.integer("GCOUNT").value_or(1);
+        if (pcount < 0 || gcount < 0) {
+            trouble = pcount < 0 ? "PCOUNT is negative" : "GCOUNT is negative";
+            return 0;
+        }
+        overflow = overflow || __builtin_add_overflow(product, pcount, &product) || __builtin_mul_overflow(product, gcount, &product);
+    }
+    overflow = overflow || __builtin_mul_overflow(product, std::int64_t{std::abs(bitpix) / 8}, &product) || product > (std::int64_t{1} << 62);
+    if (overflow) trouble = "the product of the axes' lengths (NAXISn) is beyond what a file can hold";
+    return overflow ? 0 : product;
+}
+
+bool known_bitpix(std::int64_t bitpix) { return bitpix == 8 || bitpix == 16 || bitpix == 32 || bitpix == 64 || bitpix == -32 || bitpix == -64; }
+
+/// What the header says, data left aside.
+Hdu describe(Header header, int number) {
+    Hdu hdu;
+    hdu.number = number;
+    hdu.extname = header.text("EXTNAME").value_or("");
+    const auto bitpix = header.integer("BITPIX");
+    if (!bitpix || !known_bitpix(*bitpix)) {
+        const Card* card = header.find("BITPIX");
+        hdu.trouble = card == nullptr ? "BITPIX is missing" : "BITPIX is " + card->value + ": must be 8, 16, 32, 64, -32 or -64";
+    } else {
+        hdu.bitpix = static_cast<int>(*bitpix);
+    }
+    hdu.axes = axis_lengths(header, "NAXIS", hdu.trouble);
+    hdu.data_size = size_of_data(header, hdu.bitpix, hdu.axes, number == 0, hdu.trouble);
+
+    const std::string type = number == 0 ? "IMAGE" : header.text("XTENSION").value_or("");
+    const bool groups = number == 0 && header.is_true("GROUPS") && !hdu.axes.empty() && hdu.axes.front() == 0;
+    if (type == "IMAGE" || type == "IUEIMAGE") {
+        hdu.image = hdu.axes.size() >= 2 && !groups;
+        hdu.header = std::move(header);
+    } else if (type == "BINTABLE" && header.is_true("ZIMAGE")) {
+        hdu.compressed = true;
+        hdu.axes = axis_lengths(header, "ZNAXIS", hdu.trouble);
+        hdu.bitpix = static_cast<int>(std::clamp<std::int64_t>(header.integer("ZBITPIX").value_or(0), -1000, 1000));
+        if (!known_bitpix(hdu.bitpix) && hdu.trouble.empty()) hdu.trouble = "ZBITPIX must be 8, 16, 32, 64, -32 or -64";
+        hdu.image = hdu.axes.size() >= 2;
+        hdu.header = image_header_of(header);
+        hdu.table_header = std::move(header);
+        if (hdu.extname == "COMPRESSED_IMAGE") hdu.extname.clear();
+    } else if (type == "BINTABLE" && hdu.extname == "BEAMS") {
+        hdu.beam_table = true;
+        hdu.header = std::move(header);
+    }
+    return hdu;
+}
+
+} // namespace
+
+HduList scan_hdus(ByteSource& source, const std::string& shown, const CancelToken& cancel) {
+    HduList list;
+    std::int64_t offset = 0;
+    for (int number = 0; number < hdu_limit; ++number) {
+        const std::string where = number == 0 ? shown : shown + ", HDU " + std::to_string(number);
+        char first[30]{};
+        const std::size_t count = source.read(offset, std::as_writable_bytes(std::span(first)));
+        if (number == 0) {
+            if (count == 0) throw ImageError(shown + ": the file is empty");
+            if (std::strncmp(first, "SIMPLE  =", 9) != 0) throw ImageError(shown + ": not a FITS file: it does not begin with SIMPLE");
+        } else if (std::strncmp(first, "XTENSION=", 9) != 0) {
+            break; // the end, or records that the standard no longer knows
+        }
+        std::int64_t data_offset = 0;
+        Hdu hdu;
+        try {
+            Header header(read_records(source, offset, data_offset, where, cancel));
+            if (number == 0 && !header.is_true("SIMPLE")) throw ImageError(shown + ": not a FITS file: SIMPLE is not T");
+            hdu = describe(std::move(header), number);
+        } catch (const ImageError& error) {
+            if (number == 0) throw;
+            list.trouble = error.what();
+            break;
+        }
+        hdu.data_offset = data_offset;
+        list.count = number + 1;
+        if (number == 0) list.primary_axes = static_cast<int>(hdu.axes.size());
+        const bool lost = !hdu.trouble.empty() && !hdu.compressed;
+        if (!hdu.trouble.empty()) hdu.trouble = where + ": " + hdu.trouble;
+        if (lost) list.trouble = hdu.trouble;
+        if (hdu.beam_table && !lost && hdu.data_size <= beam_table_limit) {
+            std::vector<std::byte> rows(static_cast<std::size_t>(std::min(hdu.data_size, source.size().value_or(hdu.data_size))));
+            rows.resize(source.read(data_offset, rows));
+            hdu.beams = read_beam_table(hdu.header, rows);
+        }
+        const std::int64_t size = hdu.data_size;
+        if (hdu.image || hdu.beam_table) list.hdus.push_back(std::move(hdu));
+        if (lost) break; // nobody knows where the next one begins
+        const std::int64_t padded = (size + block - 1) / block * block;
+        if (__builtin_add_overflow(data_offset, padded, &offset) || !source.may_continue(offset)) break;
+    }
+    return list;
+}
+
+} // namespace cubelink::imaging

@@ -1,0 +1,46 @@
+#pragma once
+/// The HDUs of a FITS file, from their headers. Free functions; results are plain values.
+
+#include "imaging/cancel.hpp"
+#include "imaging/fits/byte_source.hpp"
+#include "imaging/header.hpp"
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace cubelink::imaging {
+
+struct Hdu {
+    int number = 0;                    // 0 is the primary one
+    std::int64_t data_offset = 0;
+    std::int64_t data_size = 0;        // bytes, without padding
+    bool image = false;                // holds an image with two axes or more
+    bool compressed = false;           // as a binary table of compressed tiles
+    int bitpix = 0;                    // of the image
+    std::vector<std::int64_t> axes;    // of the image, unchecked
+    std::string extname;
+    Header table_header;               // compressed images: the header as it stands
+    Header header;                     // the image's, for compressed ones that of the image before it was compressed
+    std::vector<Beam> beams;           // HDUs that are tables of beams
+    bool beam_table = false;
+    std::string trouble;               // why the data can't be where the header says; empty if nothing is wrong
+};
+
+struct HduList {
+    std::vector<Hdu> hdus;             // images and beam tables only
+    int count = 0;                     // HDUs seen
+    int primary_axes = 0;              // NAXIS of the primary HDU
+    std::string trouble;               // what stopped the search, if not the end of the file
+};
+
+/// Reads all headers. Throws ImageError if the file does not begin with a FITS header.
+HduList scan_hdus(ByteSource& source, const std::string& shown, const CancelToken& cancel);
+
+/// The header of a compressed image as it was before compression.
+Header image_header_of(const Header& table);
+
+/// The rows of a table of beams (BMAJ, BMIN, BPA, CHAN, POL), in arcsec and degrees, as they stand. Empty if it is no such table.
+std::vector<Beam> read_beam_table(const Header& header, std::span<const std::byte> rows);
+
+} // namespace cubelink::imaging

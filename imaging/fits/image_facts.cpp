@@ -1,0 +1,122 @@
+#include "imaging/fits/image_facts.hpp"
+
+#include "imaging/fits/layout.hpp"
+#include "imaging/units.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <limits>
+
+namespace cubelink::imaging {
+
+namespace {
+
+constexpr std::int64_t beam_limit = 4 << 20;
+
+std::string data_type_text(const Layout& layout) {
+    static constexpr std::array names{"unsigned char", "short", "int", "long", "float", "double"};
+    const std::string name = names[static_cast<std::size_t>(layout.type)];
+    return layout.scaling.trivial() || layout.type == PixelType::float32 ? name : name + " (rescaled to float)";
+}
+
+/// The rows of a table as one beam for each channel and stokes; what has no row is NaN.
+std::vector<Beam> arrange(const std::vector<Beam>& rows, const ImageShape& shape) {
+    const std::int64_t count = shape.stokes > beam_limit / shape.depth ? beam_limit + 1 : shape.depth * shape.stokes;
+    if (rows.empty() || count > beam_limit) return {};
+    constexpr double nothing = std::numeric_limits<double>::quiet_NaN();
+    std::vector<Beam> beams;
+    beams.reserve(static_cast<std::size_t>(count));
+    for (int stokes = 0; stokes < shape.stokes; ++stokes) {
+        for (int channel = 0; channel < shape.depth; ++channel) beams.push_back({nothing, nothing, nothing, channel, stokes});
+    }
+    for (const Beam& row : rows) {
+        if (row.channel < 0 || row.channel >= shape.depth || row.stokes < 0 || row.stokes >= shape.stokes) continue;
+        beams[static_cast<std::size_t>(row.stokes * shape.depth + row.channel)] = row;
+    }
+    return beams;
+}
+
+std::optional<double> rest_frequency_of(const Header& header) {
+    for (const char* name : {"RESTFRQ", "RESTFREQ"}) {
+        if (const auto value = header.number(name); value && *value > 0) return value;
+    }
+    if (const auto wave = header.number("RESTWAV"); wave && *wave > 0) return 299792458.0 / *wave;
+    return std::nullopt;
+}
+
+void add_beam_entries(ImageInfo& info) {
+    const Beam& beam = info.beams.front();
+    const auto add = [&](const char* name, double value) {
+        std::array<char, 64> text{};
+        std::snprintf(text.data(), text.size(), "%.12E", value);
+        info.header.push_back({name, text.data(), EntryType::floating, value, "extracted from HISTORY"});
+    };
+    add("BMAJ", beam.major / 3600);
+    add("BMIN", beam.minor / 3600);
+    add("BPA", beam.pa);
+}
+
+void find_beams(ImageInfo& info, const Hdu& hdu, const HduList& list, bool support_aips_beam) {
+    info.beams = beam_of_header(hdu.header);
+    if (info.beams.empty() || hdu.header.is_true("CASAMBM")) {
+        // The table of this image: the next one after it, else the only one there is.
+        const Hdu* table = nullptr;
+        for (const Hdu& other : list.hdus) {
+            if (other.beams.empty()) continue;
+            if (table == nullptr || (table->number < hdu.number && other.number > hdu.number)) table = &other;
+        }
+        if (table != nullptr) {
+            auto beams = arrange(table->beams, info.shape);
+            if (!beams.empty()) info.beams = std::move(beams);
+        }
+    }
+    const bool told = hdu.header.find("BMAJ") || hdu.header.find("BMIN") || hdu.header.find("BPA");
+    if (!info.beams.empty() || told || !support_aips_beam) return;
+    info.beams = beam_of_history(hdu.header);
+    info.beam_from_history = !info.beams.empty();
+    if (info.beam_from_history) add_beam_entries(info);
+}
+
+void find_stokes(ImageInfo& info, const Header& header) {
+    if (info.axes.stokes == 0) return;
+    const std::string number = std::to_string(info.axes.stokes);
+    const bool known = is_stokes_type(header.text("CTYPE" + number).value_or(""));
+    const double value = header.number("CRVAL" + number).value_or(1), pixel = header.number("CRPIX" + number).value_or(1);
+    const double step = header.number("CDELT" + number).value_or(header.number("CD" + number + "_" + number).value_or(1));
+    for (std::int64_t i = 0; i < std::min<std::int64_t>(info.shape.stokes, 64); ++i) {
+        const int type = known ? polarization_type(value + (static_cast<double>(i) + 1 - pixel) * step) : 0;
+        info.stokes_types.push_back(type);
+        info.stokes_names.push_back(polarization_name(type));
+    }
+}
+
+} // namespace
+
+ImageInfo image_facts(const Hdu& hdu, const HduList& list, const Axes& axes, const std::string& name, bool support_aips_beam) {
+    const Layout layout = layout_of(hdu, axes);
+    ImageInfo info;
+    info.name = name;
+    info.hdu = std::to_string(hdu.number);
+    info.extname = hdu.extname;
+    info.stored_type = layout.type;
+    info.data_type = data_type_text(layout);
+    info.dimensions = static_cast<int>(hdu.axes.size());
+    info.axis_lengths = hdu.axes;
+    info.axis_names = axes.names;
+    info.shape = axes.shape;
+    info.axes = axes.numbers;
+    info.rendered_axes = {axes.rendered_x, axes.rendered_y};
+    info.has_spectral_axis = axes.numbers.spectral != 0;
+    info.spectral_length = info.has_spectral_axis ? hdu.axes[static_cast<std::size_t>(axes.numbers.spectral - 1)] : 1;
+    info.swapped_axes = axes.swapped;
+    info.header = header_entries(hdu.header);
+    info.bunit = normalise_unit(hdu.header.text("BUNIT").value_or(""));
+    info.rest_frequency = rest_frequency_of(hdu.header);
+    find_beams(info, hdu, list, support_aips_beam);
+    find_stokes(info, hdu.header);
+    return info;
+}
+
+} // namespace cubelink::imaging

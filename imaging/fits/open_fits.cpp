@@ -1,0 +1,143 @@
+#include "imaging/fits/open_fits.hpp"
+
+#include "imaging/fits/gzip_source.hpp"
+#include "imaging/fits/image_facts.hpp"
+#include "imaging/fits/layout.hpp"
+#include "imaging/fits/raw_image.hpp"
+#include "imaging/fits/tiled_image.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace cubelink::imaging {
+
+namespace {
+
+std::string shown_name(const std::string& path, const OpenOptions& options) {
+    return options.name.empty() ? path.substr(path.find_last_of('/') + 1) : options.name;
+}
+
+bool is_gzip(const FileHandle& file) {
+    std::array<std::byte, 2> magic{};
+    return file.read_some(0, magic) == 2 && magic[0] == std::byte{0x1f} && magic[1] == std::byte{0x8b};
+}
+
+HduList scan_headers(const std::shared_ptr<const FileHandle>& file, const std::string& name, const CancelToken& cancel) {
+    if (is_gzip(*file)) {
+        GzipHeaderSource source(file, cancel);
+        return scan_hdus(source, name, cancel);
+    }
+    FileSource source(file);
+    return scan_hdus(source, name, cancel);
+}
+
+const Hdu& choose_hdu(const HduList& list, const std::string& wish, const std::string& name) {
+    for (const Hdu& hdu : list.hdus) {
+        if (hdu.image && (wish.empty() || wish == std::to_string(hdu.number))) return hdu;
+    }
+    for (const Hdu& hdu : list.hdus) {
+        if (hdu.image && hdu.extname == wish) return hdu;
+    }
+    if (!list.trouble.empty()) throw ImageError(list.trouble);
+    if (list.count == 1 && list.primary_axes == 1) throw ImageError(name + ": Image must be 2D, 3D or 4D.");
+    if (wish.empty()) throw ImageError(name + ": no HDU of this file holds an image");
+    throw ImageError(name + ": there is no image in HDU " + wish + " (the file has " + std::to_string(list.count) + " HDUs)");
+}
+
+Axes axes_of(const Hdu& hdu, const std::string& name) {
+    if (!hdu.trouble.empty()) throw ImageError(hdu.trouble);
+    try {
+        return identify_axes(hdu.header, hdu.axes);
+    } catch (const ImageError& error) {
+        throw ImageError(name + ": " + error.what());
+    }
+}
+
+ImageInfo info_of(const Hdu& hdu, const HduList& list, const Axes& axes, const FileHandle& file, const std::string& name, const OpenOptions& options,
+                  std::shared_ptr<const Wcs>& wcs) {
+    ImageInfo info = image_facts(hdu, list, axes, name, options.support_aips_beam);
+    info.file_size = file.size();
+    info.file_date = file.identity().mtime_ns / 1'000'000'000;
+    wcs = Wcs::make(hdu.header, info);
+    info.computed = computed_entries(info, hdu.header, wcs.get());
+    return info;
+}
+
+void check_size(const Hdu& hdu, std::int64_t size, const std::string& name) {
+    const std::int64_t needed = hdu.data_offset + hdu.data_size;
+    if (size >= needed) return;
+    throw ImageError(name + ": the file is cut off: with the data of HDU " + std::to_string(hdu.number) + " it should have " + std::to_string(needed) +
+                     " bytes, but it has " + std::to_string(size));
+}
+
+} // namespace
+
+FitsImage open_fits(const std::string& path, const std::string& wish, const OpenOptions& options) {
+    const std::string name = shown_name(path, options);
+    const auto file = FileHandle::open(path, name);
+    HduList list;
+    std::shared_ptr<const FileHandle> data = file;
+    std::unique_ptr<ScratchSource> scratch;
+    if (is_gzip(*file)) {
+        scratch = std::make_unique<ScratchSource>(file, options.scratch, options.cancel, options.progress);
+        list = scan_hdus(*scratch, name, options.cancel);
+    } else {
+        list = scan_headers(file, name, options.cancel);
+    }
+    const Hdu& hdu = choose_hdu(list, wish, name);
+    const Axes axes = axes_of(hdu, name);
+    if (scratch) {
+        scratch->inflate_to(hdu.data_offset + hdu.data_size);
+        data = scratch->finish();
+        if (options.progress) options.progress(1.0);
+    }
+    check_size(hdu, data->size(), name);
+    FitsImage image;
+    image.info = info_of(hdu, list, axes, *file, name, options, image.wcs);
+    Layout layout = layout_of(hdu, axes);
+    if (hdu.compressed) image.source = std::make_shared<const TiledImage>(data, file, hdu, std::move(layout));
+    else image.source = std::make_shared<const RawImage>(data, file, hdu.data_offset, std::move(layout));
+    return image;
+}
+
+std::vector<HduSummary> list_image_hdus(const std::string& path, const CancelToken& cancel) {
+    const std::string name = shown_name(path, {});
+    const HduList list = scan_headers(FileHandle::open(path, name), name, cancel);
+    std::vector<HduSummary> summaries;
+    for (const Hdu& hdu : list.hdus) {
+        if (hdu.image) summaries.push_back({hdu.number, hdu.extname, hdu.bitpix, hdu.axes, hdu.compressed});
+    }
+    return summaries;
+}
+
+ImageInfo read_info(const std::string& path, const std::string& wish, const OpenOptions& options) {
+    const std::string name = shown_name(path, options);
+    const auto file = FileHandle::open(path, name);
+    const HduList list = scan_headers(file, name, options.cancel);
+    const Hdu& hdu = choose_hdu(list, wish, name);
+    std::shared_ptr<const Wcs> wcs;
+    return info_of(hdu, list, axes_of(hdu, name), *file, name, options, wcs);
+}
+
+std::vector<ImageInfo> read_all_info(const std::string& path, const OpenOptions& options) {
+    const std::string name = shown_name(path, options);
+    const auto file = FileHandle::open(path, name);
+    const HduList list = scan_headers(file, name, options.cancel);
+    choose_hdu(list, "", name); // throws if there is none
+    std::vector<ImageInfo> all;
+    std::string trouble;
+    for (const Hdu& hdu : list.hdus) {
+        if (!hdu.image) continue;
+        options.cancel.throw_if_cancelled();
+        try {
+            std::shared_ptr<const Wcs> wcs;
+            all.push_back(info_of(hdu, list, axes_of(hdu, name), *file, name, options, wcs));
+        } catch (const ImageError& error) {
+            if (trouble.empty()) trouble = error.what();
+        }
+    }
+    if (all.empty()) throw ImageError(trouble);
+    return all;
+}
+
+} // namespace cubelink::imaging
