@@ -40,8 +40,10 @@ struct Bands {
 /// Sources that decompress give whole tiles or rows at a price: take more at once.
 inline std::int64_t band_target(const ImageSource& source) { return source.direct() ? std::int64_t(1) << 16 : std::int64_t(1) << 22; }
 
-/// Uninitialised memory for pixels; in huge pages where the system allows, as the page faults of a large array can cost as much as filling it.
-template <class T> std::unique_ptr<T[]> make_pixels(std::size_t n) {
+/// Uninitialised memory for pixels; in huge pages where the system allows, as the page faults of a large array can cost as much as filling
+/// it.
+template <class T>
+std::unique_ptr<T[]> make_pixels(std::size_t n) {
     auto memory = std::make_unique_for_overwrite<T[]>(n);
 #if defined(__linux__)
     constexpr std::size_t kHuge = std::size_t(2) << 20;

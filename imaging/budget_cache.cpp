@@ -18,9 +18,9 @@ namespace {
 struct KeyHash {
     std::size_t operator()(const CacheKey& key) const {
         std::size_t h = 0;
-        for (std::uint64_t part : {key.file.device, key.file.inode, key.file.size, std::uint64_t(key.file.mtime_ns), std::uint64_t(std::uint32_t(key.hdu)),
-                                   std::uint64_t(std::uint32_t(key.plane.channel)), std::uint64_t(std::uint32_t(key.plane.stokes)),
-                                   std::uint64_t(key.kind), std::uint64_t(key.level)}) {
+        for (std::uint64_t part : {key.file.device, key.file.inode, key.file.size, std::uint64_t(key.file.mtime_ns),
+                                   std::uint64_t(std::uint32_t(key.hdu)), std::uint64_t(std::uint32_t(key.plane.channel)),
+                                   std::uint64_t(std::uint32_t(key.plane.stokes)), std::uint64_t(key.kind), std::uint64_t(key.level)}) {
             h = (h ^ part) * 0x9e3779b97f4a7c15u;
             h ^= h >> 29;
         }
@@ -71,7 +71,8 @@ struct CacheState {
         return values.erase(it);
     }
 
-    /// Unlinks values that nobody else uses, oldest first, until `bytes` could be free. They die after the lock is released: their deleters take it.
+    /// Unlinks values that nobody else uses, oldest first, until `bytes` could be free. They die after the lock is released: their deleters
+    /// take it.
     void evict(std::size_t bytes, std::vector<std::shared_ptr<const void>>& dropped) {
         std::size_t freed = 0;
         for (auto it = values.end(); it != values.begin() && used - freed + bytes > limit;) {
@@ -126,7 +127,8 @@ Reservation BudgetCache::reserve(std::size_t bytes, const CancelToken& cancel) {
     CacheState& s = *state_;
     const auto refuse = [&](const std::string& why) -> OverBudget {
         ++s.counts.refused;
-        return OverBudget(std::to_string(bytes >> 20) + " MiB are needed, but " + why + " (memory limit " + std::to_string(s.limit >> 20) + " MiB)");
+        return OverBudget(std::to_string(bytes >> 20) + " MiB are needed, but " + why + " (memory limit " + std::to_string(s.limit >> 20) +
+                          " MiB)");
     };
     const auto deadline = Clock::now() + std::chrono::milliseconds(s.max_wait_ms);
     std::unique_lock lock(s.mutex);
@@ -161,8 +163,8 @@ std::shared_ptr<const void> BudgetCache::find_erased(const CacheKey& key, const 
     return found->second->value;
 }
 
-std::shared_ptr<const void> BudgetCache::get_erased(const CacheKey& key, const std::type_info& type, std::size_t bytes, const CancelToken& cancel,
-                                                    const std::function<std::shared_ptr<const void>()>& make) {
+std::shared_ptr<const void> BudgetCache::get_erased(const CacheKey& key, const std::type_info& type, std::size_t bytes,
+                                                    const CancelToken& cancel, const std::function<std::shared_ptr<const void>()>& make) {
     CacheState& s = *state_;
     auto ours = std::make_shared<detail::Making>();
     {

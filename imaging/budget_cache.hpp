@@ -36,8 +36,8 @@ struct CacheKey {
 };
 
 struct CacheStatistics {
-    std::size_t limit = 0, used = 0;    // bytes; used counts cached values, values in use, and reservations
-    std::size_t cached = 0, entries = 0; // bytes and number of values that the cache itself holds
+    std::size_t limit = 0, used = 0;                               // bytes; used counts cached values, values in use, and reservations
+    std::size_t cached = 0, entries = 0;                           // bytes and number of values that the cache itself holds
     std::uint64_t hits = 0, misses = 0, evictions = 0, joined = 0; // joined: waited for another's computation of the same key
     std::uint64_t refused = 0;                                     // OverBudget thrown
 };
@@ -80,13 +80,17 @@ public:
     /// The cached value, or the one that `make()` returns as a shared_ptr<const T>, at a cost of `bytes`. One thread makes it, others that
     /// ask for the key meanwhile wait for it, or leave with Cancelled. If the maker is cancelled, a waiter takes its place; if it throws
     /// something else, all waiters get that. Values of one key must always be of one type.
-    template <class T, class Make> std::shared_ptr<const T> get(const CacheKey& key, std::size_t bytes, const CancelToken& cancel, Make&& make) {
+    template <class T, class Make>
+    std::shared_ptr<const T> get(const CacheKey& key, std::size_t bytes, const CancelToken& cancel, Make&& make) {
         auto erased = [&]() -> std::shared_ptr<const void> { return std::shared_ptr<const T>(make()); };
         return std::static_pointer_cast<const T>(get_erased(key, typeid(T), bytes, cancel, erased));
     }
 
     /// The cached value or null; makes nothing and waits for nothing.
-    template <class T> std::shared_ptr<const T> find(const CacheKey& key) { return std::static_pointer_cast<const T>(find_erased(key, typeid(T))); }
+    template <class T>
+    std::shared_ptr<const T> find(const CacheKey& key) {
+        return std::static_pointer_cast<const T>(find_erased(key, typeid(T)));
+    }
 
     /// Forgets all values of a file, e.g. when it has changed or is closed. Values in use live on until let go.
     void drop(const FileIdentity& file);

@@ -22,8 +22,10 @@ kernels::Binning binning_for(const HistogramBounds& bounds, std::int32_t bins) {
     b.max = bounds.max;
     b.bins = bins;
     const double range = bounds.max - bounds.min;
-    if (!std::isfinite(range)) b.scale = 0.5;
-    else if (range / bins < 1e-290) b.scale = 0x1p600; // then both bounds are tiny, too
+    if (!std::isfinite(range))
+        b.scale = 0.5;
+    else if (range / bins < 1e-290)
+        b.scale = 0x1p600; // then both bounds are tiny, too
     b.width = (bounds.max * b.scale - bounds.min * b.scale) / bins;
     return b;
 }
@@ -31,7 +33,8 @@ kernels::Binning binning_for(const HistogramBounds& bounds, std::int32_t bins) {
 std::int32_t bins_of(const HistogramSpec& spec, std::int64_t width, std::int64_t height) {
     if (spec.num_bins == -1) return automatic_bins(width, height);
     if (spec.num_bins < 1 || spec.num_bins > kMaxHistogramBins) {
-        throw std::invalid_argument("a histogram of " + std::to_string(spec.num_bins) + " bins (1 to " + std::to_string(kMaxHistogramBins) + ", or −1, are possible)");
+        throw std::invalid_argument("a histogram of " + std::to_string(spec.num_bins) + " bins (1 to " + std::to_string(kMaxHistogramBins) +
+                                    ", or −1, are possible)");
     }
     return spec.num_bins;
 }
@@ -46,7 +49,8 @@ struct ThreadCounts {
     std::vector<std::uint64_t> totals;
     std::size_t pending = 0;
 
-    template <class T> void add(const T* values, std::size_t n, const kernels::Binning& b) {
+    template <class T>
+    void add(const T* values, std::size_t n, const kernels::Binning& b) {
         if (counts.empty()) counts.resize(2 * std::size_t(b.bins));
         while (n > 0) {
             const std::size_t part = std::min(n, kPart);
@@ -74,14 +78,16 @@ struct ThreadCounts {
     }
 };
 
-template <class T> void add_array(std::span<const T> values, const HistogramBounds& bounds, std::vector<std::uint64_t>& counts) {
+template <class T>
+void add_array(std::span<const T> values, const HistogramBounds& bounds, std::vector<std::uint64_t>& counts) {
     ThreadCounts thread;
     thread.add(values.data(), values.size(), binning_for(bounds, std::int32_t(counts.size())));
     thread.finish(counts);
 }
 
 template <class T, class Read>
-void add_bands(const Bands& bands, const HistogramBounds& bounds, std::vector<std::uint64_t>& counts, int threads, const CancelToken& cancel, const Read& read) {
+void add_bands(const Bands& bands, const HistogramBounds& bounds, std::vector<std::uint64_t>& counts, int threads,
+               const CancelToken& cancel, const Read& read) {
     const kernels::Binning binning = binning_for(bounds, std::int32_t(counts.size()));
     std::vector<ThreadCounts> partial(std::size_t(std::max(threads, 1)));
     std::vector<std::unique_ptr<T[]>> buffers(partial.size());
@@ -96,7 +102,8 @@ void add_bands(const Bands& bands, const HistogramBounds& bounds, std::vector<st
     for (const ThreadCounts& thread : partial) thread.finish(counts);
 }
 
-template <class T> Histogram histogram_of_array(std::span<const T> values, std::int64_t width, std::int64_t height, const HistogramSpec& spec) {
+template <class T>
+Histogram histogram_of_array(std::span<const T> values, std::int64_t width, std::int64_t height, const HistogramSpec& spec) {
     const PlaneSummary summary = summarise(values);
     HistogramCounter counter(bounds_of(spec, summary), bins_of(spec, width, height));
     counter.add(values);
@@ -155,7 +162,8 @@ void HistogramCounter::add(std::span<const float> values, int threads, const Can
 }
 
 void HistogramCounter::merge(const HistogramCounter& other) {
-    if (!(bounds_ == other.bounds_) || counts_.size() != other.counts_.size()) throw std::invalid_argument("histograms with different bins can't be merged");
+    if (!(bounds_ == other.bounds_) || counts_.size() != other.counts_.size())
+        throw std::invalid_argument("histograms with different bins can't be merged");
     for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += other.counts_[i];
 }
 

@@ -23,17 +23,17 @@ struct HistogramBounds {
 };
 
 struct HistogramSpec {
-    std::int32_t num_bins = -1;             // −1: automatic
-    std::optional<HistogramBounds> bounds;  // nothing: those of the finite pixels
+    std::int32_t num_bins = -1;            // −1: automatic
+    std::optional<HistogramBounds> bounds; // nothing: those of the finite pixels
 };
 
 struct Histogram {
-    HistogramBounds bounds;             // [0, 0] if degenerate: no finite pixel, or min ≥ max
-    double bin_width = 0;               // (max − min) / n; 0 if degenerate
-    double first_bin_center = 0;        // min + bin_width / 2
-    std::vector<std::int32_t> bins;     // a single 0 if degenerate
-    double mean = 0, std_dev = 0;       // of all finite pixels, whatever the bounds; NaN if undefined
-    bool saturated = false;             // a count was beyond int32 and is INT32_MAX
+    HistogramBounds bounds;         // [0, 0] if degenerate: no finite pixel, or min ≥ max
+    double bin_width = 0;           // (max − min) / n; 0 if degenerate
+    double first_bin_center = 0;    // min + bin_width / 2
+    std::vector<std::int32_t> bins; // a single 0 if degenerate
+    double mean = 0, std_dev = 0;   // of all finite pixels, whatever the bounds; NaN if undefined
+    bool saturated = false;         // a count was beyond int32 and is INT32_MAX
 };
 
 /// max(int(sqrt(width · height)), 2), at most kMaxHistogramBins; width and height of the image, or of a region's bounding box.
@@ -49,8 +49,8 @@ public:
     void add(std::span<const float> values);
     void add(std::span<const double> values);
     void add(std::span<const float> values, int threads, const CancelToken& cancel);
-    /// All of a rectangle of a plane, in bands of bounded memory; native doubles if the source is wide. Throws as ImageSource::read; what has
-    /// been counted by then is undefined.
+    /// All of a rectangle of a plane, in bands of bounded memory; native doubles if the source is wide. Throws as ImageSource::read; what
+    /// has been counted by then is undefined.
     void add(const ImageSource& source, const Rect& rect, PlaneId plane, int threads, const CancelToken& cancel);
     void merge(const HistogramCounter& other); // same bounds and bins, else std::invalid_argument
 

@@ -24,7 +24,8 @@ void parallel_for(int threads, std::int64_t n, const CancelToken& cancel, LoopBo
     std::atomic<bool> stop{false};
     std::exception_ptr failure;
     std::mutex failure_mutex;
-    // A counter of our own instead of OpenMP's work sharing: indices are handed out one at a time in ascending order, and the loop can be left early.
+    // A counter of our own instead of OpenMP's work sharing: indices are handed out one at a time in ascending order, and the loop can be
+    // left early.
 #pragma omp parallel num_threads(team)
     {
         const int thread = omp_get_thread_num();

@@ -15,7 +15,8 @@ namespace {
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 constexpr std::size_t kPart = 4096; // pixels; stays in the first-level cache for the kernel's second pass
 
-template <class T> PlaneSummary summarise_parts(std::span<const T> values) {
+template <class T>
+PlaneSummary summarise_parts(std::span<const T> values) {
     PlaneSummary summary;
     for (std::size_t i = 0; i < values.size(); i += kPart) {
         const std::size_t n = std::min(kPart, values.size() - i);
@@ -35,7 +36,8 @@ template <class T> PlaneSummary summarise_parts(std::span<const T> values) {
     return summary;
 }
 
-template <class T, class Read> PlaneSummary summarise_bands(const Bands& bands, int threads, const CancelToken& cancel, const Read& read) {
+template <class T, class Read>
+PlaneSummary summarise_bands(const Bands& bands, int threads, const CancelToken& cancel, const Read& read) {
     std::vector<PlaneSummary> parts(std::size_t(bands.count));
     std::vector<std::unique_ptr<T[]>> buffers(std::size_t(std::max(threads, 1)));
     parallel_for(threads, bands.count, cancel, [&](std::int64_t index, int thread) {
@@ -85,7 +87,8 @@ PlaneSummary summarise(const ImageSource& source, const Rect& rect, PlaneId plan
         return summarise_bands<double>(bands, threads, cancel,
                                        [&](const Rect& band, std::span<double> out) { source.read64(band, plane, out, 1, cancel); });
     }
-    return summarise_bands<float>(bands, threads, cancel, [&](const Rect& band, std::span<float> out) { source.read(band, plane, out, 1, cancel); });
+    return summarise_bands<float>(bands, threads, cancel,
+                                  [&](const Rect& band, std::span<float> out) { source.read(band, plane, out, 1, cancel); });
 }
 
 } // namespace cubelink::imaging

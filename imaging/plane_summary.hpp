@@ -11,9 +11,9 @@
 namespace cubelink::imaging {
 
 struct PlaneSummary {
-    std::int64_t total = 0;                                 // pixels seen
-    std::int64_t count = 0;                                 // of these finite; all that follows is about them
-    double min = std::numeric_limits<double>::quiet_NaN();  // NaN while count is 0
+    std::int64_t total = 0;                                // pixels seen
+    std::int64_t count = 0;                                // of these finite; all that follows is about them
+    double min = std::numeric_limits<double>::quiet_NaN(); // NaN while count is 0
     double max = std::numeric_limits<double>::quiet_NaN();
     double sum = 0, sum_sq = 0;
     double m2 = 0; // sum of (x − mean)², by two passes over short parts and Chan's merge: no cancellation

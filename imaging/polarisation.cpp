@@ -12,16 +12,22 @@ namespace {
 /// Which of I, Q, U, V a type is made from.
 std::array<bool, 4> inputs(Polarisation type) {
     switch (type) {
-    case Polarisation::ptotal: return {false, true, true, true};
-    case Polarisation::plinear: return {false, true, true, false};
-    case Polarisation::pftotal: return {true, true, true, true};
-    case Polarisation::pflinear: return {true, true, true, false};
-    case Polarisation::pangle: return {false, true, true, false};
+    case Polarisation::ptotal:
+        return {false, true, true, true};
+    case Polarisation::plinear:
+        return {false, true, true, false};
+    case Polarisation::pftotal:
+        return {true, true, true, true};
+    case Polarisation::pflinear:
+        return {true, true, true, false};
+    case Polarisation::pangle:
+        return {false, true, true, false};
     }
     return {};
 }
 
-constexpr Polarisation kAll[] = {Polarisation::ptotal, Polarisation::plinear, Polarisation::pftotal, Polarisation::pflinear, Polarisation::pangle};
+constexpr Polarisation kAll[] = {Polarisation::ptotal, Polarisation::plinear, Polarisation::pftotal, Polarisation::pflinear,
+                                 Polarisation::pangle};
 
 Polarisation type_of(std::int32_t stokes) {
     if (!is_computed_stokes(stokes)) throw std::out_of_range("stokes " + std::to_string(stokes) + " is outside the image");
@@ -46,8 +52,8 @@ void combine(Polarisation type, const std::array<std::int32_t, 4>& index, std::s
 
 /// The same for a rectangle, some rows at a time, so that the inputs take little memory.
 template <class T, class Read>
-void combine_rows(Polarisation type, const std::array<std::int32_t, 4>& index, const Rect& rect, std::span<T> out, const CancelToken& cancel,
-                  const Read& read) {
+void combine_rows(Polarisation type, const std::array<std::int32_t, 4>& index, const Rect& rect, std::span<T> out,
+                  const CancelToken& cancel, const Read& read) {
     if (rect.width() <= 0 || rect.height() <= 0 || out.size() != std::size_t(rect.size())) {
         // The base says what is wrong with it.
         read(rect, index[1], out);
@@ -68,11 +74,16 @@ bool is_computed_stokes(std::int32_t stokes) { return stokes >= 13 && stokes <= 
 
 const char* polarisation_name(Polarisation type) {
     switch (type) {
-    case Polarisation::ptotal: return "Ptotal";
-    case Polarisation::plinear: return "Plinear";
-    case Polarisation::pftotal: return "PFtotal";
-    case Polarisation::pflinear: return "PFlinear";
-    case Polarisation::pangle: return "Pangle";
+    case Polarisation::ptotal:
+        return "Ptotal";
+    case Polarisation::plinear:
+        return "Plinear";
+    case Polarisation::pftotal:
+        return "PFtotal";
+    case Polarisation::pflinear:
+        return "PFlinear";
+    case Polarisation::pangle:
+        return "Pangle";
     }
     return "";
 }
@@ -80,9 +91,12 @@ const char* polarisation_name(Polarisation type) {
 std::string polarisation_unit(Polarisation type, const std::string& bunit) {
     switch (type) {
     case Polarisation::pftotal:
-    case Polarisation::pflinear: return "%";
-    case Polarisation::pangle: return "degree";
-    default: return bunit;
+    case Polarisation::pflinear:
+        return "%";
+    case Polarisation::pangle:
+        return "degree";
+    default:
+        return bunit;
     }
 }
 
@@ -94,16 +108,22 @@ double computed_polarisation(Polarisation type, double i, double q, double u, do
         if (needed[k] && !std::isfinite(values[k])) return kNaN;
     }
     switch (type) {
-    case Polarisation::ptotal: return std::sqrt(q * q + u * u + v * v);
-    case Polarisation::plinear: return std::sqrt(q * q + u * u);
-    case Polarisation::pftotal: return 100.0 * std::sqrt(q * q + u * u + v * v) / i;
-    case Polarisation::pflinear: return 100.0 * std::sqrt(q * q + u * u) / i;
-    case Polarisation::pangle: return 0.5 * std::atan2(u, q) * (180.0 / std::numbers::pi);
+    case Polarisation::ptotal:
+        return std::sqrt(q * q + u * u + v * v);
+    case Polarisation::plinear:
+        return std::sqrt(q * q + u * u);
+    case Polarisation::pftotal:
+        return 100.0 * std::sqrt(q * q + u * u + v * v) / i;
+    case Polarisation::pflinear:
+        return 100.0 * std::sqrt(q * q + u * u) / i;
+    case Polarisation::pangle:
+        return 0.5 * std::atan2(u, q) * (180.0 / std::numbers::pi);
     }
     return kNaN;
 }
 
-PolarisationSource::PolarisationSource(std::shared_ptr<const ImageSource> base, const std::vector<int>& stokes_values) : base_(std::move(base)) {
+PolarisationSource::PolarisationSource(std::shared_ptr<const ImageSource> base, const std::vector<int>& stokes_values)
+    : base_(std::move(base)) {
     const std::int64_t length = base_->shape().stokes;
     if (stokes_values.empty()) {
         for (std::int32_t k = 0; k < 4 && k < length && length > 1; ++k) index_[std::size_t(k)] = k;
@@ -135,7 +155,8 @@ std::vector<Polarisation> PolarisationSource::available() const {
 /// The type that is asked for, if the image has what it takes.
 static Polarisation checked(const PolarisationSource& source, std::int32_t stokes) {
     const Polarisation type = type_of(stokes);
-    if (!source.has(type)) throw std::out_of_range(std::string(polarisation_name(type)) + " can't be computed from the stokes of this image");
+    if (!source.has(type))
+        throw std::out_of_range(std::string(polarisation_name(type)) + " can't be computed from the stokes of this image");
     return type;
 }
 
@@ -159,7 +180,8 @@ void PolarisationSource::read_spectrum(std::int64_t x, std::int64_t y, std::int3
                                        const CancelToken& cancel) const {
     if (stokes < base_->shape().stokes) return base_->read_spectrum(x, y, stokes, from, out, cancel);
     const Polarisation type = checked(*this, stokes);
-    combine<float>(type, index_, out, [&](std::int32_t input, std::span<float> values) { base_->read_spectrum(x, y, input, from, values, cancel); });
+    combine<float>(type, index_, out,
+                   [&](std::int32_t input, std::span<float> values) { base_->read_spectrum(x, y, input, from, values, cancel); });
 }
 
 std::optional<AngleParts> PolarisationSource::angle_parts(PlaneId plane) const {

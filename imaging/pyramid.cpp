@@ -19,8 +19,9 @@ std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; 
 
 void check(const Rect& rect, std::int64_t mip, std::span<float> out, std::int64_t width, std::int64_t height) {
     if (rect.x0 < 0 || rect.y0 < 0 || rect.x1 > width || rect.y1 > height || rect.x0 >= rect.x1 || rect.y0 >= rect.y1) {
-        throw std::out_of_range("pixels [" + std::to_string(rect.x0) + ", " + std::to_string(rect.x1) + ") × [" + std::to_string(rect.y0) + ", " +
-                                std::to_string(rect.y1) + ") are not in an image of " + std::to_string(width) + " × " + std::to_string(height));
+        throw std::out_of_range("pixels [" + std::to_string(rect.x0) + ", " + std::to_string(rect.x1) + ") × [" + std::to_string(rect.y0) +
+                                ", " + std::to_string(rect.y1) + ") are not in an image of " + std::to_string(width) + " × " +
+                                std::to_string(height));
     }
     if (mip < 1 || !std::has_single_bit(std::uint64_t(mip)) || mip > (std::int64_t(1) << 40)) {
         throw std::invalid_argument("pixels are averaged by powers of two, not by " + std::to_string(mip));
@@ -35,7 +36,8 @@ void check(const Rect& rect, std::int64_t mip, std::span<float> out, std::int64_
 }
 
 /// Averages rows that `rows(y, n)` gives as n contiguous rows of the rectangle from its row y; n is even but at the end.
-template <class Rows> void average(const Rect& rect, std::int64_t mip, std::span<float> out, std::int64_t step, const Rows& rows) {
+template <class Rows>
+void average(const Rect& rect, std::int64_t mip, std::span<float> out, std::int64_t step, const Rows& rows) {
     const int depth = std::countr_zero(std::uint64_t(mip));
     const std::int64_t w = rect.width(), h = rect.height(), out_width = ceil_div(w, mip);
     RowCascade cascade(w, depth);
@@ -66,7 +68,8 @@ std::size_t PlanePyramid::bytes() const {
     return bytes;
 }
 
-void PlanePyramid::read(const ImageSource& source, const Rect& rect, std::int64_t mip, std::span<float> out, const CancelToken& cancel) const {
+void PlanePyramid::read(const ImageSource& source, const Rect& rect, std::int64_t mip, std::span<float> out,
+                        const CancelToken& cancel) const {
     check(rect, mip, out, width_, height_);
     if (mip == 1) {
         if (!pixels_) return source.read(rect, plane_, out, 1, cancel);
@@ -84,8 +87,9 @@ void PlanePyramid::read(const ImageSource& source, const Rect& rect, std::int64_
     }
     if (pixels_) {
         const std::int64_t step = rect.height() + (rect.height() & 1);
-        return average(rect, mip, out, step,
-                       [&](std::int64_t y, std::int64_t) { return RowsAt{pixels_.get() + (rect.y0 + y) * width_ + rect.x0, width_}; });
+        return average(rect, mip, out, step, [&](std::int64_t y, std::int64_t) {
+            return RowsAt{pixels_.get() + (rect.y0 + y) * width_ + rect.x0, width_};
+        });
     }
     read_downsampled(source, plane_, rect, mip, out, 1, cancel);
 }
@@ -100,7 +104,8 @@ void read_downsampled(const ImageSource& source, PlaneId plane, const Rect& rect
             std::vector<float> q(out.size());
             read_downsampled(source, parts->u, rect, mip, out, threads, cancel);
             read_downsampled(source, parts->q, rect, mip, q, threads, cancel);
-            for (std::size_t i = 0; i < out.size(); ++i) out[i] = float(0.5 * std::atan2(double(out[i]), double(q[i])) * (180.0 / std::numbers::pi));
+            for (std::size_t i = 0; i < out.size(); ++i)
+                out[i] = float(0.5 * std::atan2(double(out[i]), double(q[i])) * (180.0 / std::numbers::pi));
             return;
         }
     }

@@ -20,17 +20,18 @@ namespace cubelink::imaging {
 
 struct PyramidOptions {
     int threads = 1;
-    std::size_t max_bytes = std::size_t(256) << 20;      // for kept levels (and the kept plane)
-    std::size_t keep_plane_below = std::size_t(16) << 20; // keep the full-resolution plane too if it is no larger (and max_bytes allows); sources
-                                                          // that are not direct() keep it whenever max_bytes allows
-    std::function<void(double)> progress;                // 0 … 1, from any thread, one call at a time; may be empty
+    std::size_t max_bytes = std::size_t(256) << 20;       // for kept levels (and the kept plane)
+    std::size_t keep_plane_below = std::size_t(16) << 20; // keep the full-resolution plane too if it is no larger (and max_bytes allows);
+                                                          // sources that are not direct() keep it whenever max_bytes allows
+    std::function<void(double)> progress; // 0 … 1, from any thread, one call at a time; may be empty
 };
 
 class PlanePyramid {
 public:
     /// Throws as ImageSource::read. Where the source implements AnglesByParts (imaging/angle_parts.hpp), levels of an angle come from
     /// the means of its parts.
-    static std::shared_ptr<const PlanePyramid> build(const ImageSource& source, PlaneId plane, const PyramidOptions& options, const CancelToken& cancel);
+    static std::shared_ptr<const PlanePyramid> build(const ImageSource& source, PlaneId plane, const PyramidOptions& options,
+                                                     const CancelToken& cancel);
     /// What build() will keep with these options.
     static std::size_t bytes_needed(const ImageSource& source, PlaneId plane, const PyramidOptions& options);
 

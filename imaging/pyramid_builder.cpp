@@ -51,7 +51,8 @@ Plan plan_for(const ImageSource& source, PlaneId plane, const PyramidOptions& op
 /// Calls options.progress from any thread, one call at a time, and not more often than it can take.
 class Progress {
 public:
-    Progress(const PyramidOptions& options, std::int64_t total, double from, double to) : options_(options), total_(total), from_(from), to_(to) {}
+    Progress(const PyramidOptions& options, std::int64_t total, double from, double to)
+        : options_(options), total_(total), from_(from), to_(to) {}
     void step() {
         const std::int64_t done = done_.fetch_add(1, std::memory_order_relaxed) + 1;
         if (!options_.progress) return;
@@ -72,8 +73,8 @@ private:
 
 } // namespace
 
-/// One pass over a plane. Its bands are as high as the blocks of the `base` level, so that each band makes whole rows of all levels up to it by
-/// itself; the few levels above are made at the end from the base level's sums and counts, which are kept until then.
+/// One pass over a plane. Its bands are as high as the blocks of the `base` level, so that each band makes whole rows of all levels up to
+/// it by itself; the few levels above are made at the end from the base level's sums and counts, which are kept until then.
 class PyramidBuilder {
 public:
     PyramidBuilder(const ImageSource& source, PlaneId plane, const PyramidOptions& options, const CancelToken& cancel)
@@ -104,7 +105,8 @@ public:
         for (std::size_t k = 0; k < result_->levels_.size(); ++k) {
             PlanePyramid::Level& level = result_->levels_[k];
             const float* q_mean = q.result_->levels_[k].mean.get();
-            for (std::int64_t i = 0; i < level.width * level.height; ++i) level.mean[std::size_t(i)] = mean_angle(level.mean[std::size_t(i)], q_mean[i]);
+            for (std::int64_t i = 0; i < level.width * level.height; ++i)
+                level.mean[std::size_t(i)] = mean_angle(level.mean[std::size_t(i)], q_mean[i]);
         }
         if (options_.progress) options_.progress(1);
         return std::move(result_);
@@ -189,12 +191,14 @@ private:
             if (!whole) {
                 source_.read(band, result_->plane_, {pixels, n}, 1, cancel_);
             } else if (!in_place) {
-                for (std::int64_t y = 0; y < rows; ++y) std::copy_n(result_->pixels_.get() + (band.y0 + y) * w + band.x0, columns, pixels + y * columns);
+                for (std::int64_t y = 0; y < rows; ++y)
+                    std::copy_n(result_->pixels_.get() + (band.y0 + y) * w + band.x0, columns, pixels + y * columns);
             }
             if (part != nullptr) *part = summarise(std::span<const float>(pixels, n));
         }
         if (result_->pixels_ && !in_place && !whole) {
-            for (std::int64_t y = 0; y < rows; ++y) std::copy_n(pixels + y * columns, columns, result_->pixels_.get() + (band.y0 + y) * w + band.x0);
+            for (std::int64_t y = 0; y < rows; ++y)
+                std::copy_n(pixels + y * columns, columns, result_->pixels_.get() + (band.y0 + y) * w + band.x0);
         }
 
         const int depth = std::min(depth_, base_);
@@ -231,7 +235,8 @@ private:
                 // In place: row y / 2 of the new level lies before what is still to be read.
                 std::copy(sum.begin(), sum.end(), base_sum_.get() + y / 2 * above);
                 std::copy(count.begin(), count.end(), base_count_.get() + y / 2 * above);
-                if (PlanePyramid::Level* level = level_at(k)) kernels::block_means(sum.data(), count.data(), sum.size(), level->mean.get() + y / 2 * above);
+                if (PlanePyramid::Level* level = level_at(k))
+                    kernels::block_means(sum.data(), count.data(), sum.size(), level->mean.get() + y / 2 * above);
             }
             w = above;
             h = (h + 1) / 2;
@@ -253,7 +258,8 @@ private:
     std::unique_ptr<double[]> base_sum_, base_count_;
 };
 
-std::shared_ptr<const PlanePyramid> PlanePyramid::build(const ImageSource& source, PlaneId plane, const PyramidOptions& options, const CancelToken& cancel) {
+std::shared_ptr<const PlanePyramid> PlanePyramid::build(const ImageSource& source, PlaneId plane, const PyramidOptions& options,
+                                                        const CancelToken& cancel) {
     if (const auto* by_parts = dynamic_cast<const AnglesByParts*>(&source)) {
         if (const auto parts = by_parts->angle_parts(plane)) return PyramidBuilder(source, plane, options, cancel).build_angle(*parts);
     }

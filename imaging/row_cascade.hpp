@@ -31,7 +31,8 @@ public:
 
     /// Rows y (even) and y + 1 of the area; `row1` is null if y is the last. emit(k, y_k, sums, counts, n): row y_k of the level of
     /// 2^k-pixel blocks (k ≥ 1) is complete and has n blocks.
-    template <class Emit> void push(std::int64_t y, const float* row0, const float* row1, Emit&& emit) {
+    template <class Emit>
+    void push(std::int64_t y, const float* row0, const float* row1, Emit&& emit) {
         if (levels_.empty()) return;
         const std::int64_t yk = y / 2;
         Level& level = levels_[0];
@@ -45,7 +46,8 @@ private:
         std::vector<double> sum[2], count[2]; // rows 2i and 2i + 1
     };
 
-    template <class Emit> void finish(int k, std::int64_t y, Emit& emit) {
+    template <class Emit>
+    void finish(int k, std::int64_t y, Emit& emit) {
         for (;;) {
             const std::int64_t block = std::int64_t(1) << k;
             const std::int64_t n = (width_ + block - 1) / block, rows = (height_ + block - 1) / block;
@@ -57,8 +59,9 @@ private:
 
             Level& above = levels_[std::size_t(k)];
             const std::size_t target = std::size_t((y / 2) & 1);
-            kernels::halve_blocks(level.sum[0].data(), level.count[0].data(), odd ? level.sum[1].data() : nullptr, odd ? level.count[1].data() : nullptr,
-                                  std::size_t(n), above.sum[target].data(), above.count[target].data());
+            kernels::halve_blocks(level.sum[0].data(), level.count[0].data(), odd ? level.sum[1].data() : nullptr,
+                                  odd ? level.count[1].data() : nullptr, std::size_t(n), above.sum[target].data(),
+                                  above.count[target].data());
             y /= 2;
             ++k;
         }

@@ -87,8 +87,10 @@ std::vector<float> spatial_profile(const ImageSource& source, PlaneId plane, std
     const Rect rect = row ? Rect{r.from, y, r.to, y + 1} : Rect{x, r.from, x + 1, r.to};
     std::vector<float> pixels(std::size_t(r.to - r.from));
     if (!pixels.empty()) {
-        if (pyramid != nullptr) pyramid->read(source, rect, 1, pixels, cancel);
-        else source.read(rect, plane, pixels, 1, cancel);
+        if (pyramid != nullptr)
+            pyramid->read(source, rect, 1, pixels, cancel);
+        else
+            source.read(rect, plane, pixels, 1, cancel);
     }
     return decimate(pixels, r);
 }

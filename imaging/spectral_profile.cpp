@@ -7,8 +7,8 @@
 
 namespace cubelink::imaging {
 
-std::vector<float> spectral_profile(const ImageSource& source, std::int64_t x, std::int64_t y, std::int32_t stokes, const CancelToken& cancel,
-                                    const SpectralProgress& partial, const SpectralProfileOptions& options) {
+std::vector<float> spectral_profile(const ImageSource& source, std::int64_t x, std::int64_t y, std::int32_t stokes,
+                                    const CancelToken& cancel, const SpectralProgress& partial, const SpectralProfileOptions& options) {
     using Clock = std::chrono::steady_clock;
     using Seconds = std::chrono::duration<double>;
     constexpr float kBlank = std::numeric_limits<float>::quiet_NaN();

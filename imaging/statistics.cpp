@@ -48,11 +48,15 @@ FluxUnit flux_unit(std::string_view bunit) {
 double flux_factor(const FluxTerms& terms) {
     const auto positive = [](double area) { return area > 0 && std::isfinite(area) ? area : kNaN; };
     switch (terms.unit) {
-    case FluxUnit::none: return kNaN;
-    case FluxUnit::per_beam: return 1.0 / positive(terms.beam_area_pixels);
-    case FluxUnit::per_pixel: return 1.0;
+    case FluxUnit::none:
+        return kNaN;
+    case FluxUnit::per_beam:
+        return 1.0 / positive(terms.beam_area_pixels);
+    case FluxUnit::per_pixel:
+        return 1.0;
     case FluxUnit::per_arcsec2:
-    case FluxUnit::kelvin: return positive(terms.pixel_area_arcsec2);
+    case FluxUnit::kelvin:
+        return positive(terms.pixel_area_arcsec2);
     case FluxUnit::per_steradian: {
         constexpr double kArcsec = std::numbers::pi / (180.0 * 3600.0);
         return positive(terms.pixel_area_arcsec2) * kArcsec * kArcsec;
@@ -63,22 +67,35 @@ double flux_factor(const FluxTerms& terms) {
 
 double statistic(StatsType type, const PlaneSummary& s, const FluxTerms& terms) {
     switch (type) {
-    case StatsType::num_pixels: return double(s.count);
-    case StatsType::nan_count: return double(s.total - s.count);
-    default: break;
+    case StatsType::num_pixels:
+        return double(s.count);
+    case StatsType::nan_count:
+        return double(s.total - s.count);
+    default:
+        break;
     }
     if (s.count == 0) return kNaN;
     switch (type) {
-    case StatsType::sum: return s.sum;
-    case StatsType::flux_density: return s.sum * flux_factor(terms);
-    case StatsType::mean: return s.mean();
-    case StatsType::rms: return s.rms();
-    case StatsType::sigma: return s.std_dev();
-    case StatsType::sum_sq: return s.sum_sq;
-    case StatsType::min: return s.min;
-    case StatsType::max: return s.max;
-    case StatsType::extrema: return std::abs(s.min) > std::abs(s.max) ? s.min : s.max;
-    default: return kNaN;
+    case StatsType::sum:
+        return s.sum;
+    case StatsType::flux_density:
+        return s.sum * flux_factor(terms);
+    case StatsType::mean:
+        return s.mean();
+    case StatsType::rms:
+        return s.rms();
+    case StatsType::sigma:
+        return s.std_dev();
+    case StatsType::sum_sq:
+        return s.sum_sq;
+    case StatsType::min:
+        return s.min;
+    case StatsType::max:
+        return s.max;
+    case StatsType::extrema:
+        return std::abs(s.min) > std::abs(s.max) ? s.min : s.max;
+    default:
+        return kNaN;
     }
 }
 

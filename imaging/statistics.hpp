@@ -10,8 +10,21 @@ namespace cubelink::imaging {
 
 /// Numbers as in ICD StatsType.
 enum class StatsType {
-    num_pixels = 0, nan_count = 1, sum = 2, flux_density = 3, mean = 4, rms = 5, sigma = 6, sum_sq = 7, min = 8, max = 9, extrema = 10,
-    blc = 11, trc = 12, min_pos = 13, max_pos = 14
+    num_pixels = 0,
+    nan_count = 1,
+    sum = 2,
+    flux_density = 3,
+    mean = 4,
+    rms = 5,
+    sigma = 6,
+    sum_sq = 7,
+    min = 8,
+    max = 9,
+    extrema = 10,
+    blc = 11,
+    trc = 12,
+    min_pos = 13,
+    max_pos = 14
 };
 
 /// What sum · factor makes a flux density of.
@@ -22,7 +35,8 @@ FluxUnit flux_unit(std::string_view bunit);
 
 struct FluxTerms {
     FluxUnit unit = FluxUnit::none;
-    double beam_area_pixels = std::numeric_limits<double>::quiet_NaN();   // π / (4 ln 2) · bmaj · bmin ÷ pixel area, of this channel and stokes
+    double beam_area_pixels =
+        std::numeric_limits<double>::quiet_NaN(); // π / (4 ln 2) · bmaj · bmin ÷ pixel area, of this channel and stokes
     double pixel_area_arcsec2 = std::numeric_limits<double>::quiet_NaN();
 };
 

@@ -21,7 +21,8 @@ std::optional<TileId> decode_tile_code(std::int32_t code) {
 }
 
 int max_layer(std::int64_t width, std::int64_t height) {
-    if (width < 1 || height < 1) throw std::invalid_argument("an image of " + std::to_string(width) + " × " + std::to_string(height) + " pixels has no tiles");
+    if (width < 1 || height < 1)
+        throw std::invalid_argument("an image of " + std::to_string(width) + " × " + std::to_string(height) + " pixels has no tiles");
     const std::int64_t longer = std::max(width, height);
     const std::int64_t tiles = longer / kTileSize + (longer % kTileSize != 0 ? 1 : 0);
     int layer = 0;

@@ -25,9 +25,9 @@ std::int32_t encode_tile_code(const TileId& tile);
 std::optional<TileId> decode_tile_code(std::int32_t code);
 
 struct TileGeometry {
-    std::int64_t mip = 1;                  // power of two
-    Rect rect;                             // in source pixels, cut at the image's edge
-    std::int32_t width = 0, height = 0;    // of the tile: ceil(rect / mip), 1 to 256 each
+    std::int64_t mip = 1;               // power of two
+    Rect rect;                          // in source pixels, cut at the image's edge
+    std::int32_t width = 0, height = 0; // of the tile: ceil(rect / mip), 1 to 256 each
 };
 
 /// L of an image of this size. Throws std::invalid_argument unless both are ≥ 1.

@@ -30,7 +30,8 @@ struct CloseBits {
 
 /// One precision of one tile. `scratch` grows to what the worst tile of this size needs.
 std::size_t zfp_into(const float* pixels, std::int32_t width, std::int32_t height, int precision, std::vector<char>& scratch) {
-    const std::unique_ptr<zfp_field, CloseField> field(zfp_field_2d(const_cast<float*>(pixels), zfp_type_float, std::size_t(width), std::size_t(height)));
+    const std::unique_ptr<zfp_field, CloseField> field(
+        zfp_field_2d(const_cast<float*>(pixels), zfp_type_float, std::size_t(width), std::size_t(height)));
     const std::unique_ptr<zfp_stream, CloseZfp> zfp(zfp_stream_open(nullptr));
     zfp_stream_set_precision(zfp.get(), unsigned(precision));
     const std::size_t capacity = zfp_stream_maximum_size(zfp.get(), field.get());
@@ -86,7 +87,8 @@ void fill_blocks(std::span<const float> pixels, std::int32_t width, std::int32_t
 }
 
 std::size_t checked_size(std::int32_t width, std::int32_t height) {
-    if (width < 1 || height < 1) throw std::invalid_argument("a tile of " + std::to_string(width) + " × " + std::to_string(height) + " pixels");
+    if (width < 1 || height < 1)
+        throw std::invalid_argument("a tile of " + std::to_string(width) + " × " + std::to_string(height) + " pixels");
     return std::size_t(width) * std::size_t(height);
 }
 
@@ -118,7 +120,8 @@ void encode_zfp(std::span<const float> pixels, std::int32_t width, std::int32_t 
 
 } // namespace
 
-EncodedTile encode_tile(std::span<const float> pixels, std::int32_t width, std::int32_t height, TileCompression compression, float quality) {
+EncodedTile encode_tile(std::span<const float> pixels, std::int32_t width, std::int32_t height, TileCompression compression,
+                        float quality) {
     if (pixels.size() != checked_size(width, height)) throw std::invalid_argument("a tile's pixels do not fill its rectangle");
     EncodedTile tile;
     tile.compression = compression;
@@ -149,7 +152,8 @@ std::vector<float> decode_tile(const EncodedTile& tile, std::int32_t width, std:
     }
 
     if (tile.quality < 1 || tile.quality > 32) throw std::invalid_argument("a ZFP tile's precision is not in 1…32");
-    const std::unique_ptr<zfp_field, CloseField> field(zfp_field_2d(pixels.data(), zfp_type_float, std::size_t(width), std::size_t(height)));
+    const std::unique_ptr<zfp_field, CloseField> field(
+        zfp_field_2d(pixels.data(), zfp_type_float, std::size_t(width), std::size_t(height)));
     const std::unique_ptr<zfp_stream, CloseZfp> zfp(zfp_stream_open(nullptr));
     zfp_stream_set_precision(zfp.get(), unsigned(tile.quality));
     // The decoder does not know where its data end: give it the room that it could read at most, zeros after what there is.

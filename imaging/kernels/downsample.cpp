@@ -20,7 +20,9 @@ constexpr float kBlank = std::numeric_limits<float>::quiet_NaN();
 
 /// Blocks [from, ceil(n / 2)): the reference, and the tail of the others.
 void halve_pixels_plain(const float* row0, const float* row1, std::size_t n, double* sum, double* count, std::size_t from) {
-    const auto value = [n](const float* row, std::size_t i) { return row != nullptr && i < n && std::isfinite(row[i]) ? double(row[i]) : 0.0; };
+    const auto value = [n](const float* row, std::size_t i) {
+        return row != nullptr && i < n && std::isfinite(row[i]) ? double(row[i]) : 0.0;
+    };
     const auto one = [n](const float* row, std::size_t i) { return row != nullptr && i < n && std::isfinite(row[i]) ? 1.0 : 0.0; };
     for (std::size_t k = from; k < (n + 1) / 2; ++k) {
         const std::size_t i = 2 * k;
@@ -51,9 +53,7 @@ void means_plain(const double* sum, const double* count, std::size_t n, float* m
 #if CUBELINK_X86
 
 // Plain functions rather than lambdas below: a lambda does not inherit the target of the function around it.
-CUBELINK_TARGET_AVX2 inline __m256d pair_sums(__m256d low, __m256d high) {
-    return _mm256_permute4x64_pd(_mm256_hadd_pd(low, high), 0xd8);
-}
+CUBELINK_TARGET_AVX2 inline __m256d pair_sums(__m256d low, __m256d high) { return _mm256_permute4x64_pd(_mm256_hadd_pd(low, high), 0xd8); }
 CUBELINK_TARGET_AVX2 inline __m256d add_rows_low(__m256 a, __m256 b) {
     return _mm256_add_pd(_mm256_cvtps_pd(_mm256_castps256_ps128(a)), _mm256_cvtps_pd(_mm256_castps256_ps128(b)));
 }
@@ -177,8 +177,8 @@ void halve_pixels(const float* row0, const float* row1, std::size_t n, double* s
     CUBELINK_PICK(pixels)(row0, row1, n, sum, count);
 }
 
-void halve_blocks(const double* sum0, const double* count0, const double* sum1, const double* count1, std::size_t n, double* sum, double* count,
-                  SimdLevel level) {
+void halve_blocks(const double* sum0, const double* count0, const double* sum1, const double* count1, std::size_t n, double* sum,
+                  double* count, SimdLevel level) {
     const auto halve = CUBELINK_PICK(array);
     halve(sum0, sum1, n, sum);
     halve(count0, count1, n, count);

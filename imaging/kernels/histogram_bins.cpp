@@ -16,7 +16,8 @@ namespace cubelink::imaging::kernels {
 
 namespace {
 
-template <class T> void count_plain(const T* values, std::size_t n, const Binning& b, std::uint32_t* counts) {
+template <class T>
+void count_plain(const T* values, std::size_t n, const Binning& b, std::uint32_t* counts) {
     const double min = b.min * b.scale;
     for (std::size_t i = 0; i < n; ++i) {
         const double v = values[i];
@@ -32,7 +33,8 @@ template <class T> void count_plain(const T* values, std::size_t n, const Binnin
 CUBELINK_TARGET_AVX2 inline __m256d load4(const float* p) { return _mm256_cvtps_pd(_mm_loadu_ps(p)); }
 CUBELINK_TARGET_AVX2 inline __m256d load4(const double* p) { return _mm256_loadu_pd(p); }
 
-template <class T> CUBELINK_TARGET_AVX2 void count_avx2(const T* values, std::size_t n, const Binning& b, std::uint32_t* counts) {
+template <class T>
+CUBELINK_TARGET_AVX2 void count_avx2(const T* values, std::size_t n, const Binning& b, std::uint32_t* counts) {
     const __m256d lowest = _mm256_set1_pd(b.min), highest = _mm256_set1_pd(b.max), scale = _mm256_set1_pd(b.scale);
     const __m256d min = _mm256_set1_pd(b.min * b.scale), width = _mm256_set1_pd(b.width);
     const __m256d last = _mm256_set1_pd(double(b.bins - 1));
@@ -58,7 +60,8 @@ template <class T> CUBELINK_TARGET_AVX2 void count_avx2(const T* values, std::si
 CUBELINK_TARGET_AVX512 inline __m512d load8(const float* p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }
 CUBELINK_TARGET_AVX512 inline __m512d load8(const double* p) { return _mm512_loadu_pd(p); }
 
-template <class T> CUBELINK_TARGET_AVX512 void count_avx512(const T* values, std::size_t n, const Binning& b, std::uint32_t* counts) {
+template <class T>
+CUBELINK_TARGET_AVX512 void count_avx512(const T* values, std::size_t n, const Binning& b, std::uint32_t* counts) {
     const __m512d lowest = _mm512_set1_pd(b.min), highest = _mm512_set1_pd(b.max), scale = _mm512_set1_pd(b.scale);
     const __m512d min = _mm512_set1_pd(b.min * b.scale), width = _mm512_set1_pd(b.width);
     const __m512d last = _mm512_set1_pd(double(b.bins - 1));
@@ -80,12 +83,16 @@ template <class T> CUBELINK_TARGET_AVX512 void count_avx512(const T* values, std
     count_plain(values + i, n - i, b, counts);
 }
 
-template <class T> auto pick(SimdLevel level) {
+template <class T>
+auto pick(SimdLevel level) {
     using Kernel = void (*)(const T*, std::size_t, const Binning&, std::uint32_t*);
     return choose<Kernel>(count_plain<T>, count_avx2<T>, count_avx512<T>, level);
 }
 #else
-template <class T> auto pick(SimdLevel) { return &count_plain<T>; }
+template <class T>
+auto pick(SimdLevel) {
+    return &count_plain<T>;
+}
 #endif
 
 } // namespace

@@ -28,7 +28,8 @@ double fold(const double* lanes) {
 }
 
 /// The reference, and the tails of the others: pixels [from, n), from a multiple of 16.
-template <class T> struct Lanes {
+template <class T>
+struct Lanes {
     std::int64_t count = 0;
     T min = std::numeric_limits<T>::infinity(), max = -std::numeric_limits<T>::infinity();
     double sum[kLanes] = {}, sum_sq[kLanes] = {}, m2[kLanes] = {};
@@ -63,7 +64,8 @@ template <class T> struct Lanes {
     }
 };
 
-template <class T> Reduced reduce_plain(const T* values, std::size_t n) {
+template <class T>
+Reduced reduce_plain(const T* values, std::size_t n) {
     Lanes<T> lanes;
     lanes.add(values, 0, n);
     if (lanes.count > 0) lanes.add_deviations(values, 0, n, fold(lanes.sum) / double(lanes.count));

@@ -214,7 +214,11 @@ TEST_CASE("parallel_for: each index once, the first exception comes out, cancell
         CHECK(calls < 100000);
 
         const CancelToken cancel;
-        CHECK_THROWS_AS(parallel_for(threads, 100000, cancel, [&](std::int64_t i, int) { if (i == 10) cancel.cancel(); }), Cancelled);
+        CHECK_THROWS_AS(parallel_for(threads, 100000, cancel,
+                                     [&](std::int64_t i, int) {
+                                         if (i == 10) cancel.cancel();
+                                     }),
+                        Cancelled);
         parallel_for(threads, 0, cancel, [](std::int64_t, int) { FAIL("nothing to do"); });
     }
 }

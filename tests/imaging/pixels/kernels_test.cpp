@@ -23,13 +23,15 @@ std::vector<SimdLevel> levels() {
     return all;
 }
 
-template <class T> std::vector<T> odd_values(std::mt19937_64& random, std::size_t n, double blanks) {
+template <class T>
+std::vector<T> odd_values(std::mt19937_64& random, std::size_t n, double blanks) {
     std::vector<T> values(n);
     for (T& v : values) v = T(odd_value(random, blanks));
     return values;
 }
 
-template <class T> void check_reduce(std::uint64_t seed) {
+template <class T>
+void check_reduce(std::uint64_t seed) {
     std::mt19937_64 random(seed);
     for (int round = 0; round < 300; ++round) {
         const std::size_t n = random() % 700;
@@ -72,7 +74,8 @@ template <class T> void check_reduce(std::uint64_t seed) {
     }
 }
 
-template <class T> void check_bins(std::uint64_t seed, double shrink) {
+template <class T>
+void check_bins(std::uint64_t seed, double shrink) {
     std::mt19937_64 random(seed);
     for (int round = 0; round < 200; ++round) {
         const std::size_t n = random() % 500;
@@ -147,7 +150,8 @@ TEST_CASE("halving carries sum and count of finite pixels") {
         std::vector<double> above_sum, above_count;
         for (SimdLevel level : levels()) {
             std::vector<double> s((half + 1) / 2), c((half + 1) / 2);
-            kernels::halve_blocks(plain_sum.data(), count.data(), pair ? plain_sum.data() : nullptr, pair ? count.data() : nullptr, half, s.data(), c.data(), level);
+            kernels::halve_blocks(plain_sum.data(), count.data(), pair ? plain_sum.data() : nullptr, pair ? count.data() : nullptr, half,
+                                  s.data(), c.data(), level);
             if (above_sum.empty()) above_sum = s, above_count = c;
             CHECK(s == above_sum);
             CHECK(c == above_count);

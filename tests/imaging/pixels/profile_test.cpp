@@ -55,7 +55,8 @@ TEST_CASE("decimation keeps extremes in the order in which they occur") {
         std::vector<float> axis(1 + random() % 400);
         for (float& v : axis) v = float(odd_value(random, round % 2 == 0 ? 0.0 : 0.4));
         const auto n = std::int64_t(axis.size());
-        const std::int64_t start = std::int64_t(random() % std::uint64_t(n)), end = start + 1 + std::int64_t(random() % std::uint64_t(n - start));
+        const std::int64_t start = std::int64_t(random() % std::uint64_t(n)),
+                           end = start + 1 + std::int64_t(random() % std::uint64_t(n - start));
         const std::int64_t mip = 2 + std::int64_t(random() % 40);
         const auto got = decimate_profile(axis, start, end, mip);
         // More than one group per axis: the limit on mip does not matter then.
@@ -86,7 +87,8 @@ TEST_CASE("rows and columns through a pixel") {
         for (std::int64_t y = 0; y < 53; ++y) column.push_back(std::isfinite(source.at(3, y, 1)) ? float(source.at(3, y, 1)) : NAN);
         CHECK(equal(spatial_profile(source, {1, 0}, 3, 50, {ProfileAxis::x, 0, 0, 1}, CancelToken(), kept), row));
         CHECK(equal(spatial_profile(source, {1, 0}, 3, 50, {ProfileAxis::y, 0, 0, 1}, CancelToken(), kept), column));
-        CHECK(equal(spatial_profile(source, {1, 0}, 3, 50, {ProfileAxis::y, 7, 41, 4}, CancelToken(), kept), by_the_rule(column, 7, 41, 4)));
+        CHECK(
+            equal(spatial_profile(source, {1, 0}, 3, 50, {ProfileAxis::y, 7, 41, 4}, CancelToken(), kept), by_the_rule(column, 7, 41, 4)));
         CHECK_THROWS_AS(spatial_profile(source, {1, 0}, 37, 0, {}, CancelToken(), kept), std::out_of_range);
         CHECK_THROWS_AS(spatial_profile(source, {1, 0}, 0, -1, {}, CancelToken(), kept), std::out_of_range);
     }
@@ -165,7 +167,11 @@ TEST_CASE("computed polarisations: values, planes, spectra, errors") {
                 const bool all = std::isfinite(q) && std::isfinite(u) && (type == 14 || type == 16 || type == 17 || std::isfinite(v)) &&
                                  ((type != 15 && type != 16) || std::isfinite(i));
                 if (!all) return double(NAN);
-                return type == 13 ? total : type == 14 ? linear : type == 15 ? 100 * total / i : type == 16 ? 100 * linear / i : 90 / std::numbers::pi * std::atan2(u, q);
+                return type == 13   ? total
+                       : type == 14 ? linear
+                       : type == 15 ? 100 * total / i
+                       : type == 16 ? 100 * linear / i
+                                    : 90 / std::numbers::pi * std::atan2(u, q);
             };
             for (std::size_t k = 0; k < out.size(); ++k) {
                 const double expected = value(rect.x0 + std::int64_t(k) % rect.width(), rect.y0 + std::int64_t(k) / rect.width(), 2);
@@ -179,8 +185,10 @@ TEST_CASE("computed polarisations: values, planes, spectra, errors") {
             }
             for (std::int64_t z = 0; z < 3; ++z) {
                 const double expected = value(6, 7, z);
-                if (std::isnan(expected)) CHECK(std::isnan(spectrum[std::size_t(z)]));
-                else CHECK(spectrum[std::size_t(z)] == doctest::Approx(expected).epsilon(1e-6));
+                if (std::isnan(expected))
+                    CHECK(std::isnan(spectrum[std::size_t(z)]));
+                else
+                    CHECK(spectrum[std::size_t(z)] == doctest::Approx(expected).epsilon(1e-6));
             }
         }
         std::vector<float> one(1);

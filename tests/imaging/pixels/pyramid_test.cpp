@@ -54,7 +54,9 @@ void check_all_mips(const MemorySource& source, const PlanePyramid& pyramid) {
                 const Block b = block(source, x, y, mip);
                 if (b.count == 0) right = right && std::isnan(got);
                 // Half a unit in the last place of float32, and what cancels out in doubles.
-                else right = right && std::abs(got - b.sum / b.count) <= 6.1e-8L * std::abs(b.sum / b.count) + 1e-14L * b.size / b.count + 1e-45L;
+                else
+                    right = right &&
+                            std::abs(got - b.sum / b.count) <= 6.1e-8L * std::abs(b.sum / b.count) + 1e-14L * b.size / b.count + 1e-45L;
             }
         }
         INFO("mip ", mip, " of ", w, " x ", h);
@@ -66,7 +68,8 @@ void check_all_mips(const MemorySource& source, const PlanePyramid& pyramid) {
 
 TEST_CASE("every mip is the mean of the finite pixels of its block") {
     std::uint64_t seed = 10;
-    const std::pair<int, int> sizes[] = {{1, 1}, {2, 1}, {1, 5}, {3, 3}, {31, 33}, {64, 64}, {65, 127}, {257, 100}, {600, 401}, {1, 1000}, {1023, 3}};
+    const std::pair<int, int> sizes[] = {{1, 1},    {2, 1},     {1, 5},     {3, 3},    {31, 33}, {64, 64},
+                                         {65, 127}, {257, 100}, {600, 401}, {1, 1000}, {1023, 3}};
     for (const auto& [w, h] : sizes) {
         for (double blanks : {0.0, 0.2, 0.97}) {
             MemorySource source({w, h, 1, 1});
@@ -158,7 +161,8 @@ TEST_CASE("tiles are parts of levels, kept or not") {
                     bool right = true;
                     for (std::int32_t j = 0; j < tile->height; ++j) {
                         for (std::int32_t i = 0; i < tile->width; ++i) {
-                            right = right && same(out[std::size_t(j * tile->width + i)], whole[std::size_t((y * 256 + j) * mw + x * 256 + i)]);
+                            right =
+                                right && same(out[std::size_t(j * tile->width + i)], whole[std::size_t((y * 256 + j) * mw + x * 256 + i)]);
                         }
                     }
                     CHECK(right);
@@ -222,10 +226,15 @@ TEST_CASE("the mean of angles is the angle of the means") {
             for (std::int64_t y = 0; y < h; ++y) {
                 for (std::int64_t x = 0; x < w; ++x) {
                     const Block q = block(base, x, y, mip, 1), u = block(base, x, y, mip, 2);
-                    const double expected = q.count == 0 || u.count == 0 ? NAN : 0.5 * std::atan2(double(u.sum / u.count), double(q.sum / q.count)) * 180 / std::numbers::pi;
+                    const double expected =
+                        q.count == 0 || u.count == 0
+                            ? NAN
+                            : 0.5 * std::atan2(double(u.sum / u.count), double(q.sum / q.count)) * 180 / std::numbers::pi;
                     const float got = out[std::size_t(y * w + x)];
-                    if (std::isnan(expected)) CHECK(std::isnan(got));
-                    else CHECK(got == doctest::Approx(expected).epsilon(1e-5));
+                    if (std::isnan(expected))
+                        CHECK(std::isnan(got));
+                    else
+                        CHECK(got == doctest::Approx(expected).epsilon(1e-5));
                 }
             }
         }

@@ -26,17 +26,24 @@ public:
     double& at(std::int64_t x, std::int64_t y, std::int64_t z = 0, std::int64_t s = 0) {
         return pixels[std::size_t(((s * shape_.depth + z) * shape_.height + y) * shape_.width + x)];
     }
-    double at(std::int64_t x, std::int64_t y, std::int64_t z = 0, std::int64_t s = 0) const { return const_cast<MemorySource*>(this)->at(x, y, z, s); }
+    double at(std::int64_t x, std::int64_t y, std::int64_t z = 0, std::int64_t s = 0) const {
+        return const_cast<MemorySource*>(this)->at(x, y, z, s);
+    }
 
     const ImageShape& shape() const override { return shape_; }
     PixelType stored_type() const override { return wide_ ? PixelType::float64 : PixelType::float32; }
     bool wide() const override { return wide_; }
     const FileIdentity& identity() const override { return identity_; }
-    void read(const Rect& rect, PlaneId plane, std::span<float> out, int, const CancelToken& cancel) const override { copy(rect, plane, out, cancel); }
-    void read64(const Rect& rect, PlaneId plane, std::span<double> out, int, const CancelToken& cancel) const override { copy(rect, plane, out, cancel); }
+    void read(const Rect& rect, PlaneId plane, std::span<float> out, int, const CancelToken& cancel) const override {
+        copy(rect, plane, out, cancel);
+    }
+    void read64(const Rect& rect, PlaneId plane, std::span<double> out, int, const CancelToken& cancel) const override {
+        copy(rect, plane, out, cancel);
+    }
     void read_spectrum(std::int64_t x, std::int64_t y, std::int32_t stokes, std::int32_t from, std::span<float> out,
                        const CancelToken& cancel) const override {
-        if (x < 0 || y < 0 || x >= shape_.width || y >= shape_.height || stokes < 0 || stokes >= shape_.stokes) throw std::out_of_range("pixel");
+        if (x < 0 || y < 0 || x >= shape_.width || y >= shape_.height || stokes < 0 || stokes >= shape_.stokes)
+            throw std::out_of_range("pixel");
         for (std::size_t i = 0; i < out.size(); ++i) {
             cancel.throw_if_cancelled();
             if (spectrum_delay.count() > 0) std::this_thread::sleep_for(spectrum_delay);
@@ -49,10 +56,13 @@ public:
     void set_identity(FileIdentity identity) { identity_ = identity; }
 
 private:
-    template <class T> void copy(const Rect& rect, PlaneId plane, std::span<T> out, const CancelToken& cancel) const {
+    template <class T>
+    void copy(const Rect& rect, PlaneId plane, std::span<T> out, const CancelToken& cancel) const {
         cancel.throw_if_cancelled();
-        if (rect.x0 < 0 || rect.y0 < 0 || rect.x1 > shape_.width || rect.y1 > shape_.height || rect.width() < 0 || rect.height() < 0) throw std::out_of_range("rect");
-        if (plane.channel < 0 || plane.channel >= shape_.depth || plane.stokes < 0 || plane.stokes >= shape_.stokes) throw std::out_of_range("plane");
+        if (rect.x0 < 0 || rect.y0 < 0 || rect.x1 > shape_.width || rect.y1 > shape_.height || rect.width() < 0 || rect.height() < 0)
+            throw std::out_of_range("rect");
+        if (plane.channel < 0 || plane.channel >= shape_.depth || plane.stokes < 0 || plane.stokes >= shape_.stokes)
+            throw std::out_of_range("plane");
         if (out.size() != std::size_t(rect.size())) throw std::invalid_argument("size");
         std::size_t i = 0;
         for (std::int64_t y = rect.y0; y < rect.y1; ++y) {
@@ -90,6 +100,9 @@ inline void fill_odd(MemorySource& source, std::uint64_t seed, double blanks, bo
 }
 
 /// Same bits, or both NaN.
-template <class T> bool same(T a, T b) { return a == b || (std::isnan(a) && std::isnan(b)); }
+template <class T>
+bool same(T a, T b) {
+    return a == b || (std::isnan(a) && std::isnan(b));
+}
 
 } // namespace cubelink::imaging::test
