@@ -257,7 +257,9 @@ std::string format_hours(double degrees, int decimals) {
 std::string format_degrees(double degrees, int decimals) {
     if (!std::isfinite(degrees)) return "nan";
     if (std::fabs(degrees) > 1e6) return std::to_string(degrees);
-    return (std::signbit(degrees) ? "-" : "+") + sexagesimal(std::fabs(degrees), decimals, 2);
+    std::string text(1, std::signbit(degrees) ? '-' : '+');
+    text += sexagesimal(std::fabs(degrees), decimals, 2);
+    return text;
 }
 
 } // namespace cubelink::imaging
