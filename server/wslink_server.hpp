@@ -10,6 +10,7 @@
 #include "rpc/dialect.hpp"
 #include "rpc/method_registry.hpp"
 #include "server/connection.hpp"
+#include "server/connection_rules.hpp"
 #include "server/transport/transport.hpp"
 
 #include <cstdint>
@@ -17,6 +18,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace cubelink::server {
@@ -38,7 +40,13 @@ struct WslinkServerOptions {
     std::size_t outbox_limit_process = 1u << 30;
     std::size_t inbox_limit_process = 1u << 30;    // unfinished input of all connections
     bool allow_exit = false;
+    /// Times and limits of the interface. outbox, idle and unfinished_bytes_process are taken from the options above.
+    ConnectionRules rules;
 };
+
+/// Whether so many options can hold together: an error text for standard error (exit status 2), empty if they can. What only listening
+/// can tell is not checked.
+std::string check_options(const WslinkServerOptions& options);
 
 /// What a program that is more than a wslink server plugs in. All called on the network thread, except where said.
 struct WslinkServerHooks {
@@ -77,6 +85,8 @@ public:
     /// Binds the port (then port() is true), prints nothing. Throws std::runtime_error.
     void listen();
     std::uint16_t port() const;
+    /// What a person types into a browser, secret included.
+    std::string address() const;
     /// Prints the address to open and then "wslink: Starting factory"; serves until SIGTERM, SIGINT, stop() or the time-out. Returns the exit status.
     int run();
     /// Thread-safe.

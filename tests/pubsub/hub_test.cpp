@@ -1,0 +1,151 @@
+#include "pubsub/hub.hpp"
+#include "pubsub/receiver.hpp"
+#include "tests/pubsub/support.hpp"
+
+#include <doctest/doctest.h>
+
+#include <thread>
+
+using namespace cubelink::pubsub;
+using namespace cubelink::pubsub::test;
+using cubelink::rpc::body;
+using cubelink::rpc::Map;
+using cubelink::rpc::Publication;
+using cubelink::rpc::Value;
+
+namespace {
+
+struct Client {
+    std::atomic<int> woken{0};
+    std::shared_ptr<TopicDialect> dialect;
+    std::shared_ptr<Receiver> receiver;
+    Client(std::uint64_t id, const std::shared_ptr<OutboxBudget>& budget, std::shared_ptr<TopicDialect> its) : dialect(std::move(its)) {
+        receiver = std::make_shared<Receiver>(id, std::make_unique<Outbox>(1 << 24, budget), [this] { ++woken; });
+        receiver->set_dialect(dialect);
+    }
+    std::string heard() { return taken(receiver->outbox()); }
+};
+
+struct Fixture {
+    std::shared_ptr<OutboxBudget> budget = std::make_shared<OutboxBudget>(1 << 30);
+    std::shared_ptr<TopicDialect> dialect = std::make_shared<TopicDialect>(), other = std::make_shared<TopicDialect>(2);
+    Client a{1, budget, dialect}, b{2, budget, dialect}, c{3, budget, other};
+    std::string events;
+    Hub hub;
+    Fixture() {
+        hub.on_first_listener = [this](GroupId group, const std::string& topic) { events += "+" + topic + std::to_string(group); };
+        hub.on_last_listener_gone = [this](GroupId group, const std::string& topic) { events += "-" + topic + std::to_string(group); };
+    }
+    void publish(GroupId group, const std::string& topic, Value value = {}, std::uint64_t view_of = 0) {
+        hub.publish(group, std::make_shared<const Publication>(topic, body(std::move(value))), {}, view_of);
+    }
+};
+
+} // namespace
+
+TEST_CASE_FIXTURE(Fixture, "a publication goes to its group, and is encoded once for a dialect") {
+    hub.attach(1, a.receiver);
+    hub.attach(1, b.receiver);
+    hub.attach(2, c.receiver);
+    publish(1, "x");
+    CHECK(a.heard() == "x");
+    CHECK(b.heard() == "x");
+    CHECK(c.heard().empty());
+    CHECK(a.woken == 1);
+    CHECK(dialect->encoded == 1);
+    hub.attach(1, c.receiver); // moves it
+    publish(1, "y");
+    publish(2, "z");
+    CHECK(c.heard() == "y");
+    CHECK(dialect->encoded == 2);
+    CHECK(other->encoded == 1);
+    hub.detach(a.receiver->id());
+    hub.detach(77);
+    publish(1, "w");
+    CHECK(a.heard() == "y");
+    CHECK(b.heard() == "y w");
+}
+
+TEST_CASE_FIXTURE(Fixture, "views") {
+    hub.attach(1, a.receiver);
+    hub.attach(1, b.receiver);
+    publish(1, "tile", {}, 1);
+    CHECK(a.heard() == "tile");
+    CHECK(b.heard().empty());
+    CHECK(hub.anyone_listens(1, "tile", 1));
+    CHECK_FALSE(hub.anyone_listens(1, "tile", 99));
+    hub.subscribe(2, "tile", Map{{"view", "any"}});
+    CHECK(hub.anyone_listens(1, "tile", 99));
+    publish(1, "tile", {}, 1);
+    CHECK(b.heard() == "tile");
+}
+
+TEST_CASE_FIXTURE(Fixture, "anyone_listens follows subscriptions") {
+    CHECK_FALSE(hub.anyone_listens(1, "x"));
+    hub.attach(1, a.receiver);
+    CHECK(hub.anyone_listens(1, "x"));
+    hub.subscribe(1, "y");
+    CHECK_FALSE(hub.anyone_listens(1, "x"));
+    CHECK(hub.anyone_listens(1, "y"));
+    CHECK(hub.unsubscribe(1, "y"));
+    CHECK_FALSE(hub.unsubscribe(1, "y"));
+    CHECK_FALSE(hub.anyone_listens(1, "y"));
+}
+
+TEST_CASE_FIXTURE(Fixture, "first and last listeners by name are told") {
+    hub.attach(1, a.receiver);
+    hub.attach(1, b.receiver);
+    hub.subscribe(1, "t");
+    hub.subscribe(1, "t", Map{{"x", 1}}); // the same connection
+    hub.subscribe(2, "t");
+    CHECK(events == "+t1");
+    hub.unsubscribe(1, "t");
+    CHECK(events == "+t1");
+    hub.attach(2, b.receiver);
+    CHECK(events == "+t1+t2-t1");
+    hub.detach(2);
+    CHECK(events == "+t1+t2-t1-t2");
+}
+
+TEST_CASE_FIXTURE(Fixture, "a wrong filter changes nothing") {
+    hub.attach(1, a.receiver);
+    CHECK_THROWS_AS(hub.subscribe(1, "t", 3), cubelink::rpc::BadArguments);
+    CHECK(events.empty());
+    CHECK(hub.anyone_listens(1, "x"));
+    CHECK(hub.subscriptions(1) == Value(cubelink::rpc::Array{}));
+}
+
+TEST_CASE_FIXTURE(Fixture, "publications are counted by topic, with a bound on topics") {
+    for (int i = 0; i < 300; ++i) publish(1, "t" + std::to_string(i));
+    publish(1, "t0");
+    const auto counts = hub.publications_by_topic();
+    CHECK(counts.size() == 201);
+    std::uint64_t sum = 0;
+    for (const auto& [topic, count] : counts) sum += count;
+    CHECK(sum == 301);
+}
+
+TEST_CASE_FIXTURE(Fixture, "publishing, subscribing and attaching at the same time") {
+    hub.on_first_listener = hub.on_last_listener_gone = [](GroupId, const std::string&) {};
+    hub.attach(1, a.receiver);
+    std::thread publisher([&] {
+        for (int i = 0; i < 5000; ++i) publish(1, i % 2 ? "x" : "y", Map{{"n", i}});
+    });
+    std::thread subscriber([&] {
+        for (int i = 0; i < 1000; ++i) {
+            hub.subscribe(1, "x", Map{{"n", i}});
+            hub.anyone_listens(1, "x");
+            hub.unsubscribe(1, "x");
+        }
+    });
+    std::thread mover([&] {
+        for (int i = 0; i < 1000; ++i) {
+            hub.attach(1 + static_cast<GroupId>(i) % 2, b.receiver);
+            hub.detach(2);
+        }
+    });
+    publisher.join();
+    subscriber.join();
+    mover.join();
+    CHECK_FALSE(a.receiver->outbox().overflowed());
+}

@@ -1,0 +1,102 @@
+#include "pubsub/subscription.hpp"
+
+#include <doctest/doctest.h>
+
+using namespace cubelink::pubsub;
+using namespace cubelink::rpc;
+
+namespace {
+
+bool wants(const Subscription& subscription, const std::string& topic, Value value = {}, bool others_view = false) {
+    const Publication publication(topic, body(std::move(value)));
+    const Fields fields(publication);
+    return subscription.wants(topic, others_view, fields);
+}
+
+class Counting final : public Body {
+public:
+    Value value() const override {
+        ++made;
+        return Map{{"file_id", 1}};
+    }
+    mutable int made = 0;
+};
+
+} // namespace
+
+TEST_CASE("everything is heard until the first subscription, and only what was subscribed to from then on") {
+    Subscription subscription;
+    CHECK(wants(subscription, "a"));
+    CHECK_FALSE(wants(subscription, "a", {}, true)); // but for other connections' views
+    CHECK_FALSE(subscription.unsubscribe("a"));      // which does not make it selective
+    CHECK(wants(subscription, "a"));
+    subscription.subscribe("a", {});
+    CHECK(wants(subscription, "a"));
+    CHECK_FALSE(wants(subscription, "b"));
+    CHECK(subscription.unsubscribe("a"));
+    CHECK_FALSE(wants(subscription, "a"));
+    CHECK(subscription.selective());
+}
+
+TEST_CASE("filters compare fields, numbers by value") {
+    Subscription subscription;
+    subscription.subscribe("t", Map{{"file_id", 1.0}, {"name", "x"}});
+    CHECK(wants(subscription, "t", Map{{"file_id", 1}, {"name", "x"}, {"more", 3}}));
+    CHECK_FALSE(wants(subscription, "t", Map{{"file_id", 2}, {"name", "x"}}));
+    CHECK_FALSE(wants(subscription, "t", Map{{"file_id", 1}}));
+    CHECK_FALSE(wants(subscription, "t", "no map"));
+    // A second subscription adds to the first.
+    subscription.subscribe("t", Map{{"file_id", 2}});
+    CHECK(wants(subscription, "t", Map{{"file_id", 2}}));
+    CHECK(wants(subscription, "t", Map{{"file_id", 1}, {"name", "x"}}));
+    // camelCase finds the ICD's names; nested values compare whole.
+    subscription.subscribe("c", Map{{"regionId", 3}});
+    CHECK(wants(subscription, "c", Map{{"region_id", 3}}));
+    subscription.subscribe("n", Map{{"bounds", Map{{"x", 1}, {"y", Array{1, 2.0}}}}});
+    CHECK(wants(subscription, "n", Map{{"bounds", Map{{"y", Array{1.0, 2}}, {"x", 1}}}}));
+    CHECK_FALSE(wants(subscription, "n", Map{{"bounds", Map{{"y", Array{1, 3}}, {"x", 1}}}}));
+}
+
+TEST_CASE("other views are heard by those who ask for them") {
+    Subscription subscription;
+    subscription.subscribe("tiles", Map{{"view", "any"}, {"file_id", 0}});
+    CHECK(wants(subscription, "tiles", Map{{"file_id", 0}}, true));
+    CHECK(wants(subscription, "tiles", Map{{"file_id", 0}}, false));
+    CHECK_FALSE(wants(subscription, "tiles", Map{{"file_id", 1}}, true));
+    CHECK(subscription.may_want("tiles", true));
+    CHECK_FALSE(subscription.may_want("other", false));
+}
+
+TEST_CASE("wrong subscriptions are refused and change nothing") {
+    Subscription subscription;
+    CHECK_THROWS_AS(subscription.subscribe("", {}), BadArguments);
+    CHECK_THROWS_AS(subscription.subscribe("t", 3), BadArguments);
+    CHECK_THROWS_AS(subscription.subscribe("t", Map{{"view", "all"}}), BadArguments);
+    CHECK_FALSE(subscription.selective());
+    for (std::size_t i = 0; i < Subscription::limit; ++i) subscription.subscribe("t" + std::to_string(i), {});
+    CHECK_THROWS_AS(subscription.subscribe("one more", {}), BadArguments);
+    CHECK_NOTHROW(subscription.subscribe("t0", Map{})); // known already
+}
+
+TEST_CASE("list tells topics and filters in their order") {
+    Subscription subscription;
+    subscription.subscribe("b", {});
+    subscription.subscribe("a", Map{{"x", 1}});
+    subscription.subscribe("b", Map{});
+    CHECK(subscription.list() == Value(Array{Map{{"topic", "b"}, {"filter", Map{}}}, Map{{"topic", "a"}, {"filter", Map{{"x", 1}}}}}));
+    CHECK(subscription.topics() == std::vector<std::string>{"a", "b"});
+}
+
+TEST_CASE("the body is made into a map once, and only if a filter looks at it") {
+    const auto counting = std::make_shared<const Counting>();
+    const Publication publication("t", counting);
+    Subscription plain, filtered;
+    plain.subscribe("t", {});
+    filtered.subscribe("t", Map{{"file_id", 1}});
+    const Fields fields(publication);
+    CHECK(plain.wants("t", false, fields));
+    CHECK(counting->made == 0);
+    CHECK(filtered.wants("t", false, fields));
+    CHECK(filtered.wants("t", false, fields));
+    CHECK(counting->made == 1);
+}

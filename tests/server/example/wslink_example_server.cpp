@@ -1,0 +1,225 @@
+/// A wslink server that has nothing to do with images of the sky: it exports what wslink's own examples export (chat, simple), and a few
+/// methods to test and to measure with. It links the library (cubelink_net) alone.
+///
+///     wslink_example_server --content tests/chat-rpc-pub-sub/www --port 1234
+
+#include "rpc/typed_method.hpp"
+#include "server/wslink_server.hpp"
+#include "tests/server/example/paced.hpp"
+#include "tests/server/example/png.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cmath>
+#include <iostream>
+#include <limits>
+
+using namespace cubelink;
+using rpc::Array;
+using rpc::Bytes;
+using rpc::CallPtr;
+using rpc::Map;
+using rpc::Value;
+using server::WslinkServer;
+
+namespace {
+
+/// Publishes to everybody.
+void publish(WslinkServer& server, const std::string& topic, Value value) {
+    server.hub().publish(WslinkServer::everyone, std::make_shared<const rpc::Publication>(topic, rpc::body(std::move(value))));
+}
+
+/// Calls `work` again and again on the network thread until stopped. Starting it again while it runs changes nothing.
+class Repeater {
+public:
+    Repeater(WslinkServer& server, std::uint64_t milliseconds, std::function<void()> work)
+        : server_(server), milliseconds_(milliseconds), work_(std::move(work)) {}
+    void start() {
+        if (!std::exchange(running_, true)) turn(++run_);
+    }
+    void stop() { running_ = false; }
+
+private:
+    void turn(int run) {
+        if (!running_ || run != run_) return;
+        work_();
+        server_.post_after(milliseconds_, [this, run] { turn(run); });
+    }
+    WslinkServer& server_;
+    const std::uint64_t milliseconds_;
+    const std::function<void()> work_;
+    bool running_ = false;
+    int run_ = 0;
+};
+
+class Chat {
+public:
+    explicit Chat(WslinkServer& server) : server_(server), talk_(server, 5000, [this] { say_something(); }) {
+        auto& methods = server.methods();
+        methods.add("wslink.say.hello", {"message"}, [this](const CallPtr& call, Value message) {
+            const auto* text = message.get_if<std::string>();
+            const Value answer = "py server: " + (text ? *text : rpc::brief(message));
+            call->answer(answer);
+            publish(server_, topic, answer);
+        });
+        methods.add("wslink.start.talking", {}, [this](const CallPtr& call) {
+            call->answer(Value());
+            talk_.start();
+        });
+        methods.add("wslink.stop.talking", {}, [this] {
+            talk_.stop();
+            next_ = 0;
+        });
+    }
+
+private:
+    static constexpr auto topic = "wslink.communication.channel";
+    void say_something() {
+        constexpr std::array sentences{"Nice to meet you", "What's your name?", "Mine is Cubelink."};
+        next_ = (next_ + 1) % sentences.size();
+        publish(server_, topic, sentences[next_]);
+    }
+    WslinkServer& server_;
+    Repeater talk_;
+    std::size_t next_ = 0;
+};
+
+/// Whether the sum or product of the numbers in `list` is an integer, and what it is; 0 for what is no list.
+Value fold(const Value& list, bool multiply) {
+    const auto* array = list.get_if<Array>();
+    if (!array) return 0;
+    std::int64_t integer = multiply ? 1 : 0;
+    double real = static_cast<double>(integer);
+    bool exact = true;
+    for (std::size_t i = 0; i < array->size(); ++i) {
+        const auto& element = (*array)[i];
+        const double number = rpc::number_from_value(element, rpc::Path(rpc::Path("list"), i));
+        real = multiply ? real * number : real + number;
+        const auto* whole = element.get_if<std::int64_t>();
+        exact = exact && whole && !(multiply ? __builtin_mul_overflow(integer, *whole, &integer) : __builtin_add_overflow(integer, *whole, &integer));
+    }
+    return exact ? Value(integer) : Value(real);
+}
+
+class Simple {
+public:
+    explicit Simple(WslinkServer& server) : server_(server), stream_(server, 2000, [this] { push_picture(); }) {
+        auto& methods = server.methods();
+        methods.add("myprotocol.add", {"list"}, [](Value list) { return fold(list, false); });
+        methods.add("myprotocol.mult", {"list"}, [](Value list) { return fold(list, true); });
+        methods.add("myprotocol.image", {{"alt", false}}, [this](bool alt) { return Map{{"blob", picture(alt)}}; });
+        methods.add("myprotocol.unwrapped.image", {{"alt", false}}, [this](bool alt) { return picture(alt); });
+        methods.add("myprotocol.nested.image", {}, [this] {
+            const Array bytes{Bytes::copy("\x01\x02\x03\x04"), Bytes::copy("\x05\x06\x07\x08\x09\x0a")};
+            return Map{{"image", Map{{"blob", picture(false)}}}, {"bytesList", bytes}};
+        });
+        methods.add("myprotocol.postbinary", {"data"}, [](Value data) { return "received binary data of length " + std::to_string(length(data)); });
+        methods.add("myprotocol.special", {rpc::rest("ignored")}, [](Array) {
+            constexpr double infinity = std::numeric_limits<double>::infinity();
+            return Array{infinity, std::nan(""), -infinity};
+        });
+        methods.add("myprotocol.stream", {"topic"}, [this](const CallPtr& call, std::string topic) {
+            topic_ = topic;
+            ++subscribers_;
+            call->answer(Map{{"subscribed", topic}});
+            stream_.start();
+        });
+        methods.add("myprotocol.stop", {"topic"}, [this](const std::string& topic) -> Value {
+            if (topic != topic_ || subscribers_ == 0) return 0;
+            if (--subscribers_ == 0) stream_.stop();
+            return Map{{"unsubscribed", topic}};
+        });
+    }
+
+private:
+    Bytes picture(bool alternative) const { return pictures_[alternative]; }
+    static std::size_t length(const Value& data) {
+        if (const auto* bytes = data.get_if<Bytes>()) return bytes->size();
+        if (const auto* text = data.get_if<std::string>()) return text->size();
+        if (const auto* array = data.get_if<Array>()) return array->size();
+        throw rpc::BadArguments("data: expected bytes, got " + rpc::brief(data));
+    }
+    void push_picture() { publish(server_, topic_, Map{{"blob", picture(pushed_++ % 2 == 0)}}); }
+
+    const std::array<Bytes, 2> pictures_{Bytes::take(example::picture(false)), Bytes::take(example::picture(true))};
+    WslinkServer& server_;
+    Repeater stream_;
+    std::string topic_ = "image";
+    int subscribers_ = 0, pushed_ = 0;
+};
+
+/// What no dialect can write.
+class Unserializable final : public rpc::Body {
+public:
+    Value value() const override { throw rpc::CallError(rpc::code::result_not_encodable, "this has no value"); }
+};
+
+Bytes filler(std::size_t size) {
+    if (size > std::size_t{1} << 30) throw rpc::BadArguments("n: at most 2^30");
+    std::string bytes(size, '\0');
+    for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>(i % 251);
+    return Bytes::take(std::move(bytes));
+}
+
+void add_bench(WslinkServer& server, std::shared_ptr<example::PacedPublisher> publisher) {
+    auto& methods = server.methods();
+    methods.add("bench.echo", {{"x", nullptr}}, [](Value x) { return x; });
+    methods.add("bench.args", {rpc::rest("args"), rpc::rest_keywords("kwargs")},
+                [](Array args, Map kwargs) { return Map{{"args", std::move(args)}, {"kwargs", std::move(kwargs)}}; });
+    methods.add("bench.kw", {"a", {"b", 2}, rpc::keyword_only("c", 3)}, [](Value a, Value b, Value c) { return Array{a, b, c}; });
+    methods.add("bench.blob", {"n"}, [](std::size_t n) { return Map{{"data", filler(n)}}; });
+    methods.add("bench.publish", {"topic", "n", "count"}, [publisher](const CallPtr& call, std::string topic, std::size_t n, std::uint64_t count) {
+        const Bytes data = filler(n);
+        call->answer(Value());
+        publisher->publish(call->peer(), topic, count, [data](std::uint64_t) { return Map{{"data", data}}; });
+    });
+    methods.add("bench.pubval", {"topic", "value", {"count", 1}},
+                [publisher](const CallPtr& call, std::string topic, Value value, std::uint64_t count) {
+                    call->answer(Value());
+                    publisher->publish(call->peer(), topic, count, [value, count](std::uint64_t i) { return count > 1 ? Value(Array{i, value}) : value; });
+                });
+    methods.add("bench.raise", {"text"}, [](const std::string& text) { throw std::runtime_error(text); });
+    methods.add("bench.sleep", {"seconds", {"tag", nullptr}}, [&server](double seconds, Value tag) {
+        if (!(seconds >= 0 && seconds < 1e6)) throw rpc::BadArguments("seconds: expected a number from 0 to 1e6");
+        rpc::Deferred<Value> answer;
+        server.post_after(static_cast<std::uint64_t>(std::ceil(seconds * 1000)), [answer, tag = std::move(tag)] { answer.complete(tag); });
+        return answer;
+    });
+    methods.add("bench.none", {}, [] {});
+    methods.add("bench.unserializable", {}, [] { return rpc::BodyPtr(std::make_shared<const Unserializable>()); });
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    server::WslinkServerOptions options;
+    options.program = "wslink_example_server";
+    // As in wslink's Python server: the page that knows no secret says this one.
+    options.auth_key = "wslink-secret";
+    CLI::App arguments("An example of a wslink server");
+    arguments.add_option("--host", options.host, "Address to listen on")->capture_default_str();
+    arguments.add_option("-p,--port", options.port, "Port to listen on; 0 takes a free one")->capture_default_str();
+    arguments.add_option("-a,--authKey", options.auth_key, "Secret that clients must bring")->capture_default_str();
+    arguments.add_option("--content", options.content, "Folder of static pages");
+    arguments.add_option("-t,--timeout", options.timeout_seconds, "Stop after so many seconds without a client; 0: never")->capture_default_str();
+    try {
+        arguments.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        return arguments.exit(error) == 0 ? 0 : 2;
+    }
+    if (const auto wrong = server::check_options(options); !wrong.empty()) {
+        std::cerr << wrong << '\n';
+        return 2;
+    }
+    try {
+        WslinkServer server(options);
+        const Chat chat(server);
+        const Simple simple(server);
+        add_bench(server, std::make_shared<example::PacedPublisher>(server));
+        server.listen();
+        return server.run();
+    } catch (const std::exception& error) {
+        std::cerr << options.program << ": " << error.what() << '\n';
+        return 1;
+    }
+}
