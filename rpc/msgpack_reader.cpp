@@ -25,8 +25,8 @@ public:
 
     bool visit_nil() { return put(nullptr); }
     bool visit_boolean(bool v) { return put(v); }
-    bool visit_positive_integer(std::uint64_t v) { return put(v); }
-    bool visit_negative_integer(std::int64_t v) { return put(v); }
+    bool visit_positive_integer(std::uint64_t v) { return put_key(v); }
+    bool visit_negative_integer(std::int64_t v) { return put_key(v); }
     bool visit_float32(float v) { return put(v); }
     bool visit_float64(double v) { return put(v); }
 
@@ -40,7 +40,7 @@ public:
             refuse("a string that is not UTF-8");
             return true;
         }
-        return put(text);
+        return put_key(text);
     }
 
     bool visit_bin(const char* data, std::uint32_t size) { return put(bytes(data, size)); }
@@ -56,6 +56,7 @@ public:
     bool start_map(std::uint32_t size) { return start(Map(), size, 2); }
     bool start_map_key() {
         in_key_ = true;
+        if (depth_ == 1) id_is_next_ = false;
         return true;
     }
     bool end_map_key() {
@@ -96,8 +97,6 @@ private:
         if (const auto* map = root_.get_if<Map>())
             if (const Value* id = map->find("id"))
                 if (const auto* text = id->get_if<std::string>()) id_ = *text;
-        // The rule may have been broken by the value of the key before: what follows it is another key.
-        id_is_next_ = false;
         root_ = nullptr;
     }
 
@@ -137,21 +136,20 @@ private:
         return &(map.end() - 1)->second;
     }
 
+    /// A value that may also be a map's key.
+    template <class T>
+    bool put_key(T value) {
+        if (!refused() && count_value()) *place() = Value(value);
+        return true;
+    }
+
     template <class T>
     bool put(T&& value) {
-        if (refused() || !count_value()) return true;
-        if constexpr (!std::is_convertible_v<T, std::string_view> && !std::is_integral_v<std::remove_cvref_t<T>>) {
-            if (in_key_) {
-                refuse("a map's key that is neither a string nor an integer");
-                return true;
-            }
-        } else if constexpr (std::is_same_v<std::remove_cvref_t<T>, bool>) {
-            if (in_key_) {
-                refuse("a map's key that is neither a string nor an integer");
-                return true;
-            }
-        }
-        *place() = Value(std::forward<T>(value));
+        if (refused()) return true;
+        if (in_key_)
+            refuse("a map's key that is neither a string nor an integer");
+        else if (count_value())
+            *place() = Value(std::forward<T>(value));
         return true;
     }
 
