@@ -2,10 +2,11 @@
 /// A file of big-endian floats as an image, read as a FITS file's data are: for measurements, and as an oracle's input.
 
 #include "imaging/image_source.hpp"
+#include "imaging/kernels/byteswap.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -59,14 +60,17 @@ public:
     bool direct() const override { return true; }
 
 private:
+    /// Through a small buffer that stays in the cache, so that each byte is written to memory once.
     void at(std::int64_t pixel, float* out, std::size_t n) const {
-        std::size_t done = 0;
-        while (done < n * 4) {
-            const ssize_t got = ::pread(file_, reinterpret_cast<char*>(out) + done, n * 4 - done, pixel * 4 + std::int64_t(done));
-            if (got <= 0) throw ImageError("a raw image is cut short");
-            done += std::size_t(got);
+        constexpr std::size_t kPart = 16384;
+        thread_local std::vector<std::byte> buffer(kPart * 4);
+        const ToFloats convert = float_converter(PixelType::float32, {});
+        for (std::size_t i = 0; i < n; i += kPart) {
+            const std::size_t part = std::min(kPart, n - i);
+            const ssize_t got = ::pread(file_, buffer.data(), part * 4, (pixel + std::int64_t(i)) * 4);
+            if (got != ssize_t(part * 4)) throw ImageError("a raw image is cut short");
+            convert(buffer.data(), out + i, part, {});
         }
-        for (std::size_t i = 0; i < n; ++i) out[i] = std::bit_cast<float>(__builtin_bswap32(std::bit_cast<std::uint32_t>(out[i])));
     }
 
     ImageShape shape_;
