@@ -40,6 +40,10 @@ export interface SpectralAxis {
 export interface Sky {
   lon: number;
   lat: number;
+  /** As the server has them: ["RA", "DEC"] and ["deg", "deg"] for a sky. */
+  names: string[];
+  units: string[];
+  frame: string;
   x: number;
   y: number;
 }
@@ -219,8 +223,9 @@ export class OpenImage {
 
   private async askSky({ x, y }: { x: number; y: number }): Promise<void> {
     try {
-      const [lon, lat] = firstPoint(await this.image.toWorld([[x, y]]));
-      this.sky.set({ lon, lat, x, y });
+      const { points, names, units, frame } = await this.image.toWorld([[x, y]]);
+      const [lon, lat] = points[0]!;
+      this.sky.set({ lon, lat, names, units, frame, x, y });
     } catch {
       // An image without a sky is asked once, not at each move.
       if (this.image.client.state !== "connected") return;
@@ -247,11 +252,4 @@ function toProfile(profile: SpatialProfile): Profile {
   const mip = Math.max(1, profile.mip);
   const first = mip === 1 ? profile.start : 2 * Math.ceil(profile.start / (2 * mip)) * mip;
   return { values, positions: Array.from(values, (_, i) => first + i * mip) };
-}
-
-function firstPoint(answer: unknown): [number, number] {
-  const points = (Array.isArray(answer) ? answer : ((answer as { points?: unknown }).points ?? [])) as number[][];
-  const [lon, lat] = points[0] ?? [];
-  if (typeof lon !== "number" || typeof lat !== "number") throw new Error("no sky position");
-  return [lon, lat];
 }

@@ -36,6 +36,14 @@ export interface Block {
   shape: number[];
 }
 
+/** Points, and what the world axes of the picture are: their names, units, and frame. */
+export interface Coordinates {
+  points: [number, number][];
+  frame: string;
+  names: string[];
+  units: string[];
+}
+
 export interface TileOptions {
   /** Bit planes of ZFP (default 11); 32 and more are as good as exact. */
   quality?: number;
@@ -165,16 +173,17 @@ export class Image {
   }
 
   /** The header's cards as the file has them. */
-  header(): Promise<any> { // eslint-disable-line @typescript-eslint/no-explicit-any
+  header(): Promise<{ cards: string[]; hdu: string; name: string }> {
     return this.client.call("image.header", [this.fileId]);
   }
 
-  /** World coordinates of pixels [x, y], in degrees, in the image's own frame or in `frame` (ICRS, FK5, FK4, GALACTIC, ECLIPTIC). */
-  async toWorld(points: [number, number][], frame?: string): Promise<any> { // eslint-disable-line @typescript-eslint/no-explicit-any
+  /** World coordinates of pixels [x, y] in the image's own frame or in `frame` (ICRS, FK5, FK4, GALACTIC, ECLIPTIC). */
+  toWorld(points: [number, number][], frame?: string): Promise<Coordinates> {
     return this.client.call("image.to_world", frame === undefined ? [this.fileId, points] : [this.fileId, points, frame]);
   }
 
-  async toPixel(points: [number, number][], frame?: string): Promise<any> { // eslint-disable-line @typescript-eslint/no-explicit-any
+  /** Pixels of world coordinates. */
+  toPixel(points: [number, number][], frame?: string): Promise<Coordinates> {
     return this.client.call("image.to_pixel", frame === undefined ? [this.fileId, points] : [this.fileId, points, frame]);
   }
 

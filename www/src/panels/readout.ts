@@ -1,7 +1,7 @@
 /** The line under the image: pixel, sky position, value, zoom. */
 import { byId } from "../dom";
 import * as format from "../format";
-import type { OpenImage } from "../open-image";
+import type { OpenImage, Sky } from "../open-image";
 import type { View } from "../view";
 
 export class Readout {
@@ -13,10 +13,6 @@ export class Readout {
     for (const id of ["read-pixel", "read-sky", "read-value"]) byId(id).textContent = "–";
     if (!open) return;
     const unit = String(open.image.card("BUNIT") ?? "");
-    const first = String(open.image.card("CTYPE1") ?? "");
-    const equatorial = !/^(GLON|ELON|SLON|.LON)/.test(first);
-    const frame = /^GLON/.test(first) ? "Galactic" : /^ELON/.test(first) ? "Ecliptic" : String(open.image.card("RADESYS") ?? "").trim() || "Sky";
-    byId("read-sky-label").textContent = frame;
     this.stop.push(
       open.cursor.watch((cursor) => {
         if (!cursor) return;
@@ -24,7 +20,8 @@ export class Readout {
         byId("read-value").textContent = Number.isNaN(cursor.value) ? "blank" : `${format.value(cursor.value)} ${unit}`;
       }),
       open.sky.watch((sky) => {
-        byId("read-sky").textContent = !sky || !Number.isFinite(sky.lon) ? "–" : `${equatorial ? format.hours(sky.lon) : format.degrees(sky.lon)}  ${format.degrees(sky.lat)}`;
+        byId("read-sky-label").textContent = sky?.frame.split(",")[0] || "Sky";
+        byId("read-sky").textContent = sky ? [0, 1].map((i) => coordinate(sky, i)).join("  ") : "–";
       }),
     );
   }
@@ -33,4 +30,12 @@ export class Readout {
     const scale = view.scale * devicePixelRatio;
     byId("read-zoom").textContent = scale >= 1 ? `${Number(scale.toPrecision(3))} ×` : `1 / ${Number((1 / scale).toPrecision(3))}`;
   }
+}
+
+/** Right ascensions in hours, other angles in degrees, what is no angle with its unit. */
+function coordinate(sky: Sky, i: number): string {
+  const v = i === 0 ? sky.lon : sky.lat;
+  if (!Number.isFinite(v)) return "–";
+  if (sky.units[i] !== "deg") return `${sky.names[i] ?? ""} ${format.value(v)} ${sky.units[i] ?? ""}`.trim();
+  return /^(RA|RIGHT)/i.test(sky.names[i] ?? "") ? format.hours(v) : format.degrees(v);
 }

@@ -147,6 +147,7 @@ export function imageMethods({ send = (connection, messages) => messages.forEach
       for (let c = c0; c < c1; c++) for (let j = y0; j < y1; j++) for (let i = x0; i < x1; i++) values.push(pixel(i, j, c));
       return { data: bytesOf(Float32Array.from(values)), dtype: "<f4", shape: [1, c1 - c0, y1 - y0, x1 - x0] };
     },
+    "image.to_world": (_fileId, points) => ({ points: points.map(([x, y]) => [180 - x / 3600, -30 + y / 3600]), frame: "ICRS", names: ["RA", "DEC"], units: ["deg", "deg"] }),
     echo: (...args) => args,
     fail: () => { throw { code: -32001, message: "Exception raised", data: { method: "fail", exception: "the disk is on fire" } }; },
     hang: () => new Promise(() => {}),

@@ -1,0 +1,173 @@
+// What the viewer's browser test needs: a running server, Chromium, FITS files and screenshots read without anybody's help.
+import { spawn } from "node:child_process";
+import { existsSync, openSync, readSync } from "node:fs";
+import { createRequire } from "node:module";
+import { createConnection, createServer } from "node:net";
+import { fileURLToPath } from "node:url";
+import { inflateSync } from "node:zlib";
+
+export const root = fileURLToPath(new URL("../../", import.meta.url));
+const require = createRequire(`${root}tests/browser/package.json`);
+
+/** Folder of a build, by default the release's. */
+export const build = process.env.CUBELINK_BUILD ?? `${root}build/release`;
+
+export async function launchChromium() {
+  const { chromium } = require("playwright-core");
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    args: [
+      "--headless", "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-gpu-sandbox",
+      "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    ],
+  });
+}
+
+/** Starts the server on a free port (or `port`) and waits until it says that it listens. */
+export async function startServer(folder, { authKey = "a-secret-for-tests", port = 0, more = [] } = {}) {
+  const program = process.env.CUBELINK_SERVER ?? `${build}/server/cubelink`;
+  if (!existsSync(program)) throw new Error(`${program} is not there: build the server first`);
+  const child = spawn(program, [folder, "--port", String(port), "--authKey", authKey, "--content", `${root}www/dist`, ...more], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let output = "";
+  const listening = new Promise((resolve, reject) => {
+    const read = (data) => {
+      output += data;
+      const address = /http:\/\/[^\s/]+:(\d+)\//.exec(output);
+      if (address && output.includes("Starting factory")) resolve(Number(address[1]));
+    };
+    child.stdout.on("data", read);
+    child.stderr.on("data", read);
+    child.on("exit", (code) => reject(new Error(`the server ended with ${code}:\n${output}`)));
+    setTimeout(() => reject(new Error(`the server does not start:\n${output}`)), 20_000).unref();
+  });
+  const actualPort = await listening;
+  return {
+    port: actualPort,
+    url: `http://127.0.0.1:${actualPort}/`,
+    log: () => output,
+    stop: () =>
+      new Promise((resolve) => {
+        if (child.exitCode !== null) return resolve();
+        child.on("exit", resolve);
+        child.kill("SIGTERM");
+      }),
+  };
+}
+
+/** A door in front of the server that can be shut: connections are cut without a word, and new ones refused. */
+export async function startProxy(target) {
+  const pairs = new Set();
+  let open = true;
+  const server = createServer((near) => {
+    if (!open) return near.destroy();
+    const far = createConnection(target, "127.0.0.1");
+    const pair = [near, far];
+    pairs.add(pair);
+    const end = () => {
+      pairs.delete(pair);
+      near.destroy();
+      far.destroy();
+    };
+    near.pipe(far);
+    far.pipe(near);
+    for (const socket of pair) socket.on("error", end).on("close", end);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const cut = () => pairs.forEach((pair) => pair.forEach((socket) => socket.destroy()));
+  return {
+    url: `http://127.0.0.1:${server.address().port}/`,
+    shut: () => {
+      open = false;
+      cut();
+    },
+    open: () => {
+      open = true;
+    },
+    stop: () => {
+      cut();
+      server.close();
+    },
+  };
+}
+
+/** A FITS file of BITPIX -32 without scaling, read by hand. */
+export class Fits {
+  constructor(path) {
+    this.file = openSync(path, "r");
+    this.cards = {};
+    for (let block = 0; ; block++) {
+      const text = this.bytes(block * 2880, 2880).toString("latin1");
+      for (let i = 0; i < 36; i++) {
+        const card = text.slice(80 * i, 80 * i + 80);
+        const name = card.slice(0, 8).trim();
+        if (name === "END") {
+          this.data = (block + 1) * 2880;
+          [this.width, this.height, this.depth] = [1, 2, 3].map((axis) => this.cards[`NAXIS${axis}`] ?? 1);
+          if (this.cards.BITPIX !== -32) throw new Error(`${path}: BITPIX ${this.cards.BITPIX}`);
+          return;
+        }
+        if (card[8] === "=") {
+          const value = card.slice(10).split("/")[0].trim();
+          this.cards[name] = value.startsWith("'") ? value.slice(1, -1).trim() : Number(value);
+        }
+      }
+    }
+  }
+
+  bytes(position, length) {
+    const buffer = Buffer.alloc(length);
+    readSync(this.file, buffer, 0, length, position);
+    return buffer;
+  }
+
+  /** One channel, row by row from the bottom. */
+  plane(channel = 0) {
+    const count = this.width * this.height;
+    const buffer = this.bytes(this.data + 4 * count * channel, 4 * count);
+    return Float32Array.from({ length: count }, (_, i) => buffer.readFloatBE(4 * i));
+  }
+
+  value(x, y, channel = 0) {
+    return this.bytes(this.data + 4 * (x + this.width * (y + this.height * channel)), 4).readFloatBE(0);
+  }
+
+  spectrum(x, y) {
+    return Array.from({ length: this.depth }, (_, channel) => this.value(x, y, channel));
+  }
+}
+
+/** {width, height, at(x, y) → [r, g, b]} of a PNG of 8 bits per sample, as browsers' screenshots are. */
+export function readPng(png) {
+  let [at, width, height, samples] = [8, 0, 0, 0];
+  const parts = [];
+  while (at < png.length) {
+    const length = png.readUInt32BE(at);
+    const type = png.toString("latin1", at + 4, at + 8);
+    const data = png.subarray(at + 8, at + 8 + length);
+    if (type === "IHDR") {
+      [width, height] = [data.readUInt32BE(0), data.readUInt32BE(4)];
+      if (data[8] !== 8 || ![2, 6].includes(data[9]) || data[12] !== 0) throw new Error("a PNG of an unexpected kind");
+      samples = data[9] === 6 ? 4 : 3;
+    } else if (type === "IDAT") parts.push(data);
+    at += 12 + length;
+  }
+  const raw = inflateSync(Buffer.concat(parts));
+  const row = width * samples;
+  const pixels = Buffer.alloc(row * height);
+  for (let y = 0; y < height; y++) {
+    const filter = raw[y * (row + 1)];
+    for (let i = 0; i < row; i++) {
+      const left = i >= samples ? pixels[y * row + i - samples] : 0;
+      const up = y > 0 ? pixels[(y - 1) * row + i] : 0;
+      const corner = y > 0 && i >= samples ? pixels[(y - 1) * row + i - samples] : 0;
+      const p = left + up - corner;
+      const [a, b, c] = [Math.abs(p - left), Math.abs(p - up), Math.abs(p - corner)];
+      const paeth = a <= b && a <= c ? left : b <= c ? up : corner;
+      const predicted = [0, left, up, (left + up) >> 1, paeth][filter];
+      pixels[y * row + i] = (raw[y * (row + 1) + 1 + i] + predicted) & 255;
+    }
+  }
+  return { width, height, at: (x, y) => [...pixels.subarray(y * row + x * samples, y * row + x * samples + 3)] };
+}
