@@ -109,9 +109,10 @@ std::string etag_of(const File& file, bool gzip) {
 /// The redirect from "…/folder" to "…/folder/", as a relative reference made of the target as it was sent.
 HttpResponse redirect_to_folder(const HttpRequest& request, bool head_only) {
     const auto target = split_target(request.target);
-    std::string location = "./" + std::string(target.path.substr(target.path.rfind('/') + 1)) + "/";
-    if (!target.query.empty()) location += "?" + std::string(target.query);
-    auto response = plain(308, "see " + location + "\n", head_only);
+    std::string location("./");
+    location.append(target.path.substr(target.path.rfind('/') + 1)).append("/");
+    if (!target.query.empty()) location.append("?").append(target.query);
+    auto response = plain(301, std::string("see ").append(location).append("\n"), head_only);
     response.headers.emplace_back("Location", location);
     return response;
 }
@@ -154,16 +155,18 @@ HttpResponse send_file(const HttpRequest& request, std::string_view path, const 
     if (gzip || field.empty() || !range_applies(request, etag, modified)) return response;
     const auto range = parse_range(field, size);
     if (range.kind == ByteRange::Kind::unsatisfiable) {
-        auto refusal = plain(416, "the file has " + std::to_string(size) + " bytes\n", head_only);
-        refusal.headers.emplace_back("Content-Range", "bytes */" + std::to_string(size));
+        auto refusal = plain(416, std::string("the file has ").append(std::to_string(size)).append(" bytes\n"), head_only);
+        refusal.headers.emplace_back("Content-Range", std::string("bytes */").append(std::to_string(size)));
         return refusal;
     }
     if (range.kind == ByteRange::Kind::part) {
         response.status = 206;
         response.file_offset = range.offset;
         response.file_size = range.size;
-        headers.emplace_back("Content-Range", "bytes " + std::to_string(range.offset) + "-" + std::to_string(range.offset + range.size - 1) +
-                                                  "/" + std::to_string(size));
+        char text[80];
+        std::snprintf(text, sizeof text, "bytes %llu-%llu/%llu", static_cast<unsigned long long>(range.offset),
+                      static_cast<unsigned long long>(range.offset + range.size - 1), static_cast<unsigned long long>(size));
+        headers.emplace_back("Content-Range", text);
     }
     return response;
 }

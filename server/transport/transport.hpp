@@ -80,6 +80,8 @@ public:
     virtual void send(std::vector<OutFrame>&& frames) = 0;
     /// Bytes handed over and not yet written to the kernel.
     virtual std::size_t unwritten() const = 0;
+    /// Bytes held of a message whose end has not come yet.
+    virtual std::size_t unfinished_input() const { return 0; }
     virtual void ping() = 0;
     /// Starts the closing handshake after what was handed over; drops the connection if the peer does not answer in time.
     virtual void close(std::uint16_t code, std::string_view reason) = 0;

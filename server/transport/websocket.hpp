@@ -32,6 +32,7 @@ public:
     std::uint64_t id() const override { return id_; }
     void send(std::vector<OutFrame>&& frames) override;
     std::size_t unwritten() const override { return link_ ? link_->unwritten() : 0; }
+    std::size_t unfinished_input() const override { return reader_.unfinished() + backlog_.size(); }
     void ping() override;
     void close(std::uint16_t code, std::string_view reason) override;
     void drop() override;

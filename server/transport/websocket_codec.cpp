@@ -56,6 +56,8 @@ class FrameReader::Processor : public Base {
 public:
     explicit Processor(std::size_t max) : Base(false, true, message_manager(), no_randomness()) { set_max_message_size(max); }
 
+    std::size_t unfinished() const { return m_data_msg.msg_ptr ? m_data_msg.msg_ptr->get_payload().size() : 0; }
+
     std::size_t consume(std::uint8_t* data, std::size_t size, std::error_code& error) override {
         std::size_t used = 0;
         error = {};
@@ -109,6 +111,8 @@ FrameReader::FrameReader(std::size_t max_message_size) : processor_(std::make_un
 FrameReader::~FrameReader() = default;
 
 void FrameReader::set_max_message_size(std::size_t bytes) { processor_->set_max_message_size(bytes); }
+
+std::size_t FrameReader::unfinished() const { return processor_->unfinished(); }
 
 FrameReader::Step FrameReader::feed(char* data, std::size_t size) {
     namespace wp = websocketpp;

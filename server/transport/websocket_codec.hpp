@@ -39,6 +39,8 @@ public:
     Step feed(char* data, std::size_t size);
     /// Largest data message from the next frame header on; control frames are not counted by it.
     void set_max_message_size(std::size_t bytes);
+    /// Bytes held of a data message whose end has not come.
+    std::size_t unfinished() const;
 
 private:
     class Processor;
