@@ -1,5 +1,7 @@
 // Values as wslink clients might send them, into a message of each type. The input is a program that builds a value, so that
 // field names and enum names come up often. What the bridge accepts must come back unchanged from a second trip.
+//
+// link: cubelink_icd
 
 #include "rpc/icd/body.hpp"
 #include "rpc/icd/bridge.hpp"

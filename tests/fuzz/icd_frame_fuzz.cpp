@@ -1,5 +1,7 @@
 // Frames as an ICD client might send them, one after another on one connection: [u16 size, frame]…; a size of 0xffff is a text
 // frame of the rest. Whatever is taken as a request must survive the way to a value, and its failure must be encodable.
+//
+// link: cubelink_icd
 
 #include "rpc/icd/body.hpp"
 #include "rpc/icd/icd_dialect.hpp"

@@ -9,6 +9,7 @@
 
 #include <cmath>
 #include <limits>
+#include <thread>
 
 namespace cubelink::icd {
 namespace {
@@ -185,6 +186,29 @@ TEST_CASE("bytes share the message's memory and keep it alive") {
     CHECK(held.size() == 100000);
     held = {};
     CHECK(watched.expired());
+}
+
+TEST_CASE("a body may be shown and serialised by several threads at once") {
+    for (int round = 0; round < 20; ++round) {
+        auto message = std::make_shared<FileInfoResponse>();
+        for (int i = 0; i < 20; ++i) (*message->mutable_file_info_extended())[std::to_string(i)].add_header_entries()->set_value("caf\xe9");
+        message->mutable_file_info()->set_name("a.fits");
+        const auto body = std::make_shared<const MessageBody>(message);
+        std::vector<Value> values(4);
+        std::vector<Bytes> wires(4);
+        std::vector<std::thread> threads;
+        for (std::size_t i = 0; i < 4; ++i)
+            threads.emplace_back([&, i] {
+                values[i] = body->value();
+                wires[i] = body->serialized();
+            });
+        for (auto& thread : threads) thread.join();
+        for (std::size_t i = 1; i < 4; ++i) {
+            CHECK(values[i] == values[0]);
+            CHECK(wires[i] == wires[0]);
+        }
+        CHECK(at(values[0], "file_info_extended").get_if<Map>()->size() == 20);
+    }
 }
 
 TEST_CASE("text that is not UTF-8 is made so, in values and on the wire") {

@@ -192,7 +192,7 @@ TEST_CASE("what can't be understood is ignored, and answered where the event has
     CHECK(only_ignored(client.send(header(0, 30, 1) + "x")));
     CHECK(only_ignored(client.send(header(SET_CURSOR, 30, 1) + "\xff")));
 
-    const char* const garbage[] = {"\xff", "\x12", "\x12\x05" "a", "\x12\x01\xff", "\x13\x14", "\x01\x01"};
+    const char* const garbage[] = {"\xff", "\x12", "\x12\x05\x61", "\x12\x01\xff", "\x13\x14", "\x01\x01"};
     for (const char* payload : garbage) {
         const Sink sink = client.send(header(OPEN_FILE, 30, 12) + payload);
         CHECK(sink.requests.empty());
