@@ -1,5 +1,7 @@
 #include "imaging/polarisation.hpp"
 
+#include "imaging/bands.hpp"
+
 #include <cmath>
 #include <limits>
 #include <numbers>
@@ -50,7 +52,7 @@ void combine(Polarisation type, const std::array<std::int32_t, 4>& index, std::s
     }
 }
 
-/// The same for a rectangle, some rows at a time, so that the inputs take little memory.
+/// The same for a rectangle, some rows at a time (`at_once` pixels), so that the inputs take little memory.
 template <class T, class Read>
 void combine_rows(Polarisation type, const std::array<std::int32_t, 4>& index, const Rect& rect, std::span<T> out,
                   const CancelToken& cancel, const Read& read) {
@@ -59,7 +61,7 @@ void combine_rows(Polarisation type, const std::array<std::int32_t, 4>& index, c
         read(rect, index[1], out);
         return;
     }
-    const std::int64_t rows = std::max<std::int64_t>(1, (std::int64_t(1) << 18) / rect.width());
+    const std::int64_t rows = std::max<std::int64_t>(1, at_once / rect.width());
     for (std::int64_t y = rect.y0; y < rect.y1; y += rows) {
         cancel.throw_if_cancelled();
         const Rect part{rect.x0, y, rect.x1, std::min(rect.y1, y + rows)};
@@ -163,17 +165,19 @@ static Polarisation checked(const PolarisationSource& source, std::int32_t stoke
 void PolarisationSource::read(const Rect& rect, PlaneId plane, std::span<float> out, int threads, const CancelToken& cancel) const {
     if (plane.stokes < base_->shape().stokes) return base_->read(rect, plane, out, threads, cancel);
     const Polarisation type = checked(*this, plane.stokes);
-    combine_rows<float>(type, index_, rect, out, cancel, [&](const Rect& part, std::int32_t stokes, std::span<float> values) {
-        base_->read(part, {plane.channel, stokes}, values, threads, cancel);
-    });
+    combine_rows<float>(type, index_, rect, out, cancel, band_target(*base_),
+                        [&](const Rect& part, std::int32_t stokes, std::span<float> values) {
+                            base_->read(part, {plane.channel, stokes}, values, threads, cancel);
+                        });
 }
 
 void PolarisationSource::read64(const Rect& rect, PlaneId plane, std::span<double> out, int threads, const CancelToken& cancel) const {
     if (plane.stokes < base_->shape().stokes) return base_->read64(rect, plane, out, threads, cancel);
     const Polarisation type = checked(*this, plane.stokes);
-    combine_rows<double>(type, index_, rect, out, cancel, [&](const Rect& part, std::int32_t stokes, std::span<double> values) {
-        base_->read64(part, {plane.channel, stokes}, values, threads, cancel);
-    });
+    combine_rows<double>(type, index_, rect, out, cancel, band_target(*base_),
+                         [&](const Rect& part, std::int32_t stokes, std::span<double> values) {
+                             base_->read64(part, {plane.channel, stokes}, values, threads, cancel);
+                         });
 }
 
 void PolarisationSource::read_spectrum(std::int64_t x, std::int64_t y, std::int32_t stokes, std::int32_t from, std::span<float> out,
