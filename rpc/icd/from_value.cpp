@@ -128,7 +128,9 @@ public:
             if (!name) path.expected("names of fields of " + schema.type->name(), key);
             const FieldSchema* entry = schema.find(*name);
             if (!entry) {
-                const std::string shown = name->size() > 60 ? name->substr(0, 60) + "…" : *name;
+                std::string shown = name->size() > 60 ? name->substr(0, 60) + "…" : *name;
+                for (char& c : shown) // a NUL would end what() before it began
+                    if (static_cast<unsigned char>(c) < 0x20) c = '.';
                 Path{&path, &shown}.fail("unknown field of " + schema.type->name());
             }
             const Path here{&path, &entry->field->name()};

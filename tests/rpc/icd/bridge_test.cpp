@@ -303,6 +303,7 @@ TEST_CASE("what is refused, and how the field is named") {
     // Names as long as they like, and not text at all: the answer is short and valid.
     const std::string answer = refusal<OpenFile>(Map{{std::string(100000, '\xff'), 1}});
     CHECK(answer.size() < 400);
+    CHECK(refusal<OpenFile>(Map{{std::string("\0a\n", 3), 1}}) == ".a.: unknown field of OpenFile");
     CHECK(answer.ends_with("unknown field of OpenFile"));
 }
 

@@ -58,13 +58,14 @@ TEST_CASE("the messages are those of the ICD") {
 
 TEST_CASE("fields have the ICD's names, numbers and types") {
     std::size_t compared = 0;
-    for (const auto& [name, message] : icd()["messages"].items()) {
+    for (const auto& message : icd()["messages"].items()) {
+        const std::string& name = message.key();
         INFO(name);
         const pb::Descriptor* type = pb::DescriptorPool::generated_pool()->FindMessageTypeByName(package + name);
         REQUIRE(type);
         CHECK(type->file()->syntax() == pb::FileDescriptor::SYNTAX_PROTO3);
-        REQUIRE(type->field_count() == static_cast<int>(message["fields"].size()));
-        for (const json& expected : message["fields"]) {
+        REQUIRE(type->field_count() == static_cast<int>(message.value()["fields"].size()));
+        for (const json& expected : message.value()["fields"]) {
             const std::string field_name = expected["name"];
             INFO(field_name);
             const pb::FieldDescriptor* field = type->FindFieldByName(field_name);
@@ -86,17 +87,20 @@ TEST_CASE("enums have the ICD's values") {
     std::set<std::string> ours, theirs;
     for (const auto* file : files)
         for (int i = 0; i < file->enum_type_count(); ++i) ours.insert(file->enum_type(i)->name());
-    for (const auto& [name, values] : icd()["enums"].items()) {
+    for (const auto& expected : icd()["enums"].items()) {
+        const std::string& name = expected.key();
+        const json& values = expected.value();
         theirs.insert(name);
         INFO(name);
         const pb::EnumDescriptor* type = pb::DescriptorPool::generated_pool()->FindEnumTypeByName(package + name);
         REQUIRE(type);
         REQUIRE(type->value_count() == static_cast<int>(values.size()));
-        for (const auto& [value_name, number] : values.items()) {
+        for (const auto& expected_value : values.items()) {
+            const std::string& value_name = expected_value.key();
             INFO(value_name);
             const pb::EnumValueDescriptor* value = type->FindValueByName(value_name);
             REQUIRE(value);
-            CHECK(value->number() == number);
+            CHECK(value->number() == expected_value.value());
         }
     }
     CHECK(ours == theirs);
