@@ -19,7 +19,6 @@ import { installTestHook } from "./test-hook";
 import { TileCache } from "./tile-cache";
 
 const TILE_BUDGET = 384 << 20;
-const FILE_ID = 0;
 
 class Viewer {
   open: OpenImage | null = null;
@@ -87,8 +86,12 @@ class Viewer {
     this.progress(true);
     try {
       this.early = [];
-      const image = await this.client.open(file, { directory, fileId: FILE_ID });
-      if (mine !== this.opening) return;
+      // Under a new number: what still comes of the old image can't be taken for the new one's.
+      const image = await this.client.open(file, { directory });
+      if (mine !== this.opening) {
+        await image.close();
+        return;
+      }
       this.close();
       this.cache.clear();
       this.source = { directory, file };
@@ -134,8 +137,11 @@ class Viewer {
   private close(): void {
     this.stop.forEach((stop) => stop());
     this.stop = [];
-    this.open?.close();
+    const open = this.open;
     this.open = null;
+    open?.close();
+    // If the connection is lost just now, the file stays open until the session ends: no harm.
+    open?.image.close().catch(() => undefined);
   }
 
   private viewChanged(): void {
@@ -153,7 +159,7 @@ class Viewer {
     const { channel, stokes } = open.image;
     if (!resumed) {
       const { directory, file } = this.source;
-      await this.client.open(file, { directory, fileId: FILE_ID });
+      await this.client.open(file, { directory, fileId: open.image.fileId });
     }
     // Also in a resumed session: the message that changed it last may have been lost.
     await open.image.setChannel(channel, stokes);

@@ -1,4 +1,5 @@
 /** The canvas with the image: draws it, and turns mouse, touch and keys into views and cursor positions. */
+import { BeamMark } from "./beam";
 import { byId, perFrame } from "./dom";
 import type { Look, Renderer } from "./renderer";
 import { planeKey, type CachedTile, type TileCache } from "./tile-cache";
@@ -22,7 +23,9 @@ export class Stage {
   private readonly wrap = byId("canvas-wrap");
   private readonly overlay = byId<SVGSVGElement>("overlay");
   private readonly pointers = new Map<number, { x: number; y: number }>();
+  private readonly cross = this.overlay.appendChild(document.createElementNS(SVG, "g"));
   private readonly crosshair: SVGElement[];
+  private readonly beam = new BeamMark(this.overlay);
   private lastPoint: { x: number; y: number } | null = null;
 
   readonly redraw = perFrame(() => this.draw());
@@ -33,7 +36,7 @@ export class Stage {
     private readonly cache: TileCache,
     private readonly look: () => Look,
   ) {
-    this.crosshair = ["line", "line", "circle"].map((tag) => this.overlay.appendChild(document.createElementNS(SVG, tag)));
+    this.crosshair = ["line", "line", "circle"].map((tag) => this.cross.appendChild(document.createElementNS(SVG, tag)));
     this.crosshair[2]!.setAttribute("r", "9");
     new ResizeObserver(() => this.resized()).observe(this.wrap);
     this.resized();
@@ -108,12 +111,13 @@ export class Stage {
       }
     }
     this.renderer.draw(this.view, tiles, this.look());
+    this.beam.draw(this.view, this.open?.image ?? null, this.open?.loader.shown.value ?? null);
   }
 
   private drawCrosshair(): void {
     const cursor = this.open?.cursor.value;
-    this.overlay.toggleAttribute("hidden", !cursor);
-    this.overlay.classList.toggle("held", this.held);
+    this.cross.toggleAttribute("hidden", !cursor);
+    this.cross.classList.toggle("held", this.held);
     if (!cursor) return;
     const at = this.view.toScreen(cursor.x, cursor.y);
     const [horizontal, vertical, circle] = this.crosshair;

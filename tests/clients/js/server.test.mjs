@@ -1,0 +1,203 @@
+// The client against the real server, by both generations of npm wslink: every value that it gives is compared with the file's.
+// The server is $CUBELINK_SERVER, by default that of build/release.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { connect, CubelinkError, finestLayer, tileBounds } from "../../../clients/js/dist/node.js";
+
+const require = createRequire(new URL("../../../clients/js/package.json", import.meta.url));
+const program = process.env.CUBELINK_SERVER ?? fileURLToPath(new URL("../../../build/release/server/cubelink", import.meta.url));
+const folder = fileURLToPath(new URL("../../output/js/images/", import.meta.url));
+const SECRET = "another-secret";
+console.error = () => {};
+
+const [WIDTH, HEIGHT, DEPTH] = [700, 391, 12];
+const random = Float64Array.from({ length: WIDTH * HEIGHT * DEPTH }, () => Math.random());
+const pixels = Float32Array.from(random, (r, i) => {
+  const x = i % WIDTH;
+  const y = Math.floor(i / WIDTH) % HEIGHT;
+  if (x < 37 || (x + y) % 97 === 0) return NaN;
+  return Math.sin(x / 40) * Math.cos(y / 30) + 0.1 * r;
+});
+const value = (x, y, channel) => pixels[x + WIDTH * (y + HEIGHT * channel)];
+
+function writeCube(path) {
+  const card = (name, v) => `${name.padEnd(8)}= ${(typeof v === "string" ? `'${v.padEnd(8)}'` : String(v)).padStart(typeof v === "string" ? 0 : 20)}`.padEnd(80);
+  const cards = [
+    card("SIMPLE", "T").replace("'T       '", "                   T"), card("BITPIX", -32), card("NAXIS", 3), card("NAXIS1", WIDTH), card("NAXIS2", HEIGHT), card("NAXIS3", DEPTH),
+    card("CTYPE1", "RA---TAN"), card("CRVAL1", 150), card("CRPIX1", 350), card("CDELT1", -0.001), card("CUNIT1", "deg"),
+    card("CTYPE2", "DEC--TAN"), card("CRVAL2", 2), card("CRPIX2", 200), card("CDELT2", 0.001), card("CUNIT2", "deg"),
+    card("CTYPE3", "FREQ"), card("CRVAL3", 1.4e9), card("CRPIX3", 1), card("CDELT3", 1e6), card("CUNIT3", "Hz"), card("RESTFRQ", 1.42e9),
+    card("BUNIT", "Jy/beam"), "END".padEnd(80),
+  ].map((c) => c.slice(0, 80).padEnd(80));
+  const head = Buffer.from(cards.join("").padEnd(Math.ceil((cards.length * 80) / 2880) * 2880));
+  const data = Buffer.alloc(Math.ceil((4 * pixels.length) / 2880) * 2880);
+  pixels.forEach((v, i) => data.writeFloatBE(v, 4 * i));
+  writeFileSync(path, Buffer.concat([head, data]));
+}
+
+let server;
+let url;
+before(async () => {
+  assert.ok(existsSync(program), `${program} is not there: build the server first`);
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(`${folder}sub`, { recursive: true });
+  writeCube(`${folder}sub/cube.fits`);
+  server = spawn(program, [folder, "--port", "0", "--authKey", SECRET], { stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  const port = await new Promise((resolve, reject) => {
+    const read = (data) => {
+      output += data;
+      const address = /http:\/\/[^\s/]+:(\d+)\//.exec(output);
+      if (address && output.includes("Starting factory")) resolve(address[1]);
+    };
+    server.stdout.on("data", read);
+    server.stderr.on("data", read);
+    server.on("exit", () => reject(new Error(output)));
+  });
+  url = `ws://127.0.0.1:${port}/ws`;
+});
+after(() => server?.kill("SIGTERM"));
+
+const same = (got, expected, what) => assert.ok(Object.is(got, expected) || got === expected, `${what}: ${got}, expected ${expected}`);
+
+/** The mean of the finite pixels that a pixel of a tile stands for. */
+function mean(x0, y0, mip, channel) {
+  let [sum, count] = [0, 0];
+  for (let y = y0; y < Math.min(HEIGHT, y0 + mip); y++) {
+    for (let x = x0; x < Math.min(WIDTH, x0 + mip); x++) {
+      const v = value(x, y, channel);
+      if (Number.isFinite(v)) [sum, count] = [sum + v, count + 1];
+    }
+  }
+  return count === 0 ? NaN : sum / count;
+}
+
+for (const [name, wslink] of Object.entries({ "wslink 2.x": require("wslink"), "wslink 1.x": require("wslink1") })) {
+  test(`${name}: lists, opens and reads an image`, async () => {
+    const client = await connect({ url, secret: SECRET, wslink });
+    try {
+      const list = await client.list();
+      assert.deepEqual(list.subdirectories.map((d) => d.name), ["sub"]);
+      assert.deepEqual((await client.list("sub")).files.map((f) => f.name), ["cube.fits"]);
+      await assert.rejects(client.list("../.."), CubelinkError);
+      await assert.rejects(client.open("sub/nothing.fits"), CubelinkError);
+
+      const image = await client.open("sub/cube.fits");
+      assert.deepEqual([image.info.width, image.info.height, image.info.depth, image.info.stokes], [WIDTH, HEIGHT, DEPTH, 1]);
+      assert.equal(image.card("BUNIT"), "Jy/beam");
+      assert.equal(image.card("CRVAL3"), 1.4e9);
+      assert.ok((await image.header()).cards.some((c) => c.startsWith("CTYPE3") && c.includes("FREQ")));
+
+      const spectrum = await image.spectrum(300, 100);
+      assert.equal(spectrum.length, DEPTH);
+      spectrum.forEach((v, c) => same(v, value(300, 100, c), `spectrum at ${c}`));
+
+      const block = await image.readBlock({ x: [20, 60, 3], y: [5, 9], channel: [2, 4] });
+      assert.deepEqual(block.shape, [1, 2, 4, 14]);
+      let i = 0;
+      for (const c of [2, 3]) for (let y = 5; y < 9; y++) for (let x = 20; x < 60; x += 3) same(block.data[i++], value(x, y, c), `block at ${x}, ${y}, ${c}`);
+      await assert.rejects(image.readBlock({ x: [0, WIDTH + 1] }), CubelinkError);
+
+      const axis = await image.spectralAxis("frequency");
+      assert.deepEqual([axis.unit, axis.values.length], ["Hz", DEPTH]);
+      assert.ok(Math.abs(axis.values[7] - 1.407e9) < 1);
+      const world = await image.toWorld([[349, 199], [349, 299]]);
+      assert.ok(Math.abs(world.points[0][0] - 150) < 1e-9 && Math.abs(world.points[0][1] - 2) < 1e-9);
+      const back = await image.toPixel(world.points);
+      assert.ok(Math.abs(back.points[1][1] - 299) < 1e-6);
+    } finally {
+      client.close();
+    }
+  });
+
+  test(`${name}: tiles, exact and by ZFP, of the channel that was set`, async () => {
+    const client = await connect({ url, secret: SECRET, wslink });
+    try {
+      const image = await client.open("sub/cube.fits");
+      await image.setChannel(5);
+      const finest = finestLayer(WIDTH, HEIGHT);
+      const places = [];
+      for (let layer = 0; layer <= finest; layer++) {
+        for (let y = 0; y < 2 ** layer; y++) for (let x = 0; x < 2 ** layer; x++) {
+          const b = tileBounds(layer, x, y, WIDTH, HEIGHT);
+          if (b.x0 < WIDTH && b.y0 < HEIGHT) places.push([layer, x, y]);
+        }
+      }
+      for (const [options, tolerance] of [[{ exact: true }, 0], [{ quality: 32 }, 1e-5], [{ quality: 11 }, 0.02]]) {
+        const tiles = await Promise.all(places.map((place) => image.fetchTile(...place, options)));
+        for (const tile of tiles) {
+          const { x0, y0, mip, columns, rows } = tileBounds(tile.layer, tile.x, tile.y, WIDTH, HEIGHT);
+          assert.deepEqual([tile.width, tile.height, tile.channel], [columns, rows, 5]);
+          for (let i = 0; i < tile.pixels.length; i += 11) {
+            const expected = mean(x0 + mip * (i % columns), y0 + mip * Math.floor(i / columns), mip, 5);
+            const got = tile.pixels[i];
+            const slack = tolerance + (mip > 1 ? 1e-6 : 0);
+            assert.ok(Number.isNaN(expected) ? Number.isNaN(got) : Math.abs(got - expected) <= slack, `${tile.layer}/${tile.x}/${tile.y} at ${i}: ${got}, expected ${expected}`);
+          }
+        }
+      }
+      await assert.rejects(image.setChannel(DEPTH), CubelinkError);
+      await assert.rejects(image.fetchTile(finest, 3, 3), CubelinkError);
+      assert.equal(image.channel, 5);
+    } finally {
+      client.close();
+    }
+  });
+
+  test(`${name}: histogram, cursor and its profiles by topics`, async () => {
+    const client = await connect({ url, secret: SECRET, wslink });
+    try {
+      const heard = {};
+      const wait = async (topic, condition) => {
+        for (let i = 0; i < 500; i++) {
+          const found = (heard[topic] ?? []).find(condition);
+          if (found) return found;
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+        throw new Error(`nothing right came on ${topic}`);
+      };
+      for (const topic of ["carta.region.histogram.data", "carta.spatial.profile.data", "carta.spectral.profile.data"]) {
+        await client.subscribe(topic, {}, (m) => (heard[topic] ??= []).push(m));
+      }
+      const image = await client.open("sub/cube.fits");
+      const histogram = await wait("carta.region.histogram.data", (m) => m.region_id === -1);
+      const finite = Array.from(pixels.subarray(0, WIDTH * HEIGHT)).filter(Number.isFinite);
+      assert.equal(histogram.histograms.bins.reduce((a, b) => a + b, 0), finite.length);
+      await client.carta.setSpatialRequirements({ file_id: image.fileId, region_id: 0, spatial_profiles: [{ coordinate: "x" }, { coordinate: "y", start: 50, end: 90 }] });
+      await client.carta.setSpectralRequirements({ file_id: image.fileId, region_id: 0, spectral_profiles: [{ coordinate: "z", stats_types: ["Mean"] }] });
+      await image.setCursor(222, 77);
+      const spatial = await wait("carta.spatial.profile.data", (m) => m.x === 222 && m.y === 77 && m.profiles.length === 2);
+      same(Math.fround(spatial.value), value(222, 77, 0), "value");
+      const floats = (bytes) => new Float32Array(bytes.slice().buffer);
+      floats(spatial.profiles[0].raw_values_fp32).forEach((v, x) => same(v, value(x, 77, 0), `x profile at ${x}`));
+      const y = floats(spatial.profiles[1].raw_values_fp32);
+      assert.equal(y.length, 40);
+      y.forEach((v, k) => same(v, value(222, 50 + k, 0), `y profile at ${50 + k}`));
+      const spectrum = await wait("carta.spectral.profile.data", (m) => m.progress >= 1 && floats(m.profiles[0].raw_values_fp32)[3] === value(222, 77, 3));
+      floats(spectrum.profiles[0].raw_values_fp32).forEach((v, c) => same(v, value(222, 77, c), `spectrum at ${c}`));
+    } finally {
+      client.close();
+    }
+  });
+}
+
+test("a second client joins the session and sees what is open", async () => {
+  const first = await connect({ url, secret: SECRET });
+  const second = await connect({ url, secret: SECRET, sessionId: first.sessionId }).catch((e) => e);
+  try {
+    assert.equal(second.sessionId, first.sessionId);
+    const image = await first.open("sub/cube.fits");
+    await image.setChannel(3);
+    const state = await second.sessionState();
+    assert.equal(state.files.length, 1);
+    assert.equal(state.next_file_id, 1);
+  } finally {
+    second.close?.();
+    first.close();
+  }
+});
