@@ -1,0 +1,39 @@
+#include "server/handlers/context.hpp"
+
+namespace cubelink::server {
+
+SessionPtr session_of(const HandlerContext& context, const rpc::Call& call) {
+    if (auto session = context.directory.session_of(call.peer()->id())) return session;
+    throw rpc::CallError(rpc::code::method_failed, "No viewer is registered: call carta.register.viewer first.",
+                         rpc::Map{{"method", call.request().method}, {"exception", "no viewer is registered"}});
+}
+
+std::shared_ptr<Connection> shared_connection_of(const rpc::Call& call) { return std::static_pointer_cast<Connection>(call.peer()); }
+
+void on_session_method(HandlerContext& context, std::string name, std::function<void(const SessionPtr&, const rpc::CallPtr&)> handle,
+                       rpc::AnswerOrder order) {
+    context.methods.add_generic(
+        std::move(name),
+        [&context, handle = std::move(handle)](const rpc::CallPtr& call) {
+            const auto session = session_of(context, *call);
+            Command command;
+            command.call = call;
+            command.on_dropped = [call] { call->fail(rpc::code::method_failed, "The session was closed."); };
+            command.run = [handle, session, call] { handle(session, call); };
+            session->queue().push(std::move(command));
+        },
+        order);
+}
+
+void register_handlers(HandlerContext& context) {
+    register_viewer(context);
+    register_files(context);
+    register_view(context);
+    register_cursor(context);
+    register_histograms(context);
+    register_image_methods(context);
+    register_session_methods(context);
+    register_not_implemented(context);
+}
+
+} // namespace cubelink::server

@@ -1,0 +1,85 @@
+#pragma once
+/// What handlers work with, and how a chapter of the ICD is added:
+///
+///     void register_regions(HandlerContext& context) {
+///         on_command<icd::SetRegion>(context, [](const CommandCall<icd::SetRegion>& c) { … c.session->require_image(…) …; icd::answer(c.call, ack); });
+///     }
+///
+/// Handlers run as commands of their session, one after the other (server/session/command_queue.hpp): they check, answer, change the
+/// session and post jobs to its scheduler. What they throw fails the call. They know no dialect.
+
+#include "rpc/error.hpp"
+#include "rpc/icd/register.hpp"
+#include "rpc/method_registry.hpp"
+#include "server/files/jail.hpp"
+#include "server/options.hpp"
+#include "server/session/session_directory.hpp"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace cubelink::server {
+
+struct HandlerContext {
+    rpc::MethodRegistry& methods;
+    pubsub::Hub& hub;
+    SessionDirectory& directory;
+    const Jail& jail;
+    const Options& options;
+    /// Which identity a secret shows: for the api_key of REGISTER_VIEWER. Empty: none does.
+    std::function<std::optional<Identity>(std::string_view secret)> identify{};
+};
+
+/// The session that the caller's connection is attached to. Throws CallError if it has not registered a viewer.
+SessionPtr session_of(const HandlerContext& context, const rpc::Call& call);
+/// The caller's connection, kept alive.
+std::shared_ptr<Connection> shared_connection_of(const rpc::Call& call);
+
+template <class M>
+struct CommandCall {
+    SessionPtr session;
+    rpc::CallPtr call;
+    std::shared_ptr<const M> request;
+    std::uint64_t connection() const { return call->peer()->id(); }
+};
+
+/// Registers an ICD message as a command. `shape`, if given, says what it replaces, which file it is for and so on (called on the
+/// network thread, with the request checked against its type only).
+template <class M>
+void on_command(HandlerContext& context, std::function<void(const CommandCall<M>&)> handle,
+                std::function<void(Command&, const CommandCall<M>&)> shape = {}) {
+    icd::on<M>(context.methods, [&context, handle = std::move(handle), shape = std::move(shape)](const rpc::CallPtr& call, std::shared_ptr<const M> request) {
+        const CommandCall<M> what{session_of(context, *call), call, std::move(request)};
+        Command command;
+        command.call = call;
+        command.run = [handle, what] { handle(what); };
+        if (shape) shape(command, what);
+        what.session->queue().push(std::move(command));
+    });
+}
+
+/// A method of the server's own as a command of the caller's session.
+void on_session_method(HandlerContext& context, std::string name, std::function<void(const SessionPtr&, const rpc::CallPtr&)> handle,
+                       rpc::AnswerOrder order = rpc::AnswerOrder::in_order);
+
+/// The call was checked and has no answer of its own.
+inline void acknowledge(const rpc::CallPtr& call) { call->answer(rpc::BodyPtr()); }
+
+// One for each chapter.
+void register_viewer(HandlerContext& context);
+void register_files(HandlerContext& context);
+void register_view(HandlerContext& context);
+void register_cursor(HandlerContext& context);
+void register_histograms(HandlerContext& context);
+void register_image_methods(HandlerContext& context);
+void register_session_methods(HandlerContext& context);
+/// Last: answers what no other has registered.
+void register_not_implemented(HandlerContext& context);
+
+/// All of them.
+void register_handlers(HandlerContext& context);
+
+} // namespace cubelink::server

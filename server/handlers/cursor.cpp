@@ -1,0 +1,132 @@
+// The cursor and its profiles: SET_CURSOR, SET_SPATIAL_REQUIREMENTS, SET_SPECTRAL_REQUIREMENTS.
+
+#include "server/handlers/context.hpp"
+
+#include "rpc/icd/messages.hpp"
+#include "server/session/cursor_data.hpp"
+
+#include <cmath>
+
+namespace cubelink::server {
+
+namespace {
+
+constexpr std::int32_t cursor_region = 0;
+
+std::string at(const char* field, int index) { return std::string(field) + "[" + std::to_string(index) + "]"; }
+
+[[noreturn]] void no_regions(Session& session, const char* what) {
+    const std::string message = std::string(what) + " of regions are not implemented yet.";
+    session.report(Severity::warning, {"region"}, message);
+    throw rpc::CallError(rpc::code::method_failed, message);
+}
+
+std::vector<SpatialRequirement> checked_spatial(const icd::SetSpatialRequirements& request, const OpenImage& image) {
+    std::vector<SpatialRequirement> list;
+    for (int i = 0; i < request.spatial_profiles_size(); ++i) {
+        const auto& one = request.spatial_profiles(i);
+        const auto coordinate = parse_coordinate(one.coordinate(), image);
+        if (!coordinate || (coordinate->axis != 'x' && coordinate->axis != 'y'))
+            throw rpc::BadArguments(at("spatial_profiles", i) + ".coordinate: \"" + one.coordinate() +
+                                    "\" is no profile along x or y of a stokes that this image has");
+        if (one.start() < 0) throw rpc::BadArguments(at("spatial_profiles", i) + ".start: must not be negative");
+        if (one.end() < 0 || (one.end() > 0 && one.end() <= one.start()))
+            throw rpc::BadArguments(at("spatial_profiles", i) + ".end: must be above start, or 0 for the end of the axis");
+        if (one.mip() < 0) throw rpc::BadArguments(at("spatial_profiles", i) + ".mip: must not be negative");
+        list.push_back({one.coordinate(), one.start(), one.end(), one.mip()});
+    }
+    return list;
+}
+
+void set_cursor(const CommandCall<icd::SetCursor>& c) {
+    const auto& request = *c.request;
+    const auto image = c.session->require_unchanged_image(request.file_id());
+    if (!request.has_point()) throw rpc::BadArguments("point: missing");
+    const CursorPosition position{request.point().x(), request.point().y()};
+    if (!std::isfinite(position.x)) throw rpc::BadArguments("point.x: expected a finite number");
+    if (!std::isfinite(position.y)) throw rpc::BadArguments("point.y: expected a finite number");
+    if (request.has_spatial_requirements()) image->cursor_spatial = checked_spatial(request.spatial_requirements(), *image);
+    acknowledge(c.call);
+    if (image->cursor == position) return;
+    image->cursor = position;
+    c.session->last_cursor_file = image->file_id;
+    send_cursor_all(c.session, image);
+    c.session->changed({{"what", "cursor"}, {"file_id", image->file_id}, {"point", rpc::Map{{"x", position.x}, {"y", position.y}}}}, "cursor");
+}
+
+void set_spatial(const CommandCall<icd::SetSpatialRequirements>& c) {
+    const auto& request = *c.request;
+    if (request.region_id() != cursor_region) {
+        // Clients clear what they asked of a region also after it is gone.
+        if (!request.spatial_profiles().empty()) no_regions(*c.session, "Spatial profiles");
+        return acknowledge(c.call);
+    }
+    if (request.spatial_profiles().empty()) {
+        if (const auto image = c.session->image(request.file_id())) image->cursor_spatial.clear();
+        return acknowledge(c.call);
+    }
+    const auto image = c.session->require_unchanged_image(request.file_id());
+    image->cursor_spatial = checked_spatial(request, *image);
+    acknowledge(c.call);
+    send_cursor_spatial(c.session, image);
+}
+
+std::vector<SpectralRequirement> checked_spectral(const icd::SetSpectralRequirements& request, const OpenImage& image) {
+    std::vector<SpectralRequirement> list;
+    for (int i = 0; i < request.spectral_profiles_size(); ++i) {
+        const auto& one = request.spectral_profiles(i);
+        const auto coordinate = parse_coordinate(one.coordinate(), image);
+        if (!coordinate || coordinate->axis == 'x' || coordinate->axis == 'y')
+            throw rpc::BadArguments(at("spectral_profiles", i) + ".coordinate: \"" + one.coordinate() +
+                                    "\" is no profile along z of a stokes that this image has");
+        list.push_back({one.coordinate(), {one.stats_types().begin(), one.stats_types().end()}});
+    }
+    return list;
+}
+
+void set_spectral(const CommandCall<icd::SetSpectralRequirements>& c) {
+    const auto& request = *c.request;
+    if (request.region_id() != cursor_region) {
+        if (!request.spectral_profiles().empty()) no_regions(*c.session, "Spectral profiles");
+        return acknowledge(c.call);
+    }
+    if (request.spectral_profiles().empty()) {
+        if (const auto image = c.session->image(request.file_id())) {
+            image->cursor_turn.next();
+            cancel_cursor_spectra(*c.session, *image);
+            image->cursor_spectral.clear();
+        }
+        return acknowledge(c.call);
+    }
+    const auto image = c.session->require_unchanged_image(request.file_id());
+    if (image->info.dimensions < 3) {
+        const std::string message = image->info.name + ": spectral profiles need an image of at least three axes.";
+        c.call->fail(rpc::code::method_failed, message);
+        return c.session->report(Severity::warning, {"spectral"}, message);
+    }
+    auto asked = checked_spectral(request, *image);
+    cancel_cursor_spectra(*c.session, *image);
+    image->cursor_spectral = std::move(asked);
+    acknowledge(c.call);
+    send_cursor_spectral(c.session, image);
+}
+
+} // namespace
+
+void register_cursor(HandlerContext& context) {
+    on_command<icd::SetCursor>(context, set_cursor, [](Command& command, const CommandCall<icd::SetCursor>& c) {
+        command.file_id = c.request->file_id();
+        if (!c.request->has_spatial_requirements()) command.key = "cursor:" + std::to_string(c.request->file_id());
+    });
+    const auto place = [](const auto& request) { return std::to_string(request.file_id()) + ":" + std::to_string(request.region_id()); };
+    on_command<icd::SetSpatialRequirements>(context, set_spatial, [place](Command& command, const CommandCall<icd::SetSpatialRequirements>& c) {
+        command.file_id = c.request->file_id();
+        command.key = "spatial:" + place(*c.request);
+    });
+    on_command<icd::SetSpectralRequirements>(context, set_spectral, [place](Command& command, const CommandCall<icd::SetSpectralRequirements>& c) {
+        command.file_id = c.request->file_id();
+        command.key = "spectral:" + place(*c.request);
+    });
+}
+
+} // namespace cubelink::server

@@ -1,0 +1,276 @@
+// FILE_LIST_REQUEST, STOP_FILE_LIST, FILE_INFO_REQUEST, OPEN_FILE, CLOSE_FILE.
+
+#include "server/handlers/context.hpp"
+#include "server/handlers/file_messages.hpp"
+#include "server/session/plane_data.hpp"
+
+#include "imaging/fits/open_fits.hpp"
+
+#include <chrono>
+#include <sys/stat.h>
+
+namespace cubelink::server {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Tells how a long listing goes: first after five seconds, then every two.
+class ListProgressTeller {
+public:
+    explicit ListProgressTeller(SessionPtr session) : session_(std::move(session)) {}
+    void operator()(std::size_t checked, std::size_t total) {
+        const auto now = Clock::now();
+        if (now < next_) return;
+        next_ = now + std::chrono::seconds(2);
+        auto message = std::make_shared<icd::ListProgress>();
+        message->set_file_list_type(icd::Image);
+        message->set_checked_count(static_cast<std::int32_t>(checked));
+        message->set_total_count(static_cast<std::int32_t>(total));
+        message->set_percentage(total ? static_cast<float>(checked) / static_cast<float>(total) : 1.0f);
+        pubsub::Delivery delivery;
+        delivery.delivery_class = pubsub::DeliveryClass::droppable;
+        session_->publish(std::move(message), delivery);
+    }
+
+private:
+    SessionPtr session_;
+    Clock::time_point next_ = Clock::now() + std::chrono::seconds(5);
+};
+
+icd::FileListResponse list(const HandlerContext& context, const SessionPtr& session, const icd::FileListRequest& request,
+                           const imaging::CancelToken& cancel, int threads) {
+    icd::FileListResponse response;
+    try {
+        ListProgressTeller teller(session);
+        const auto mode = static_cast<FilterMode>(request.filter_mode());
+        auto listing = list_folder(
+            context.jail, request.directory(), mode, cancel, [&](std::size_t checked, std::size_t total) { teller(checked, total); }, threads);
+        // The page takes an answer that names another folder than it asked for as news about an image: say it as it was said.
+        const auto& said = request.directory();
+        const bool plain = !said.empty() && said[0] != '/' && said.find("$BASE") == std::string::npos && said != ".";
+        if (mode == FilterMode::all_files && plain && listing.directory == context.jail.open(said).relative) listing.directory = said;
+        response.set_success(true);
+        response.set_directory(listing.directory);
+        response.set_parent(listing.parent);
+        response.set_cancel(listing.cancelled);
+        for (auto& file : listing.files) {
+            auto& out = *response.add_files();
+            out.set_name(std::move(file.name));
+            out.set_type(static_cast<icd::FileType>(file.kind));
+            out.set_size(file.size);
+            out.set_date(file.date);
+            out.add_hdu_list("");
+        }
+        for (auto& folder : listing.folders) {
+            auto& out = *response.add_subdirectories();
+            out.set_name(std::move(folder.name));
+            out.set_item_count(folder.item_count);
+            out.set_date(folder.date);
+        }
+    } catch (const PathError& e) {
+        response.set_success(false);
+        response.set_message(e.what());
+        response.set_directory(request.directory());
+    }
+    return response;
+}
+
+void register_list(HandlerContext& context) {
+    icd::on<icd::FileListRequest>(
+        context.methods,
+        [&context](const rpc::CallPtr& call, std::shared_ptr<const icd::FileListRequest> request) {
+            const auto session = session_of(context, *call);
+            if (request->filter_mode() < 0 || request->filter_mode() > 2)
+                throw rpc::BadArguments("filter_mode: there is no mode " + std::to_string(request->filter_mode()));
+            Job job;
+            job.owner = session->number();
+            job.work = [&context, session, call, request, stop = session->listing_token()](const JobContext& job) {
+                icd::answer(call, list(context, session, *request, stop, job.threads));
+            };
+            job.on_error = [call](const std::exception& e) { call->fail_with_exception(e.what()); };
+            session->scheduler().post(std::move(job));
+        },
+        rpc::AnswerOrder::when_done);
+    // Acts at its arrival, on whatever listing runs: the page sends it without saying which it means.
+    icd::on<icd::StopFileList>(context.methods, [&context](const rpc::CallPtr& call, const icd::StopFileList&) {
+        session_of(context, *call)->stop_listings();
+        acknowledge(call);
+    });
+}
+
+/// Complains about what can be listed but not opened; nothing is wrong with FITS files.
+void require_fits(const JailedPath& path) {
+    const FileKind kind = kind_by_content(path);
+    const char* format = kind == FileKind::casa ? "CASA" : kind == FileKind::miriad ? "Miriad" : kind == FileKind::hdf5 ? "HDF5" : nullptr;
+    if (format) throw PathError("\"" + path.relative + "\" is a " + format + " image; this server opens FITS images.");
+    if (path.is_folder()) throw PathError("\"" + path.relative + "\" is a folder, not an image.");
+}
+
+/// The file must still be the one that the jail let through.
+void require_same(const JailedPath& path) {
+    struct stat now {};
+    if (::stat(path.real_path.c_str(), &now) != 0 || now.st_dev != path.status.st_dev || now.st_ino != path.status.st_ino)
+        throw PathError("\"" + path.relative + "\" was replaced while it was being read.");
+}
+
+std::string last_part(const std::string& name) { return name.substr(name.rfind('/') + 1); }
+
+icd::FileInfoResponse file_info(const HandlerContext& context, const icd::FileInfoRequest& request) {
+    icd::FileInfoResponse response;
+    response.mutable_file_info()->set_name(request.file());
+    const auto path = context.jail.open_file(request.directory(), request.file());
+    require_fits(path);
+    imaging::OpenOptions options;
+    options.name = last_part(request.file());
+    options.scratch = context.options.scratch;
+    options.support_aips_beam = request.support_aips_beam();
+    *response.mutable_file_info() = file_info_of(path, request.file(), FileKind::fits);
+    std::vector<imaging::ImageInfo> infos;
+    if (request.hdu().empty()) infos = imaging::read_all_info(path.real_path, options);
+    else infos.push_back(imaging::read_info(path.real_path, request.hdu(), options));
+    require_same(path);
+    for (const auto& info : infos) {
+        const std::string key = request.hdu().empty() ? info.hdu : request.hdu();
+        response.mutable_file_info()->add_hdu_list(key);
+        fill((*response.mutable_file_info_extended())[key], info);
+    }
+    response.set_success(true);
+    return response;
+}
+
+void register_info(HandlerContext& context) {
+    on_command<icd::FileInfoRequest>(
+        context,
+        [&context](const CommandCall<icd::FileInfoRequest>& c) {
+            icd::FileInfoResponse response;
+            try {
+                response = file_info(context, *c.request);
+            } catch (const rpc::CallError&) {
+                throw;
+            } catch (const std::exception& e) {
+                response.Clear();
+                response.mutable_file_info()->set_name(c.request->file());
+                response.set_message(e.what());
+            }
+            icd::answer(c.call, std::move(response));
+        },
+        [](Command& command, const auto&) { command.heavy = true; });
+}
+
+OpenImagePtr open(const HandlerContext& context, const icd::OpenFile& request, const imaging::CancelToken& cancel) {
+    if (request.file_id() < 0) throw PathError("file_id " + std::to_string(request.file_id()) + ": must not be negative.");
+    if (request.lel_expr()) throw PathError("Image expressions (lel_expr) are not implemented yet.");
+    if (request.file().empty()) throw PathError("No file name was given.");
+    const auto path = context.jail.open_file(request.directory(), request.file());
+    require_fits(path);
+    imaging::OpenOptions options;
+    options.name = last_part(request.file());
+    options.scratch = context.options.scratch;
+    options.cancel = cancel;
+    options.support_aips_beam = request.support_aips_beam();
+    options.threads = context.options.threads;
+    auto fits = imaging::open_fits(path.real_path, request.hdu(), options);
+    const auto& identity = fits.source->identity();
+    if (identity.device != path.status.st_dev || identity.inode != path.status.st_ino) require_same(path);
+
+    auto image = std::make_shared<OpenImage>();
+    image->file_id = request.file_id();
+    image->number = next_number();
+    image->directory = request.directory();
+    image->file = request.file();
+    image->info = std::move(fits.info);
+    image->hdu = static_cast<std::int32_t>(std::strtol(image->info.hdu.c_str(), nullptr, 10));
+    image->wcs = std::move(fits.wcs);
+    image->cards = std::move(fits.cards);
+    bool known = false;
+    for (const int type : image->info.stokes_types) known = known || type != 0;
+    image->source =
+        std::make_shared<imaging::PolarisationSource>(std::move(fits.source), known ? image->info.stokes_types : std::vector<int>());
+
+    icd::OpenFileAck ack;
+    ack.set_success(true);
+    ack.set_file_id(image->file_id);
+    *ack.mutable_file_info() = file_info_of(path, request.file(), FileKind::fits);
+    ack.mutable_file_info()->add_hdu_list(image->info.hdu);
+    fill(*ack.mutable_file_info_extended(), image->info);
+    fill_beams(ack, image->info);
+    ack.set_file_feature_flags(icd::CUBE_HISTOGRAMS);
+    image->acknowledgement = icd::make_body(std::move(ack));
+    return image;
+}
+
+void register_open(HandlerContext& context) {
+    on_command<icd::OpenFile>(
+        context,
+        [&context](const CommandCall<icd::OpenFile>& c) {
+            const auto& request = *c.request;
+            OpenImagePtr image;
+            std::string failure;
+            const auto cancel = c.session->begin_opening(request.file_id());
+            try {
+                image = open(context, request, cancel);
+                if (cancel.cancelled()) throw imaging::Cancelled();
+            } catch (const imaging::Cancelled&) {
+                failure = "The file was closed before it was open.";
+            } catch (const std::exception& e) {
+                failure = e.what();
+            }
+            c.session->end_opening();
+            if (!failure.empty()) {
+                icd::OpenFileAck ack;
+                ack.set_file_id(request.file_id());
+                ack.set_message(failure);
+                return icd::answer(c.call, std::move(ack));
+            }
+            c.session->put_image(image);
+            c.call->answer(image->acknowledgement);
+            if (image->info.beam_from_history)
+                c.session->report(Severity::info, {"file info"}, image->info.name + ": the beam was taken from the file's HISTORY.");
+            PlaneUpdate first;
+            first.cursor = false;
+            send_plane_data(c.session, image, first);
+            c.session->changed({{"what", "file_opened"}, {"file_id", image->file_id}, {"next_file_id", c.session->next_file_id()}});
+        },
+        [](Command& command, const CommandCall<icd::OpenFile>& c) {
+            command.heavy = true;
+            command.file_id = c.request->file_id();
+            command.barrier = true;
+            command.survives_close = true;
+            command.on_dropped = [call = c.call, file_id = c.request->file_id()] {
+                icd::OpenFileAck ack;
+                ack.set_file_id(file_id);
+                ack.set_message("The session was closed.");
+                icd::answer(call, std::move(ack));
+            };
+        });
+    on_command<icd::CloseFile>(
+        context,
+        [](const CommandCall<icd::CloseFile>& c) {
+            const auto id = c.request->file_id();
+            if (id != -1 && !c.session->images().contains(id)) c.session->require_image(id); // says that there is none
+            if (id == -1) {
+                while (!c.session->images().empty()) c.session->remove_image(c.session->images().begin()->first);
+            } else {
+                c.session->remove_image(id);
+            }
+            acknowledge(c.call);
+            c.session->changed({{"what", "file_closed"}, {"file_id", id}});
+        },
+        [](Command& command, const CommandCall<icd::CloseFile>& c) {
+            c.session->close_now(c.request->file_id());
+            command.file_id = c.request->file_id();
+            command.barrier = true;
+            command.survives_close = true;
+        });
+}
+
+} // namespace
+
+void register_files(HandlerContext& context) {
+    register_list(context);
+    register_info(context);
+    register_open(context);
+}
+
+} // namespace cubelink::server

@@ -1,0 +1,139 @@
+#include "server/handlers/image_read.hpp"
+
+#include "rpc/convert.hpp"
+#include "rpc/error.hpp"
+
+#include <algorithm>
+#include <type_traits>
+#include <vector>
+
+namespace cubelink::server {
+
+namespace {
+
+/// Pixels that are read at once: the time until a client that has gone is noticed.
+constexpr std::int64_t band_pixels = 1 << 20;
+
+template <class T>
+void read(const imaging::ImageSource& source, const imaging::Rect& rect, imaging::PlaneId plane, std::span<T> out, int threads,
+          const imaging::CancelToken& cancel) {
+    if constexpr (std::is_same_v<T, double>) source.read64(rect, plane, out, threads, cancel);
+    else source.read(rect, plane, out, threads, cancel);
+}
+
+template <class T>
+class BlockReader {
+public:
+    BlockReader(const OpenImage& image, const BlockRequest& request, int threads, const imaging::CancelToken& cancel, const std::function<bool()>& unwanted)
+        : image_(image), request_(request), threads_(threads), cancel_(cancel), unwanted_(unwanted),
+          values_(static_cast<std::size_t>(request.values())) {}
+
+    std::vector<T> read_all() {
+        T* out = values_.data();
+        for (auto s = request_.stokes.from; s < request_.stokes.to; s += request_.stokes.step) {
+            const auto stokes = static_cast<std::int32_t>(s);
+            if (read_as_spectrum(stokes, out)) {
+                out += request_.channel.count();
+                continue;
+            }
+            for (auto c = request_.channel.from; c < request_.channel.to; c += request_.channel.step)
+                out = read_plane({static_cast<std::int32_t>(c), stokes}, out);
+        }
+        return std::move(values_);
+    }
+
+private:
+    /// All channels of one pixel have a quicker way.
+    bool read_as_spectrum(std::int32_t stokes, T* out) const {
+        if constexpr (std::is_same_v<T, float>) {
+            if (request_.x.count() != 1 || request_.y.count() != 1 || request_.channel.step != 1 || request_.channel.count() < 2) return false;
+            for (auto from = request_.channel.from; from < request_.channel.to; from += 1024) {
+                check();
+                const auto n = std::min<std::int64_t>(1024, request_.channel.to - from);
+                image_.source->read_spectrum(request_.x.from, request_.y.from, stokes, static_cast<std::int32_t>(from),
+                                             {out + (from - request_.channel.from), static_cast<std::size_t>(n)}, cancel_);
+            }
+            return true;
+        } else {
+            (void)stokes, (void)out;
+            return false;
+        }
+    }
+
+    T* read_plane(imaging::PlaneId plane, T* out) {
+        const auto& x = request_.x;
+        const auto& y = request_.y;
+        const auto width = x.to - x.from;
+        if (x.step == 1 && y.step == 1) {
+            const auto rows = std::max<std::int64_t>(1, band_pixels / width);
+            for (auto y0 = y.from; y0 < y.to; y0 += rows) {
+                check();
+                const imaging::Rect rect{x.from, y0, x.to, std::min(y.to, y0 + rows)};
+                read<T>(*image_.source, rect, plane, {out, static_cast<std::size_t>(rect.size())}, threads_, cancel_);
+                out += rect.size();
+            }
+            return out;
+        }
+        std::vector<T> row(static_cast<std::size_t>(width));
+        for (auto line = y.from; line < y.to; line += y.step) {
+            check();
+            read<T>(*image_.source, {x.from, line, x.to, line + 1}, plane, std::span<T>(row), threads_, cancel_);
+            for (std::int64_t i = 0; i < width; i += x.step) *out++ = row[static_cast<std::size_t>(i)];
+        }
+        return out;
+    }
+
+    void check() const {
+        cancel_.throw_if_cancelled();
+        if (unwanted_()) throw imaging::Cancelled();
+    }
+
+    const OpenImage& image_;
+    const BlockRequest& request_;
+    const int threads_;
+    const imaging::CancelToken& cancel_;
+    const std::function<bool()>& unwanted_;
+    std::vector<T> values_;
+};
+
+template <class T>
+rpc::Bytes bytes_of(const OpenImage& image, const BlockRequest& request, int threads, const imaging::CancelToken& cancel,
+                    const std::function<bool()>& unwanted) {
+    return rpc::Bytes::take(BlockReader<T>(image, request, threads, cancel, unwanted).read_all());
+}
+
+} // namespace
+
+AxisRange checked_range(const rpc::Value& value, std::int64_t length, const char* name, const std::function<bool(std::int64_t)>& or_index) {
+    const auto complain = [&](const std::string& what) -> AxisRange { throw rpc::BadArguments(std::string(name) + ": " + what); };
+    const std::string whole = "[0, " + std::to_string(length) + ")";
+    if (value.is_null()) return {0, length, 1};
+    if (value.is<std::int64_t>() || value.is<double>()) {
+        const auto index = rpc::from_value<std::int64_t>(rpc::Value(value), rpc::Path(name));
+        if ((index < 0 || index >= length) && !(or_index && or_index(index))) return complain(std::to_string(index) + " is not in " + whole);
+        return {index, index + 1, 1};
+    }
+    const auto parts = rpc::from_value<std::vector<std::int64_t>>(rpc::Value(value), rpc::Path(name));
+    if (parts.size() != 2 && parts.size() != 3) return complain("expected [from, to] or [from, to, step]");
+    AxisRange range{parts[0], parts[1], parts.size() == 3 ? parts[2] : 1};
+    if (range.step < 1) return complain("the step must be at least 1");
+    if (or_index && range.to == range.from + 1 && or_index(range.from)) return range;
+    if (range.from < 0 || range.to > length) return complain("[" + std::to_string(range.from) + ", " + std::to_string(range.to) + ") is not within " + whole);
+    if (range.from >= range.to) return complain("the range [" + std::to_string(range.from) + ", " + std::to_string(range.to) + ") is empty");
+    range.step = std::min(range.step, range.to - range.from);
+    return range;
+}
+
+rpc::Value read_block(const OpenImage& image, const BlockRequest& request, int threads, const imaging::CancelToken& cancel,
+                      const std::function<bool()>& unwanted) {
+    // Integers of 8 and 16 bits, and floats, are exact as float32; what is not comes as float64.
+    const bool wide = image.source->wide();
+    rpc::Map block{{"shape", rpc::Array{request.stokes.count(), request.channel.count(), request.y.count(), request.x.count()}},
+                   {"dtype", wide ? "<f8" : "<f4"}};
+    block["data"] = wide ? bytes_of<double>(image, request, threads, cancel, unwanted) : bytes_of<float>(image, request, threads, cancel, unwanted);
+    block["axes"] = rpc::Array{"stokes", "channel", "y", "x"};
+    block["unit"] = image.info.bunit;
+    return block;
+}
+
+} // namespace cubelink::server

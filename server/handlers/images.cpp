@@ -1,0 +1,212 @@
+// The methods for programs: image.header, image.read, image.to_world, image.to_pixel, image.spectral_axis.
+
+#include "server/handlers/context.hpp"
+#include "server/handlers/image_read.hpp"
+
+#include "imaging/celestial.hpp"
+#include "imaging/spectral_axis.hpp"
+#include "rpc/parameter.hpp"
+#include "rpc/convert.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace cubelink::server {
+
+namespace {
+
+/// Points that one call may convert.
+constexpr std::size_t max_points = 1'000'000;
+
+/// A method of an open image: `handle` is given the image and the values of its parameters, in their order; the first is file_id.
+void on_image_method(HandlerContext& context, const char* name, std::initializer_list<rpc::Parameter> list,
+                     std::function<void(const SessionPtr&, const OpenImagePtr&, const rpc::CallPtr&, std::vector<rpc::Value>&&)> handle,
+                     rpc::AnswerOrder order = rpc::AnswerOrder::in_order) {
+    context.methods.add_generic(
+        name,
+        [&context, parameters = rpc::Parameters(list), handle = std::move(handle)](const rpc::CallPtr& call) {
+            const auto session = session_of(context, *call);
+            auto [args, kwargs] = call->take_arguments();
+            auto values = std::make_shared<std::vector<rpc::Value>>(parameters.bind(std::move(args), std::move(kwargs)));
+            const auto file_id = rpc::from_value<std::int32_t>(std::move((*values)[0]), rpc::Path("file_id"));
+            Command command;
+            command.call = call;
+            command.file_id = file_id;
+            command.on_dropped = [call] { call->fail(rpc::code::method_failed, "The file was closed."); };
+            command.run = [session, call, values, file_id, handle] {
+                handle(session, session->require_unchanged_image(file_id), call, std::move(*values));
+            };
+            session->queue().push(std::move(command));
+        },
+        order);
+}
+
+rpc::Value header_of(const OpenImage& image) {
+    rpc::Array cards;
+    for (std::size_t at = 0; at + 80 <= image.cards.size(); at += 80) {
+        auto card = image.cards.substr(at, 80);
+        card.erase(card.find_last_not_of(' ') + 1);
+        cards.push_back(std::move(card));
+    }
+    return rpc::Map{{"cards", std::move(cards)}, {"hdu", image.info.hdu}, {"name", image.info.name}};
+}
+
+void read_image(const SessionPtr& session, const OpenImagePtr& image, const rpc::CallPtr& call, std::vector<rpc::Value>&& values) {
+    const auto& shape = image->shape();
+    BlockRequest request;
+    request.x = checked_range(values[1], shape.width, "x");
+    request.y = checked_range(values[2], shape.height, "y");
+    request.channel = checked_range(values[3], shape.depth, "channel");
+    request.stokes = checked_range(values[4], shape.stokes, "stokes", [&](std::int64_t s) {
+        return s >= 0 && s < 100 && image->has_stokes(static_cast<std::int32_t>(s));
+    });
+    const auto limit = max_block_bytes / (image->source->wide() ? 8 : 4);
+    if (static_cast<double>(request.x.count()) * static_cast<double>(request.y.count()) * static_cast<double>(request.channel.count()) *
+            static_cast<double>(request.stokes.count()) >
+        static_cast<double>(limit))
+        throw rpc::CallError(rpc::code::method_failed, "That would be more than " + std::to_string(limit) + " values (" +
+                                                           std::to_string(max_block_bytes >> 20) + " MiB) at once: read it in parts.");
+    Job job;
+    job.owner = session->number();
+    job.group = image->number;
+    job.work = [image, call, request](const JobContext& context) {
+        const auto unwanted = [&] { return !call->peer()->connected(); };
+        call->answer(read_block(*image, request, context.threads, context.cancel, unwanted));
+    };
+    job.on_error = [session, image, call](const std::exception& error) {
+        session->report_failure(*image, error, "image.read");
+        call->fail_with_exception(error.what());
+    };
+    session->scheduler().post(std::move(job));
+}
+
+std::vector<std::array<double, 2>> points_of(rpc::Value&& value) {
+    auto rows = rpc::from_value<std::vector<std::vector<double>>>(std::move(value), rpc::Path("points"));
+    if (rows.size() > max_points) throw rpc::BadArguments("points: at most " + std::to_string(max_points) + " at once");
+    std::vector<std::array<double, 2>> points;
+    points.reserve(rows.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        if (rows[i].size() != 2) throw rpc::BadArguments("points[" + std::to_string(i) + "]: expected two numbers");
+        points.push_back({rows[i][0], rows[i][1]});
+    }
+    return points;
+}
+
+/// The frame that was asked for; nothing: the image's own.
+std::optional<imaging::SkySystem> frame_of(rpc::Value&& value, const OpenImage& image) {
+    const auto name = rpc::from_value<std::optional<std::string>>(std::move(value), rpc::Path("frame")).value_or("");
+    if (name.empty()) return {};
+    const auto system = imaging::sky_system_of(name);
+    if (!system) throw rpc::BadArguments("frame: \"" + name + "\" is none of ICRS, FK5, FK4, GALACTIC, ECLIPTIC");
+    if (!image.wcs->celestial_plane())
+        throw rpc::CallError(rpc::code::method_failed, image.info.name + ": the axes that are shown are no sky, it has no position in " + name + ".");
+    return system;
+}
+
+rpc::Value converted(const OpenImage& image, std::vector<rpc::Value>&& values, bool to_world) {
+    if (!image.wcs) throw rpc::CallError(rpc::code::method_failed, image.info.name + ": the header has no world coordinates.");
+    const auto points = points_of(std::move(values[1]));
+    const auto frame = frame_of(std::move(values[2]), image);
+    const auto channel = rpc::from_value<std::optional<double>>(std::move(values[3]), rpc::Path("channel")).value_or(image.plane.channel);
+    const auto& wcs = *image.wcs;
+    rpc::Array out;
+    out.reserve(points.size());
+    const auto add = [&](double a, double b) { out.push_back(rpc::Array{a, b}); };
+    if (to_world && wcs.celestial_plane()) {
+        std::vector<imaging::PixelPoint> pixels;
+        for (const auto& p : points) pixels.push_back({p[0], p[1]});
+        std::vector<imaging::SkyPoint> sky(points.size());
+        if (frame) wcs.pixels_to_sky(pixels, channel, *frame, sky);
+        else wcs.pixels_to_sky(pixels, channel, sky);
+        for (const auto& p : sky) add(p.lon, p.lat);
+    } else if (to_world) {
+        for (const auto& p : points) {
+            const auto world = wcs.plane_world({p[0], p[1]}, channel);
+            add(world[0], world[1]);
+        }
+    } else if (wcs.celestial_plane()) {
+        std::vector<imaging::SkyPoint> sky;
+        for (const auto& p : points) sky.push_back({p[0], p[1]});
+        std::vector<imaging::PixelPoint> pixels(points.size());
+        if (frame) wcs.sky_to_pixels(sky, channel, *frame, pixels);
+        else wcs.sky_to_pixels(sky, channel, pixels);
+        for (const auto& p : pixels) add(p.x, p.y);
+    } else {
+        for (const auto& p : points) {
+            const auto pixel = wcs.plane_pixel(p, channel);
+            add(pixel.x, pixel.y);
+        }
+    }
+    rpc::Map result{{"points", std::move(out)}};
+    const auto names = wcs.plane_names();
+    const auto units = wcs.plane_units();
+    result["frame"] = frame ? std::string(imaging::name_of(frame->frame)) : wcs.frame_text();
+    result["names"] = rpc::Array{names[0], names[1]};
+    result["units"] = rpc::Array{units[0], units[1]};
+    return result;
+}
+
+struct KindNames {
+    imaging::SpectralKind kind;
+    const char *name, *unit;
+};
+constexpr KindNames kinds[] = {
+    {imaging::SpectralKind::channel, "channel", ""},
+    {imaging::SpectralKind::frequency, "frequency", "Hz"},
+    {imaging::SpectralKind::wavelength, "wavelength", "m"},
+    {imaging::SpectralKind::air_wavelength, "air_wavelength", "m"},
+    {imaging::SpectralKind::velocity_radio, "velocity_radio", "m/s"},
+    {imaging::SpectralKind::velocity_optical, "velocity_optical", "m/s"},
+    {imaging::SpectralKind::velocity_relativistic, "velocity_relativistic", "m/s"},
+};
+
+/// Also "radio velocity" and "Velocity radio": as people write it.
+std::optional<imaging::SpectralKind> kind_named(std::string name) {
+    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return c == ' ' || c == '-' ? '_' : static_cast<char>(std::tolower(c)); });
+    if (const auto end = name.rfind("_velocity"); end != std::string::npos && end + 9 == name.size()) name.resize(end);
+    return imaging::spectral_kind_of(name);
+}
+
+rpc::Value spectral_axis(const OpenImage& image, std::vector<rpc::Value>&& values) {
+    const auto wish = rpc::from_value<std::optional<std::string>>(std::move(values[1]), rpc::Path("kind")).value_or("");
+    const auto rest = rpc::from_value<std::optional<double>>(std::move(values[2]), rpc::Path("rest_freq"));
+    const auto axis = image.wcs ? image.wcs->spectral_axis() : nullptr;
+    auto kind = wish.empty() ? std::optional(axis ? axis->kind() : imaging::SpectralKind::channel) : kind_named(wish);
+    if (!kind) throw rpc::BadArguments("kind: \"" + wish + "\" is none of channel, frequency, wavelength, air_wavelength, velocity_radio, "
+                                       "velocity_optical, velocity_relativistic");
+    rpc::Array out;
+    if (*kind == imaging::SpectralKind::channel) {
+        const auto n = axis ? axis->length() : image.shape().depth;
+        for (std::int64_t i = 0; i < n; ++i) out.push_back(static_cast<double>(i));
+    } else {
+        if (!axis) throw rpc::CallError(rpc::code::method_failed, image.info.name + ": the image has no spectral axis.");
+        for (const double v : axis->values(*kind, rest)) out.push_back(v);
+    }
+    const auto* names = std::find_if(std::begin(kinds), std::end(kinds), [&](const auto& k) { return k.kind == *kind; });
+    rpc::Map result{{"values", std::move(out)}, {"kind", names->name}, {"unit", names->unit}};
+    result["frame"] = axis ? axis->spectral_frame() : std::string();
+    const auto used = rest && *rest > 0 ? rest : axis ? axis->rest_frequency() : std::nullopt;
+    result["rest_freq"] = used ? rpc::Value(*used) : rpc::Value();
+    return result;
+}
+
+} // namespace
+
+void register_image_methods(HandlerContext& context) {
+    using rpc::Value;
+    on_image_method(context, "image.header", {"file_id"},
+                    [](const SessionPtr&, const OpenImagePtr& image, const rpc::CallPtr& call, std::vector<Value>&&) { call->answer(header_of(*image)); });
+    on_image_method(context, "image.read", {"file_id", {"x", Value()}, {"y", Value()}, {"channel", Value()}, {"stokes", Value()}}, read_image,
+                    rpc::AnswerOrder::when_done);
+    for (const bool to_world : {true, false})
+        on_image_method(context, to_world ? "image.to_world" : "image.to_pixel", {"file_id", "points", {"frame", Value()}, {"channel", Value()}},
+                        [to_world](const SessionPtr&, const OpenImagePtr& image, const rpc::CallPtr& call, std::vector<Value>&& values) {
+                            call->answer(converted(*image, std::move(values), to_world));
+                        });
+    on_image_method(context, "image.spectral_axis", {"file_id", {"kind", Value()}, {"rest_freq", Value()}},
+                    [](const SessionPtr&, const OpenImagePtr& image, const rpc::CallPtr& call, std::vector<Value>&& values) {
+                        call->answer(spectral_axis(*image, std::move(values)));
+                    });
+}
+
+} // namespace cubelink::server

@@ -1,0 +1,59 @@
+// Messages of the ICD that no handler has registered: they are answered, so that no client waits for ever.
+
+#include "server/handlers/context.hpp"
+
+#include "rpc/icd/messages.hpp"
+
+#include <set>
+
+namespace cubelink::server {
+
+namespace {
+
+/// Tells the server to stop, forget or slow down something that it has not begun: nothing is left to do.
+bool asks_for_nothing(const icd::Event& event, const google::protobuf::Message& message) {
+    static const std::set<std::string_view> harmless = {"REMOVE_REGION",    "STOP_ANIMATION", "ANIMATION_FLOW_CONTROL", "CLOSE_CATALOG_FILE",
+                                                        "STOP_MOMENT_CALC", "STOP_PV_CALC",   "STOP_FITTING",           "STOP_PV_PREVIEW",
+                                                        "CLOSE_PV_PREVIEW"};
+    if (harmless.contains(event.name)) return true;
+    if (const auto* contours = dynamic_cast<const icd::SetContourParameters*>(&message)) return contours->levels().empty();
+    return false;
+}
+
+/// The event's answer with success = false.
+std::shared_ptr<google::protobuf::Message> failure(const icd::Event& event, const std::string& text) {
+    std::shared_ptr<google::protobuf::Message> answer(event.reply->prototype->New());
+    const auto* message = answer->GetDescriptor()->FindFieldByName("message");
+    if (message) answer->GetReflection()->SetString(answer.get(), message, text);
+    return answer;
+}
+
+void answer(const HandlerContext& context, const icd::Event& event, const rpc::CallPtr& call) {
+    const auto session = session_of(context, *call);
+    std::shared_ptr<const google::protobuf::Message> request = icd::message_of(call->request().native);
+    if (!request) {
+        std::shared_ptr<google::protobuf::Message> made(event.prototype->New());
+        icd::message_from_call(call->request(), *made);
+        request = std::move(made);
+    }
+    const std::string text = std::string(event.name) + " is not implemented yet.";
+    if (event.reply) {
+        call->answer(std::make_shared<const icd::MessageBody>(failure(event, text)));
+    } else if (asks_for_nothing(event, *request)) {
+        acknowledge(call);
+    } else {
+        call->fail(rpc::code::method_failed, text);
+        session->report(Severity::warning, {"not implemented"}, text);
+    }
+}
+
+} // namespace
+
+void register_not_implemented(HandlerContext& context) {
+    for (const auto& event : icd::events()) {
+        if (event.direction != icd::Direction::to_server || context.methods.find(event.method)) continue;
+        context.methods.add_generic(event.method, [&context, &event](const rpc::CallPtr& call) { answer(context, event, call); });
+    }
+}
+
+} // namespace cubelink::server

@@ -1,0 +1,103 @@
+// The server's own methods about itself and its sessions: server.info, session.state, session.connections, session.close.
+
+#include "server/handlers/context.hpp"
+#include "server/handlers/image_read.hpp"
+
+#include "rpc/icd/icd_dialect.hpp"
+#include "rpc/icd/messages.hpp"
+#include "rpc/parameter.hpp"
+#include "server/session/tile_set.hpp"
+
+namespace cubelink::server {
+
+namespace {
+
+/// These take no arguments: what is given is a mistake.
+void require_no_arguments(const rpc::CallPtr& call) {
+    auto [args, kwargs] = call->take_arguments();
+    rpc::Parameters({}).bind(std::move(args), std::move(kwargs));
+}
+
+rpc::Value info(const HandlerContext& context) {
+    rpc::Array methods, topics;
+    for (auto& name : context.methods.names()) methods.push_back(std::move(name));
+    for (const auto& event : icd::events())
+        if (event.direction == icd::Direction::to_client) topics.push_back(event.method);
+    topics.push_back("session.changed");
+    return rpc::Map{
+        {"name", "Cubelink"},
+        {"version", std::string(program_version)},
+        {"icd_version", static_cast<std::int64_t>(icd::newest_version)},
+        {"methods", std::move(methods)},
+        {"topics", std::move(topics)},
+        {"limits", rpc::Map{{"tiles_per_request", static_cast<std::int64_t>(max_tiles_per_request)},
+                            {"block_bytes", max_block_bytes},
+                            {"outbox_bytes", static_cast<std::int64_t>(context.options.outbox_limit)},
+                            {"memory_bytes", static_cast<std::int64_t>(context.options.memory_limit)}}},
+    };
+}
+
+rpc::Value point_of(const CursorPosition& cursor) { return rpc::Map{{"x", cursor.x}, {"y", cursor.y}}; }
+
+/// What a newcomer needs to know.
+rpc::Value state(const Session& session) {
+    rpc::Array files;
+    for (const auto& [id, image] : session.images()) {
+        if (image->closed.cancelled()) continue;
+        files.push_back(rpc::Map{
+            {"file_id", id},
+            {"directory", image->directory},
+            {"file", image->file},
+            {"hdu", image->info.hdu},
+            {"channel", image->plane.channel},
+            {"stokes", image->plane.stokes},
+            {"cursor", image->cursor ? point_of(*image->cursor) : rpc::Value()},
+            {"open_file_ack", image->acknowledgement->value()},
+        });
+    }
+    rpc::Value cursor;
+    if (session.last_cursor_file)
+        if (const auto image = session.image(*session.last_cursor_file); image && image->cursor)
+            cursor = rpc::Map{{"file_id", image->file_id}, {"point", point_of(*image->cursor)}};
+    return rpc::Map{{"session_id", static_cast<std::int64_t>(session.id())},
+                    {"files", std::move(files)},
+                    {"regions", rpc::Array{}},
+                    {"cursor", std::move(cursor)},
+                    {"next_file_id", session.next_file_id()}};
+}
+
+rpc::Value connections(const Session& session, std::uint64_t caller) {
+    rpc::Array list;
+    for (const auto& connection : session.connections()) {
+        list.push_back(rpc::Map{{"client_id", connection->client_id()},
+                                {"dialect", connection->dialect_name()},
+                                {"address", connection->remote_address()},
+                                {"user", connection->identity().user},
+                                {"you", connection->id() == caller}});
+    }
+    return list;
+}
+
+} // namespace
+
+void register_session_methods(HandlerContext& context) {
+    context.methods.add_generic("server.info", [&context](const rpc::CallPtr& call) {
+        require_no_arguments(call);
+        call->answer(info(context));
+    });
+    on_session_method(context, "session.state", [](const SessionPtr& session, const rpc::CallPtr& call) {
+        require_no_arguments(call);
+        call->answer(state(*session));
+    });
+    on_session_method(context, "session.connections", [](const SessionPtr& session, const rpc::CallPtr& call) {
+        require_no_arguments(call);
+        call->answer(connections(*session, call->peer()->id()));
+    });
+    on_session_method(context, "session.close", [&context](const SessionPtr& session, const rpc::CallPtr& call) {
+        require_no_arguments(call);
+        acknowledge(call);
+        context.directory.close(session);
+    });
+}
+
+} // namespace cubelink::server

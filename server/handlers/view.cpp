@@ -1,0 +1,181 @@
+// What is shown: SET_IMAGE_CHANNELS, ADD_REQUIRED_TILES, REMOVE_REQUIRED_TILES, CHANNEL_MAP_FLOW_CONTROL.
+
+#include "server/handlers/context.hpp"
+
+#include "rpc/icd/messages.hpp"
+#include "server/session/cursor_data.hpp"
+#include "server/session/plane_data.hpp"
+#include "server/session/tile_set.hpp"
+
+namespace cubelink::server {
+
+namespace {
+
+/// Channels times tiles that one message of a channel map may ask for.
+constexpr std::size_t max_map_tiles = 16384;
+
+template <class Repeated>
+std::span<const std::int32_t> span_of(const Repeated& field) {
+    return {field.data(), static_cast<std::size_t>(field.size())};
+}
+
+TileRequest tiles_of(const CommandCall<icd::SetImageChannels>& c, const OpenImage& image) {
+    const auto& asked = c.request->required_tiles();
+    TileRequest tiles;
+    tiles.connection = c.connection();
+    tiles.tiles = checked_tiles(span_of(asked.tiles()), image.shape(), "required_tiles.tiles");
+    if (!tiles.tiles.empty()) tiles.format = TileFormat::checked(asked.compression_type(), asked.compression_quality());
+    return tiles;
+}
+
+std::string wrong_plane(const icd::SetImageChannels& request, const OpenImage& image) {
+    if (!image.has_channel(request.channel()))
+        return image.info.name + ": channel " + std::to_string(request.channel()) + " does not exist (the image has " +
+               std::to_string(image.shape().depth) + ").";
+    return image.info.name + ": stokes " + std::to_string(request.stokes()) + " does not exist (the image has " + std::to_string(image.shape().stokes) +
+           ").";
+}
+
+void show(const CommandCall<icd::SetImageChannels>& c, const OpenImagePtr& image, imaging::PlaneId plane) {
+    const bool stokes_changed = plane.stokes != image->plane.stokes;
+    image->plane = plane;
+    image->gates = std::make_shared<PlaneGates>();
+    // Tiles of a channel map belong to channels that are shown, whichever of them is the active one.
+    if (!c.request->channel_map_enabled()) ++image->generation;
+    if (stokes_changed) send_cursor_spectral(c.session, image, true);
+    send_plane_data(c.session, image, {});
+    c.session->changed({{"what", "channels"}, {"file_id", image->file_id}, {"channel", plane.channel}, {"stokes", plane.stokes}},
+                       "channels:" + std::to_string(image->file_id));
+}
+
+/// The channels of the range that exist.
+std::pair<std::int32_t, std::int32_t> checked_range(const icd::IntBounds& range, const OpenImage& image, const char* field) {
+    if (range.min() > range.max() || !image.has_channel(range.min()) || !image.has_channel(range.max()))
+        throw rpc::BadArguments(std::string(field) + ": " + std::to_string(range.min()) + " to " + std::to_string(range.max()) +
+                                " is no range of channels of this image (it has " + std::to_string(image.shape().depth) + ")");
+    return {range.min(), range.max()};
+}
+
+void set_channels(const CommandCall<icd::SetImageChannels>& c) {
+    const auto& request = *c.request;
+    const auto image = c.session->require_unchanged_image(request.file_id());
+    auto tiles = tiles_of(c, *image);
+    const imaging::PlaneId plane{request.channel(), request.stokes()};
+    const bool exists = image->has_channel(plane.channel) && image->has_stokes(plane.stokes);
+
+    std::pair<std::int32_t, std::int32_t> wanted{0, -1}, shown;
+    const bool map_tiles = request.channel_map_enabled() && request.has_channel_range();
+    if (map_tiles) {
+        wanted = checked_range(request.channel_range(), *image, "channel_range");
+        shown = request.has_current_range() ? checked_range(request.current_range(), *image, "current_range") : wanted;
+        if (tiles.tiles.size() * static_cast<std::size_t>(wanted.second - wanted.first + 1) > max_map_tiles)
+            throw rpc::BadArguments("channel_range: more than " + std::to_string(max_map_tiles) + " tiles at once");
+    }
+    if (exists) {
+        acknowledge(c.call);
+        if (!(plane == image->plane)) show(c, image, plane);
+    } else {
+        c.call->fail(rpc::code::method_failed, wrong_plane(request, *image));
+        c.session->report(Severity::error, {"channels"}, wrong_plane(request, *image));
+    }
+    if (!request.channel_map_enabled()) image->channel_maps.leave(c.connection());
+    if (map_tiles) {
+        image->channel_maps.set(c.connection(), shown.first, shown.second);
+        tiles.current_plane = false;
+        for (auto channel = wanted.first; channel <= wanted.second; ++channel) {
+            tiles.plane = {channel, image->plane.stokes};
+            send_tiles(c.session, image, tiles);
+        }
+        return;
+    }
+    tiles.plane = image->plane;
+    send_tiles(c.session, image, std::move(tiles));
+}
+
+/// Whether a newer change of channel makes the older one pointless: not if the older one's tiles would be missed.
+bool overtakes(const icd::SetImageChannels& newer, const icd::SetImageChannels& older) {
+    if (newer.channel_map_enabled() || older.channel_map_enabled()) return false;
+    return newer.channel() != older.channel() || newer.stokes() != older.stokes() || older.required_tiles().tiles().empty();
+}
+
+/// Tiles that a connection waits for, and that a later request for the same view took over from an earlier one.
+struct ViewRequest {
+    std::shared_ptr<const icd::AddRequiredTiles> message;
+    std::vector<std::int32_t> taken_over;
+    std::size_t size() const { return static_cast<std::size_t>(message->tiles_size()) + taken_over.size(); }
+};
+
+void add_tiles(const SessionPtr& session, const rpc::CallPtr& call, const ViewRequest& view) {
+    const auto& request = *view.message;
+    const auto image = session->require_unchanged_image(request.file_id());
+    TileRequest tiles;
+    tiles.connection = call->peer()->id();
+    tiles.plane = image->plane;
+    tiles.tiles = checked_tiles(span_of(request.tiles()), image->shape(), "tiles");
+    if (!view.taken_over.empty()) {
+        // One set for all of them. What was wrong with the earlier request is no matter of this call's.
+        std::vector<std::int32_t> all(request.tiles().begin(), request.tiles().end());
+        for (const auto code : view.taken_over) {
+            const auto tile = imaging::decode_tile_code(code);
+            if (tile && imaging::tile_geometry(*tile, image->shape().width, image->shape().height)) all.push_back(code);
+        }
+        tiles.tiles = checked_tiles(all, image->shape(), "tiles");
+    }
+    if (!tiles.tiles.empty()) tiles.format = TileFormat::checked(request.compression_type(), request.compression_quality());
+    acknowledge(call);
+    send_tiles(session, image, std::move(tiles));
+}
+
+void register_tiles(HandlerContext& context) {
+    icd::on<icd::AddRequiredTiles>(context.methods, [&context](const rpc::CallPtr& call, std::shared_ptr<const icd::AddRequiredTiles> request) {
+        const auto session = session_of(context, *call);
+        if (static_cast<std::size_t>(request->tiles_size()) > max_tiles_per_request)
+            throw rpc::BadArguments("tiles: " + std::to_string(request->tiles_size()) + " tiles at once, the limit is " +
+                                    std::to_string(max_tiles_per_request));
+        auto view = std::make_shared<ViewRequest>(ViewRequest{request, {}});
+        Command command;
+        command.call = call;
+        command.file_id = request->file_id();
+        command.key = "view:" + std::to_string(call->peer()->id()) + ":" + std::to_string(request->file_id());
+        command.payload = view;
+        command.overtakes = [view](const Command& waiting) {
+            const auto& older = *std::static_pointer_cast<const ViewRequest>(waiting.payload);
+            if (older.message->compression_type() != view->message->compression_type() ||
+                older.message->compression_quality() != view->message->compression_quality() || older.size() + view->size() > max_tiles_per_request)
+                return false;
+            // The client waits for those tiles too, and will not ask again.
+            view->taken_over.insert(view->taken_over.end(), older.taken_over.begin(), older.taken_over.end());
+            view->taken_over.insert(view->taken_over.end(), older.message->tiles().begin(), older.message->tiles().end());
+            return true;
+        };
+        command.run = [session, call, view] { add_tiles(session, call, *view); };
+        session->queue().push(std::move(command));
+    });
+    // Nothing is kept of what a client shows, so there is nothing to take away.
+    on_command<icd::RemoveRequiredTiles>(context, [](const CommandCall<icd::RemoveRequiredTiles>& c) {
+        c.session->require_image(c.request->file_id());
+        acknowledge(c.call);
+    });
+    // The page sends it after each set of tiles, in channel maps and outside of them; the outbox holds back by itself.
+    icd::on<icd::ChannelMapFlowControl>(context.methods, [&context](const rpc::CallPtr& call, const icd::ChannelMapFlowControl&) {
+        session_of(context, *call);
+        acknowledge(call);
+    });
+}
+
+} // namespace
+
+void register_view(HandlerContext& context) {
+    on_command<icd::SetImageChannels>(context, set_channels, [](Command& command, const CommandCall<icd::SetImageChannels>& c) {
+        command.file_id = c.request->file_id();
+        command.barrier = true;
+        command.key = "channels:" + std::to_string(c.connection()) + ":" + std::to_string(c.request->file_id());
+        command.payload = c.request;
+        command.overtakes = [request = c.request](const Command& older) {
+            return overtakes(*request, *std::static_pointer_cast<const icd::SetImageChannels>(older.payload));
+        };
+    });
+    register_tiles(context);
+}
+
+} // namespace cubelink::server

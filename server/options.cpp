@@ -1,0 +1,170 @@
+#include "server/options.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <filesystem>
+#include <limits>
+#include <stdexcept>
+#include <thread>
+
+namespace cubelink::server {
+
+namespace fs = std::filesystem;
+
+std::size_t parse_size(std::string_view text) {
+    double number = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    const auto complain = [&](const char* why) -> std::size_t { throw std::invalid_argument("\"" + std::string(text) + "\" " + why); };
+    if (error != std::errc{} || !(number >= 0)) return complain("is not a size such as 512M or 2G");
+    std::string unit;
+    for (const char* p = end; p != text.data() + text.size(); ++p)
+        if (*p != ' ') unit += static_cast<char>(std::toupper(static_cast<unsigned char>(*p)));
+    int shift = 0;
+    if (!unit.empty() && unit != "B") {
+        const auto letter = std::string_view("KMGT").find(unit[0]);
+        const std::string rest = unit.substr(1);
+        if (letter == std::string_view::npos || (rest != "" && rest != "B" && rest != "IB")) return complain("has an unknown unit: say K, M, G or T");
+        shift = 10 * (static_cast<int>(letter) + 1);
+    }
+    const double bytes = number * static_cast<double>(std::size_t{1} << shift);
+    if (bytes >= 9.0e18) return complain("is too large");
+    return static_cast<std::size_t>(bytes);
+}
+
+namespace {
+
+/// An option's text must be one line: a newline in a value would forge lines of the log.
+std::string one_line(std::string text) {
+    while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+    std::replace(text.begin(), text.end(), '\n', ' ');
+    return text;
+}
+
+[[noreturn]] void refuse(const std::string& option, const std::string& why) { throw CLI::ValidationError(option, why); }
+
+std::string existing_folder(const std::string& option, const std::string& path) {
+    std::error_code error;
+    const fs::path real = fs::canonical(path, error);
+    if (error) refuse(option, "\"" + path + "\": " + error.message());
+    if (!fs::is_directory(real)) refuse(option, "\"" + path + "\" is not a folder");
+    return real.string();
+}
+
+void existing_file(const std::string& option, const std::string& path) {
+    std::error_code error;
+    if (!fs::is_regular_file(path, error)) refuse(option, "\"" + path + "\" is not a file that can be read");
+}
+
+bool loopback(const std::string& host) { return host == "localhost" || host == "::1" || host == "[::1]" || host.rfind("127.", 0) == 0; }
+
+/// What single options can't know: how they go together.
+void check_together(Options& o) {
+    o.folder = existing_folder("FOLDER", o.folder);
+    for (auto& folder : o.allow_links_to) folder = existing_folder("--allow-links-to", folder);
+    if (o.scratch.empty()) o.scratch = fs::temp_directory_path().string();
+    o.scratch = existing_folder("--scratch", o.scratch);
+    if (!o.content.empty()) o.content = existing_folder("--content", o.content);
+    if (!o.carta_frontend.empty()) o.carta_frontend = existing_folder("--carta-frontend", o.carta_frontend);
+    if (!o.keys_file.empty()) existing_file("--keys", o.keys_file);
+    if (o.host.empty()) refuse("--host", "needs an address");
+    if (o.no_auth && !loopback(o.host)) refuse("--no-auth", "is for loopback addresses only, not for --host " + o.host);
+    if (o.no_auth && !o.keys_file.empty()) refuse("--no-auth", "and --keys exclude each other");
+    if (o.ssl_cert.empty() != o.ssl_key.empty()) refuse(o.ssl_cert.empty() ? "--ssl-cert" : "--ssl-key", "--ssl-cert and --ssl-key go together");
+    if (!o.ssl_cert.empty()) {
+        existing_file("--ssl-cert", o.ssl_cert);
+        existing_file("--ssl-key", o.ssl_key);
+    }
+    if (o.memory_limit < (std::size_t{16} << 20)) refuse("--memory-limit", "must be at least 16M");
+    if (o.outbox_limit < (std::size_t{1} << 20)) refuse("--outbox-limit", "must be at least 1M");
+    if (o.max_connections == 0) refuse("--max-connections", "must be at least 1");
+    while (!o.base_path.empty() && o.base_path.back() == '/') o.base_path.pop_back();
+    if (!o.base_path.empty() && o.base_path[0] != '/') o.base_path.insert(0, "/");
+    if (o.base_path.find_first_of("?#\\ ") != std::string::npos) refuse("--base-path", "\"" + o.base_path + "\" is not a path");
+}
+
+} // namespace
+
+ParsedOptions parse_options(const std::vector<std::string>& arguments) {
+    Options o;
+    o.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+    std::string memory = "2G", outbox = "64M";
+
+    CLI::App app("Cubelink: opens astronomical images and spectral cubes and shows them to clients that are far from the data.", "cubelink");
+    app.set_version_flag("--version", "cubelink " + std::string(program_version));
+    app.set_config("--config", "", "the same options from a TOML or INI file")->type_name("FILE");
+    app.allow_config_extras(CLI::config_extras_mode::error);
+
+    app.add_option("FOLDER", o.folder, "serve the images below FOLDER (default: the current folder)")->type_name("");
+    app.add_option("--host", o.host, "address to listen on")->capture_default_str()->type_name("ADDR");
+    app.add_option("--port", o.port, "port; 0 takes a free one")->capture_default_str()->type_name("N");
+    app.add_option("-a,--authKey", o.auth_key, "the secret that clients must bring (default: a random one, printed with the address)")
+        ->type_name("SECRET")
+        ->envname("CUBELINK_AUTHKEY");
+    app.add_flag("--no-auth", o.no_auth, "ask for no secret; on a loopback address only");
+    app.add_option("--keys", o.keys_file, "JSON list of {key, user, permissions}")->type_name("FILE");
+    // One value an option: CLI11 would otherwise take the words after it, FOLDER among them.
+    const auto repeatable = [&](const char* name, std::vector<std::string>& to, const char* help, const char* type) {
+        app.add_option(name, to, help)->type_name(type)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
+    };
+    repeatable("--allow-origin", o.allow_origins, "an Origin that browsers may come from", "ORIGIN");
+    repeatable("--allow-host", o.allow_hosts, "a Host that clients may ask for", "NAME");
+    repeatable("--trusted-proxy", o.trusted_proxies, "an address whose X-Forwarded-* headers count", "ADDR");
+    app.add_option("--base-path", o.base_path, "everything below this path, behind a proxy")->type_name("PATH");
+    app.add_option("--content", o.content, "static pages served at / (default: the built viewer)")->type_name("DIR");
+    app.add_option("--carta-frontend", o.carta_frontend, "a build of CARTA's own page, served at /carta/")->type_name("DIR");
+    const auto seconds = CLI::Range(0, std::numeric_limits<int>::max() / 1000);
+    app.add_option("--timeout", o.timeout_seconds, "stop after so long without a connection; 0 never")->check(seconds)->capture_default_str()->type_name("SECONDS");
+    app.add_option("--session-grace", o.session_grace_seconds, "how long a session outlives its last connection")
+        ->check(seconds)
+        ->capture_default_str()
+        ->type_name("SECONDS");
+    app.add_option("--idle-timeout", o.idle_timeout_seconds, "drop a connection that has sent nothing for so long; 0 never")
+        ->check(seconds)
+        ->capture_default_str()
+        ->type_name("SECONDS");
+    app.add_option("--max-connections", o.max_connections, "of every kind")->capture_default_str()->type_name("N");
+    app.add_option("--max-connections-per-address", o.max_connections_per_address, "0: no limit")->capture_default_str()->type_name("N");
+    app.add_option("--threads", o.threads, "threads for computation")->check(CLI::Range(1, 1024))->capture_default_str()->type_name("N");
+    app.add_option("--memory-limit", memory, "budget of all caches together")->capture_default_str()->type_name("SIZE");
+    app.add_option("--outbox-limit", outbox, "bytes that may wait for one client")->capture_default_str()->type_name("SIZE");
+    app.add_option("--store", o.store_file, "SQLite file for preferences, layouts, sessions (default: under the user's data folder)")->type_name("FILE");
+    app.add_option("--ssl-cert", o.ssl_cert, "serve https and wss with this certificate")->type_name("FILE");
+    app.add_option("--ssl-key", o.ssl_key, "and its key")->type_name("FILE");
+    repeatable("--allow-links-to", o.allow_links_to, "symbolic links may also lead here", "DIR");
+    app.add_option("--scratch", o.scratch, "where compressed images are inflated (default: the system's temporary folder)")->type_name("DIR");
+    app.add_flag("--read-only", o.read_only, "no message that writes a file");
+    app.add_flag("--scripting", o.scripting, "accept scripting requests over HTTP");
+    app.add_flag("--allow-exit", o.allow_exit, "let clients stop the server by application.exit");
+    app.add_option("--log-level", o.log_level, "trace, debug, info, warning, error, critical or off")
+        ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "critical", "off"}))
+        ->capture_default_str()
+        ->type_name("LEVEL");
+
+    try {
+        app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
+        const auto size = [](const char* option, const std::string& text) {
+            try {
+                return parse_size(text);
+            } catch (const std::invalid_argument& e) {
+                refuse(option, e.what());
+            }
+        };
+        o.memory_limit = size("--memory-limit", memory);
+        o.outbox_limit = size("--outbox-limit", outbox);
+        check_together(o);
+    } catch (const CLI::CallForHelp&) {
+        return {{}, app.help(), 0};
+    } catch (const CLI::CallForVersion& e) {
+        return {{}, std::string(e.what()) + "\n", 0};
+    } catch (const CLI::Error& e) {
+        return {{}, "cubelink: " + one_line(e.what()), 2};
+    } catch (const std::exception& e) {
+        return {{}, "cubelink: " + one_line(e.what()), 2};
+    }
+    return {std::move(o), {}, 0};
+}
+
+} // namespace cubelink::server

@@ -1,0 +1,54 @@
+#pragma once
+/// The command line of cubelink: what may be said on it, in a file given by --config, and in the environment.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cubelink::server {
+
+struct Options {
+    std::string folder = "."; // an absolute path without links once parsed
+    std::string host = "127.0.0.1";
+    std::uint16_t port = 1234; // 0: a free one
+    std::string auth_key;      // empty: a random one is made
+    bool no_auth = false;
+    std::string keys_file;
+    std::vector<std::string> allow_origins, allow_hosts, trusted_proxies;
+    std::string base_path; // "" or "/below/this", never with a slash at the end
+    std::string content;   // "": the built viewer, where it is found
+    std::string carta_frontend;
+    int timeout_seconds = 0;
+    int session_grace_seconds = 600;
+    int idle_timeout_seconds = 0;
+    std::size_t max_connections = 1000, max_connections_per_address = 0;
+    int threads = 1;
+    std::size_t memory_limit = std::size_t{2} << 30;
+    std::size_t outbox_limit = std::size_t{64} << 20;
+    std::string store_file; // "": under the user's data folder
+    std::string ssl_cert, ssl_key;
+    std::vector<std::string> allow_links_to;
+    std::string scratch;
+    bool read_only = false, scripting = false, allow_exit = false;
+    std::string log_level = "info";
+};
+
+/// What a command line comes to: options to run with, or text to print and the status to exit with.
+struct ParsedOptions {
+    std::optional<Options> options;
+    std::string text;    // --help and --version: for standard output; an error: one line for standard error
+    int exit_status = 0; // 2 for an error
+};
+
+/// Reads arguments (without the program's name), the --config file and CUBELINK_AUTHKEY, and checks that they make sense together.
+ParsedOptions parse_options(const std::vector<std::string>& arguments);
+
+/// "2G", "512M", "64 MiB", "1000" in bytes (powers of 1024). Throws std::invalid_argument.
+std::size_t parse_size(std::string_view text);
+
+inline constexpr std::string_view program_version = "0.1.0";
+
+} // namespace cubelink::server

@@ -1,0 +1,153 @@
+#pragma once
+/// An image that is open in a session: its pixels and facts, and what clients want of it.
+///
+/// The facts never change and may be used from any thread. The state below them belongs to the session's command queue: only commands
+/// read and change it; jobs get copies of what they need.
+
+#include "imaging/fits/open_fits.hpp"
+#include "imaging/polarisation.hpp"
+#include "rpc/message.hpp"
+#include "server/session/plane_gate.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace cubelink::server {
+
+/// ICD SpatialConfig.
+struct SpatialRequirement {
+    std::string coordinate;
+    std::int32_t start = 0, end = 0, mip = 0;
+};
+/// ICD SpectralConfig; of a cursor only the first statistic is echoed.
+struct SpectralRequirement {
+    std::string coordinate;
+    std::vector<int> stats_types;
+};
+/// ICD HistogramConfig.
+struct HistogramRequirement {
+    std::string coordinate;
+    std::int32_t channel = -1;
+    bool fixed_num_bins = false;
+    std::int32_t num_bins = -1;
+    bool fixed_bounds = false;
+    double min = 0, max = 0;
+};
+/// ICD StatsConfig.
+struct StatsRequirement {
+    std::string coordinate;
+    std::vector<int> stats_types;
+};
+
+struct CursorPosition {
+    float x = 0, y = 0; // pixels, as the client said
+    friend bool operator==(const CursorPosition&, const CursorPosition&) = default;
+};
+
+/// The channels that each connection shows side by side (ICD: channel map): tiles of others need not be begun. Thread-safe.
+class ChannelMapRanges {
+public:
+    void set(std::uint64_t connection, std::int32_t from, std::int32_t to) {
+        const std::lock_guard lock(mutex_);
+        ranges_[connection] = {from, to};
+    }
+    void leave(std::uint64_t connection) {
+        const std::lock_guard lock(mutex_);
+        ranges_.erase(connection);
+    }
+    bool shows(std::uint64_t connection, std::int32_t channel) const {
+        const std::lock_guard lock(mutex_);
+        const auto it = ranges_.find(connection);
+        return it != ranges_.end() && channel >= it->second.first && channel <= it->second.second;
+    }
+
+private:
+    mutable std::mutex mutex_;
+    std::map<std::uint64_t, std::pair<std::int32_t, std::int32_t>> ranges_; // inclusive
+};
+
+/// Spectra follow the spatial profiles of the same cursor; those of an earlier one must not, however late its job is. Thread-safe.
+class CursorTurn {
+public:
+    /// A newer cursor, or other requirements. True if the spectra of the last turn have not been asked for yet.
+    bool next() {
+        const std::lock_guard lock(mutex_);
+        ++turn_;
+        return std::exchange(pending_, true);
+    }
+    std::uint64_t current() const {
+        const std::lock_guard lock(mutex_);
+        return turn_;
+    }
+    /// Calls `post` unless a newer turn has come.
+    template <class Post> void if_current(std::uint64_t turn, Post&& post) {
+        const std::lock_guard lock(mutex_);
+        if (turn != turn_) return;
+        pending_ = false;
+        post();
+    }
+
+private:
+    mutable std::mutex mutex_;
+    std::uint64_t turn_ = 0;
+    bool pending_ = false;
+};
+
+struct OpenImage {
+    // Facts.
+    std::int32_t file_id = 0;
+    std::uint64_t number = 0; // of this opening, unique in the process: the group of its jobs
+    std::string directory, file;
+    std::int32_t hdu = 0;
+    std::string cards; // the header as it stands in the file: 80 bytes each, without END
+    imaging::ImageInfo info;
+    std::shared_ptr<const imaging::Wcs> wcs; // may be null
+    std::shared_ptr<const imaging::PolarisationSource> source;
+    rpc::BodyPtr acknowledgement; // the OPEN_FILE_ACK, for those who come later
+    imaging::CancelToken closed;
+    mutable std::atomic<bool> changed_reported{false}; // the user has been told that the file was written again
+    std::shared_ptr<std::atomic<int>> cube_histograms = std::make_shared<std::atomic<int>>(0); // being computed
+    std::atomic<std::uint64_t> generation{1};          // counts what makes earlier tiles stale: changes of the plane that is shown
+
+    ChannelMapRanges channel_maps;
+
+    // State.
+    imaging::PlaneId plane;
+    std::shared_ptr<PlaneGates> gates = std::make_shared<PlaneGates>(); // what tiles of this plane wait for
+    std::optional<CursorPosition> cursor;
+    CursorTurn cursor_turn;
+    std::vector<SpatialRequirement> cursor_spatial;
+    std::vector<SpectralRequirement> cursor_spectral;
+    std::vector<HistogramRequirement> histograms; // of the image; beyond the one that always comes
+    std::vector<StatsRequirement> statistics;     // of the image
+
+    const imaging::ImageShape& shape() const { return source->shape(); }
+    /// An index on the stokes axis, or a computed polarisation that this image allows.
+    bool has_stokes(std::int32_t stokes) const;
+    bool has_channel(std::int32_t channel) const { return channel >= 0 && channel < shape().depth; }
+};
+using OpenImagePtr = std::shared_ptr<OpenImage>;
+
+/// "z", "Qx", "Ptotalz", "I": which axis (0: none named) and which stokes is meant.
+struct Coordinate {
+    char axis = 0;
+    std::optional<std::int32_t> stokes; // nothing: the current one
+};
+/// Nothing if the image has no such stokes, or the text is no coordinate.
+std::optional<Coordinate> parse_coordinate(std::string_view text, const OpenImage& image);
+
+/// The pixel under a position (half away from zero), if that lies in the image.
+struct PixelIndex {
+    std::int64_t x = 0, y = 0;
+};
+std::optional<PixelIndex> pixel_at(const CursorPosition& position, const imaging::ImageShape& shape);
+
+} // namespace cubelink::server

@@ -1,0 +1,183 @@
+#include "server/session/session.hpp"
+
+#include "imaging/budget_cache.hpp"
+#include "rpc/error.hpp"
+#include "rpc/icd/messages.hpp"
+#include "rpc/icd/register.hpp"
+
+#include <utility>
+
+namespace cubelink::server {
+
+std::uint64_t next_number() {
+    // Small numbers are groups of the wslink server's own (WslinkServer::everyone).
+    static std::atomic<std::uint64_t> next{1000};
+    return next.fetch_add(1);
+}
+
+Session::Session(SessionServices services, std::uint32_t id, std::string user)
+    : services_(services), id_(id), user_(std::move(user)), number_(next_number()),
+      queue_(std::make_shared<CommandQueue>(services.scheduler, number_)) {}
+
+void Session::publish(const rpc::PublicationPtr& publication, const pubsub::Delivery& delivery, std::uint64_t view_of) {
+    if (!closed()) services_.hub.publish(number_, publication, delivery, view_of);
+}
+
+void Session::publish(std::shared_ptr<const google::protobuf::Message> message, const pubsub::Delivery& delivery, std::uint64_t view_of) {
+    publish(icd::make_publication(std::move(message)), delivery, view_of);
+}
+
+bool Session::anyone_listens(std::string_view topic, std::uint64_t view_of) const {
+    return !closed() && services_.hub.anyone_listens(number_, topic, view_of);
+}
+
+void Session::report(Severity severity, const std::vector<std::string>& tags, const std::string& message) {
+    auto data = std::make_shared<icd::ErrorData>();
+    data->set_severity(static_cast<icd::ErrorSeverity>(severity));
+    for (const auto& tag : tags) data->add_tags(tag);
+    data->set_message(message);
+    pubsub::Delivery delivery;
+    if (severity < Severity::warning) delivery.delivery_class = pubsub::DeliveryClass::droppable;
+    publish(std::move(data), delivery);
+}
+
+void Session::report_failure(const OpenImage& image, const std::exception& error, const std::string& tag) {
+    if (image.closed.cancelled()) return;
+    if (dynamic_cast<const imaging::ImageChanged*>(&error)) {
+        if (!image.changed_reported.exchange(true))
+            report(Severity::warning, {tag, "file changed"},
+                   image.info.name + ": the file was written again since it was opened (" + error.what() + "); open it again.");
+        return;
+    }
+    report(Severity::error, {tag}, image.info.name + ": " + error.what());
+}
+
+void Session::changed(rpc::Map what, const std::string& replaceable_key) {
+    static const std::string topic = "session.changed";
+    if (!anyone_listens(topic)) return;
+    pubsub::Delivery delivery;
+    if (!replaceable_key.empty()) {
+        delivery.delivery_class = pubsub::DeliveryClass::replaceable;
+        delivery.key = topic + ":" + replaceable_key;
+    }
+    publish(std::make_shared<rpc::Publication>(topic, rpc::body(std::move(what))), delivery);
+}
+
+imaging::CancelToken Session::listing_token() {
+    const std::lock_guard lock(mutex_);
+    return listing_;
+}
+
+void Session::stop_listings() {
+    const std::lock_guard lock(mutex_);
+    listing_.cancel();
+    listing_ = imaging::CancelToken();
+}
+
+imaging::CancelToken Session::begin_opening(std::int32_t file_id) {
+    const std::lock_guard lock(mutex_);
+    opening_.emplace(file_id, imaging::CancelToken());
+    if (closed()) opening_->second.cancel();
+    return opening_->second;
+}
+
+void Session::end_opening() {
+    const std::lock_guard lock(mutex_);
+    opening_.reset();
+}
+
+void Session::close_now(std::int32_t file_id) {
+    if (file_id == -1) queue_->drop_all_files();
+    else queue_->drop_file(file_id);
+    std::vector<std::uint64_t> numbers;
+    {
+        const std::lock_guard lock(mutex_);
+        for (const auto& [id, running] : running_images_) {
+            if (file_id != -1 && id != file_id) continue;
+            running.second.cancel();
+            numbers.push_back(running.first);
+        }
+        if (opening_ && (file_id == -1 || opening_->first == file_id)) opening_->second.cancel();
+    }
+    for (const auto number : numbers) services_.scheduler.cancel_group(number_, number);
+}
+
+void Session::attach(const std::shared_ptr<Connection>& connection) {
+    services_.hub.attach(number_, connection->receiver());
+    const std::lock_guard lock(mutex_);
+    connections_[connection->id()] = connection;
+}
+
+void Session::detach(std::uint64_t connection_id) {
+    const std::lock_guard lock(mutex_);
+    connections_.erase(connection_id);
+}
+
+std::vector<std::shared_ptr<Connection>> Session::connections() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<std::shared_ptr<Connection>> list;
+    for (const auto& [id, connection] : connections_) list.push_back(connection);
+    return list;
+}
+
+void Session::close() {
+    if (closed_.exchange(true)) return;
+    queue_->close();
+    close_now(-1);
+    stop_listings();
+    services_.scheduler.cancel_owner(number_);
+}
+
+OpenImagePtr Session::image(std::int32_t file_id) const {
+    const auto it = images_.find(file_id);
+    return it == images_.end() || it->second->closed.cancelled() ? nullptr : it->second;
+}
+
+OpenImagePtr Session::require_image(std::int32_t file_id) {
+    if (auto found = image(file_id)) return found;
+    const std::string message = "No file with id " + std::to_string(file_id) + " is open.";
+    report(Severity::debug, {"file_id"}, message);
+    throw rpc::CallError(rpc::code::method_failed, message);
+}
+
+OpenImagePtr Session::require_unchanged_image(std::int32_t file_id) {
+    auto found = require_image(file_id);
+    try {
+        found->source->check_unchanged();
+    } catch (const imaging::ImageError& e) {
+        report_failure(*found, e, "file");
+        throw rpc::CallError(rpc::code::method_failed, found->info.name + ": " + e.what() + " Open it again.");
+    }
+    return found;
+}
+
+void Session::let_go(const OpenImage& image) {
+    image.closed.cancel();
+    services_.scheduler.cancel_group(number_, image.number);
+}
+
+void Session::put_image(OpenImagePtr image) {
+    const auto id = image->file_id;
+    if (const auto old = images_.find(id); old != images_.end()) let_go(*old->second);
+    {
+        const std::lock_guard lock(mutex_);
+        running_images_.insert_or_assign(id, std::pair(image->number, image->closed));
+    }
+    images_[id] = std::move(image);
+    if (id >= next_file_id_ && id < INT32_MAX) next_file_id_ = id + 1;
+}
+
+void Session::remove_image(std::int32_t file_id) {
+    const auto it = images_.find(file_id);
+    if (it == images_.end()) return;
+    let_go(*it->second);
+    {
+        const std::lock_guard lock(mutex_);
+        const auto running = running_images_.find(file_id);
+        if (running != running_images_.end() && running->second.first == it->second->number) running_images_.erase(running);
+    }
+    images_.erase(it);
+    if (last_cursor_file == file_id) last_cursor_file.reset();
+}
+
+} // namespace cubelink::server

@@ -1,0 +1,125 @@
+#pragma once
+/// What a user has open: images and what is wanted of them, and who is connected to it.
+///
+/// Connections share a session: whoever speaks changes it for all. Its state is touched by commands of its queue only (one at a time); what
+/// other threads may call says so.
+
+#include "pubsub/delivery.hpp"
+#include "pubsub/hub.hpp"
+#include "rpc/message.hpp"
+#include "server/connection.hpp"
+#include "server/session/command_queue.hpp"
+#include "server/session/open_image.hpp"
+#include "server/session/scheduler.hpp"
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace google::protobuf {
+class Message;
+}
+
+namespace cubelink::imaging {
+class BudgetCache;
+}
+
+namespace cubelink::server {
+
+/// ICD ErrorSeverity.
+enum class Severity { debug = 0, info = 1, warning = 2, error = 3, critical = 4 };
+
+/// What sessions share.
+struct SessionServices {
+    pubsub::Hub& hub;
+    Scheduler& scheduler;
+    imaging::BudgetCache& cache;
+};
+
+class Session : public std::enable_shared_from_this<Session> {
+public:
+    Session(SessionServices services, std::uint32_t id, std::string user);
+
+    // Thread-safe.
+    std::uint32_t id() const { return id_; }
+    const std::string& user() const { return user_; }
+    /// Its number in the hub and the scheduler, never used again (ids may come back).
+    std::uint64_t number() const { return number_; }
+    CommandQueue& queue() { return *queue_; }
+    Scheduler& scheduler() { return services_.scheduler; }
+    imaging::BudgetCache& cache() { return services_.cache; }
+    bool closed() const { return closed_.load(); }
+
+    /// Sends to the session's connections, or to the one whose view it is of. Nothing is sent once the session is closed.
+    void publish(const rpc::PublicationPtr& publication, const pubsub::Delivery& delivery = {}, std::uint64_t view_of = 0);
+    void publish(std::shared_ptr<const google::protobuf::Message> message, const pubsub::Delivery& delivery = {}, std::uint64_t view_of = 0);
+    bool anyone_listens(std::string_view topic, std::uint64_t view_of = 0) const;
+    /// ERROR_DATA to all connections.
+    void report(Severity severity, const std::vector<std::string>& tags, const std::string& message);
+    /// ERROR_DATA for what went wrong while computing for an image; a file that was written again is told once, as a warning.
+    void report_failure(const OpenImage& image, const std::exception& error, const std::string& tag);
+    /// The topic session.changed.
+    void changed(rpc::Map what, const std::string& replaceable_key = {});
+
+    std::int32_t next_sync_id() { return static_cast<std::int32_t>(sync_id_.fetch_add(1) & 0x7FFFFFFF); }
+
+    /// Listings and whatever else runs until STOP_FILE_LIST.
+    imaging::CancelToken listing_token();
+    void stop_listings();
+    /// The file that is being opened (one at a time, by the queue); close_now() cancels it.
+    imaging::CancelToken begin_opening(std::int32_t file_id);
+    void end_opening();
+    /// What CLOSE_FILE does at its arrival, before its turn in the queue: drops waiting commands and running work. -1: all files.
+    void close_now(std::int32_t file_id);
+
+    // For the directory, thread-safe.
+    void attach(const std::shared_ptr<Connection>& connection);
+    void detach(std::uint64_t connection_id);
+    std::vector<std::shared_ptr<Connection>> connections() const;
+    /// Ends everything: no command and no job of it runs on.
+    void close();
+
+    // For commands.
+    /// nullptr if there is none.
+    OpenImagePtr image(std::int32_t file_id) const;
+    /// Throws CallError and reports it as ERROR_DATA (DEBUG) if there is none.
+    OpenImagePtr require_image(std::int32_t file_id);
+    /// require_image(), and looks whether the file is still the one that was opened.
+    OpenImagePtr require_unchanged_image(std::int32_t file_id);
+    const std::map<std::int32_t, OpenImagePtr>& images() const { return images_; }
+    void put_image(OpenImagePtr image); // an earlier one of that id is closed
+    void remove_image(std::int32_t file_id);
+    std::int32_t next_file_id() const { return next_file_id_; }
+    std::optional<std::int32_t> last_cursor_file;
+
+private:
+    void let_go(const OpenImage& image);
+
+    SessionServices services_;
+    const std::uint32_t id_;
+    const std::string user_;
+    const std::uint64_t number_;
+    const std::shared_ptr<CommandQueue> queue_;
+    std::atomic<bool> closed_{false};
+    std::atomic<std::uint32_t> sync_id_{1};
+
+    std::map<std::int32_t, OpenImagePtr> images_;
+    std::int32_t next_file_id_ = 0;
+
+    mutable std::mutex mutex_; // of what follows
+    std::map<std::uint64_t, std::shared_ptr<Connection>> connections_;
+    std::map<std::int32_t, std::pair<std::uint64_t, imaging::CancelToken>> running_images_; // number and token of what is open
+    std::optional<std::pair<std::int32_t, imaging::CancelToken>> opening_;
+    imaging::CancelToken listing_;
+};
+using SessionPtr = std::shared_ptr<Session>;
+
+/// Unique in the process, never 0.
+std::uint64_t next_number();
+
+} // namespace cubelink::server

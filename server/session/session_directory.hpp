@@ -1,0 +1,62 @@
+#pragma once
+/// All sessions: by id, and by the connection that is attached to one. Thread-safe.
+
+#include "server/connection.hpp"
+#include "server/session/session.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace cubelink::server {
+
+class SessionDirectory {
+public:
+    /// Calls `work` after so many milliseconds, on any one thread.
+    using Later = std::function<void(std::uint64_t milliseconds, std::function<void()> work)>;
+
+    SessionDirectory(SessionServices services, int grace_seconds, Later later);
+    ~SessionDirectory();
+
+    /// What REGISTER_VIEWER asked for, and what it came to.
+    struct Registered {
+        SessionPtr session;
+        bool resumed = false;
+        std::string message; // says why it is not the one that was asked for
+    };
+    /// Attaches the connection to the session `id` (0: a new one) and detaches it from its earlier one. `may_rebuild`: the client can rebuild
+    /// what it had open, so an unknown id is adopted.
+    Registered register_viewer(const std::shared_ptr<Connection>& connection, std::uint32_t id, bool may_rebuild);
+
+    /// nullptr if the connection has registered no viewer, or its session was closed.
+    SessionPtr session_of(std::uint64_t connection_id) const;
+    SessionPtr find(std::uint32_t id) const;
+    std::vector<SessionPtr> all() const;
+
+    void connection_ended(const std::shared_ptr<Connection>& connection, Ending ending);
+    /// Ends a session; its connections stay, and have to register again.
+    void close(const SessionPtr& session);
+    void close_all();
+
+private:
+    SessionPtr make(std::uint32_t id, const std::string& user);
+    std::uint32_t free_id() const;
+    void left(const SessionPtr& session, std::uint64_t connection_id, Ending ending);
+
+    SessionServices services_;
+    const int grace_seconds_;
+    const Later later_;
+    mutable std::mutex mutex_;
+    std::map<std::uint32_t, SessionPtr> sessions_;
+    std::map<std::uint64_t, SessionPtr> by_connection_;
+    std::map<std::uint64_t, std::uint64_t> departures_; // session number → counts how often it was left alone, to know its newest grace period
+    // Outlives the directory, so that a timer that fires too late does nothing.
+    std::shared_ptr<std::mutex> alive_mutex_ = std::make_shared<std::mutex>();
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+} // namespace cubelink::server
