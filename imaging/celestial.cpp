@@ -27,12 +27,6 @@ Vector operator*(const Matrix& matrix, const Vector& vector) {
     return result;
 }
 
-Matrix operator*(const Matrix& a, const Matrix& b) {
-    Matrix result{};
-    eraRxr(const_cast<double(*)[3]>(a.m), const_cast<double(*)[3]>(b.m), result.m);
-    return result;
-}
-
 Matrix transposed(const Matrix& matrix) {
     Matrix result{};
     eraTr(const_cast<double(*)[3]>(matrix.m), result.m);
