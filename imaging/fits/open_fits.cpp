@@ -93,6 +93,7 @@ FitsImage open_fits(const std::string& path, const std::string& wish, const Open
     }
     check_size(hdu, data->size(), name);
     FitsImage image;
+    image.cards = hdu.header.records();
     image.info = info_of(hdu, list, axes, *file, name, options, image.wcs);
     Layout layout = layout_of(hdu, axes);
     if (hdu.compressed) image.source = std::make_shared<const TiledImage>(data, file, hdu, std::move(layout));

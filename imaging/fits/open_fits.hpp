@@ -27,6 +27,7 @@ struct FitsImage {
     std::shared_ptr<const ImageSource> source;
     ImageInfo info;
     std::shared_ptr<const Wcs> wcs; // nullptr if the header has no usable world coordinates
+    std::string cards;              // the header as it stands: 80 bytes each, without END
 };
 
 /// `hdu`: number as text ("0" is the primary one), an EXTNAME, or "" for the first HDU that has an image.
