@@ -55,7 +55,7 @@ void combine(Polarisation type, const std::array<std::int32_t, 4>& index, std::s
 /// The same for a rectangle, some rows at a time (`at_once` pixels), so that the inputs take little memory.
 template <class T, class Read>
 void combine_rows(Polarisation type, const std::array<std::int32_t, 4>& index, const Rect& rect, std::span<T> out,
-                  const CancelToken& cancel, const Read& read) {
+                  const CancelToken& cancel, std::int64_t at_once, const Read& read) {
     if (rect.width() <= 0 || rect.height() <= 0 || out.size() != std::size_t(rect.size())) {
         // The base says what is wrong with it.
         read(rect, index[1], out);
