@@ -165,28 +165,27 @@ double julian(double besselian) {
     return eraEpj(jd0, jd1);
 }
 
-Vector to_icrs(const Vector& p, const SkySystem& from) {
+/// FK4 of any equinox to B1950 without E-terms, and back.
+Vector b1950_of_fk4(const Vector& p, double equinox) { return besselian_precession(equinox, 1950) * without_e_terms(p, equinox); }
+Vector fk4_of_b1950(const Vector& p, double equinox) { return with_e_terms(besselian_precession(1950, equinox) * p, equinox); }
+
+/// `epoch`: Julian; when FK4 positions were observed, for the drift of their frame.
+Vector to_icrs(const Vector& p, const SkySystem& from, double epoch) {
     switch (from.frame) {
     case SkyFrame::fk5: return transposed(fk5_of_icrs()) * (transposed(fk5_precession(from.equinox)) * p);
     case SkyFrame::galactic: return transposed(fk5_of_icrs()) * (transposed(galactic_of_fk5()) * p);
     case SkyFrame::ecliptic: return transposed(ecliptic_of_icrs(from.equinox)) * p;
-    case SkyFrame::fk4: {
-        const Vector inertial = besselian_precession(from.equinox, 1950) * without_e_terms(p, from.equinox);
-        return transposed(fk5_of_icrs()) * unit(j2000_of_b1950(julian(from.equinox)) * inertial);
-    }
+    case SkyFrame::fk4: return transposed(fk5_of_icrs()) * unit(j2000_of_b1950(epoch) * b1950_of_fk4(p, from.equinox));
     default: return p;
     }
 }
 
-Vector from_icrs(const Vector& p, const SkySystem& to) {
+Vector from_icrs(const Vector& p, const SkySystem& to, double epoch) {
     switch (to.frame) {
     case SkyFrame::fk5: return fk5_precession(to.equinox) * (fk5_of_icrs() * p);
     case SkyFrame::galactic: return galactic_of_fk5() * (fk5_of_icrs() * p);
     case SkyFrame::ecliptic: return ecliptic_of_icrs(to.equinox) * p;
-    case SkyFrame::fk4: {
-        const Vector inertial = unit(transposed(j2000_of_b1950(julian(to.equinox))) * (fk5_of_icrs() * p));
-        return with_e_terms(besselian_precession(1950, to.equinox) * inertial, to.equinox);
-    }
+    case SkyFrame::fk4: return fk4_of_b1950(unit(transposed(j2000_of_b1950(epoch)) * (fk5_of_icrs() * p)), to.equinox);
     default: return p;
     }
 }
@@ -234,7 +233,13 @@ SkyPoint convert(SkyPoint point, const SkySystem& from, const SkySystem& to) {
     if (!std::isfinite(point.lon) || !std::isfinite(point.lat)) return {nothing, nothing};
     if (from == to) return point;
     if (from.frame == SkyFrame::unknown || to.frame == SkyFrame::unknown) return {nothing, nothing};
-    return point_of(from_icrs(to_icrs(direction(point), from), to));
+    const Vector p = direction(point);
+    // Between two equinoxes of FK4 nothing but precession; the galactic frame is defined in FK4, and does not drift against it.
+    if (from.frame == SkyFrame::fk4 && to.frame == SkyFrame::fk4) return point_of(fk4_of_b1950(b1950_of_fk4(p, from.equinox), to.equinox));
+    const bool galactic = from.frame == SkyFrame::galactic || to.frame == SkyFrame::galactic;
+    const double equinox = from.frame == SkyFrame::fk4 ? from.equinox : to.equinox;
+    const double epoch = julian(galactic ? 1950 : equinox);
+    return point_of(from_icrs(to_icrs(p, from, epoch), to, epoch));
 }
 
 double separation(SkyPoint a, SkyPoint b) { return eraSeps(a.lon * degree, a.lat * degree, b.lon * degree, b.lat * degree) / degree; }
