@@ -93,7 +93,8 @@ void Hub::attach(GroupId group, std::shared_ptr<Receiver> receiver) {
         auto all = slot ? std::make_shared<Receivers>(*slot) : std::make_shared<Receivers>();
         all->push_back(receiver);
         slot = std::move(all);
-        impl_->members.emplace(receiver->id(), Impl::Member{group, std::move(receiver)});
+        const auto id = receiver->id();
+        impl_->members.emplace(id, Impl::Member{group, std::move(receiver)});
     }
     if (on_first_listener) {
         for (const auto& [of, topic] : first) on_first_listener(of, topic);
