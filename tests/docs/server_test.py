@@ -1,0 +1,71 @@
+"""server_test.py THERMOMETER REPOSITORY: the server of docs/writing-a-server.md does what that page says, to our own Python client."""
+
+import asyncio
+import re
+import subprocess
+import sys
+import unittest
+
+program, repository = sys.argv[1:3]
+sys.path.insert(0, f"{repository}/clients/python")
+from cubelink import CallError  # noqa: E402
+from cubelink import client as library  # noqa: E402
+
+
+class Registered(library.Client):
+    """This server has no viewers to register."""
+
+    async def _begin(self, secret, session_id):
+        hello = await self._request("system:c0:0", "wslink.hello", [{"secret": secret}], {})
+        self.client_id = hello["clientID"]
+
+
+async def connect(port, secret):
+    client = Registered(await library.websockets.connect(f"ws://127.0.0.1:{port}/ws", max_size=None))
+    await client._begin(secret, 0)
+    return client
+
+
+class Thermometer(unittest.TestCase):
+    def setUp(self):
+        self.server = subprocess.Popen([program, "0", "some-secret"], stdout=subprocess.PIPE, text=True)
+        self.port = None
+        for line in self.server.stdout:
+            found = re.search(r"127\.0\.0\.1:(\d+)", line)
+            self.port = int(found[1]) if found else self.port
+            if "Starting factory" in line:
+                break
+
+    def tearDown(self):
+        self.server.terminate()
+        self.assertEqual(self.server.wait(5), 0)
+        self.server.stdout.close()
+
+    def test_everything_on_the_page(self):
+        asyncio.run(self.conversation())
+
+    async def conversation(self):
+        one, two = await connect(self.port, "some-secret"), await connect(self.port, "some-secret")
+        self.assertEqual(await one.call("thermometer.read"), 20)
+        self.assertEqual(await one.call("thermometer.read", fahrenheit=True), 68)
+        heard = asyncio.Queue()
+        await two.subscribe("thermometer.changed", heard.put_nowait)
+        waiting = asyncio.ensure_future(one.call("thermometer.wait", 0.3))
+        await asyncio.sleep(0.05)
+        self.assertIsNone(await one.call("thermometer.set", 30))
+        self.assertEqual(await asyncio.wait_for(heard.get(), 5), {"celsius": 30})
+        self.assertEqual(await waiting, 30)
+        self.assertEqual(await one.call("thermometer.picture"), {"width": 8, "pixels": b"\x1e" * 8})
+        with self.assertRaises(CallError) as cold:
+            await one.call("thermometer.set", -300)
+        self.assertEqual((cold.exception.code, cold.exception.message), (-1, "colder than cold"))
+        with self.assertRaises(CallError) as wrong:
+            await one.call("thermometer.set", "warm")
+        self.assertEqual(wrong.exception.code, -32602)
+        self.assertIn("celsius", wrong.exception.message)
+        await one.close()
+        await two.close()
+
+
+if __name__ == "__main__":
+    unittest.main(argv=[sys.argv[0]])
