@@ -150,7 +150,7 @@ TEST_CASE("JSON: breaches of rules still show the id, before or after them") {
     const Decoded twice = read_json(R"({"id":"i","id":"j"})", 8);
     CHECK_FALSE(twice.good());
     CHECK(twice.id == "i");
-    CHECK(parse("[[[1]]]", 3) == Value(Array{Array{Array{1}}}));
+    CHECK(parse("[[[1]]]", 3) == Value(Array{Value(Array{Value(Array{1})})}));
     CHECK(problem("[[[1]]]", 2) == "nested more than 2 deep");
 }
 

@@ -83,11 +83,11 @@ TEST_CASE("Types and the paths of what does not fit them") {
     registry.add("bytes", {"x"}, [](Bytes x) { return x.size(); });
     registry.add("maybe", {{"x", nullptr}}, [](std::optional<double> x) { return x ? Value(*x) : Value("nothing"); });
 
-    CHECK(call(registry, "add", {Array{1, 2.5}}) == Value(3.5));
-    CHECK(call(registry, "add", {Array{1, 2, 3, "a"}}) == Value("-32602 numbers[3]: expected a number, got \"a\""));
+    CHECK(call(registry, "add", Array{Value(Array{1, 2.5})}) == Value(3.5));
+    CHECK(call(registry, "add", Array{Value(Array{1, 2, 3, "a"})}) == Value("-32602 numbers[3]: expected a number, got \"a\""));
     CHECK(call(registry, "add", {5}) == Value("-32602 numbers: expected a list, got 5"));
-    CHECK(std::isnan(*call(registry, "add", {Array{1, nullptr}}).get_if<double>()));
-    CHECK(call(registry, "nested", {Array{Map{{"k", Array{1, 256}}}}}) ==
+    CHECK(std::isnan(*call(registry, "add", Array{Value(Array{1, nullptr})}).get_if<double>()));
+    CHECK(call(registry, "nested", Array{Value(Array{Map{{"k", Array{1, 256}}}})}) ==
           Value("-32602 x[0].k[1]: expected an integer from 0 to 255, got 256"));
     CHECK(call(registry, "u8", {3.0}) == Value(3));
     CHECK(call(registry, "u8", {3.5}) == Value("-32602 x: expected an integer, got 3.5"));
