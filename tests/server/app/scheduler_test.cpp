@@ -1,0 +1,160 @@
+#include "server/session/scheduler.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <doctest/doctest.h>
+#include <future>
+#include <mutex>
+#include <random>
+#include <thread>
+#include <vector>
+
+using namespace cubelink::server;
+using namespace std::chrono_literals;
+
+namespace {
+
+Job job(OwnerId owner, JobClass job_class, std::function<void(const JobContext&)> work, std::string key = {}, std::uint64_t group = 0) {
+    Job j;
+    j.owner = owner;
+    j.job_class = job_class;
+    j.key = std::move(key);
+    j.group = group;
+    j.work = std::move(work);
+    return j;
+}
+
+void wait_until_cancelled(const JobContext& context) {
+    while (!context.cancel.cancelled()) std::this_thread::sleep_for(1ms);
+    context.cancel.throw_if_cancelled();
+}
+
+template <class Condition>
+bool soon(Condition condition) {
+    for (int i = 0; i < 5000 && !condition(); ++i) std::this_thread::sleep_for(1ms);
+    return condition();
+}
+
+} // namespace
+
+TEST_CASE("owners take turns") {
+    Scheduler scheduler(2);
+    std::promise<void> go;
+    auto gate = go.get_future().share();
+    // Both general workers are held, so that all is queued before anything runs.
+    for (int i = 0; i < 2; ++i) scheduler.post(job(99, JobClass::view, [gate](const JobContext&) { gate.wait(); }));
+    REQUIRE(soon([&] { return scheduler.counters().running == 2; }));
+    std::mutex mutex;
+    std::vector<OwnerId> order;
+    for (const OwnerId owner : {1, 2})
+        for (int i = 0; i < (owner == 1 ? 1000 : 5); ++i)
+            scheduler.post(job(owner, JobClass::view, [&, owner](const JobContext&) {
+                const std::lock_guard lock(mutex);
+                order.push_back(owner);
+            }));
+    go.set_value();
+    REQUIRE(soon([&] { return scheduler.counters().done == 1007; }));
+    const std::lock_guard lock(mutex);
+    std::size_t last_of_two = 0;
+    for (std::size_t i = 0; i < order.size(); ++i)
+        if (order[i] == 2) last_of_two = i;
+    CHECK(last_of_two < 30);
+}
+
+TEST_CASE("interactive work finds a thread when everything else is busy, and bulk never takes all") {
+    Scheduler scheduler(2);
+    std::atomic<int> bulk{0};
+    for (OwnerId owner = 1; owner <= 4; ++owner)
+        scheduler.post(job(owner, JobClass::bulk, [&](const JobContext& context) {
+            ++bulk;
+            wait_until_cancelled(context);
+        }));
+    REQUIRE(soon([&] { return bulk == 1; }));
+    std::this_thread::sleep_for(20ms);
+    CHECK(bulk == 1);
+    std::promise<void> tile;
+    scheduler.post(job(5, JobClass::view, [&](const JobContext&) { tile.set_value(); }));
+    CHECK(tile.get_future().wait_for(2s) == std::future_status::ready);
+    scheduler.post(job(6, JobClass::view, wait_until_cancelled));
+    REQUIRE(soon([&] { return scheduler.counters().running == 2; }));
+    std::promise<void> cursor;
+    scheduler.post(job(7, JobClass::interactive, [&](const JobContext&) { cursor.set_value(); }));
+    CHECK(cursor.get_future().wait_for(2s) == std::future_status::ready);
+    scheduler.stop();
+}
+
+TEST_CASE("cancelling by key, group and owner, within 100 ms") {
+    Scheduler scheduler(2);
+    std::atomic<int> started{0}, ended{0};
+    const auto work = [&](const JobContext& context) {
+        ++started;
+        struct End {
+            std::atomic<int>& n;
+            ~End() { ++n; }
+        } end{ended};
+        wait_until_cancelled(context);
+    };
+    const auto expect_end = [&](int n) {
+        const auto begin = std::chrono::steady_clock::now();
+        CHECK(soon([&] { return ended == n; }));
+        CHECK(std::chrono::steady_clock::now() - begin < 1s);
+    };
+    scheduler.post(job(1, JobClass::view, work, "k", 5));
+    REQUIRE(soon([&] { return started == 1; }));
+    scheduler.cancel_key(2, "k");
+    scheduler.cancel_group(1, 6);
+    std::this_thread::sleep_for(5ms);
+    CHECK(ended == 0);
+    scheduler.cancel_key(1, "k");
+    expect_end(1);
+    scheduler.post(job(1, JobClass::view, work, "k", 5));
+    REQUIRE(soon([&] { return started == 2; }));
+    scheduler.post(job(1, JobClass::view, work, "k", 6)); // takes the other's place
+    REQUIRE(soon([&] { return started == 3; }));
+    expect_end(2);
+    scheduler.cancel_group(1, 6);
+    expect_end(3);
+    scheduler.post(job(1, JobClass::view, work));
+    REQUIRE(soon([&] { return started == 4; }));
+    scheduler.cancel_owner(1);
+    expect_end(4);
+    CHECK(soon([&] { return scheduler.counters().cancelled == 4; }));
+}
+
+TEST_CASE("what a job throws is reported, and the worker lives on") {
+    Scheduler scheduler(1);
+    std::promise<std::string> told;
+    auto bad = job(1, JobClass::view, [](const JobContext&) { throw std::runtime_error("the disk is on fire"); });
+    bad.on_error = [&](const std::exception& e) { told.set_value(e.what()); };
+    scheduler.post(std::move(bad));
+    CHECK(told.get_future().get() == "the disk is on fire");
+    scheduler.post(job(1, JobClass::view, [](const JobContext&) { throw 42; }));
+    std::promise<void> done;
+    scheduler.post(job(1, JobClass::view, [&](const JobContext&) { done.set_value(); }));
+    CHECK(done.get_future().wait_for(5s) == std::future_status::ready);
+}
+
+TEST_CASE("whatever is dropped lets go of what it captured") {
+    auto token = std::make_shared<int>();
+    {
+        Scheduler scheduler(2);
+        std::mt19937 random(7);
+        std::vector<std::thread> threads;
+        for (int t = 0; t < 4; ++t)
+            threads.emplace_back([&, seed = random()] {
+                std::mt19937 mine(static_cast<unsigned>(seed));
+                for (int i = 0; i < 2000; ++i) {
+                    const OwnerId owner = 1 + mine() % 5;
+                    switch (mine() % 8) {
+                    case 0: scheduler.cancel_owner(owner); break;
+                    case 1: scheduler.cancel_group(owner, mine() % 3); break;
+                    case 2: scheduler.cancel_key(owner, "k" + std::to_string(mine() % 3)); break;
+                    default:
+                        scheduler.post(job(owner, static_cast<JobClass>(mine() % 3), [token](const JobContext&) {}, "k" + std::to_string(mine() % 9), mine() % 3));
+                    }
+                }
+            });
+        for (auto& thread : threads) thread.join();
+    }
+    CHECK(token.use_count() == 1);
+}
