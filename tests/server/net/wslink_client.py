@@ -146,7 +146,7 @@ class Client:
         partial, pending, blobs = {}, [], {}
         try:
             async for frame in self.socket:
-                if len(frame) == 0:
+                if len(frame) == 0 and not pending:  # with a header before it, it is an empty attachment
                     await self._arrived("heartbeat")
                 elif self.generation == 1:
                     if isinstance(frame, bytes):
