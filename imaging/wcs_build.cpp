@@ -35,11 +35,17 @@ bool is_wanted(const std::string& keyword) {
                                       "RESTWAV", "SPECSYS", "VELREF",  "DATE-OBS", "MJD-OBS", "VELOSYS", "SSYSOBS", "A_ORDER",  "B_ORDER",
                                       "AP_ORDER", "BP_ORDER"};
     static constexpr std::array by_axis{"CTYPE", "CRPIX", "CRVAL", "CDELT", "CUNIT", "CROTA"};
+    static constexpr std::array plate{"PLTRAH", "PLTRAM", "PLTRAS", "PLTDECSN", "PLTDECD", "PLTDECM", "PLTDECS", "PLTSCALE", "XPIXELSZ", "YPIXELSZ"};
+    static constexpr std::array plate_by_number{"CNPIX", "PPO", "AMDX", "AMDY"}; // of the Digitized Sky Survey
     static constexpr std::array by_two{"CD", "PC", "PV", "PS"};
     static constexpr std::array sip{"A_", "B_", "AP_", "BP_"};
     if (std::any_of(whole.begin(), whole.end(), [&](std::string_view name) { return keyword == name; })) return true;
     for (const std::string_view stem : by_axis) {
         if (keyword.starts_with(stem) && small_number(std::string_view(keyword).substr(stem.size()), axis_limit)) return true;
+    }
+    if (std::any_of(plate.begin(), plate.end(), [&](std::string_view name) { return keyword == name; })) return true;
+    for (const std::string_view stem : plate_by_number) {
+        if (keyword.starts_with(stem) && small_number(std::string_view(keyword).substr(stem.size()), 20)) return true;
     }
     const auto bar = keyword.find('_');
     if (bar != std::string::npos) {
@@ -87,6 +93,9 @@ std::string records_for_wcslib(const Header& header, const std::vector<std::int6
             if (!axes || *axes < 1 || *axes > axis_limit) continue;
         }
         if (card.keyword.ends_with("_ORDER") && header.integer(card.keyword).value_or(99) > 9) continue;
+        // Some surveys give their distortion twice, as SIP and as polynomials of SCAMP: with SIP the others do not count.
+        if (card.keyword.starts_with("PV") && header.text("CTYPE" + card.keyword.substr(2, card.keyword.find('_') - 2)).value_or("").ends_with("TAN-SIP"))
+            continue;
         if (card.keyword.starts_with("CTYPE")) {
             const auto axis = static_cast<std::size_t>(std::stoi(card.keyword.substr(5)));
             if (axis >= 1 && axis <= without.size() && without[axis - 1]) continue;
