@@ -85,6 +85,8 @@ class Limits(unittest.TestCase):
         server.stop()
 
     def test_out_of_descriptors(self):
+        if SLOW > 1:
+            self.skipTest("UBSan needs a descriptor for itself and takes its lack for a bad pointer")
         server = Server(limit=40)
         sockets = [server.connect() for _ in range(60)]
         time.sleep(0.3)
