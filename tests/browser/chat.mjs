@@ -1,0 +1,65 @@
+// The chat page in Chromium: two windows, one on each generation of the wslink client, talk to each other through the example server.
+//
+//     node tests/browser/chat.mjs          with build/release (or $CUBELINK_BUILD) and tests/chat-rpc-pub-sub built
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { createInterface } from "node:readline";
+import { mkdirSync } from "node:fs";
+
+import { build, launchChromium, root } from "./viewer_support.mjs";
+
+const server = spawn(`${build}/tests/wslink_example_server`, ["--port", "0", "--content", `${root}tests/chat-rpc-pub-sub/www`], {
+  stdio: ["ignore", "pipe", "ignore"],
+});
+let port = "";
+for await (const line of createInterface(server.stdout)) {
+  port ||= /:(\d+)\//.exec(line)?.[1] ?? "";
+  if (line === "wslink: Starting factory") break;
+}
+const browser = await launchChromium();
+const problems = [];
+
+async function open(address) {
+  const page = await (await browser.newContext({ viewport: { width: 600, height: 500 } })).newPage();
+  page.on("pageerror", (error) => problems.push(`page: ${error}`));
+  await page.goto(address);
+  await page.waitForFunction(() => document.getElementById("state").textContent === "connected", undefined, { timeout: 20_000 });
+  return page;
+}
+
+async function say(page, text) {
+  await page.fill("#text", text);
+  await page.press("#text", "Enter");
+}
+
+async function heard(page, texts) {
+  await page.waitForFunction((count) => document.querySelectorAll("#messages li").length >= count, texts.length, { timeout: 10_000 });
+  assert.deepEqual(await page.locator("#messages li").allTextContents(), texts);
+}
+
+let status = 0;
+try {
+  // As in wslink's documentation: no secret in the address, the client's default one on both sides.
+  const first = await open(`http://localhost:${port}/?generation=1`);
+  const second = await open(`http://localhost:${port}/`);
+  await say(first, "hello from JSON");
+  await heard(second, ["py server: hello from JSON"]);
+  await say(second, "hello from msgpack: äöü €");
+  const both = ["py server: hello from JSON", "py server: hello from msgpack: äöü €"];
+  await heard(first, both);
+  await heard(second, both);
+  await first.click("#start");
+  await second.waitForFunction(() => document.querySelectorAll("#messages li").length === 3);
+  await first.click("#stop");
+  mkdirSync(`${root}tests/output`, { recursive: true });
+  await second.screenshot({ path: `${root}tests/output/chat.png` });
+  assert.deepEqual(problems, []);
+  console.log("two windows, two generations: ok");
+} catch (error) {
+  console.error(error);
+  status = 1;
+} finally {
+  await browser.close();
+  server.kill();
+}
+process.exit(status);
