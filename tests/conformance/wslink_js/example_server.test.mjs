@@ -1,10 +1,11 @@
 // Both generations of npm wslink against the example server:
 //
-//     node example_server.test.mjs ../../../build/release/tests/wslink_example_server
+//     node example_server.test.mjs [program]          by default that of build/release (or $CUBELINK_BUILD)
 import "./browser_globals.mjs";
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 
 const { default: wslink1 } = await import("wslink1/dist/wslink.js");
 const { default: wslink2 } = await import("wslink2/dist/wslink.js");
@@ -116,14 +117,17 @@ async function check(name, wslink, url) {
   console.log(`ok   ${name}`);
 }
 
-const { server, url } = await start(process.argv[2]);
+const build = process.env.CUBELINK_BUILD ?? fileURLToPath(new URL("../../../build/release", import.meta.url));
+const { server, url } = await start(process.argv[2] ?? `${build}/tests/wslink_example_server`);
 let status = 0;
 try {
   await check("wslink 1.12.4", wslink1, url);
   await check("wslink 2.5.0", wslink2, url);
   assert.equal(server.exitCode, null, "the server has ended");
+  console.log("2 passed, 0 failed");
 } catch (error) {
   console.error(error);
+  console.log("0 passed, 1 failed");
   status = 1;
 } finally {
   server.kill();

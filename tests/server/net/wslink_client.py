@@ -210,7 +210,7 @@ class Client:
 
 def run(tests, program):
     """Runs coroutine functions that take the path of the program; the exit status says whether all went well."""
-    failed = []
+    failed, passed = [], 0
     only = sys.argv[2:]
     for test in tests:
         if only and test.__name__ not in only:
@@ -218,11 +218,12 @@ def run(tests, program):
         try:
             asyncio.run(asyncio.wait_for(test(program), 120))
             print("ok  ", test.__name__, flush=True)
+            passed += 1
         except BaseException as error:  # an assertion, a time-out, a lost connection: each is a failure of this test
             import traceback
 
             traceback.print_exc()
             print("FAIL", test.__name__, repr(error), flush=True)
             failed.append(test.__name__)
-    print(f"{len(failed)} failed" if failed else "all went well")
+    print(f"{passed} passed, {len(failed)} failed")
     return 1 if failed else 0

@@ -23,6 +23,8 @@ import websockets  # noqa: E402
 from wslink_client import Client, Server, run  # noqa: E402
 
 GENERATIONS = (1, 2)
+# Sanitizers keep freed memory for a while and take their time: what is measured in bytes and seconds says nothing then.
+SANITIZED = os.environ.get("WSLINK_TEST_SANITIZED", "0") not in ("", "0")
 
 
 async def hello(program):
@@ -279,7 +281,7 @@ async def hostile_frames(program):
                 await liar.socket.send(chunk(b"x", 0, 200 << 20, id))
             await liar.socket.ping()
         assert await witness.call("bench.echo", "here") == "here"
-        assert server.memory() - before < 50 << 20, "memory was taken for what has only been promised"
+        assert SANITIZED or server.memory() - before < 50 << 20, "memory was taken for what has only been promised"
         for liar in liars:
             await liar.close()
         await witness.close()
@@ -320,14 +322,14 @@ async def slow_reader(program):
             await good.call("bench.publish", "t", 4 << 20, 1)
             await good.publications(i + 1)
             good.arrived.clear()
-        assert time.monotonic() - begun < 30
+        assert SANITIZED or time.monotonic() - begun < 30
         for _ in range(50):
             good.published.clear()
             await good.call("bench.echo", b"x" * 1000)
-            if server.memory() - before < 40 << 20:
+            if SANITIZED or server.memory() - before < 40 << 20:
                 break
             await asyncio.sleep(0.1)
-        assert server.memory() - before < 40 << 20, "the slow reader still costs memory"
+        assert SANITIZED or server.memory() - before < 40 << 20, "the slow reader still costs memory"
         slow.transport.resume_reading()
         try:
             while True:
@@ -394,7 +396,7 @@ async def timeout_and_exit(program):
     with Server(program, "--timeout", "1") as server:
         begun = time.monotonic()
         assert await asyncio.to_thread(server.process.wait, 5) == 0
-        assert time.monotonic() - begun < 4
+        assert SANITIZED or time.monotonic() - begun < 4
     with Server(program, "--timeout", "2") as server:
         client = await Client.open(server, 1)
         await asyncio.sleep(3)
