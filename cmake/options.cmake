@@ -10,7 +10,7 @@ set(CUBELINK_SANITIZE "" CACHE STRING "Sanitizers to build with, as for -fsaniti
 option(CUBELINK_FUZZ "Build the libFuzzer targets (clang)" OFF)
 
 add_library(cubelink_flags INTERFACE)
-target_include_directories(cubelink_flags INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/generated)
+target_include_directories(cubelink_flags INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(cubelink_flags INTERFACE -Wall -Wextra -Werror)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # GCC 12 sees uninitialised strings in moved-from variants where there are none, and overlapping copies in "a" + std::to_string(b).
