@@ -106,7 +106,7 @@ void ConnectionImpl::received(bool text, std::string_view payload, const std::sh
     // What is answered within this turn leaves at its end, all together, and without a detour through the loop's queue.
     const bool ours = !alarm_->armed.exchange(true);
     dialect_->receive(text, payload, owner, *this);
-    account_input();
+    if (socket_) account_input();
     if (ours) flush();
 }
 
@@ -269,8 +269,9 @@ void ConnectionImpl::apply_back_pressure() {
     socket_->pause_reading(pause);
 }
 
+/// What is held of messages that have begun: by the dialect (chunks, attachments) and by the socket (half a frame).
 void ConnectionImpl::account_input() {
-    const auto now = dialect_->unfinished_bytes();
+    const auto now = dialect_->unfinished_bytes() + (socket_ ? socket_->unfinished_input() : 0);
     surroundings_.inbox_used += now - unfinished_; // unsigned: wraps and wraps back
     liveness_.unfinished(now, unfinished_, Clock::now());
     unfinished_ = now;
@@ -370,6 +371,7 @@ void ConnectionImpl::tick(Clock::time_point now) {
     }
     if (receiver_->outbox().overflowed()) return flush();
     if (paused_) apply_back_pressure();
+    account_input();
     if (needs_hello_ && !authenticated_ && liveness_.age(now) >= rules.hello) return close_now(code::policy, "no hello in time");
     switch (liveness_.look(now, paused_)) {
     case Liveness::Verdict::fine: break;
