@@ -193,7 +193,7 @@ class JsonClient(Client):
 
     def decode(self, frame):
         if isinstance(frame, (bytes, bytearray)):
-            if frame:
+            if self.expected:
                 self.attachments[self.expected.pop(0)] = bytes(frame)
             return
         if not frame:

@@ -195,7 +195,8 @@ class Tests:
             assert error["severity"] == "ERROR" and error["tags"] == ["channels"]
             # All at once: every call is answered, and the last channel is shown.
             replies = [(await client.start("carta.set.image.channels", [{"file_id": 0, "channel": c, "stokes": 0, "required_tiles": request}]))[1] for c in range(20)]
-            assert all("error" not in await asyncio.wait_for(reply, 20) for reply in replies)
+            for reply in replies:
+                assert "error" not in await asyncio.wait_for(reply, 20)
             await client.next(SYNC, lambda s: s["end_sync"] and s["channel"] == 19)
             syncs = [entry[2] for entry in client.log if entry[1] == SYNC]
             assert {s["sync_id"] for s in syncs if s["end_sync"]} == {s["sync_id"] for s in syncs if not s["end_sync"]}
