@@ -42,6 +42,9 @@ npm_install() {
     cp "$1/package-lock.json" "$stamp"
 }
 
+# The compiler's cache knows a source whichever folder the checkout lies in.
+export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1
+
 # build_server PRESET [TARGET…]
 build_server() {
     local preset="$1"
