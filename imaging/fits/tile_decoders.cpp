@@ -180,7 +180,9 @@ void hcompress_decode(std::span<const std::byte> in, std::span<std::int32_t> out
     for (std::size_t i = 22; i < 25; ++i) planes = std::max(planes, std::to_integer<int>(in[i]));
     if (planes > (wide ? 62 : 31)) throw DamagedTile("the H-transform has too many bit planes");
     const std::size_t pixels = out.size();
-    std::vector<unsigned char> input(in.size() + pixels * (static_cast<std::size_t>(planes) + 1) + 4096, 0);
+    // A quarter of a byte per pixel and plane; up to three times that where a side is so short that halving it rounds up all the way.
+    const std::size_t per_plane = std::min(width, height) >= 64 ? pixels / 2 : pixels;
+    std::vector<unsigned char> input(in.size() + per_plane * (static_cast<std::size_t>(planes) + 1) + 4096, 0);
     std::transform(in.begin(), in.end(), input.begin(), [](std::byte byte) { return std::to_integer<unsigned char>(byte); });
     int nx = 0, ny = 0, scale = 0, status = 0;
     if (wide) {

@@ -25,7 +25,7 @@ std::vector<float> read(const ImageSource& source, const Rect& rect, PlaneId pla
     return out;
 }
 
-bool same_bits(const void* a, const void* b, std::size_t size) { return std::memcmp(a, b, size) == 0; }
+bool same_bits(const void* a, const void* b, std::size_t size) { return size == 0 || std::memcmp(a, b, size) == 0; }
 
 } // namespace
 
