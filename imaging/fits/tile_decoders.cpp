@@ -196,7 +196,10 @@ void hcompress_decode(std::span<const std::byte> in, std::span<std::int32_t> out
         fits_hdecompress(input.data(), smooth ? 1 : 0, values.data(), &ny, &nx, &scale, &status);
         if (status == 0) std::copy_n(values.begin(), pixels, out.begin());
     }
-    if (status != 0) throw DamagedTile("the H-transform can't be decoded");
+    if (status != 0) {
+        fits_clear_errmsg(); // cfitsio keeps its messages for the whole process
+        throw DamagedTile("the H-transform can't be decoded");
+    }
 }
 
 std::span<const float> dither_numbers() {
