@@ -20,7 +20,7 @@ export function value(v: number): string {
   if (!Number.isFinite(v)) return v > 0 ? "+∞" : "−∞";
   const size = Math.abs(v);
   const text = size !== 0 && (size < 1e-3 || size >= 1e6) ? v.toExponential(4) : v.toPrecision(6).replace(/\.?0+$/, "");
-  return text.replace("-", "−");
+  return text.replaceAll("-", "−");
 }
 
 /** For input fields: short, and read back by Number(). */
