@@ -6,6 +6,7 @@
 /// Every message is echoed, except text messages of a few forms:
 ///     !blob N           one binary frame of N bytes, from one buffer that all share
 ///     !send COUNT N     COUNT such frames
+///     !frames N N …     one binary frame of each of these sizes, one after the other
 ///     !all N            one such frame to every open connection
 
 #include <arpa/inet.h>
@@ -138,6 +139,11 @@ void answer(Client& client, int opcode, std::string_view payload, std::string& b
                 if (size <= 4096) batch.append(frame_header(2, size)).append(size, 'b');
                 else queue_blob(client, size);
             }
+            return;
+        }
+        if (text.rfind("!frames ", 0) == 0) {
+            const char* rest = text.c_str() + 8;
+            for (int used = 0; std::sscanf(rest, "%lu%n", &size, &used) == 1; rest += used) queue_blob(client, size);
             return;
         }
         if (std::sscanf(text.c_str(), "!all %lu", &size) == 1) {
