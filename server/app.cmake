@@ -14,9 +14,14 @@ cubelink_library(cubelink_app
         handlers/image_read.cpp
         handlers/images.cpp
         handlers/not_implemented.cpp
+        handlers/open_file.cpp
+        handlers/resume.cpp
+        handlers/scripting.cpp
         handlers/session_methods.cpp
+        handlers/store_methods.cpp
         handlers/view.cpp
         handlers/viewer.cpp
+        http/pages.cpp
         options.cpp
         session/command_queue.cpp
         session/cursor_data.cpp
@@ -25,6 +30,8 @@ cubelink_library(cubelink_app
         session/scheduler.cpp
         session/session.cpp
         session/session_directory.cpp
+        session/session_keeper.cpp
+        session/snapshot.cpp
         session/statistics_data.cpp
         session/tile_set.cpp
     PUBLIC cubelink_net cubelink_icd cubelink_imaging cubelink_http_api

@@ -1,19 +1,26 @@
 // cubelink: options, keys, sessions, handlers, and the wslink server that they are plugged into.
 
 #include "server/handlers/context.hpp"
+#include "server/handlers/scripting.hpp"
+#include "server/http/pages.hpp"
 #include "server/keys.hpp"
 #include "server/log.hpp"
 #include "server/options.hpp"
+#include "server/session/session_keeper.hpp"
+#include "server/store/store.hpp"
+#include "server/store/worker.hpp"
 #include "server/wslink_server.hpp"
 
 #include "imaging/budget_cache.hpp"
 #include "rpc/icd/icd_dialect.hpp"
+#include "rpc/secret.hpp"
 
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
+#include <iostream>
 #include <memory>
 #include <unistd.h>
 
@@ -77,48 +84,85 @@ std::string metrics(const SessionDirectory& directory, const Scheduler& schedule
     return text;
 }
 
-int serve(const Options& options) {
+/// The store that was asked for. The one that is there by default may be out of reach (no home, a full disk): then nothing is kept.
+std::unique_ptr<Store> open_store(const Options& options) {
+    if (!options.store_file.empty()) return Store::open(options.store_file);
+    const auto path = Store::default_path();
+    try {
+        if (path.empty()) throw StoreError("there is no home folder to keep it in");
+        return Store::open(path);
+    } catch (const StoreError& e) {
+        log::warn(std::string("preferences and sessions are kept only until the server stops: ") + e.what());
+        return Store::in_memory();
+    }
+}
+
+HttpApiOptions api_options(const Options& o) {
+    HttpApiOptions a;
+    a.base_path = o.base_path;
+    a.allow_origins = o.allow_origins;
+    a.scripting = o.scripting;
+    return a;
+}
+
+/// What a stopping server gives sessions to be saved, in milliseconds, after what it gave clients.
+constexpr std::uint64_t last_look = 500;
+
+int serve(Options options) {
     log::set_level(options.log_level);
     const Jail jail(options.folder, options.allow_links_to);
     imaging::BudgetCache cache(options.memory_limit);
-
-    auto wslink_options = server_options(options);
-    WslinkServerHooks hooks;
-    hooks.make_icd_dialect = [] { return std::make_unique<icd::IcdDialect>(); };
-    std::shared_ptr<const Keys> keys;
-    if (!options.keys_file.empty()) {
-        auto loaded = std::make_shared<Keys>(options.auth_key);
-        loaded->load(options.keys_file);
-        keys = std::move(loaded);
-        hooks.identify = [keys](std::string_view secret) { return keys->identify(secret); };
-    }
+    if (options.auth_key.empty() && !options.no_auth) options.auth_key = rpc::random_letters(32);
+    Keys keys(options.auth_key);
+    if (!options.keys_file.empty()) keys.load(options.keys_file);
+    const auto store = open_store(options);
+    auto worker = std::make_unique<SerialWorker>();
 
     // The hooks are called only while run() runs, when everything below is there; what they refer to goes after the server has stopped.
     SessionDirectory* directory_in_use = nullptr;
     Scheduler* scheduler_in_use = nullptr;
+    SessionKeeper* keeper_in_use = nullptr;
+    ScriptingDesk* scripting_in_use = nullptr;
+    WslinkServerHooks hooks;
+    hooks.make_icd_dialect = [] { return std::make_unique<icd::IcdDialect>(); };
+    hooks.identify = [&keys](std::string_view secret) { return keys.identify(secret); };
     hooks.on_disconnected = [&](const std::shared_ptr<Connection>& connection, Ending ending) {
         if (directory_in_use) directory_in_use->connection_ended(connection, ending);
     };
     hooks.more_metrics = [&] { return directory_in_use ? metrics(*directory_in_use, *scheduler_in_use, cache) : std::string(); };
-
-    WslinkServer server(wslink_options, hooks);
-    Scheduler scheduler(options.threads);
-    SessionDirectory directory({server.hub(), scheduler, cache}, options.session_grace_seconds,
-                               [&](std::uint64_t ms, std::function<void()> work) { server.post_after(ms, std::move(work)); });
-    HandlerContext context{server.methods(), server.hub(), directory, jail, options};
-    if (keys) context.identify = hooks.identify;
-    else context.identify = [&server](std::string_view secret) -> std::optional<Identity> {
-        return secret == server.auth_key() ? std::optional(Identity{}) : std::nullopt;
+    hooks.on_stopping = [&] {
+        keeper_in_use->stopping();
+        scripting_in_use->stop();
     };
+    auto api = api_options(options);
+    api.on_scripting = [&](const ScriptingAction& action, const Identity& identity, transport::HttpReply reply) {
+        scripting_in_use->ask(action, identity, std::move(reply));
+    };
+    hooks.routes = page_routes(std::make_shared<const HttpApi>(std::move(api), *store, *worker), options.carta_frontend);
+
+    WslinkServer server(server_options(options), hooks);
+    const auto later = [&](std::uint64_t ms, std::function<void()> work) { server.post_after(ms, std::move(work)); };
+    Scheduler scheduler(options.threads);
+    SessionKeeper keeper(*store, *worker, jail.folder(), later);
+    SessionDirectory directory({server.hub(), scheduler, cache, &keeper}, options.session_grace_seconds, later);
+    ScriptingDesk scripting(directory, *worker, options.scripting_timeout_seconds, later);
+    directory.on_left_alone = [&](const SessionPtr& session) { scripting.left_alone(*session); };
+    HandlerContext context{server.methods(), server.hub(), directory, jail, options, hooks.identify, store.get(), worker.get(), &keeper, &scripting};
     register_handlers(context);
 
     directory_in_use = &directory;
     scheduler_in_use = &scheduler;
+    keeper_in_use = &keeper;
+    scripting_in_use = &scripting;
     server.listen();
+    // CARTA's Python client looks for a line of these words when it starts a server.
+    if (!options.carta_frontend.empty()) std::cout << "CARTA is accessible at " << carta_address(server.address()) << std::endl;
     const int status = server.run();
     directory_in_use = nullptr;
+    keeper.save_now(directory.all(), last_look);
     directory.close_all();
     scheduler.stop();
+    worker.reset(); // done with the store, and with the answers of calls, before what these lead to is gone
     return status;
 }
 
@@ -136,6 +180,9 @@ int main(int argc, char** argv) {
         return serve(*parsed.options);
     } catch (const KeysError& e) {
         std::fprintf(stderr, "cubelink: --keys: %s\n", e.what());
+        return 2;
+    } catch (const StoreError& e) {
+        std::fprintf(stderr, "cubelink: --store: %s\n", e.what());
         return 2;
     } catch (const std::exception& e) {
         std::fprintf(stderr, "cubelink: %s\n", e.what());

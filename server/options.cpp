@@ -137,6 +137,10 @@ ParsedOptions parse_options(const std::vector<std::string>& arguments) {
     app.add_option("--scratch", o.scratch, "where compressed images are inflated (default: the system's temporary folder)")->type_name("DIR");
     app.add_flag("--read-only", o.read_only, "no message that writes a file");
     app.add_flag("--scripting", o.scripting, "accept scripting requests over HTTP");
+    app.add_option("--scripting-timeout", o.scripting_timeout_seconds, "how long a scripting request waits for its answer; 0 for ever")
+        ->check(seconds)
+        ->capture_default_str()
+        ->type_name("SECONDS");
     app.add_flag("--allow-exit", o.allow_exit, "let clients stop the server by application.exit");
     app.add_option("--log-level", o.log_level, "trace, debug, info, warning, error, critical or off")
         ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "critical", "off"}))

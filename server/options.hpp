@@ -33,6 +33,7 @@ struct Options {
     std::vector<std::string> allow_links_to;
     std::string scratch;
     bool read_only = false, scripting = false, allow_exit = false;
+    int scripting_timeout_seconds = 0; // 0: none
     std::string log_level = "info";
 };
 

@@ -8,6 +8,12 @@ SessionPtr session_of(const HandlerContext& context, const rpc::Call& call) {
                          rpc::Map{{"method", call.request().method}, {"exception", "no viewer is registered"}});
 }
 
+std::string why_no_writing(const HandlerContext& context, const rpc::Call& call) {
+    if (context.options.read_only) return "This server is read-only: it writes no files.";
+    if (!connection_of(call).identity().permissions.save) return "You may look, but not write files: your key lacks the permission \"save\".";
+    return {};
+}
+
 std::shared_ptr<Connection> shared_connection_of(const rpc::Call& call) { return std::static_pointer_cast<Connection>(call.peer()); }
 
 void on_session_method(HandlerContext& context, std::string name, std::function<void(const SessionPtr&, const rpc::CallPtr&)> handle,
@@ -33,6 +39,9 @@ void register_handlers(HandlerContext& context) {
     register_histograms(context);
     register_image_methods(context);
     register_session_methods(context);
+    register_resume(context);
+    register_scripting(context);
+    register_store_methods(context);
     register_not_implemented(context);
 }
 

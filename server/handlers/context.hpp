@@ -23,6 +23,11 @@
 
 namespace cubelink::server {
 
+class ScriptingDesk;
+class SerialWorker;
+class SessionKeeper;
+class Store;
+
 struct HandlerContext {
     rpc::MethodRegistry& methods;
     pubsub::Hub& hub;
@@ -31,7 +36,15 @@ struct HandlerContext {
     const Options& options;
     /// Which identity a secret shows: for the api_key of REGISTER_VIEWER. Empty: none does.
     std::function<std::optional<Identity>(std::string_view secret)> identify{};
+    // What is kept, by whom, and who asks the clients: nullptr where there is none.
+    Store* store = nullptr;
+    SerialWorker* worker = nullptr;
+    SessionKeeper* keeper = nullptr;
+    ScriptingDesk* scripting = nullptr;
 };
+
+/// Why the caller may not have files written; empty if it may. Asked by every message that writes one.
+std::string why_no_writing(const HandlerContext& context, const rpc::Call& call);
 
 /// The session that the caller's connection is attached to. Throws CallError if it has not registered a viewer.
 SessionPtr session_of(const HandlerContext& context, const rpc::Call& call);
@@ -76,6 +89,9 @@ void register_cursor(HandlerContext& context);
 void register_histograms(HandlerContext& context);
 void register_image_methods(HandlerContext& context);
 void register_session_methods(HandlerContext& context);
+void register_resume(HandlerContext& context);
+void register_scripting(HandlerContext& context);
+void register_store_methods(HandlerContext& context);
 /// Last: answers what no other has registered.
 void register_not_implemented(HandlerContext& context);
 

@@ -2,12 +2,12 @@
 
 #include "server/handlers/context.hpp"
 #include "server/handlers/file_messages.hpp"
+#include "server/handlers/open_file.hpp"
 #include "server/session/plane_data.hpp"
 
 #include "imaging/fits/open_fits.hpp"
 
 #include <chrono>
-#include <sys/stat.h>
 
 namespace cubelink::server {
 
@@ -99,30 +99,13 @@ void register_list(HandlerContext& context) {
     });
 }
 
-/// Complains about what can be listed but not opened; nothing is wrong with FITS files.
-void require_fits(const JailedPath& path) {
-    const FileKind kind = kind_by_content(path);
-    const char* format = kind == FileKind::casa ? "CASA" : kind == FileKind::miriad ? "Miriad" : kind == FileKind::hdf5 ? "HDF5" : nullptr;
-    if (format) throw PathError("\"" + path.relative + "\" is a " + format + " image; this server opens FITS images.");
-    if (path.is_folder()) throw PathError("\"" + path.relative + "\" is a folder, not an image.");
-}
-
-/// The file must still be the one that the jail let through.
-void require_same(const JailedPath& path) {
-    struct stat now {};
-    if (::stat(path.real_path.c_str(), &now) != 0 || now.st_dev != path.status.st_dev || now.st_ino != path.status.st_ino)
-        throw PathError("\"" + path.relative + "\" was replaced while it was being read.");
-}
-
-std::string last_part(const std::string& name) { return name.substr(name.rfind('/') + 1); }
-
 icd::FileInfoResponse file_info(const HandlerContext& context, const icd::FileInfoRequest& request) {
     icd::FileInfoResponse response;
     response.mutable_file_info()->set_name(request.file());
     const auto path = context.jail.open_file(request.directory(), request.file());
     require_fits(path);
     imaging::OpenOptions options;
-    options.name = last_part(request.file());
+    options.name = last_part_of(request.file());
     options.scratch = context.options.scratch;
     options.support_aips_beam = request.support_aips_beam();
     *response.mutable_file_info() = file_info_of(path, request.file(), FileKind::fits);
@@ -158,48 +141,6 @@ void register_info(HandlerContext& context) {
         [](Command& command, const auto&) { command.heavy = true; });
 }
 
-OpenImagePtr open(const HandlerContext& context, const icd::OpenFile& request, const imaging::CancelToken& cancel) {
-    if (request.file_id() < 0) throw PathError("file_id " + std::to_string(request.file_id()) + ": must not be negative.");
-    if (request.lel_expr()) throw PathError("Image expressions (lel_expr) are not implemented yet.");
-    if (request.file().empty()) throw PathError("No file name was given.");
-    const auto path = context.jail.open_file(request.directory(), request.file());
-    require_fits(path);
-    imaging::OpenOptions options;
-    options.name = last_part(request.file());
-    options.scratch = context.options.scratch;
-    options.cancel = cancel;
-    options.support_aips_beam = request.support_aips_beam();
-    options.threads = context.options.threads;
-    auto fits = imaging::open_fits(path.real_path, request.hdu(), options);
-    const auto& identity = fits.source->identity();
-    if (identity.device != path.status.st_dev || identity.inode != path.status.st_ino) require_same(path);
-
-    auto image = std::make_shared<OpenImage>();
-    image->file_id = request.file_id();
-    image->number = next_number();
-    image->directory = request.directory();
-    image->file = request.file();
-    image->info = std::move(fits.info);
-    image->hdu = static_cast<std::int32_t>(std::strtol(image->info.hdu.c_str(), nullptr, 10));
-    image->wcs = std::move(fits.wcs);
-    image->cards = std::move(fits.cards);
-    bool known = false;
-    for (const int type : image->info.stokes_types) known = known || type != 0;
-    image->source =
-        std::make_shared<imaging::PolarisationSource>(std::move(fits.source), known ? image->info.stokes_types : std::vector<int>());
-
-    icd::OpenFileAck ack;
-    ack.set_success(true);
-    ack.set_file_id(image->file_id);
-    *ack.mutable_file_info() = file_info_of(path, request.file(), FileKind::fits);
-    ack.mutable_file_info()->add_hdu_list(image->info.hdu);
-    fill(*ack.mutable_file_info_extended(), image->info);
-    fill_beams(ack, image->info);
-    ack.set_file_feature_flags(icd::CUBE_HISTOGRAMS);
-    image->acknowledgement = icd::make_body(std::move(ack));
-    return image;
-}
-
 void register_open(HandlerContext& context) {
     on_command<icd::OpenFile>(
         context,
@@ -209,7 +150,7 @@ void register_open(HandlerContext& context) {
             std::string failure;
             const auto cancel = c.session->begin_opening(request.file_id());
             try {
-                image = open(context, request, cancel);
+                image = open_file(context, request, cancel);
                 if (cancel.cancelled()) throw imaging::Cancelled();
             } catch (const imaging::Cancelled&) {
                 failure = "The file was closed before it was open.";

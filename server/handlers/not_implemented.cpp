@@ -20,6 +20,11 @@ bool asks_for_nothing(const icd::Event& event, const google::protobuf::Message& 
     return false;
 }
 
+bool writes_a_file(const google::protobuf::Message& message) {
+    if (const auto* exported = dynamic_cast<const icd::ExportRegion*>(&message)) return !exported->file().empty();
+    return dynamic_cast<const icd::SaveFile*>(&message) != nullptr;
+}
+
 /// The event's answer with success = false.
 std::shared_ptr<google::protobuf::Message> failure(const icd::Event& event, const std::string& text) {
     std::shared_ptr<google::protobuf::Message> answer(event.reply->prototype->New());
@@ -36,7 +41,8 @@ void answer(const HandlerContext& context, const icd::Event& event, const rpc::C
         icd::message_from_call(call->request(), *made);
         request = std::move(made);
     }
-    const std::string text = std::string(event.name) + " is not implemented yet.";
+    std::string text = writes_a_file(*request) ? why_no_writing(context, *call) : "";
+    if (text.empty()) text = std::string(event.name) + " is not implemented yet.";
     if (event.reply) {
         call->answer(std::make_shared<const icd::MessageBody>(failure(event, text)));
     } else if (asks_for_nothing(event, *request)) {

@@ -3,6 +3,9 @@
 #include "server/handlers/context.hpp"
 
 #include "rpc/icd/messages.hpp"
+#include "server/log.hpp"
+#include "server/store/store.hpp"
+#include "server/store/worker.hpp"
 
 #include <sys/utsname.h>
 
@@ -10,10 +13,11 @@ namespace cubelink::server {
 
 namespace {
 
-std::uint32_t feature_flags(const Options& options, const Identity& identity) {
+std::uint32_t feature_flags(const Options& options, const Identity& identity, bool stored) {
     std::uint32_t flags = 0;
     if (options.read_only || !identity.permissions.save) flags |= icd::READ_ONLY;
     if (options.scripting) flags |= icd::SCRIPTING;
+    if (stored) flags |= icd::USER_PREFERENCES | icd::USER_LAYOUTS;
     return flags;
 }
 
@@ -26,6 +30,14 @@ void set_platform(icd::RegisterViewerAck& ack) {
         strings["architecture"] = name.machine;
         strings["platform"] = name.sysname;
     }
+}
+
+/// By the store's thread.
+void set_kept(icd::RegisterViewerAck& ack, Store& store, const std::string& user) {
+    try {
+        for (auto& item : store.list(user, StoreKind::preferences)) (*ack.mutable_user_preferences())[item.name] = std::move(item.json);
+        for (auto& item : store.list(user, StoreKind::layouts)) (*ack.mutable_user_layouts())[item.name] = std::move(item.json);
+    } catch (const std::exception& e) { log::error(std::string("preferences and layouts could not be read: ") + e.what()); }
 }
 
 } // namespace
@@ -48,9 +60,16 @@ void register_viewer(HandlerContext& context) {
         ack.set_success(true);
         ack.set_message(registered.message);
         ack.set_session_type(registered.resumed ? icd::RESUMED : icd::NEW);
-        ack.set_server_feature_flags(feature_flags(context.options, connection->identity()));
+        ack.set_server_feature_flags(feature_flags(context.options, connection->identity(), context.store != nullptr));
         set_platform(ack);
-        icd::answer(call, std::move(ack));
+        if (context.store && context.worker) {
+            context.worker->post([&store = *context.store, call, ack = std::move(ack), user = connection->identity().user]() mutable {
+                set_kept(ack, store, user);
+                icd::answer(call, std::move(ack));
+            });
+        } else {
+            icd::answer(call, std::move(ack));
+        }
         registered.session->changed({{"what", "connections"}});
     });
 }

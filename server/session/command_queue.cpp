@@ -68,6 +68,7 @@ void CommandQueue::pump() {
     } catch (const std::exception& e) {
         if (command->call) command->call->fail_with_exception(e.what());
     }
+    if (command->call && after_command) after_command();
     command.reset();
     bool more, heavy = false;
     {

@@ -42,6 +42,9 @@ class CommandQueue : public std::enable_shared_from_this<CommandQueue> {
 public:
     CommandQueue(Scheduler& scheduler, OwnerId owner) : scheduler_(scheduler), owner_(owner) {}
 
+    /// Called after each command that came from a client, in the thread that ran it. Set before the first push.
+    std::function<void()> after_command;
+
     void push(Command command);
     /// Drops what waits for the file, or for any file.
     void drop_file(std::int32_t file_id);

@@ -107,6 +107,7 @@ struct OpenImage {
     std::uint64_t number = 0; // of this opening, unique in the process: the group of its jobs
     std::string directory, file;
     std::int32_t hdu = 0;
+    bool support_aips_beam = false; // as it was opened
     std::string cards; // the header as it stands in the file: 80 bytes each, without END
     imaging::ImageInfo info;
     std::shared_ptr<const imaging::Wcs> wcs; // may be null

@@ -12,6 +12,7 @@
 #include "server/session/open_image.hpp"
 #include "server/session/scheduler.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <map>
@@ -30,6 +31,10 @@ class BudgetCache;
 }
 
 namespace cubelink::server {
+class SessionKeeper;
+}
+
+namespace cubelink::server {
 
 /// ICD ErrorSeverity.
 enum class Severity { debug = 0, info = 1, warning = 2, error = 3, critical = 4 };
@@ -39,6 +44,7 @@ struct SessionServices {
     pubsub::Hub& hub;
     Scheduler& scheduler;
     imaging::BudgetCache& cache;
+    SessionKeeper* keeper = nullptr; // nullptr: nothing outlives the server
 };
 
 class Session : public std::enable_shared_from_this<Session> {
@@ -95,6 +101,8 @@ public:
     void put_image(OpenImagePtr image); // an earlier one of that id is closed
     void remove_image(std::int32_t file_id);
     std::int32_t next_file_id() const { return next_file_id_; }
+    /// Ids below have been in use: of a session that comes back.
+    void set_next_file_id(std::int32_t id) { next_file_id_ = std::max(next_file_id_, id); }
     std::optional<std::int32_t> last_cursor_file;
 
 private:

@@ -1,6 +1,7 @@
 #include "server/session/session_directory.hpp"
 
 #include "server/log.hpp"
+#include "server/session/session_keeper.hpp"
 
 #include <random>
 #include <utility>
@@ -23,11 +24,15 @@ std::uint32_t SessionDirectory::free_id() const {
     thread_local std::random_device random;
     std::uniform_int_distribution<std::uint32_t> ids(1, 0x7FFFFFFF);
     for (;;)
-        if (const auto id = ids(random); !sessions_.contains(id)) return id;
+        if (const auto id = ids(random); !sessions_.contains(id) && !(services_.keeper && services_.keeper->user_of(id))) return id;
 }
 
 SessionPtr SessionDirectory::make(std::uint32_t id, const std::string& user) {
     auto session = std::make_shared<Session>(services_, id, user);
+    if (services_.keeper)
+        session->queue().after_command = [keeper = services_.keeper, weak = std::weak_ptr(session)] {
+            if (const auto alive = weak.lock()) keeper->touched(alive);
+        };
     sessions_[id] = session;
     return session;
 }
@@ -36,18 +41,21 @@ SessionDirectory::Registered SessionDirectory::register_viewer(const std::shared
     const Identity identity = connection->identity();
     Registered result;
     SessionPtr earlier;
+    bool stored = false;
     {
         const std::lock_guard lock(mutex_);
         if (const auto it = by_connection_.find(connection->id()); it != by_connection_.end()) earlier = it->second;
         if (id != 0) {
             const auto it = sessions_.find(id);
-            if (it != sessions_.end()) {
-                if (it->second->user() == identity.user || identity.permissions.share) {
-                    result.session = it->second;
-                    result.resumed = true;
-                } else {
-                    result.message = "Session " + std::to_string(id) + " is another user's; this is a new one.";
-                }
+            const auto owner = it != sessions_.end()  ? std::optional(it->second->user())
+                               : services_.keeper ? services_.keeper->user_of(id)
+                                                  : std::nullopt;
+            if (owner && *owner != identity.user && !identity.permissions.share) {
+                result.message = "Session " + std::to_string(id) + " is another user's; this is a new one.";
+            } else if (owner) {
+                stored = it == sessions_.end();
+                result.session = stored ? make(id, *owner) : it->second;
+                result.resumed = true;
             } else if (may_rebuild && id <= 0x7FFFFFFF) {
                 result.session = make(id, identity.user);
                 result.resumed = true;
@@ -59,6 +67,8 @@ SessionDirectory::Registered SessionDirectory::register_viewer(const std::shared
         by_connection_[connection->id()] = result.session;
         result.session->attach(connection);
     }
+    if (stored && restore) restore(result.session);
+    if (services_.keeper) services_.keeper->touched(result.session);
     if (earlier && earlier != result.session) left(earlier, connection->id(), Ending::lost);
     return result;
 }
@@ -108,6 +118,7 @@ void SessionDirectory::left(const SessionPtr& session, std::uint64_t connection_
     if (end) return close(session);
     session->changed({{"what", "connections"}});
     if (departure == 0) return;
+    if (on_left_alone) on_left_alone(session);
     later_(static_cast<std::uint64_t>(grace_seconds_) * 1000, [this, alive = alive_, guard = alive_mutex_, weak = std::weak_ptr(session), departure] {
         const std::lock_guard still(*guard);
         const auto session = weak.lock();
@@ -131,6 +142,8 @@ void SessionDirectory::close(const SessionPtr& session) {
     }
     session->changed({{"what", "closed"}});
     session->close();
+    if (services_.keeper) services_.keeper->forget(*session);
+    if (on_left_alone) on_left_alone(session);
 }
 
 void SessionDirectory::close_all() {

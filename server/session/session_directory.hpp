@@ -30,6 +30,7 @@ public:
     };
     /// Attaches the connection to the session `id` (0: a new one) and detaches it from its earlier one. `may_rebuild`: the client can rebuild
     /// what it had open, so an unknown id is adopted.
+    /// A session that is not living but in the store is made anew, and restored by `restore`.
     Registered register_viewer(const std::shared_ptr<Connection>& connection, std::uint32_t id, bool may_rebuild);
 
     /// nullptr if the connection has registered no viewer, or its session was closed.
@@ -38,6 +39,11 @@ public:
     std::vector<SessionPtr> all() const;
 
     void connection_ended(const std::shared_ptr<Connection>& connection, Ending ending);
+    /// Pushes the command that opens again what a session from the store had open. Set before use.
+    std::function<void(const SessionPtr&)> restore;
+    /// Called when a session's last connection has left, and when it is closed. Set before use.
+    std::function<void(const SessionPtr&)> on_left_alone;
+
     /// Ends a session; its connections stay, and have to register again.
     void close(const SessionPtr& session);
     void close_all();

@@ -243,6 +243,15 @@ std::optional<Store::Snapshot> Store::load_session(std::uint32_t id) {
     return Snapshot{statement.text(0), statement.text(1), statement.text(2), statement.number(3)};
 }
 
+std::vector<std::pair<std::uint32_t, std::string>> Store::sessions_of(const std::string& folder) {
+    std::lock_guard lock(impl_->mutex);
+    Statement statement(impl_->database, "SELECT id, user FROM sessions WHERE folder = ?");
+    statement.bind(folder);
+    std::vector<std::pair<std::uint32_t, std::string>> list;
+    while (statement.step()) list.emplace_back(static_cast<std::uint32_t>(statement.number(0)), statement.text(1));
+    return list;
+}
+
 void Store::forget_session(std::uint32_t id) {
     std::lock_guard lock(impl_->mutex);
     Statement(impl_->database, "DELETE FROM sessions WHERE id = ?").bind(static_cast<std::int64_t>(id)).step();

@@ -69,6 +69,8 @@ public:
     };
     void save_session(std::uint32_t id, const Snapshot& snapshot);
     std::optional<Snapshot> load_session(std::uint32_t id);
+    /// Id and user of each session of a server of that folder.
+    std::vector<std::pair<std::uint32_t, std::string>> sessions_of(const std::string& folder);
     void forget_session(std::uint32_t id);
     /// Drops snapshots that were last saved before that time.
     void forget_sessions_before(std::int64_t unix_seconds);

@@ -1,0 +1,20 @@
+#pragma once
+/// How a file becomes an OpenImage. Blocking: for commands and jobs.
+
+#include "server/handlers/context.hpp"
+
+#include "rpc/icd/messages.hpp"
+
+namespace cubelink::server {
+
+/// Opens what OPEN_FILE asks for, acknowledgement included; not yet part of any session. Throws what says why not, fit for the client.
+OpenImagePtr open_file(const HandlerContext& context, const icd::OpenFile& request, const imaging::CancelToken& cancel);
+
+/// Throws PathError for what can be listed but not opened; nothing is wrong with FITS files.
+void require_fits(const JailedPath& path);
+/// Throws PathError unless the file is still the one that the jail let through.
+void require_same(const JailedPath& path);
+/// "c" of "a/b/c".
+std::string last_part_of(const std::string& name);
+
+} // namespace cubelink::server

@@ -1,0 +1,53 @@
+#pragma once
+/// Keeps what sessions have open in the store, so that they survive a restart of the server, and its sudden end. Thread-safe.
+///
+/// A session is looked at by a command of its own queue, soon after commands that may have changed it, and saved, if it has changed,
+/// by the store's thread in one transaction: the store always holds a state in which the session has been.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace cubelink::server {
+
+class SerialWorker;
+class Session;
+class Store;
+
+class SessionKeeper {
+public:
+    /// Calls `work` after so many milliseconds, on any one thread.
+    using Later = std::function<void(std::uint64_t milliseconds, std::function<void()> work)>;
+    /// What was saved longer ago, in seconds, is dropped at start.
+    static constexpr std::int64_t kept_for = 7 * 24 * 3600;
+    /// A session that changes all the time is saved so often, in milliseconds.
+    static constexpr std::uint64_t pause = 300;
+
+    /// `store` and `worker` outlive it. Sessions of servers of other folders are not its business. Throws StoreError.
+    SessionKeeper(Store& store, SerialWorker& worker, std::string folder, Later later);
+    ~SessionKeeper();
+
+    /// Whose session of that id the store holds; nullopt: none.
+    std::optional<std::string> user_of(std::uint32_t id) const;
+    /// What the store holds of it: see saved_session_of(). Waits for the disk. Throws StoreError.
+    std::optional<std::string> load(std::uint32_t id);
+
+    /// Something of the session may have changed: it is looked at within `pause`.
+    void touched(const std::shared_ptr<Session>& session);
+    /// The session was ended for good. Does nothing once the server is stopping.
+    void forget(const Session& session);
+
+    /// The server is about to stop: sessions end, but not for good.
+    void stopping();
+    /// Looks at these for the last time, and waits for that so many milliseconds at most.
+    void save_now(const std::vector<std::shared_ptr<Session>>& sessions, std::uint64_t patience);
+
+private:
+    struct Shared;
+    const std::shared_ptr<Shared> shared_; // also of timers and commands that come too late
+};
+
+} // namespace cubelink::server
