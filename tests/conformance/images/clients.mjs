@@ -129,8 +129,7 @@ export class Client {
   }
 
   close() {
-    this.connection.getSession()?.close?.();
-    this.connection.destroy?.(-1);
+    this.connection.destroy(-1); // a negative time: the server need not be told to stop some time later
   }
 }
 

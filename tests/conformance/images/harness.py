@@ -45,6 +45,9 @@ class ServerTest(unittest.IsolatedAsyncioTestCase):
         cls.server.__enter__()
         cls.addClassCleanup(cls.server.__exit__)
 
+    async def asyncSetUp(self):
+        asyncio.get_running_loop().set_debug(False)  # unittest turns it on: slow, and chatty on a busy machine
+
     async def client(self, generation=2, **options):
         """Connected, greeted, not registered."""
         client = await connect(self.server.url, self.server.secret, generation, **options)
