@@ -9,6 +9,7 @@
 #include "rpc/convert.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace cubelink::server {
@@ -170,6 +171,7 @@ std::optional<imaging::SpectralKind> kind_named(std::string name) {
 rpc::Value spectral_axis(const OpenImage& image, std::vector<rpc::Value>&& values) {
     const auto wish = rpc::from_value<std::optional<std::string>>(std::move(values[1]), rpc::Path("kind")).value_or("");
     const auto rest = rpc::from_value<std::optional<double>>(std::move(values[2]), rpc::Path("rest_freq"));
+    if (rest && !(*rest > 0 && std::isfinite(*rest))) throw rpc::BadArguments("rest_freq: expected a frequency in Hz, above 0");
     const auto axis = image.wcs ? image.wcs->spectral_axis() : nullptr;
     auto kind = wish.empty() ? std::optional(axis ? axis->kind() : imaging::SpectralKind::channel) : kind_named(wish);
     if (!kind) throw rpc::BadArguments("kind: \"" + wish + "\" is none of channel, frequency, wavelength, air_wavelength, velocity_radio, "
@@ -180,12 +182,15 @@ rpc::Value spectral_axis(const OpenImage& image, std::vector<rpc::Value>&& value
         for (std::int64_t i = 0; i < n; ++i) out.push_back(static_cast<double>(i));
     } else {
         if (!axis) throw rpc::CallError(rpc::code::method_failed, image.info.name + ": the image has no spectral axis.");
-        for (const double v : axis->values(*kind, rest)) out.push_back(v);
+        const auto values = axis->values(*kind, rest);
+        if (std::all_of(values.begin(), values.end(), [](double v) { return std::isnan(v); }) && !rest && !axis->rest_frequency())
+            throw rpc::CallError(rpc::code::method_failed, image.info.name + ": the header names no rest frequency: give one as rest_freq.");
+        for (const double v : values) out.push_back(v);
     }
     const auto* names = std::find_if(std::begin(kinds), std::end(kinds), [&](const auto& k) { return k.kind == *kind; });
     rpc::Map result{{"values", std::move(out)}, {"kind", names->name}, {"unit", names->unit}};
     result["frame"] = axis ? axis->spectral_frame() : std::string();
-    const auto used = rest && *rest > 0 ? rest : axis ? axis->rest_frequency() : std::nullopt;
+    const auto used = rest ? rest : axis ? axis->rest_frequency() : std::nullopt;
     result["rest_freq"] = used ? rpc::Value(*used) : rpc::Value();
     return result;
 }
