@@ -60,7 +60,9 @@ class _Connecting:
 
 
 class Client:
-    """One connection to a server, registered as a viewer. Attributes: `client_id`, `session_id`, `user`."""
+    """One connection to a server, registered as a viewer. Attributes: `client_id`, `session_id`, `user`.
+
+    Any other wslink server of the second generation does as well: then `session_id` stays 0, and there are calls and topics only."""
 
     def __init__(self, socket):
         self._socket = socket
@@ -70,8 +72,8 @@ class Client:
         self._listeners = collections.defaultdict(set)  # topic → callables
         self._frame_limit = wire.FIRST_LIMIT
         self._error = None
-        self._explicit = False  # whether pubsub.subscribe has been called
-        self._files = itertools.count()
+        self._subscribed = None  # topics that the server was told of; None: it sends everything
+        self._next_file = 0
         self.client_id = ""
         self.session_id = 0
         self._reader = asyncio.ensure_future(self._read())
@@ -80,22 +82,29 @@ class Client:
         hello = await self._request("system:c0:0", "wslink.hello", [{"secret": secret}], {})
         self.client_id = hello["clientID"]
         self._frame_limit = hello.get("maxMsgSize", wire.FRAME_LIMIT)
-        registered = await self.call("carta.register.viewer", {"session_id": session_id})
+        self.user = {}
+        try:
+            registered = await self.call("carta.register.viewer", {"session_id": session_id})
+        except wire.CallError as error:
+            if error.code == wire.UNKNOWN_METHOD and not session_id:
+                return  # no server of images
+            raise
+        _check(registered, "carta.register.viewer")
         self.session_id = registered["session_id"]
         self.user = {key: registered.get(key) for key in ("user_preferences", "user_layouts")}
         if session_id:
-            state = await self.call("session.state")
-            self._files = itertools.count(state.get("next_file_id", 0))
+            self._next_file = max(self._next_file, (await self.call("session.state"))["next_file_id"])
 
     async def close(self):
         """Says good-bye: if this was the session's only connection, the session ends."""
+        self._error = self._error or wire.ConnectionLost("the connection was closed")
         await self._socket.close(1000)
         self._reader.cancel()
         try:
             await self._reader
         except asyncio.CancelledError:
             pass
-        self._fail(wire.ConnectionLost("the connection was closed"))
+        self._fail(self._error)
 
     # Calls
 
@@ -126,19 +135,33 @@ class Client:
     # Topics
 
     async def subscribe(self, topic, callback, filter=None):
-        """Calls `callback(message)` for each publication on the topic. From the first subscription on, the connection gets
-        nothing but what it has subscribed to."""
+        """Calls `callback(message)` for each publication on the topic. From the first subscription on, the connection gets nothing but
+        what it has subscribed to and what it already listens to; `filter` names fields and the values that they must have."""
         self._listeners[topic].add(callback)
+        if self._subscribed is None:
+            self._subscribed = set()
+            for other in [name for name, callbacks in self._listeners.items() if callbacks and name != topic]:
+                await self._make_sure_of(other)
+            if self.session_id:
+                await self._make_sure_of("session.changed")
+        self._subscribed.add(topic)
         await self.call("pubsub.subscribe", topic, filter or {})
 
     async def unsubscribe(self, topic, callback):
         self._listeners[topic].discard(callback)
-        if not self._listeners[topic]:
+        if not self._listeners[topic] and self._subscribed is not None and topic in self._subscribed:
+            self._subscribed.discard(topic)
             await self.call("pubsub.unsubscribe", topic)
 
     def listen(self, *topics):
         """A context manager that yields a queue of the Publications on these topics. It only listens to what comes: see subscribe()."""
         return _Listening(self, topics)
+
+    async def _make_sure_of(self, topic):
+        """If the server sends only what was subscribed to: let the topic be among it."""
+        if self._subscribed is not None and topic not in self._subscribed:
+            self._subscribed.add(topic)
+            await self.call("pubsub.subscribe", topic, {})
 
     # Reading
 
@@ -165,9 +188,15 @@ class Client:
                 else:
                     future.set_result(message.get("result"))
         elif message_id.startswith("publish:"):
-            topic = message_id.split(":")[1]
+            topic, result = message_id.split(":")[1], message.get("result")
+            if topic == "session.changed" and isinstance(result, dict):
+                self._next_file = max(self._next_file, result.get("next_file_id", 0))  # others open images, too
             for callback in list(self._listeners.get(topic, ())):
-                callback(message.get("result"))
+                try:
+                    callback(result)
+                except Exception as broken:  # a listener's mistake is not the connection's
+                    context = {"message": f"a listener to {topic} failed", "exception": broken}
+                    asyncio.get_running_loop().call_exception_handler(context)
 
     def _fail(self, error):
         self._error = self._error or error
@@ -187,7 +216,8 @@ class Client:
     async def open(self, path, hdu=""):
         """Opens an image below the server's folder; returns an Image."""
         directory, _, name = path.rpartition("/")
-        file_id = next(self._files)
+        file_id = self._next_file
+        self._next_file += 1
         answer = await self.call("carta.open.file", {"directory": directory, "file": name, "hdu": str(hdu), "file_id": file_id, "render_mode": "RASTER"})
         _check(answer, "carta.open.file")
         return Image(self, file_id, answer)

@@ -5,6 +5,8 @@ import itertools
 
 import numpy
 
+from .wire import CallError
+
 NO_DATA = -3.402823466e38  # what stands for a blank in uncompressed tiles
 
 
@@ -57,17 +59,20 @@ class Image:
         return await self.read(x=_nearest(x), y=_nearest(y), stokes=stokes)
 
     async def spectral_axis(self, kind="frequency", rest_freq=None):
-        """The channels' frequencies, wavelengths or velocities: an array, and its unit."""
+        """The channels' frequencies, wavelengths or velocities: an array, and its unit. `kind` is one of channel, frequency, wavelength,
+        air wavelength, radio velocity, optical velocity, relativistic velocity; `rest_freq` in Hz takes the place of the header's."""
         arguments = {} if rest_freq is None else {"rest_freq": rest_freq}
         axis = await self.client.call("image.spectral_axis", file_id=self.file_id, kind=kind, **arguments)
         values = axis["values"]
         return numpy.frombuffer(values, dtype="<f8") if isinstance(values, bytes) else numpy.array(values), axis["unit"]
 
     async def to_world(self, points, frame=""):
-        """Sky positions of pixels: what the server answers for [[x, y], …]."""
+        """World positions of pixels [[x, y], …]: a map with `points` (in degrees for the sky), `frame`, `names` and `units`. `frame` may
+        be ICRS, FK5, FK4, GALACTIC or ECLIPTIC instead of the image's own."""
         return await self.client.call("image.to_world", file_id=self.file_id, points=_pairs(points), frame=frame)
 
     async def to_pixel(self, points, frame=""):
+        """The inverse of to_world(): a map with `points`, pixels counted from 0."""
         return await self.client.call("image.to_pixel", file_id=self.file_id, points=_pairs(points), frame=frame)
 
     async def header(self):
@@ -83,29 +88,45 @@ class Image:
 
         return WCS(await self.header())
 
-    async def tile(self, layer, x, y, channel=None, stokes=None, quality=None):
-        """One tile as an array of float32, NaN where blank. `layer` 0 is the whole image in one tile. The channel and stokes become the
-        session's current ones if they are given."""
+    async def tile(self, layer, x, y, channel=None, stokes=None):
+        """One tile as an array of float32, bottom row first, NaN where blank. `layer` 0 is the whole image in one tile. The channel and
+        stokes become the session's current ones if they are given."""
         tiles = await self.tiles([(layer, x, y)], channel, stokes)
         return tiles[layer, x, y]
 
     async def tiles(self, wanted, channel=None, stokes=None, timeout=60):
         """Several tiles at once: {(layer, x, y): array}. They are asked for uncompressed."""
         codes = [layer << 24 | y << 12 | x for layer, x, y in wanted]
-        with self.client.listen("carta.raster.tile.data", "carta.raster.tile.sync") as queue:
+        if not codes:
+            return {}
+        for topic in ("carta.raster.tile.data", "carta.error.data"):
+            await self.client._make_sure_of(topic)
+        if (channel is None) != (stokes is None):
+            channel, stokes = await self._plane(channel, stokes)
+        with self.client.listen("carta.raster.tile.data", "carta.error.data") as queue:
             request = {"file_id": self.file_id, "tiles": codes, "compression_type": "NONE", "compression_quality": 0}
             if channel is None and stokes is None:
                 await self.client.call("carta.add.required.tiles", request)
             else:
-                change = {"file_id": self.file_id, "channel": channel or 0, "stokes": stokes or 0, "required_tiles": request}
+                change = {"file_id": self.file_id, "channel": int(channel), "stokes": int(stokes), "required_tiles": request}
                 await self.client.call("carta.set.image.channels", change)
-            return await asyncio.wait_for(self._collect(queue, set(codes), channel), timeout)
+            return await asyncio.wait_for(self._collect(queue, set(codes), channel, stokes), timeout)
 
-    async def _collect(self, queue, missing, channel):
+    async def _plane(self, channel, stokes):
+        """What was given, and of the other what is current."""
+        files = (await self.client.call("session.state"))["files"]
+        current = next((file for file in files if file["file_id"] == self.file_id), {"channel": 0, "stokes": 0})
+        return current["channel"] if channel is None else channel, current["stokes"] if stokes is None else stokes
+
+    async def _collect(self, queue, missing, channel, stokes):
         found = {}
         while missing:
             topic, message = await queue.get()
-            if topic != "carta.raster.tile.data" or message["file_id"] != self.file_id or channel not in (None, message["channel"]):
+            if topic == "carta.error.data":
+                if message["severity"] in ("ERROR", "CRITICAL") and "tiles" in message["tags"]:
+                    raise CallError({"code": -32001, "message": message["message"]}, "carta.add.required.tiles")
+                continue
+            if message["file_id"] != self.file_id or channel not in (None, message["channel"]) or stokes not in (None, message["stokes"]):
                 continue
             for tile in message["tiles"]:
                 code = tile["layer"] << 24 | tile["y"] << 12 | tile["x"]

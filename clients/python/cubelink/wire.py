@@ -12,6 +12,7 @@ HEADER = struct.Struct("<III")  # message id, offset, total size
 FIRST_LIMIT = 512  # bytes that the server takes of a message before hello
 FRAME_LIMIT = 4 * 1024 * 1024  # of a frame after hello, header included, until the server says otherwise
 MAX_MESSAGE = 2**32 - 1  # what the header can say
+UNKNOWN_METHOD = -32601
 
 
 class CallError(Exception):
@@ -61,7 +62,7 @@ class Assembler:
             raise ValueError("a chunk reaches beyond its message")
         pieces = self._unfinished.setdefault(message_id, {})
         pieces[offset] = body
-        if sum(map(len, pieces.values())) < total:
+        if sum(map(len, pieces.values())) < total:  # few pieces: each holds megabytes
             return None
         del self._unfinished[message_id]
         return msgpack.unpackb(b"".join(pieces[at] for at in sorted(pieces)), raw=False, strict_map_key=False)

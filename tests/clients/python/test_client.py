@@ -1,0 +1,272 @@
+"""The Python package against the servers: calls, attachments and topics of the wslink example server; images, tiles, spectra, exact pixels
+and world coordinates of the image server; and the README's example as it stands.
+
+CUBELINK_PROGRAM and WSLINK_EXAMPLE name other programs than those of build/release."""
+
+import asyncio
+import contextlib
+import io
+import os
+import re
+import sys
+import tempfile
+import unittest
+import warnings
+from pathlib import Path
+
+import numpy
+from astropy.io import fits
+from astropy.wcs import WCS
+
+ROOT = Path(__file__).resolve().parents[3]
+sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "clients" / "python")]
+import cubelink  # noqa: E402
+from cubelink import wire  # noqa: E402
+from cubelink_server import Server  # noqa: E402
+
+PROGRAM = os.environ.get("CUBELINK_PROGRAM", str(ROOT / "build/release/server/cubelink"))
+EXAMPLE = os.environ.get("WSLINK_EXAMPLE", str(ROOT / "build/release/tests/wslink_example_server"))
+
+
+class Wire(unittest.TestCase):
+    def test_chunks_come_in_any_order(self):
+        message = {"id": "x", "result": {"data": os.urandom(5000)}}
+        frames = list(wire.chunks(wire.pack(message), 512))
+        self.assertTrue(all(len(frame) <= 512 for frame in frames))
+        for order in (frames, frames[::-1], frames[1::2] + frames[::2]):
+            assembler = wire.Assembler()
+            answers = [assembler.feed(frame) for frame in order]
+            self.assertEqual(answers[:-1], [None] * (len(frames) - 1))
+            self.assertEqual(answers[-1], message)
+        with self.assertRaises(ValueError):
+            wire.Assembler().feed(wire.HEADER.pack(1, 5, 6) + b"too long")
+
+
+class Example(unittest.IsolatedAsyncioTestCase):
+    """Calls, attachments and topics alone, of a server that knows no images."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.server = Server(EXAMPLE, "--authKey", "a secret of the tests")
+        cls.server.__enter__()
+        cls.addClassCleanup(lambda: cls.server.__exit__())
+
+    async def asyncSetUp(self):
+        asyncio.get_running_loop().set_debug(False)
+        self.client = await cubelink.connect(self.server.url, self.server.secret)
+        self.addAsyncCleanup(self.client.close)
+
+    async def test_calls(self):
+        call = self.client.call
+        self.assertEqual(self.client.session_id, 0)
+        self.assertRegex(self.client.client_id, r"^\w+$")
+        self.assertEqual(await call("bench.args", 1, "b", x=[1, None, 2.5]), {"args": [1, "b"], "kwargs": {"x": [1, None, 2.5]}})
+        self.assertEqual(await call("bench.kw", 1, c=5), [1, 2, 5])
+        self.assertIsNone(await call("bench.none"))
+        self.assertEqual(await call("myprotocol.add", numpy.arange(4)), 6)
+        self.assertEqual(await call("bench.echo", {"a": numpy.float32(0.5), "b": numpy.int64(-3), "c": (1, 2), "d": 2**63}), {"a": 0.5, "b": -3, "c": [1, 2], "d": 2**63})
+        self.assertEqual(await asyncio.gather(*(call("bench.echo", i) for i in range(300))), list(range(300)))
+        infinite = await call("myprotocol.special")
+        self.assertEqual((infinite[0], infinite[2]), (numpy.inf, -numpy.inf))
+        self.assertTrue(numpy.isnan(infinite[1]))
+
+    async def test_errors(self):
+        for method, arguments, code in (("no.such.method", [], -32601), ("bench.raise", ["it broke"], -32001), ("bench.unserializable", [], -32002), ("bench.kw", [], -32602)):
+            with self.assertRaises(cubelink.CallError) as caught:
+                await self.client.call(method, *arguments)
+            self.assertEqual((caught.exception.code, caught.exception.method), (code, method))
+        with self.assertRaisesRegex(cubelink.CallError, "it broke"):
+            await self.client.call("bench.raise", "it broke")
+        with self.assertRaisesRegex(cubelink.CallError, "Authentication failed"):
+            await cubelink.connect(self.server.url, "wrong")
+        with self.assertRaises(OSError):
+            await cubelink.connect("ws://127.0.0.1:1/ws", "x")
+
+    async def test_attachments(self):
+        large = os.urandom(20 << 20)
+        nested = {"list": [b"\0\1", b"", {"deep": large}], "same": large, "text": "wslink_bin0"}
+        self.assertEqual(await self.client.call("bench.echo", nested), nested)
+        self.assertEqual(await self.client.call("bench.echo", self.client.add_attachment(bytearray(b"abc"))), b"abc")
+        answer = await self.client.call("myprotocol.nested.image")
+        self.assertEqual([list(item) for item in answer["bytesList"]], [[1, 2, 3, 4], [5, 6, 7, 8, 9, 10]])
+        self.assertEqual(answer["image"]["blob"][1:4], b"PNG")
+
+    async def test_topics(self):
+        got, other, done = [], [], asyncio.Event()
+
+        def callback(message):
+            got.append(len(message["data"]))
+            if len(got) == 5:
+                done.set()
+
+        with self.client.listen("some.topic") as queue:
+            await self.client.call("bench.pubval", "some.topic", "first")
+            self.assertEqual(await asyncio.wait_for(queue.get(), 10), ("some.topic", "first"))
+            await self.client.subscribe("test.topic", callback)
+            await self.client.subscribe("other.topic", other.append)
+            await self.client.call("bench.publish", "test.topic", 1 << 20, 5)
+            await asyncio.wait_for(done.wait(), 20)
+            # What was listened to before the first subscription still comes.
+            await self.client.call("bench.pubval", "some.topic", {"x": 2})
+            self.assertEqual((await asyncio.wait_for(queue.get(), 10)).message, {"x": 2})
+        self.assertEqual((got, other), ([1 << 20] * 5, []))
+        await self.client.unsubscribe("test.topic", callback)
+        await self.client.call("bench.publish", "test.topic", 10, 1)
+        await self.client.call("bench.none")
+        self.assertEqual(len(got), 5)
+
+    async def test_lost_connection(self):
+        client = await cubelink.connect(self.server.url, self.server.secret)
+        waiting = asyncio.ensure_future(client.call("bench.sleep", 30))
+        await asyncio.sleep(0.05)
+        await client.close()
+        for awaitable in (waiting, client.call("bench.none")):
+            with self.assertRaises(cubelink.ConnectionLost):
+                await awaitable
+
+
+class Images(unittest.IsolatedAsyncioTestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.temporary = tempfile.TemporaryDirectory(prefix="cubelink-python-")
+        cls.addClassCleanup(cls.temporary.cleanup)
+        folder = Path(cls.temporary.name) / "images"
+        (folder / "sub").mkdir(parents=True)
+        random = numpy.random.default_rng(4)
+        cls.cube = random.normal(size=(66, 310, 320)).astype("f4")
+        cls.cube[:, 5, 6] = numpy.nan
+        header = fits.Header({"CTYPE1": "RA---SIN", "CTYPE2": "DEC--SIN", "CTYPE3": "FREQ", "CRVAL1": 83.5, "CRVAL2": 22.0, "CRVAL3": 1.42e9, "CRPIX1": 160.5,
+                              "CRPIX2": 155.5, "CRPIX3": 1.0, "CDELT1": -1e-4, "CDELT2": 1e-4, "CDELT3": 1e5, "CUNIT3": "Hz", "RESTFRQ": 1.420405752e9,
+                              "BUNIT": "Jy/beam", "OBJECT": "disk"})  # fmt: skip
+        fits.writeto(folder / "disk_cube.fits", cls.cube, header)
+        cls.stokes = random.normal(size=(4, 3, 20, 30))
+        fits.writeto(folder / "sub" / "stokes.fits", cls.stokes, fits.Header({"CTYPE3": "FREQ", "CTYPE4": "STOKES", "CRVAL4": 1.0, "CRPIX4": 1.0, "CDELT4": 1.0}))
+        cls.header = fits.getheader(folder / "disk_cube.fits")
+        cls.folder = folder
+        cls.server = Server(PROGRAM, str(folder), "--store", f"{cls.temporary.name}/store.sqlite")
+        cls.server.__enter__()
+        cls.addClassCleanup(lambda: cls.server.__exit__())
+
+    async def asyncSetUp(self):
+        asyncio.get_running_loop().set_debug(False)
+        self.client = await cubelink.connect(self.server.url, self.server.secret)
+        self.addAsyncCleanup(self.client.close)
+
+    async def test_readme(self):
+        """The example as it stands, with the address of this server in the place of the one that a reader fills in."""
+        text = (ROOT / "clients/python/README.md").read_text()
+        example = re.search(r"```python\n(.*?)```", text, re.S)[1]
+        address = f"http://localhost:{self.server.port}/?token={self.server.secret.replace(' ', '%20')}"
+        example = example.replace("http://localhost:1234/?token=…", address).replace("asyncio.run(main())", "")
+        self.assertIn(address, example)
+        names = {}
+        exec(compile(example.rstrip() + "\n        return locals()\n", "README.md", "exec"), names)
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            found = await names["main"]()
+        self.assertIn("disk_cube.fits", printed.getvalue())
+        self.assertIn("(1, 66, 310, 320)", printed.getvalue())
+        numpy.testing.assert_array_equal(found["spectrum"], self.cube[:, 256, 256])
+        numpy.testing.assert_array_equal(found["block"], self.cube[None, 64, 200:300, 200:300])
+        self.assertEqual((found["unit"], found["velocity"].shape, found["coarse"].shape, found["wcs"].naxis), ("m/s", (66,), (155, 160), 3))
+
+    async def test_listing(self):
+        listing = await self.client.list_files()
+        self.assertEqual([file["name"] for file in listing["files"]], ["disk_cube.fits"])
+        self.assertEqual([folder["name"] for folder in listing["subdirectories"]], ["sub"])
+        self.assertEqual([file["name"] for file in (await self.client.list_files("sub"))["files"]], ["stokes.fits"])
+        with self.assertRaises(cubelink.CallError):
+            await self.client.list_files("../..")
+
+    async def test_pixels(self):
+        image = await self.client.open("disk_cube.fits")
+        self.assertEqual((image.shape, image.name), ((1, 66, 310, 320), "disk_cube.fits"))
+        array = numpy.testing.assert_array_equal
+        array(await image.read(channel=3, stokes=0), self.cube[3])
+        array(await image.read(channel=slice(10, 60, 7), y=slice(5, 300, 3), x=slice(None, 40)), self.cube[None, 10:60:7, 5:300:3, :40])
+        array(await image.read(x=-1, y=-310, channel=numpy.int64(65)), self.cube[None, 65, 0, 319])
+        array(await image.spectrum(6, 5), self.cube[:, 5, 6])
+        array(await image.spectrum(99.6, 200.4), self.cube[:, 200, 100])
+        for wrong in ({"x": 320}, {"y": -311}, {"channel": 66}):
+            with self.assertRaises(IndexError):
+                await image.read(**wrong)
+        for wrong in ({"x": slice(5, 5)}, {"y": slice(10, 0, -1)}):
+            with self.assertRaises(ValueError):
+                await image.read(**wrong)
+        wide = await self.client.open("sub/stokes.fits")
+        self.assertEqual(wide.shape, (4, 3, 20, 30))
+        array(await wide.read(), self.stokes)
+        array(await wide.read(stokes=2), self.stokes[2])
+        self.assertNotEqual(image.file_id, wide.file_id)
+        self.assertEqual(sorted((await self.client.opened())), [image.file_id, wide.file_id])
+        await image.close()
+        with self.assertRaises(cubelink.CallError):
+            await image.read(channel=0)
+        for missing in ("missing.fits", "../disk_cube.fits", "sub"):
+            with self.assertRaises(cubelink.CallError):
+                await self.client.open(missing)
+
+    async def test_tiles(self):
+        image = await self.client.open("disk_cube.fits")
+        tiles = await image.tiles([(1, 0, 0), (1, 1, 0), (1, 0, 1), (1, 1, 1), (0, 0, 0)], channel=7)
+        numpy.testing.assert_array_equal(numpy.block([[tiles[1, 0, 0], tiles[1, 1, 0]], [tiles[1, 0, 1], tiles[1, 1, 1]]]), self.cube[7])
+        coarse = numpy.nanmean(self.cube[7].reshape(155, 2, 160, 2), axis=(1, 3))
+        numpy.testing.assert_allclose(tiles[0, 0, 0], coarse, rtol=1e-5, atol=1e-6)
+        numpy.testing.assert_array_equal(await image.tile(1, 1, 1), self.cube[7, 256:, 256:])
+        # After the first subscription tiles still come.
+        await self.client.subscribe("carta.error.data", lambda message: None)
+        numpy.testing.assert_array_equal(await image.tile(1, 0, 1, channel=9, stokes=0), self.cube[9, 256:, :256])
+        self.assertEqual(await image.tiles([]), {})
+        with self.assertRaisesRegex(cubelink.CallError, "no tile"):
+            await image.tile(3, 0, 0)
+        stokes = await self.client.open("sub/stokes.fits")
+        numpy.testing.assert_allclose(await stokes.tile(0, 0, 0, channel=2), self.stokes[0, 2], rtol=1e-6)
+        numpy.testing.assert_allclose(await stokes.tile(0, 0, 0, stokes=3), self.stokes[3, 2], rtol=1e-6)
+
+    async def test_world(self):
+        image = await self.client.open("disk_cube.fits")
+        header = await image.header()
+        for key in ("CRVAL1", "CDELT3", "RESTFRQ", "OBJECT", "BUNIT"):
+            self.assertEqual(header[key], self.header[key])
+        wcs = await image.wcs()
+        points = numpy.array([[0, 0], [160, 155], [319, 309]])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            expected = WCS(self.header).celestial.pixel_to_world_values(points)
+            numpy.testing.assert_allclose(wcs.celestial.pixel_to_world_values(points), expected)
+        world = await image.to_world(points)
+        numpy.testing.assert_allclose(world["points"], expected, atol=1e-9)
+        numpy.testing.assert_allclose((await image.to_pixel(world["points"]))["points"], points, atol=1e-6)
+        galactic = await image.to_world([160, 155], "GALACTIC")
+        numpy.testing.assert_allclose((await image.to_pixel(galactic["points"], "GALACTIC"))["points"], [[160, 155]], atol=1e-5)
+        frequencies, unit = await image.spectral_axis()
+        numpy.testing.assert_allclose(frequencies, 1.42e9 + 1e5 * numpy.arange(66))
+        self.assertEqual(unit, "Hz")
+        for kind in ("radio velocity", "velocity_radio"):
+            velocities, unit = await image.spectral_axis(kind)
+            numpy.testing.assert_allclose(velocities, 299792458 * (1 - frequencies / 1.420405752e9), atol=1e-3)
+            self.assertEqual(unit, "m/s")
+        with self.assertRaisesRegex(cubelink.CallError, "kind"):
+            await image.spectral_axis("nonsense")
+
+    async def test_one_session_for_two(self):
+        image = await self.client.open("disk_cube.fits")
+        async with cubelink.connect(self.server.url, self.server.secret, session_id=self.client.session_id) as second:
+            self.assertEqual(second.session_id, self.client.session_id)
+            opened = await second.opened()
+            numpy.testing.assert_array_equal(await opened[image.file_id].spectrum(10, 20), self.cube[:, 20, 10])
+            another = await second.open("sub/stokes.fits")
+            third = await self.client.open("sub/stokes.fits")
+            self.assertEqual(len({image.file_id, another.file_id, third.file_id}), 3, "one image took another's place")
+        self.assertEqual(len(await self.client.opened()), 3)
+
+    async def test_profiles_by_topic(self):
+        image = await self.client.open("disk_cube.fits")
+        with self.client.listen("carta.spatial.profile.data") as queue:
+            await self.client.call("carta.set.cursor", {"file_id": image.file_id, "point": {"x": numpy.float32(12), "y": 13}})
+            message = (await asyncio.wait_for(queue.get(), 20)).message
+        self.assertEqual(numpy.float32(message["value"]), self.cube[0, 13, 12])
+
+
+if __name__ == "__main__":
+    unittest.main()
