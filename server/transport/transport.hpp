@@ -62,7 +62,7 @@ public:
     /// A whole message. `owner` keeps `payload` alive beyond the call.
     virtual void on_message(bool text, std::string_view payload, const std::shared_ptr<const void>& owner) = 0;
     virtual void on_pong() = 0;
-    /// Any bytes came in, or went out: the peer is alive.
+    /// Bytes came in, or some of what send() was given went out: the peer is alive.
     virtual void on_progress() = 0;
     /// The frames handed over have all been written to the kernel: the next ones may come.
     virtual void on_drained() = 0;

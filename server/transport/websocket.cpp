@@ -121,8 +121,10 @@ void WebSocket::on_end() {
 }
 
 void WebSocket::on_written(std::size_t) {
-    if (state_ == State::open && handler_) handler_->on_progress();
-    else if (link_) link_->set_deadline(close_patience); // a slow reader may take its time for what was before the close frame
+    if (state_ == State::open && handler_) {
+        // A ping that the kernel took says nothing of the peer: only frames that the handler waits for count.
+        if (frames_waiting_) handler_->on_progress();
+    } else if (link_) link_->set_deadline(close_patience); // a slow reader may take its time for what was before the close frame
 }
 
 void WebSocket::on_flushed() {
