@@ -186,10 +186,9 @@ void Outbox::take(std::size_t max_frames, std::size_t max_bytes, std::vector<Tak
     frames.clear();
     const std::lock_guard lock(mutex_);
     std::size_t bytes = 0;
-    while (frames.size() < max_frames && items_.begin() != held_) {
+    while (frames.size() < max_frames && bytes < max_bytes && items_.begin() != held_) {
         const auto item = items_.begin();
         const auto size = item->message->frames[next_frame_].size();
-        if (!frames.empty() && bytes + size > max_bytes) break;
         if (next_frame_ == 0) {
             leave_index(item); // from here on it can be neither replaced nor removed
             if (item->set_id != 0) begun_.insert(item->set_id);
