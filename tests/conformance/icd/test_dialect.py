@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""The ICD's own dialect: versions, request ids, heartbeats, garbage, and messages that are not implemented."""
+
+import asyncio
+import os
+import struct
+
+import numpy
+import websockets
+
+from harness import IMAGE, SECRET, Case, icd, icd_client, run
+
+
+class Dialect(Case):
+    async def test_any_path_and_the_versions(self):
+        self.start()
+        for version, path in ((28, "/"), (29, "/carta/"), (30, "/any/where/index.html")):
+            page = await self.page(version=version, path=path)
+            self.assertTrue(page.ack.success)
+            self.assertEqual(page.ack.session_type, icd.NEW)
+            self.assertEqual((page.answered_in, page.log[0][2]), (version, 1))
+            self.assertTrue((await page.ask("OPEN_FILE", file="image.fits", file_id=0)).success)
+            await page.next("REGION_HISTOGRAM_DATA")
+            self.assertEqual({entry[1] for entry in page.log}, {version})
+            self.assertEqual([entry[2] for entry in page.log if entry[0] == "REGION_HISTOGRAM_DATA"], [0])
+
+    async def test_other_versions_are_refused(self):
+        self.start()
+        for version in (27, 31, 0xFFFF):
+            client = await icd_client.connect(self.port, SECRET, version=version)
+            ack = await client.ask("REGISTER_VIEWER", session_id=0)
+            self.assertFalse(ack.success)
+            self.assertIn(str(version), ack.message)
+            self.assertIsNone(client.closed)
+            await client.close()
+
+    async def test_an_image_is_opened_and_looked_at(self):
+        self.start()
+        page = await self.page()
+        listing = await page.ask("FILE_LIST_REQUEST", directory="$BASE")
+        self.assertEqual({file.name for file in listing.files}, {"image.fits", "cube.fits"})
+        info = await page.ask("FILE_INFO_REQUEST", file="cube.fits")
+        self.assertEqual(info.file_info_extended["0"].depth, 20)
+        ack = await page.ask("OPEN_FILE", file="image.fits", file_id=4)
+        self.assertEqual((ack.success, ack.file_id, ack.file_info_extended.width), (True, 4, 400))
+        histogram = await page.next("REGION_HISTOGRAM_DATA")
+        self.assertEqual(sum(histogram.histograms.bins), IMAGE.size)
+        await page.tell("ADD_REQUIRED_TILES", file_id=4, tiles=[(1 << 24) | (1 << 12) | 1], compression_type=icd.NONE)
+        begin = await page.next("RASTER_TILE_SYNC", lambda m: not m.end_sync)
+        tile = (await page.next("RASTER_TILE_DATA", lambda m: m.sync_id == begin.sync_id)).tiles[0]
+        await page.next("RASTER_TILE_SYNC", lambda m: m.end_sync and m.sync_id == begin.sync_id)
+        pixels = numpy.frombuffer(tile.image_data, "<f4").reshape(tile.height, tile.width)
+        numpy.testing.assert_array_equal(pixels, IMAGE[256:, 256:])
+        await page.tell("SET_SPATIAL_REQUIREMENTS", file_id=4, region_id=0, spatial_profiles=[icd.SetSpatialRequirements.SpatialConfig(coordinate="x")])
+        await page.tell("SET_CURSOR", file_id=4, point=icd.Point(x=7, y=9))
+        profile = await page.next("SPATIAL_PROFILE_DATA", lambda m: (m.x, m.y) == (7, 9) and len(m.profiles) == 1)
+        numpy.testing.assert_array_equal(numpy.frombuffer(profile.profiles[0].raw_values_fp32, "<f4"), IMAGE[9])
+        self.assertAlmostEqual(profile.value, float(IMAGE[9, 7]), 6)
+
+    async def test_heartbeats(self):
+        self.start()
+        page = await self.page()
+        for beat, answer in (("PING", "PONG"), ("", ""), (b"", b""), (struct.pack("<HHI", 0, 30, 77), struct.pack("<HHI", 0, 30, 77))):
+            page.streams.clear()
+            await page.socket.send(beat)
+            while not page.streams:
+                await asyncio.sleep(0.01)
+            event, version, request, frame = page.streams[0]
+            got = frame if version is None else struct.pack("<HHI", 0, version, request)
+            self.assertEqual(got, answer)
+
+    async def test_garbage_never_closes_the_socket(self):
+        self.start()
+        page = await self.page()
+        rnd = numpy.random.default_rng(5)
+        header = struct.Struct("<HHI")
+        frames = [b"\x01", b"1234567", "text", "PINGPING", header.pack(9999, 30, 5), header.pack(5, 30, 6) + b"\xff" * 50, header.pack(21, 30, 7)]
+        for event in range(0, 95):
+            frames += [header.pack(event, int(rnd.integers(26, 33)), 1000 + event) + rnd.bytes(int(rnd.integers(0, 60))) for _ in range(8) if event not in (0, 1)]
+        for frame in frames:
+            await page.socket.send(frame)
+        self.assertTrue((await page.ask("OPEN_FILE", file="image.fits", file_id=50)).success)
+        self.assertIsNone(page.closed)
+
+    async def test_garbled_requests_get_their_failure(self):
+        self.start()
+        page = await self.page()
+        for event in ("OPEN_FILE", "FILE_INFO_REQUEST", "SAVE_FILE", "SET_REGION", "MOMENT_REQUEST", "RESUME_SESSION"):
+            request, frame = page.frame(event)
+            future = asyncio.get_running_loop().create_future()
+            page.waiting[request] = future
+            await page.socket.send(frame + b"\xff\xff\xff")
+            name, _, _, answer = await asyncio.wait_for(future, 10)
+            self.assertEqual(name, icd_client.reply_of(event))
+            self.assertFalse(answer.success)
+            self.assertTrue(answer.message)
+
+    async def test_what_is_not_implemented_says_so(self):
+        self.start()
+        page = await self.page()
+        await page.ask("OPEN_FILE", file="image.fits", file_id=0)
+        for event in ("MOMENT_REQUEST", "PV_REQUEST", "FITTING_REQUEST", "SET_REGION", "IMPORT_REGION", "EXPORT_REGION", "SAVE_FILE", "OPEN_CATALOG_FILE",
+                      "CATALOG_LIST_REQUEST", "CONCAT_STOKES_FILES", "REMOTE_FILE_REQUEST", "REGION_LIST_REQUEST", "START_ANIMATION"):
+            answer = await page.ask(event)
+            if not answer.success:
+                self.assertTrue(answer.message, event)
+        await page.tell("SET_CONTOUR_PARAMETERS", file_id=99, levels=[1.0])
+        self.assertTrue((await page.next("ERROR_DATA")).message)
+
+    async def test_before_register_viewer(self):
+        self.start()
+        client = await icd_client.connect(self.port, SECRET)
+        ack = await client.ask("OPEN_FILE", file="image.fits")
+        self.assertFalse(ack.success)
+        self.assertIn("register", ack.message.lower())
+        self.assertTrue((await client.ask("REGISTER_VIEWER", session_id=0)).success)
+        await client.close()
+
+    async def test_a_frame_beyond_the_limit_closes(self):
+        self.start()
+        page = await self.page()
+        try:
+            await page.socket.send(struct.pack("<HHI", 4, 30, 9) + os.urandom(1 << 20) * 65)
+        except websockets.ConnectionClosed:
+            pass
+        await asyncio.wait_for(page.reader, 30)
+        self.assertEqual(page.closed[0], 1009)
+
+
+if __name__ == "__main__":
+    run()
