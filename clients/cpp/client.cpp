@@ -8,6 +8,8 @@
 #include <atomic>
 #include <map>
 #include <mutex>
+#include <utility>
+#include <vector>
 
 namespace cubelink::client {
 
@@ -34,7 +36,11 @@ rpc::Error error_of(const Value& message) {
 struct Client::Impl {
     std::mutex mutex;
     std::map<std::string, std::promise<Value>> waiting;
-    std::map<std::string, Callback> listeners;
+    struct Listeners {
+        std::vector<Callback> listening, subscribed;
+    };
+    std::map<std::string, Listeners> listeners;
+    bool subscribed = false; // the server was told of a topic, and sends no others since
     std::string client_id, lost; // lost: why there is no connection any more
     std::size_t max_frame = frame_limit_before_hello;
     std::atomic<std::uint64_t> next{0};
@@ -73,7 +79,8 @@ struct Client::Impl {
             }
             limit = max_frame;
         }
-        for (const auto& frame : writer.finish(limit)->frames) {
+        const auto encoded = writer.finish(limit); // outlives the loop over its frames
+        for (const auto& frame : encoded->frames) {
             std::string payload;
             payload.reserve(frame.size());
             for (const auto& part : frame.parts) payload += part.text();
@@ -98,12 +105,14 @@ struct Client::Impl {
         const auto* result = map->find("result");
         if (id->starts_with("publish:")) {
             const auto topic = id->substr(8, id->find(':', 8) - 8);
-            Callback callback;
+            Listeners callbacks;
             {
                 std::lock_guard lock(mutex);
-                if (const auto found = listeners.find(topic); found != listeners.end()) callback = found->second;
+                if (const auto found = listeners.find(topic); found != listeners.end()) callbacks = found->second;
             }
-            if (callback) callback(result ? *result : Value());
+            const Value message = result ? *result : Value();
+            for (const auto& callback : callbacks.listening) callback(message);
+            for (const auto& callback : callbacks.subscribed) callback(message);
             return;
         }
         std::promise<Value> promise;
@@ -180,21 +189,36 @@ std::future<Value> Client::call(const std::string& method, rpc::Array args, rpc:
 }
 
 void Client::listen(const std::string& topic, Callback callback) {
-    std::lock_guard lock(impl_->mutex);
-    impl_->listeners[topic] = std::move(callback);
+    {
+        std::lock_guard lock(impl_->mutex);
+        impl_->listeners[topic].listening.push_back(std::move(callback));
+        if (!impl_->subscribed) return;
+    }
+    call("pubsub.subscribe", {topic}).get();
 }
 
 void Client::subscribe(const std::string& topic, Callback callback, rpc::Map filter) {
-    listen(topic, std::move(callback));
+    std::vector<std::string> others; // what would fall silent by the first subscription
+    {
+        std::lock_guard lock(impl_->mutex);
+        if (!std::exchange(impl_->subscribed, true))
+            for (const auto& [name, unused] : impl_->listeners)
+                if (name != topic) others.push_back(name);
+        impl_->listeners[topic].subscribed.push_back(std::move(callback));
+    }
+    for (const auto& name : others) call("pubsub.subscribe", {name});
     call("pubsub.subscribe", {topic, std::move(filter)}).get();
 }
 
 void Client::unsubscribe(const std::string& topic) {
+    bool told = false;
     {
         std::lock_guard lock(impl_->mutex);
-        impl_->listeners.erase(topic);
+        auto& listeners = impl_->listeners[topic];
+        listeners.subscribed.clear();
+        told = impl_->subscribed && listeners.listening.empty();
     }
-    call("pubsub.unsubscribe", {topic}).get();
+    if (told) call("pubsub.unsubscribe", {topic}).get();
 }
 
 } // namespace cubelink::client

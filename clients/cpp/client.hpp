@@ -41,10 +41,13 @@ public:
     std::future<rpc::Value> call(const std::string& method, rpc::Array args = {}, rpc::Map kwargs = {});
 
     using Callback = std::function<void(const rpc::Value& message)>;
-    /// Listens locally. Servers that send everything need no more (the original, and ours before the first subscribe()).
+    /// Listens locally, for as long as the client lives. Servers that send everything need no more (the original, and ours before the first
+    /// subscribe()); after that the server is told as well.
     void listen(const std::string& topic, Callback callback);
-    /// Listens, and tells the server (pubsub.subscribe): from then on it sends what is subscribed to, and nothing else.
+    /// Listens, and tells the server (pubsub.subscribe): from then on it sends what is subscribed to or listened to, and nothing else.
+    /// `filter` names fields and the values that they must have. Waits for the server's answer; throws what call() may give.
     void subscribe(const std::string& topic, Callback callback, rpc::Map filter = {});
+    /// Drops what subscribe() was given for the topic; the server sends it no more unless somebody listen()s.
     void unsubscribe(const std::string& topic);
 
     /// As in wslink's other clients, for code that reads like theirs: what stands for the bytes in a message. Here, the bytes themselves.

@@ -1,5 +1,6 @@
 #include "clients/cpp/viewer.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <condition_variable>
 #include <cstring>
@@ -68,48 +69,79 @@ std::vector<double> as_doubles(const rpc::Bytes& bytes, const std::string& dtype
 
 } // namespace
 
-/// Tiles as they arrive, in any order.
+/// What arrives for the images of a viewer: tiles in any order, and what is told of files.
 struct Image::Tiles {
+    struct Arrived {
+        Tile tile;
+        std::pair<std::int32_t, std::int32_t> plane; // channel and stokes
+    };
     std::mutex mutex;
     std::condition_variable arrived;
-    std::map<std::pair<std::int32_t, std::int64_t>, Tile> ready; // (file, tile code)
+    std::map<std::pair<std::int32_t, std::int64_t>, Arrived> ready; // (file, tile code)
+    std::string failure;                                            // the last that was told of tiles
+    std::int32_t next_file = 0;
 
     void take(const Value& message) {
         const auto file = static_cast<std::int32_t>(number(field(message, "file_id")));
+        const std::pair plane{static_cast<std::int32_t>(number(field(message, "channel"))), static_cast<std::int32_t>(number(field(message, "stokes")))};
         const auto* tiles = field(message, "tiles").get_if<rpc::Array>();
         if (!tiles) return;
         std::lock_guard lock(mutex);
         for (const auto& item : *tiles) {
             const auto* data = field(item, "image_data").get_if<rpc::Bytes>();
-            Tile tile;
-            tile.width = static_cast<std::int32_t>(number(field(item, "width")));
-            tile.height = static_cast<std::int32_t>(number(field(item, "height")));
-            const auto size = static_cast<std::size_t>(tile.width) * static_cast<std::size_t>(tile.height);
-            if (!data || tile.width < 0 || tile.height < 0 || data->size() != size * sizeof(float)) continue;
-            tile.pixels.resize(size);
-            std::memcpy(tile.pixels.data(), data->data(), data->size());
+            const auto width = number(field(item, "width")), height = number(field(item, "height"));
+            // A server is no more to be trusted with sizes than a client.
+            if (!data || width < 0 || height < 0 || width > 65536 || height > 65536) continue;
+            if (data->size() != static_cast<std::size_t>(width * height) * sizeof(float)) continue;
+            Tile tile{static_cast<std::int32_t>(width), static_cast<std::int32_t>(height), std::vector<float>(static_cast<std::size_t>(width * height))};
+            if (!tile.pixels.empty()) std::memcpy(tile.pixels.data(), data->data(), data->size());
             for (auto& pixel : tile.pixels)
                 if (pixel <= std::numeric_limits<float>::lowest()) pixel = std::numeric_limits<float>::quiet_NaN();
             const auto code = number(field(item, "layer")) << 24 | number(field(item, "y")) << 12 | number(field(item, "x"));
-            ready[{file, code}] = std::move(tile);
+            ready[{file, code}] = {std::move(tile), plane};
         }
         arrived.notify_all();
+    }
+
+    /// ERROR_DATA: tiles that were promised and can't be made.
+    void take_error(const Value& message) {
+        const auto* tags = field(message, "tags").get_if<rpc::Array>();
+        const auto severity = text(field(message, "severity"));
+        if (!tags || (severity != "ERROR" && severity != "CRITICAL")) return;
+        for (const auto& tag : *tags) {
+            if (text(tag) != "tiles") continue;
+            std::lock_guard lock(mutex);
+            failure = text(field(message, "message"));
+            arrived.notify_all();
+        }
+    }
+
+    /// session.changed: others open images, too.
+    void take_change(const Value& message) {
+        std::lock_guard lock(mutex);
+        next_file = std::max(next_file, static_cast<std::int32_t>(number(field(message, "next_file_id"))));
     }
 };
 
 Viewer::Viewer(Client& client, std::uint32_t session_id) : client_(client), tiles_(std::make_shared<Image::Tiles>()) {
     client.listen("carta.raster.tile.data", [tiles = tiles_](const Value& message) { tiles->take(message); });
+    client.listen("carta.error.data", [tiles = tiles_](const Value& message) { tiles->take_error(message); });
+    client.listen("session.changed", [tiles = tiles_](const Value& message) { tiles->take_change(message); });
     const auto ack = client.call("carta.register.viewer", {Map{{"session_id", session_id}}}).get();
     check(ack);
     session_id_ = static_cast<std::uint32_t>(number(field(ack, "session_id")));
-    if (session_id) next_file_ = static_cast<std::int32_t>(number(field(client.call("session.state").get(), "next_file_id")));
+    if (session_id) tiles_->take_change(client.call("session.state").get());
 }
 
 Image Viewer::open(const std::string& path, const std::string& hdu) {
     const auto slash = path.rfind('/');
     const auto directory = slash == std::string::npos ? std::string() : path.substr(0, slash);
     const auto file = slash == std::string::npos ? path : path.substr(slash + 1);
-    const auto id = next_file_++;
+    std::int32_t id = 0;
+    {
+        std::lock_guard lock(tiles_->mutex);
+        id = tiles_->next_file++;
+    }
     auto ack = client_.call("carta.open.file", {Map{{"directory", directory}, {"file", file}, {"hdu", hdu}, {"file_id", id}}}).get();
     check(ack);
     return Image(client_, id, std::move(ack), tiles_);
@@ -151,16 +183,23 @@ Tile Image::tile(int layer, int x, int y, std::chrono::milliseconds patience) {
     {
         std::lock_guard lock(tiles_->mutex);
         tiles_->ready.erase(key); // of an earlier channel, perhaps
+        tiles_->failure.clear();
     }
     client_.call("carta.add.required.tiles", {Map{{"file_id", file_id_}, {"tiles", rpc::Array{code}}, {"compression_type", "NONE"}}}).get();
     std::unique_lock lock(tiles_->mutex);
-    if (!tiles_->arrived.wait_for(lock, patience, [&] { return tiles_->ready.count(key) > 0; })) throw ConnectionLost("no tile came in time");
+    const auto there = [&] {
+        const auto found = tiles_->ready.find(key);
+        return found != tiles_->ready.end() && (!plane_ || *plane_ == found->second.plane);
+    };
+    if (!tiles_->arrived.wait_for(lock, patience, [&] { return there() || !tiles_->failure.empty(); })) throw ConnectionLost("no tile came in time");
+    if (!there()) throw rpc::CallError(rpc::code::method_failed, tiles_->failure);
     auto found = tiles_->ready.extract(key);
-    return std::move(found.mapped());
+    return std::move(found.mapped().tile);
 }
 
 void Image::set_channel(std::int32_t channel, std::int32_t stokes) {
     client_.call("carta.set.image.channels", {Map{{"file_id", file_id_}, {"channel", channel}, {"stokes", stokes}}}).get();
+    plane_.emplace(channel, stokes);
 }
 
 void Image::close() { client_.call("carta.close.file", {Map{{"file_id", file_id_}}}).get(); }

@@ -8,7 +8,9 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace cubelink::client {
@@ -43,7 +45,8 @@ public:
 
     Block read(Range x = {}, Range y = {}, Range channel = {}, Range stokes = {});
     std::vector<double> spectrum(std::int64_t x, std::int64_t y, std::int64_t stokes = 0);
-    /// A tile of the current channel; layer 0 is the whole plane in one tile. Throws ConnectionLost when none comes in time.
+    /// A tile of the current channel; layer 0 is the whole plane in one tile. Throws rpc::CallError if there is no such tile or it can't be
+    /// read, ConnectionLost when none comes in time.
     Tile tile(int layer, int x, int y, std::chrono::milliseconds patience = std::chrono::seconds(60));
     void set_channel(std::int32_t channel, std::int32_t stokes = 0);
     void close();
@@ -56,6 +59,7 @@ private:
     std::int32_t file_id_;
     rpc::Value ack_;
     std::shared_ptr<Tiles> tiles_;
+    std::optional<std::pair<std::int32_t, std::int32_t>> plane_; // channel and stokes, once set_channel() was called
     std::int64_t width_ = 1, height_ = 1, channels_ = 1, stokes_ = 1;
 };
 
@@ -70,7 +74,6 @@ public:
 private:
     Client& client_;
     std::uint32_t session_id_ = 0;
-    std::int32_t next_file_ = 0;
     std::shared_ptr<Image::Tiles> tiles_;
 };
 

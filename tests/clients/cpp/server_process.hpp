@@ -1,0 +1,40 @@
+#pragma once
+/// A server program on a free port of this machine, for as long as the object lives.
+
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+class ServerProcess {
+public:
+    /// Starts `program arguments… --port 0` and waits until it listens. Throws std::runtime_error if it does not.
+    ServerProcess(const std::string& program, std::vector<std::string> arguments);
+    ~ServerProcess();
+    ServerProcess(const ServerProcess&) = delete;
+    ServerProcess& operator=(const ServerProcess&) = delete;
+
+    const std::string& url() const { return url_; }
+    static const char* secret() { return "a secret of the tests"; }
+    /// As if the machine failed.
+    void kill();
+
+private:
+    pid_t pid_ = -1;
+    int output_ = -1;
+    std::string url_;
+};
+
+/// A path of the environment's, or the one that was built beside the test.
+std::string program(const char* variable, const char* built);
+
+/// A folder that goes when the object does.
+class TemporaryFolder {
+public:
+    TemporaryFolder();
+    ~TemporaryFolder();
+    const std::string& path() const { return path_; }
+
+private:
+    std::string path_;
+};

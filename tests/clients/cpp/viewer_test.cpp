@@ -1,0 +1,129 @@
+// The C++ client against the image server: exact pixels, spectra and tiles compared with the file's own bytes; the README's example; and
+// the example program.
+
+#include "clients/cpp/viewer.hpp"
+#include "tests/clients/cpp/fits_file.hpp"
+#include "tests/clients/cpp/readme_example.hpp"
+#include "tests/clients/cpp/server_process.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <limits>
+#include <memory>
+
+using cubelink::client::Client;
+using cubelink::client::ConnectionLost;
+using cubelink::client::Range;
+using cubelink::client::Viewer;
+using cubelink::rpc::CallError;
+
+namespace {
+
+constexpr std::int64_t width = 300, height = 280, depth = 66;
+
+float value_at(std::int64_t i) {
+    if (i % 1013 == 5) return std::numeric_limits<float>::quiet_NaN();
+    return static_cast<float>((i * 7919) % 100003) / 1000;
+}
+float pixel(std::int64_t x, std::int64_t y, std::int64_t z) { return value_at(x + width * (y + height * z)); }
+bool same(double a, double b) { return a == b || (std::isnan(a) && std::isnan(b)); }
+
+struct Images {
+    TemporaryFolder folder;
+    std::unique_ptr<ServerProcess> server;
+    Images() {
+        const auto images = folder.path() + "/images";
+        std::filesystem::create_directories(images + "/sub");
+        write_fits(images + "/disk_cube.fits", {width, height, depth}, value_at, {"CTYPE3  = 'FREQ    '", "CRVAL3  =               1.4E9"});
+        write_fits(images + "/sub/plane.fits", {20, 10}, value_at);
+        server = std::make_unique<ServerProcess>(program("CUBELINK_PROGRAM", CUBELINK_PROGRAM),
+                                                 std::vector<std::string>{images, "--store", folder.path() + "/store.sqlite"});
+    }
+};
+
+/// The tile's pixels are those of the plane.
+bool shows_plane(const cubelink::client::Tile& tile, std::int64_t x0, std::int64_t y0, std::int64_t z) {
+    for (std::int64_t y = 0; y < tile.height; ++y)
+        for (std::int64_t x = 0; x < tile.width; ++x)
+            if (!same(tile.pixels[static_cast<std::size_t>(y * tile.width + x)], pixel(x0 + x, y0 + y, z))) return false;
+    return true;
+}
+
+} // namespace
+
+TEST_CASE("images of the C++ client") {
+    Images images;
+    Client client(images.server->url(), images.server->secret());
+    Viewer viewer(client);
+    CHECK(viewer.session_id() != 0);
+    auto image = viewer.open("disk_cube.fits");
+    CHECK(std::array{image.width(), image.height(), image.channels(), image.stokes()} == std::array<std::int64_t, 4>{width, height, depth, 1});
+
+    const auto spectrum = image.spectrum(12, 34);
+    REQUIRE(spectrum.size() == depth);
+    for (std::int64_t z = 0; z < depth; ++z) CHECK(same(spectrum[static_cast<std::size_t>(z)], pixel(12, 34, z)));
+
+    const auto block = image.read({10, 50, 3}, {20, 24}, {60, -1, 2});
+    CHECK(block.shape == std::array<std::int64_t, 4>{1, 3, 4, 14});
+    std::size_t at = 0;
+    for (std::int64_t z = 60; z < depth; z += 2)
+        for (std::int64_t y = 20; y < 24; ++y)
+            for (std::int64_t x = 10; x < 50; x += 3) CHECK(same(block.values.at(at++), pixel(x, y, z)));
+
+    auto tile = image.tile(1, 1, 0);
+    CHECK(std::pair{tile.width, tile.height} == std::pair{std::int32_t{44}, std::int32_t{256}});
+    CHECK(shows_plane(tile, 256, 0, 0));
+    for (const std::int32_t channel : {7, 9, 8}) {
+        image.set_channel(channel);
+        CHECK(shows_plane(image.tile(1, 0, 0), 0, 0, channel));
+    }
+    const auto coarse = image.tile(0, 0, 0);
+    CHECK(std::pair{coarse.width, coarse.height} == std::pair{std::int32_t{150}, std::int32_t{140}});
+
+    CHECK_THROWS_AS(image.tile(1, 2, 0), CallError);
+    CHECK_THROWS_AS(image.read({0, width + 1}), CallError);
+    CHECK_THROWS_AS(image.set_channel(static_cast<std::int32_t>(depth)), CallError);
+    CHECK_THROWS_AS(viewer.open("missing.fits"), CallError);
+    CHECK_THROWS_WITH_AS(viewer.open("../x.fits"), doctest::Contains("orbidden"), CallError);
+
+    auto plane = viewer.open("sub/plane.fits");
+    CHECK(plane.file_id() != image.file_id());
+    // Another connection joins, and its images do not take the place of these.
+    Client second_client(images.server->url(), images.server->secret());
+    Viewer second(second_client, viewer.session_id());
+    CHECK(second.session_id() == viewer.session_id());
+    CHECK(second.open("sub/plane.fits").file_id() > plane.file_id());
+    CHECK(viewer.open("sub/plane.fits").file_id() > plane.file_id() + 1);
+    image.close();
+    CHECK_THROWS_AS(image.spectrum(0, 0), CallError);
+    CHECK(plane.read().values.size() == 200);
+}
+
+TEST_CASE("the example of the C++ README") {
+    Images images;
+    const auto results = readme_example(images.server->url(), images.server->secret());
+    CHECK(results.name == "Cubelink");
+    REQUIRE(results.spectrum.size() == depth);
+    CHECK(same(results.spectrum[3], pixel(256, 256, 3)));
+    REQUIRE(results.block.size() == 100 * 100);
+    CHECK(same(results.block[1], pixel(101, 100, 64)));
+    CHECK(results.tile == std::pair{150, 140});
+}
+
+TEST_CASE("the example program of the C++ client") {
+    Images images;
+    const std::string command = std::string(CUBELINK_CPP_EXAMPLE) + " " + images.server->url() + " '" + images.server->secret() + "' disk_cube.fits";
+    FILE* output = ::popen(command.c_str(), "r");
+    REQUIRE(output != nullptr);
+    char line[200];
+    std::vector<std::string> lines;
+    while (std::fgets(line, sizeof line, output)) lines.emplace_back(line);
+    CHECK(::pclose(output) == 0);
+    REQUIRE(lines.size() == 2 + depth);
+    CHECK(lines[0] == "300 x 280, 66 channels, 1 stokes\n");
+    CHECK(std::stof(lines[2]) == pixel(150, 140, 0));
+}
