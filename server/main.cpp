@@ -15,6 +15,7 @@
 #include "rpc/icd/icd_dialect.hpp"
 #include "rpc/secret.hpp"
 
+#include <algorithm>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -22,6 +23,7 @@
 #include <filesystem>
 #include <iostream>
 #include <memory>
+#include <sys/resource.h>
 #include <unistd.h>
 
 namespace cubelink::server {
@@ -38,6 +40,16 @@ std::string built_viewer() {
         if (!error && fs::is_regular_file(folder / "index.html", error)) return folder.string();
     }
     return {};
+}
+
+/// Each connection and each open image takes a file descriptor; shells give programs 1024 unless they ask for more.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    const rlim_t wish = std::min<rlim_t>(limit.rlim_max, 1 << 16);
+    if (limit.rlim_cur >= wish) return;
+    limit.rlim_cur = wish;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
 WslinkServerOptions server_options(const Options& o) {
@@ -110,6 +122,7 @@ constexpr std::uint64_t last_look = 500;
 
 int serve(Options options) {
     log::set_level(options.log_level);
+    raise_descriptor_limit();
     const Jail jail(options.folder, options.allow_links_to);
     imaging::BudgetCache cache(options.memory_limit);
     if (options.auth_key.empty() && !options.no_auth) options.auth_key = rpc::random_letters(32);
@@ -183,6 +196,9 @@ int main(int argc, char** argv) {
         return 2;
     } catch (const StoreError& e) {
         std::fprintf(stderr, "cubelink: --store: %s\n", e.what());
+        return 2;
+    } catch (const std::invalid_argument& e) { // an option whose sense shows only where it is used
+        std::fprintf(stderr, "cubelink: %s\n", e.what());
         return 2;
     } catch (const std::exception& e) {
         std::fprintf(stderr, "cubelink: %s\n", e.what());
