@@ -185,8 +185,8 @@ Outbox::Pushed Outbox::answer_unordered(rpc::EncodedPtr message) {
 void Outbox::take(std::size_t max_frames, std::size_t max_bytes, std::vector<Taken>& frames) {
     frames.clear();
     const std::lock_guard lock(mutex_);
-    std::size_t bytes = 0;
-    while (frames.size() < max_frames && bytes < max_bytes && items_.begin() != held_) {
+    std::size_t bytes = 0, given_back = 0;
+    while (frames.size() < max_frames && (frames.empty() || bytes < max_bytes) && items_.begin() != held_) {
         const auto item = items_.begin();
         const auto size = item->message->frames[next_frame_].size();
         if (next_frame_ == 0) {
@@ -194,19 +194,20 @@ void Outbox::take(std::size_t max_frames, std::size_t max_bytes, std::vector<Tak
             if (item->set_id != 0) begun_.insert(item->set_id);
         }
         bytes += size;
-        const auto given_back = std::min(item->cost, size);
-        refund(given_back);
-        item->cost -= given_back;
         if (next_frame_ + 1 < item->message->frames.size()) {
+            const auto part = std::min(item->cost, size);
+            given_back += part;
+            item->cost -= part;
             frames.push_back({item->message, next_frame_++});
             continue;
         }
         frames.push_back({std::move(item->message), next_frame_});
         next_frame_ = 0;
-        refund(item->cost);
+        given_back += item->cost;
         if (item->set_end) begun_.erase(item->set_id);
         items_.erase(item);
     }
+    if (given_back > 0) refund(given_back);
     taken_bytes_.fetch_add(bytes, std::memory_order_relaxed);
 }
 

@@ -87,7 +87,7 @@ public:
         rpc::EncodedPtr message;
         std::size_t frame = 0;
     };
-    /// Frames to send next, in order, no more than `max_frames`, and none once they have `max_bytes`: the last one may pass that, so that
+    /// Frames to send next, in order, one at least, no more than `max_frames`, and none once they have `max_bytes`: the last may pass that, so that
     /// a large frame leaves in one go with the small one ahead of it. A message of several frames may be handed out in parts; nothing
     /// comes between them. Empty if nothing is ready. Replaces what `frames` held.
     void take(std::size_t max_frames, std::size_t max_bytes, std::vector<Taken>& frames);

@@ -19,19 +19,19 @@ WireFrame frame(bool text, Bytes bytes) {
 } // namespace
 
 void JsonWriter::begin_map(std::size_t) {
-    out_ += '{';
+    *out_ += '{';
     comma_ = false;
 }
 
 void JsonWriter::key(std::string_view name) {
-    if (comma_) out_ += ',';
+    if (comma_) *out_ += ',';
     comma_ = true;
     put_string(name);
-    out_ += ':';
+    *out_ += ':';
 }
 
 void JsonWriter::end_map() {
-    out_ += '}';
+    *out_ += '}';
     comma_ = true;
 }
 
@@ -44,64 +44,64 @@ void JsonWriter::value(const Value& value) {
 
 void JsonWriter::put_string(std::string_view text) {
     if (!is_utf8(text)) return put_string(make_utf8(text));
-    out_ += '"';
+    *out_ += '"';
     std::size_t done = 0;
     for (std::size_t i = 0; i < text.size(); ++i) {
         const auto c = static_cast<unsigned char>(text[i]);
         if (c >= 0x20 && c != '"' && c != '\\') continue;
-        out_.append(text, done, i - done);
+        out_->append(text, done, i - done);
         done = i + 1;
-        out_ += '\\';
+        *out_ += '\\';
         switch (c) {
         case '"':
         case '\\':
-            out_ += static_cast<char>(c);
+            *out_ += static_cast<char>(c);
             break;
         case '\n':
-            out_ += 'n';
+            *out_ += 'n';
             break;
         case '\r':
-            out_ += 'r';
+            *out_ += 'r';
             break;
         case '\t':
-            out_ += 't';
+            *out_ += 't';
             break;
         default:
-            out_ += "u00";
-            out_ += "0123456789abcdef"[c >> 4];
-            out_ += "0123456789abcdef"[c & 15];
+            *out_ += "u00";
+            *out_ += "0123456789abcdef"[c >> 4];
+            *out_ += "0123456789abcdef"[c & 15];
         }
     }
-    out_.append(text, done);
-    out_ += '"';
+    out_->append(text, done);
+    *out_ += '"';
 }
 
 void JsonWriter::put_double(double number) {
     if (std::isnan(number)) {
-        out_ += "NaN";
+        *out_ += "NaN";
     } else if (std::isinf(number)) {
-        out_ += number < 0 ? "-Infinity" : "Infinity";
+        *out_ += number < 0 ? "-Infinity" : "Infinity";
     } else {
         char digits[32];
         const std::string_view shortest(digits,
                                         static_cast<std::size_t>(std::to_chars(digits, digits + sizeof digits, number).ptr - digits));
-        out_ += shortest;
-        if (shortest.find_first_of(".e") == std::string_view::npos) out_ += ".0";
+        *out_ += shortest;
+        if (shortest.find_first_of(".e") == std::string_view::npos) *out_ += ".0";
     }
 }
 
 template <class Integer>
 void JsonWriter::put_integer(Integer number) {
     char digits[24];
-    out_.append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
+    out_->append(digits, std::to_chars(digits, digits + sizeof digits, number).ptr);
 }
 
 void JsonWriter::put(const Value& value, unsigned depth) {
     if (depth > max_result_depth) throw NotEncodable("nested too deep");
     if (value.is_null()) {
-        out_ += "null";
+        *out_ += "null";
     } else if (const auto* b = value.get_if<bool>()) {
-        out_ += *b ? "true" : "false";
+        *out_ += *b ? "true" : "false";
     } else if (const auto* i = value.get_if<std::int64_t>()) {
         put_integer(*i);
     } else if (const auto* u = value.get_if<std::uint64_t>()) {
@@ -114,33 +114,33 @@ void JsonWriter::put(const Value& value, unsigned depth) {
         attachments_.emplace_back(keys_->take(), *bytes);
         put_string(attachments_.back().first);
     } else if (const auto* array = value.get_if<Array>()) {
-        out_ += '[';
+        *out_ += '[';
         bool first = true;
         for (const Value& element : *array) {
-            if (!first) out_ += ',';
+            if (!first) *out_ += ',';
             first = false;
             put(element, depth + 1);
         }
-        out_ += ']';
+        *out_ += ']';
     } else if (const auto* map = value.get_if<Map>()) {
-        out_ += '{';
+        *out_ += '{';
         bool first = true;
         for (const auto& [name, element] : *map) {
-            if (!first) out_ += ',';
+            if (!first) *out_ += ',';
             first = false;
             if (const auto* string = name.get_if<std::string>()) {
                 put_string(*string);
             } else if (name.is<std::int64_t>() || name.is<std::uint64_t>()) {
-                out_ += '"';
+                *out_ += '"';
                 put(name, depth + 1);
-                out_ += '"';
+                *out_ += '"';
             } else {
                 throw NotEncodable("a map's key is neither a string nor an integer");
             }
-            out_ += ':';
+            *out_ += ':';
             put(element, depth + 1);
         }
-        out_ += '}';
+        *out_ += '}';
     } else {
         throw NotEncodable("JSON has no extension values");
     }
@@ -154,7 +154,7 @@ EncodedPtr JsonWriter::finish() {
         encoded->frames.push_back(frame(true, Bytes::take(std::move(header))));
         encoded->frames.push_back(frame(false, std::move(bytes)));
     }
-    encoded->frames.push_back(frame(true, Bytes::take(std::move(out_))));
+    encoded->frames.push_back(frame(true, out_.take()));
     for (const WireFrame& made : encoded->frames) encoded->bytes += made.size();
     return encoded;
 }

@@ -6,6 +6,7 @@
 
 #include "rpc/attachments.hpp"
 #include "rpc/message.hpp"
+#include "rpc/scratch.hpp"
 
 #include <optional>
 #include <string>
@@ -26,7 +27,7 @@ public:
     /// For each attachment its header and its bytes, then the text. The writer is empty after it.
     EncodedPtr finish();
     /// The text alone, for tests and for values that hold no bytes.
-    std::string take_text() { return std::move(out_); }
+    std::string take_text() { return std::exchange(*out_, {}); }
 
 private:
     void put(const Value& value, unsigned depth);
@@ -35,7 +36,7 @@ private:
     template <class Integer>
     void put_integer(Integer number);
 
-    std::string out_;
+    Scratch out_;
     bool comma_ = false; // before the next key
     std::vector<std::pair<std::string, Bytes>> attachments_;
     std::optional<AttachmentKeys> keys_;

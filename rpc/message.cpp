@@ -3,6 +3,8 @@
 #include "rpc/dialect.hpp"
 
 #include <atomic>
+#include <charconv>
+#include <string_view>
 
 namespace cubelink::rpc {
 
@@ -10,7 +12,12 @@ namespace {
 
 std::string next_publication_id(const std::string& topic) {
     static std::atomic<std::uint64_t> count{0};
-    return "publish:" + topic + ":" + std::to_string(count.fetch_add(1, std::memory_order_relaxed));
+    char number[24] = ":";
+    char* const end = std::to_chars(number + 1, number + sizeof number, count.fetch_add(1, std::memory_order_relaxed)).ptr;
+    constexpr std::string_view prefix = "publish:";
+    std::string id;
+    id.reserve(prefix.size() + topic.size() + static_cast<std::size_t>(end - number));
+    return id.append(prefix).append(topic).append(number, static_cast<std::size_t>(end - number));
 }
 
 } // namespace
@@ -25,7 +32,7 @@ EncodedPtr Publication::encoded_for(const Dialect& dialect) const {
     for (const auto& [known, encoded] : cache_)
         if (known == key) return encoded;
     auto encoded = dialect.encode(*this);
-    cache_.emplace_back(key, encoded);
+    cache_.push_back({key, encoded});
     return encoded;
 }
 

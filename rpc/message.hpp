@@ -2,6 +2,7 @@
 /// What travels between a client and the server, free of any wire format: requests in, replies and publications out.
 
 #include "rpc/error.hpp"
+#include "rpc/few.hpp"
 #include "rpc/value.hpp"
 
 #include <array>
@@ -57,7 +58,7 @@ struct Reply {
 /// One WebSocket frame's payload: the concatenation of `parts`. Parts are shared, so that a payload goes out uncopied.
 struct WireFrame {
     bool text = false;
-    std::vector<Bytes> parts;
+    Few<Bytes> parts;
     std::size_t size() const {
         std::size_t n = 0;
         for (const auto& part : parts) n += part.size();
@@ -67,7 +68,7 @@ struct WireFrame {
 
 /// The frames of one message, which leave in this order with nothing between them. Immutable once made.
 struct Encoded {
-    std::vector<WireFrame> frames;
+    Few<WireFrame> frames;
     std::size_t bytes = 0; // of all frames' payloads
 };
 using EncodedPtr = std::shared_ptr<const Encoded>;
@@ -93,7 +94,7 @@ private:
     BodyPtr body_;
     std::string id_;
     mutable std::mutex mutex_;
-    mutable std::vector<std::pair<std::uint32_t, EncodedPtr>> cache_; // few entries: one for each encoding key in use
+    mutable Few<std::pair<std::uint32_t, EncodedPtr>> cache_; // one for each encoding key in use
 };
 using PublicationPtr = std::shared_ptr<const Publication>;
 

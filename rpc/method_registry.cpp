@@ -1,5 +1,6 @@
 #include "rpc/method_registry.hpp"
 
+#include <algorithm>
 #include <stdexcept>
 
 namespace cubelink::rpc {
@@ -18,11 +19,11 @@ std::vector<std::string> MethodRegistry::names() const {
     std::vector<std::string> names;
     names.reserve(methods_.size());
     for (const auto& [name, method] : methods_) names.push_back(name);
+    std::sort(names.begin(), names.end());
     return names;
 }
 
-void MethodRegistry::dispatch(const CallPtr& call) const {
-    const Method* method = find(call->request().method);
+void MethodRegistry::dispatch(const CallPtr& call, const Method* method) {
     if (!method) return call->fail(Error{code::unknown_method, "Unregistered method called", call->request().method});
     try {
         method->run(call);

@@ -12,9 +12,9 @@
 
 #include <functional>
 #include <initializer_list>
-#include <map>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace cubelink::rpc {
@@ -43,13 +43,20 @@ public:
 
     /// nullptr if there is none.
     const Method* find(std::string_view name) const;
+    /// Sorted.
     std::vector<std::string> names() const;
 
     /// Runs the method of the call's request: unknown names and exceptions become the error replies of wslink.
-    void dispatch(const CallPtr& call) const;
+    void dispatch(const CallPtr& call) const { dispatch(call, find(call->request().method)); }
+    /// The same for a method that has been looked up already; nullptr: unknown.
+    static void dispatch(const CallPtr& call, const Method* method);
 
 private:
-    std::map<std::string, Method, std::less<>> methods_;
+    struct Hash {
+        using is_transparent = void;
+        std::size_t operator()(std::string_view name) const { return std::hash<std::string_view>()(name); }
+    };
+    std::unordered_map<std::string, Method, Hash, std::equal_to<>> methods_;
 };
 
 } // namespace cubelink::rpc

@@ -40,7 +40,7 @@ class PartReader {
 public:
     explicit PartReader(std::vector<Bytes> parts) : parts_(std::move(parts)) {}
 
-    void take(std::size_t size, std::vector<Bytes>& out) {
+    void take(std::size_t size, Few<Bytes>& out) {
         while (size > 0) {
             const Bytes& part = parts_[index_];
             const std::size_t step = std::min(size, part.size() - offset_);
@@ -62,18 +62,18 @@ private:
 } // namespace
 
 MsgpackWriter::MsgpackWriter() {
-    buffer_.reserve(256);
-    buffer_.resize(ChunkHeader::size);
+    buffer_->reserve(256);
+    buffer_->resize(ChunkHeader::size);
 }
 
 void MsgpackWriter::begin_map(std::size_t entries) {
-    Appender out{buffer_};
+    Appender out{*buffer_};
     msgpack::packer<Appender>(out).pack_map(size32(entries));
 }
 
 void MsgpackWriter::text(std::string_view text) {
     if (!is_utf8(text)) return this->text(make_utf8(text));
-    Appender out{buffer_};
+    Appender out{*buffer_};
     msgpack::packer<Appender> packer(out);
     packer.pack_str(size32(text.size()));
     packer.pack_str_body(text.data(), size32(text.size()));
@@ -81,16 +81,16 @@ void MsgpackWriter::text(std::string_view text) {
 
 void MsgpackWriter::put_bytes(const Bytes& bytes) {
     if (bytes.size() < worth_sharing) {
-        buffer_.append(bytes.data(), bytes.size());
+        buffer_->append(bytes.data(), bytes.size());
     } else {
-        large_.emplace_back(buffer_.size(), bytes);
+        large_.emplace_back(buffer_->size(), bytes);
         large_size_ += bytes.size();
     }
 }
 
 void MsgpackWriter::put(const Value& value, unsigned depth) {
     if (depth > max_result_depth) throw NotEncodable("nested too deep");
-    Appender out{buffer_};
+    Appender out{*buffer_};
     msgpack::packer<Appender> packer(out);
     if (value.is_null()) {
         packer.pack_nil();
@@ -105,7 +105,7 @@ void MsgpackWriter::put(const Value& value, unsigned depth) {
         char eight[9] = {static_cast<char>(0xCB)};
         const auto bits = std::bit_cast<std::uint64_t>(*d);
         for (int k = 0; k < 8; ++k) eight[1 + k] = static_cast<char>(bits >> (56 - 8 * k));
-        buffer_.append(eight, sizeof eight);
+        buffer_->append(eight, sizeof eight);
     } else if (const auto* string = value.get_if<std::string>()) {
         text(*string);
     } else if (const auto* bytes = value.get_if<Bytes>()) {
@@ -133,38 +133,38 @@ std::string MsgpackWriter::joined() const {
     std::string all;
     std::size_t at = ChunkHeader::size;
     for (const auto& [place, bytes] : large_) {
-        all.append(buffer_, at, place - at);
+        all.append(*buffer_, at, place - at);
         all.append(bytes.text());
         at = place;
     }
-    all.append(buffer_, at);
+    all.append(*buffer_, at);
     return all;
 }
 
 EncodedPtr MsgpackWriter::finish(std::size_t max_frame) {
     auto encoded = std::make_shared<Encoded>();
-    const std::size_t total = buffer_.size() - ChunkHeader::size + large_size_;
+    const std::size_t total = buffer_->size() - ChunkHeader::size + large_size_;
     ChunkHeader header{random_message_id(), 0, size32(total)};
-    header.write(buffer_.data());
+    header.write(buffer_->data());
 
-    if (large_.empty() && buffer_.size() <= max_frame) {
-        encoded->bytes = buffer_.size();
+    if (large_.empty() && buffer_->size() <= max_frame) {
+        encoded->bytes = buffer_->size();
         encoded->frames.resize(1);
-        encoded->frames.front().parts.push_back(Bytes::take(std::move(buffer_)));
+        encoded->frames.front().parts.push_back(buffer_.take());
         return encoded;
     }
 
     const std::size_t chunk_size = max_frame - ChunkHeader::size;
     const std::size_t frames = (total + chunk_size - 1) / chunk_size;
-    const std::size_t inline_end = buffer_.size();
+    const std::size_t inline_end = buffer_->size();
     // The other chunks' headers lie behind the message, in the same memory.
     for (std::size_t i = 1; i < frames; ++i) {
         char bytes[ChunkHeader::size];
         header.offset = static_cast<std::uint32_t>(i * chunk_size);
         header.write(bytes);
-        buffer_.append(bytes, sizeof bytes);
+        buffer_->append(bytes, sizeof bytes);
     }
-    const Bytes all = Bytes::take(std::move(buffer_));
+    const Bytes all = buffer_.take();
     std::vector<Bytes> parts;
     std::size_t at = ChunkHeader::size;
     for (auto& [place, bytes] : large_) {

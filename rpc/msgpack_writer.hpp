@@ -6,6 +6,7 @@
 
 #include "rpc/bytes.hpp"
 #include "rpc/message.hpp"
+#include "rpc/scratch.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -39,7 +40,7 @@ private:
     void put(const Value& value, unsigned depth);
     void put_bytes(const Bytes& bytes);
 
-    std::string buffer_;                               // begins with room for the first chunk's header
+    Scratch buffer_;                                   // begins with room for the first chunk's header
     std::vector<std::pair<std::size_t, Bytes>> large_; // go in front of this place of the buffer
     std::size_t large_size_ = 0;
 };

@@ -2,13 +2,19 @@
 
 #include "rpc/error.hpp"
 
+#include <bitset>
 #include <stdexcept>
 
 namespace cubelink::rpc {
 
 using Kind = Parameter::Kind;
 
+namespace {
+constexpr std::size_t most_parameters = 64;
+}
+
 Parameters::Parameters(std::initializer_list<Parameter> parameters) : parameters_(parameters) {
+    if (parameters_.size() > most_parameters) throw std::logic_error("a method takes at most 64 parameters");
     for (std::size_t i = 0; i < parameters_.size(); ++i)
         for (std::size_t j = 0; j < i; ++j) {
             const Parameter &a = parameters_[i], &b = parameters_[j];
@@ -20,7 +26,7 @@ Parameters::Parameters(std::initializer_list<Parameter> parameters) : parameters
 
 std::vector<Value> Parameters::bind(Array&& args, Map&& kwargs) const {
     std::vector<Value> values(parameters_.size());
-    std::vector<bool> given(parameters_.size(), false);
+    std::bitset<most_parameters> given;
     Array* rest = nullptr;
     Map* rest_keywords = nullptr;
     std::size_t positional = 0;

@@ -100,7 +100,8 @@ void ConnectionImpl::opened(const std::shared_ptr<transport::Socket>& socket) {
 
 void ConnectionImpl::received(bool text, std::string_view payload, const std::shared_ptr<const void>& owner) {
     if (closing_) return;
-    liveness_.message(Clock::now());
+    received_at_ = Clock::now();
+    liveness_.message(received_at_);
     surroundings_.metrics.messages_in.fetch_add(1, relaxed);
     input_since_call_ += payload.size();
     // What is answered within this turn leaves at its end, all together, and without a detour through the loop's queue.
@@ -179,14 +180,16 @@ void ConnectionImpl::let_in() {
 
 void ConnectionImpl::dispatch(rpc::Request&& request) {
     const auto* method = surroundings_.methods.find(request.method);
-    auto& statistics = surroundings_.metrics.calls_of(request.method, method != nullptr);
+    auto& slot = surroundings_.statistics[method];
+    if (!slot) slot = &surroundings_.metrics.calls_of(request.method, method != nullptr);
+    auto& statistics = *slot;
     const bool in_order = !method || method->order == rpc::AnswerOrder::in_order;
     const auto bytes = std::exchange(input_since_call_, 0);
     (in_order ? calls_in_order_ : calls_when_done_).fetch_add(1, relaxed);
     bytes_of_calls_.fetch_add(in_order ? bytes : 0, relaxed);
     const auto ticket = in_order ? receiver_->outbox().open_ticket() : 0;
 
-    auto answer = [self = shared_from_this(), &statistics, ticket, in_order, bytes, begun = Clock::now()](rpc::Reply&& reply) {
+    auto answer = [self = shared_from_this(), &statistics, ticket, in_order, bytes, begun = received_at_](rpc::Reply&& reply) {
         statistics.answered(Clock::now() - begun, reply.error.has_value());
         auto message = self->dialect_->encode(reply);
         auto& outbox = self->receiver_->outbox();
@@ -202,7 +205,7 @@ void ConnectionImpl::dispatch(rpc::Request&& request) {
     if (!in_order && calls_when_done_.load(relaxed) > surroundings_.rules.calls_when_done) {
         return call->fail(rpc::code::method_failed, "too many calls of this connection are in progress");
     }
-    surroundings_.methods.dispatch(call);
+    rpc::MethodRegistry::dispatch(call, method);
     apply_back_pressure();
 }
 

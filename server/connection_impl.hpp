@@ -21,6 +21,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace cubelink::server {
@@ -32,6 +33,7 @@ struct ConnectionSurroundings {
     pubsub::Hub hub;
     pubsub::GroupId first_group = 1; // that a connection is attached to after hello
     Metrics metrics;
+    std::unordered_map<const rpc::Method*, Metrics::Calls*> statistics; // where each method's calls are counted; of the network thread
     std::shared_ptr<pubsub::OutboxBudget> outbox_budget;
     std::function<std::optional<Identity>(std::string_view secret)> identify;
     std::function<void(std::function<void()>)> post; // thread-safe: onto the network thread
@@ -123,6 +125,7 @@ private:
 
     std::shared_ptr<transport::Socket> socket_; // null before and after
     Liveness liveness_;
+    Clock::time_point received_at_{}; // the latest message
     bool authenticated_ = false;
     bool writing_ = false, drained_in_turn_ = false, flushing_ = false;
     bool paused_ = false;

@@ -106,6 +106,7 @@ void Link::read_turn() {
     auto& scratch = loop_.scratch;
     const auto result = stream_.read(scratch.data(), scratch.size());
     loop_.counters.bytes_in += result.bytes;
+    socket_drained_ = result.status == IoStatus::wants_read;
     if (result.bytes > 0) {
         if (state_ == State::open) guarded([&] { phase_->on_bytes(scratch.data(), result.bytes); });
         else if ((swallowed_ += result.bytes) > swallow_limit) abort();
@@ -148,6 +149,7 @@ void Link::flush() {
         if (state_ != State::lingering) guarded([&] { phase_->on_flushed(); });
         if (gone()) return;
         if (state_ == State::finishing && out_.empty()) {
+            if (close_at_once_) return abort();
             stream_.end_writing();
             state_ = State::lingering;
             if (read_ended_) return abort();
@@ -188,9 +190,11 @@ bool Link::write_out() {
     return true;
 }
 
-void Link::finish(Clock::duration patience) {
+void Link::finish(Clock::duration patience, bool peer_is_done) {
     if (state_ != State::open) return;
     state_ = State::finishing;
+    // TLS has goodbyes of its own, which may still cross ours.
+    close_at_once_ = peer_is_done && socket_drained_ && !stream_.tls();
     patience_ = patience;
     flush_soon();
 }

@@ -67,8 +67,9 @@ public:
 
     /// Sends what is queued, then ends the connection: says so to the peer, and swallows what that still sends until it ends its
     /// side too or `patience` is over (closing at once would reset the connection, and the peer could lose what it was told).
-    /// The phase gets no more bytes; on_written and on_flushed go on until all is out.
-    void finish(Clock::duration patience);
+    /// The phase gets no more bytes; on_written and on_flushed go on until all is out. `peer_is_done`: nothing came behind what the phase
+    /// has taken, and nothing is to come, so that there is nothing to wait for.
+    void finish(Clock::duration patience, bool peer_is_done = false);
     /// Cuts the connection now; on_gone() follows in a turn of its own.
     void abort();
     bool gone() const { return state_ == State::gone; }
@@ -102,6 +103,8 @@ private:
     bool reading_paused_ = false, read_armed_ = false, read_ended_ = false;
     bool write_armed_ = false, write_needs_read_ = false, read_needs_write_ = false;
     bool in_turn_ = false, flush_wanted_ = false, flush_posted_ = false;
+    bool socket_drained_ = false; // by the latest read
+    bool close_at_once_ = false;
 };
 
 } // namespace cubelink::transport

@@ -42,6 +42,7 @@ std::size_t WebSocket::decode(char* data, std::size_t size) {
             fail(step.error, step.reason);
             break;
         }
+        rest_ = size - used;
         if (step.complete) take(step.message);
     }
     decoding_ = false;
@@ -81,7 +82,7 @@ void WebSocket::take_close(const InMessage& message) {
         send_control(Opcode::close, close_payload(code, reason));
     }
     ended(code, std::move(reason));
-    link_->finish(close_patience);
+    link_->finish(close_patience, rest_ == 0);
     link_->set_deadline(close_patience);
 }
 

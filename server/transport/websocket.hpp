@@ -58,6 +58,7 @@ private:
     std::string backlog_; // read, not decoded yet: reading was paused in the middle of it
     std::string pong_;    // the payload of the ping to answer next
     std::string end_reason_;
+    std::size_t rest_ = 0; // bytes behind the message that is being taken
     std::uint64_t id_;
     std::uint16_t end_code_ = 1006;
     State state_ = State::open;

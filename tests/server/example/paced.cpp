@@ -53,7 +53,7 @@ PacedPublisher::Progress PacedPublisher::advance(Job& job) {
                 job.moved = now;
             }
             if (now - job.moved < patience) return i > 0 ? Progress::goes_on : Progress::waits;
-        } else {
+        } else if (i == 0) {
             job.moved = Clock::now();
         }
         server_.hub().publish(server::WslinkServer::everyone, std::make_shared<const rpc::Publication>(job.topic, rpc::body(job.make(job.next++))));
