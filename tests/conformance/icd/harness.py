@@ -2,6 +2,7 @@
 
 The server is build/release/server/cubelink, or what the environment's CUBELINK_PROGRAM names."""
 
+import logging
 import os
 import shutil
 import sys
@@ -100,4 +101,5 @@ class Case(unittest.IsolatedAsyncioTestCase):
 
 
 def run():
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # sanitizers and busy machines are slow
     unittest.main(verbosity=1)
