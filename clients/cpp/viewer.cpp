@@ -137,6 +137,10 @@ Image Viewer::open(const std::string& path, const std::string& hdu) {
     const auto slash = path.rfind('/');
     const auto directory = slash == std::string::npos ? std::string() : path.substr(0, slash);
     const auto file = slash == std::string::npos ? path : path.substr(slash + 1);
+    // Images of others must not be replaced, and what is told of them may still be on its way.
+    const auto connections = client_.call("session.connections").get();
+    const auto* list = connections.get_if<rpc::Array>();
+    if (list && list->size() > 1) tiles_->take_change(client_.call("session.state").get());
     std::int32_t id = 0;
     {
         std::lock_guard lock(tiles_->mutex);

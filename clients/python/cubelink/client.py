@@ -216,6 +216,9 @@ class Client:
     async def open(self, path, hdu=""):
         """Opens an image below the server's folder; returns an Image."""
         directory, _, name = path.rpartition("/")
+        if len(await self.call("session.connections")) > 1:
+            # Images of others must not be replaced, and what is told of them may still be on its way.
+            self._next_file = max(self._next_file, (await self.call("session.state"))["next_file_id"])
         file_id = self._next_file
         self._next_file += 1
         answer = await self.call("carta.open.file", {"directory": directory, "file": name, "hdu": str(hdu), "file_id": file_id, "render_mode": "RASTER"})
