@@ -31,7 +31,8 @@ async function ask(body, token = SECRET) {
   return { status: response.status, body: await response.json() };
 }
 
-const sleep = (ms, value) => new Promise((resolve) => setTimeout(resolve, ms, value));
+// Whoever is left waiting must not keep the process alive.
+const sleep = (ms, value) => new Promise((resolve) => setTimeout(resolve, ms, value).unref());
 const page = () => ({
   name: "page",
   frame: {
