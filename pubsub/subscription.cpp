@@ -25,6 +25,23 @@ std::string snake_case(std::string_view name) {
     return result;
 }
 
+/// What a filter costs to keep and to compare: its values, and the bytes of its texts. Stops counting beyond `limit`.
+std::size_t weight(const Value& value, std::size_t limit) {
+    std::size_t sum = 1;
+    const auto add = [&](const Value& part) { sum = sum > limit ? sum : sum + weight(part, limit - std::min(sum, limit)); };
+    if (const auto* text = value.get_if<std::string>()) sum += text->size();
+    if (const auto* bytes = value.get_if<rpc::Bytes>()) sum += bytes->size();
+    if (const auto* extension = value.get_if<rpc::Extension>()) sum += extension->data.size();
+    if (const auto* array = value.get_if<Array>()) std::for_each(array->begin(), array->end(), add);
+    if (const auto* map = value.get_if<Map>()) {
+        for (const auto& [key, element] : *map) {
+            add(key);
+            add(element);
+        }
+    }
+    return sum;
+}
+
 std::optional<double> number(const Value& value) {
     if (const auto* i = value.get_if<std::int64_t>()) return static_cast<double>(*i);
     if (const auto* u = value.get_if<std::uint64_t>()) return static_cast<double>(*u);
@@ -83,6 +100,7 @@ void Subscription::subscribe(std::string topic, const Value& filter) {
             entry.fields.append(*name, value);
         }
     }
+    if (weight(entry.filter, filter_limit) > filter_limit) throw BadArguments("filter: too large, at most " + std::to_string(filter_limit) + " bytes");
     selective_ = true;
     const bool known = std::any_of(entries_.begin(), entries_.end(), [&](const Entry& other) {
         return other.topic == entry.topic && same_value(other.filter, entry.filter);

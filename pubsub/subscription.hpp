@@ -33,6 +33,8 @@ class Subscription {
 public:
     /// More than so many subscriptions of one connection are refused.
     static constexpr std::size_t limit = 1000;
+    /// Bytes of texts and number of values that one filter may have: it is kept, and compared with each publication.
+    static constexpr std::size_t filter_limit = 4096;
 
     /// `filter` is a map: names of fields and the values that they must have, all of them; and `{"view": "any"}`, which stands for
     /// itself: also what was published for other connections' views. null is the empty filter. Several subscriptions to one topic add up.

@@ -13,7 +13,7 @@ namespace cubelink::imaging {
 
 namespace {
 
-constexpr std::int64_t beam_limit = 4 << 20;
+constexpr std::int64_t beam_limit = 1 << 18; // a table of some rows must not make an answer of millions
 
 std::string data_type_text(const Layout& layout) {
     static constexpr std::array names{"unsigned char", "short", "int", "long", "float", "double"};

@@ -78,6 +78,15 @@ void on_command(HandlerContext& context, std::function<void(const CommandCall<M>
 void on_session_method(HandlerContext& context, std::string name, std::function<void(const SessionPtr&, const rpc::CallPtr&)> handle,
                        rpc::AnswerOrder order = rpc::AnswerOrder::in_order);
 
+/// Requirements that a client may set in one message, and values of each that is a list: the largest of CARTA's pages sends a dozen.
+inline constexpr int max_requirements = 200;
+/// Throws BadArguments for a list that is longer.
+template <class List>
+void require_short(const List& list, const std::string& field) {
+    if (list.size() > max_requirements)
+        throw rpc::BadArguments(field + ": " + std::to_string(list.size()) + " at once, the limit is " + std::to_string(max_requirements));
+}
+
 /// The call was checked and has no answer of its own.
 inline void acknowledge(const rpc::CallPtr& call) { call->answer(rpc::BodyPtr()); }
 

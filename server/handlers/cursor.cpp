@@ -22,6 +22,7 @@ std::string at(const char* field, int index) { return std::string(field) + "[" +
 }
 
 std::vector<SpatialRequirement> checked_spatial(const icd::SetSpatialRequirements& request, const OpenImage& image) {
+    require_short(request.spatial_profiles(), "spatial_profiles");
     std::vector<SpatialRequirement> list;
     for (int i = 0; i < request.spatial_profiles_size(); ++i) {
         const auto& one = request.spatial_profiles(i);
@@ -72,6 +73,7 @@ void set_spatial(const CommandCall<icd::SetSpatialRequirements>& c) {
 }
 
 std::vector<SpectralRequirement> checked_spectral(const icd::SetSpectralRequirements& request, const OpenImage& image) {
+    require_short(request.spectral_profiles(), "spectral_profiles");
     std::vector<SpectralRequirement> list;
     for (int i = 0; i < request.spectral_profiles_size(); ++i) {
         const auto& one = request.spectral_profiles(i);
@@ -79,6 +81,7 @@ std::vector<SpectralRequirement> checked_spectral(const icd::SetSpectralRequirem
         if (!coordinate || coordinate->axis == 'x' || coordinate->axis == 'y')
             throw rpc::BadArguments(at("spectral_profiles", i) + ".coordinate: \"" + one.coordinate() +
                                     "\" is no profile along z of a stokes that this image has");
+        require_short(one.stats_types(), at("spectral_profiles", i) + ".stats_types");
         list.push_back({one.coordinate(), {one.stats_types().begin(), one.stats_types().end()}});
     }
     return list;

@@ -39,7 +39,7 @@ private:
 };
 
 icd::FileListResponse list(const HandlerContext& context, const SessionPtr& session, const icd::FileListRequest& request,
-                           const imaging::CancelToken& cancel, int threads) {
+                           const imaging::CancelToken& cancel, int threads, bool for_page) {
     icd::FileListResponse response;
     try {
         ListProgressTeller teller(session);
@@ -51,7 +51,8 @@ icd::FileListResponse list(const HandlerContext& context, const SessionPtr& sess
         const bool plain = !said.empty() && said[0] != '/' && said.find("$BASE") == std::string::npos && said != ".";
         if (mode == FilterMode::all_files && plain && listing.directory == context.jail.open(said).relative) listing.directory = said;
         response.set_success(true);
-        response.set_directory(listing.directory);
+        // CARTA's page opens nothing from a folder without a name: to it the top is ".".
+        response.set_directory(for_page && listing.directory.empty() ? "." : listing.directory);
         response.set_parent(listing.parent);
         response.set_cancel(listing.cancelled);
         for (auto& file : listing.files) {
@@ -85,8 +86,9 @@ void register_list(HandlerContext& context) {
                 throw rpc::BadArguments("filter_mode: there is no mode " + std::to_string(request->filter_mode()));
             Job job;
             job.owner = session->number();
-            job.work = [&context, session, call, request, stop = session->listing_token()](const JobContext& job) {
-                icd::answer(call, list(context, session, *request, stop, job.threads));
+            const bool for_page = context.directory.is_page(call->peer()->id());
+            job.work = [&context, session, call, request, for_page, stop = session->listing_token()](const JobContext& job) {
+                icd::answer(call, list(context, session, *request, stop, job.threads, for_page));
             };
             job.on_error = [call](const std::exception& e) { call->fail_with_exception(e.what()); };
             session->scheduler().post(std::move(job));
@@ -99,7 +101,7 @@ void register_list(HandlerContext& context) {
     });
 }
 
-icd::FileInfoResponse file_info(const HandlerContext& context, const icd::FileInfoRequest& request) {
+icd::FileInfoResponse file_info(const HandlerContext& context, const icd::FileInfoRequest& request, const imaging::CancelToken& cancel) {
     icd::FileInfoResponse response;
     response.mutable_file_info()->set_name(request.file());
     const auto path = context.jail.open_file(request.directory(), request.file());
@@ -107,6 +109,7 @@ icd::FileInfoResponse file_info(const HandlerContext& context, const icd::FileIn
     imaging::OpenOptions options;
     options.name = last_part_of(request.file());
     options.scratch = context.options.scratch;
+    options.cancel = cancel;
     options.support_aips_beam = request.support_aips_beam();
     *response.mutable_file_info() = file_info_of(path, request.file(), FileKind::fits);
     std::vector<imaging::ImageInfo> infos;
@@ -128,7 +131,7 @@ void register_info(HandlerContext& context) {
         [&context](const CommandCall<icd::FileInfoRequest>& c) {
             icd::FileInfoResponse response;
             try {
-                response = file_info(context, *c.request);
+                response = file_info(context, *c.request, c.session->ended());
             } catch (const rpc::CallError&) {
                 throw;
             } catch (const std::exception& e) {
@@ -150,6 +153,7 @@ void register_open(HandlerContext& context) {
             std::string failure;
             const auto cancel = c.session->begin_opening(request.file_id());
             try {
+                require_room(*c.session, request.file_id());
                 image = open_file(context, request, cancel);
                 if (cancel.cancelled()) throw imaging::Cancelled();
             } catch (const imaging::Cancelled&) {

@@ -27,6 +27,7 @@ void check_coordinate(const std::string& coordinate, const OpenImage& image, con
 }
 
 std::vector<HistogramRequirement> checked(const icd::SetHistogramRequirements& request, const OpenImage& image) {
+    require_short(request.histograms(), "histograms");
     std::vector<HistogramRequirement> list;
     for (int i = 0; i < request.histograms_size(); ++i) {
         const auto& one = request.histograms(i);
@@ -87,11 +88,13 @@ void set_statistics(const CommandCall<icd::SetStatsRequirements>& c) {
         return acknowledge(c.call);
     }
     const auto image = c.session->require_unchanged_image(request.file_id());
+    require_short(request.stats_configs(), "stats_configs");
     std::vector<StatsRequirement> list;
     for (int i = 0; i < request.stats_configs_size(); ++i) {
         const auto& one = request.stats_configs(i);
         const std::string where = "stats_configs[" + std::to_string(i) + "]";
         check_coordinate(one.coordinate(), *image, where);
+        require_short(one.stats_types(), where + ".stats_types");
         StatsRequirement asked{one.coordinate(), {}};
         for (int k = 0; k < one.stats_types_size(); ++k) {
             if (!icd::StatsType_IsValid(one.stats_types(k)))

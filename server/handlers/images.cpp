@@ -3,6 +3,7 @@
 #include "server/handlers/context.hpp"
 #include "server/handlers/image_read.hpp"
 
+#include "imaging/budget_cache.hpp"
 #include "imaging/celestial.hpp"
 #include "imaging/spectral_axis.hpp"
 #include "rpc/parameter.hpp"
@@ -18,6 +19,8 @@ namespace {
 
 /// Points that one call may convert.
 constexpr std::size_t max_points = 1'000'000;
+/// Values of a spectral axis that one answer may have; images with more of them have no other kinds of spectral axes either.
+constexpr std::int64_t max_channels = 1 << 22;
 
 /// A method of an open image: `handle` is given the image and the values of its parameters, in their order; the first is file_id.
 void on_image_method(HandlerContext& context, const char* name, std::initializer_list<rpc::Parameter> list,
@@ -70,8 +73,11 @@ void read_image(const SessionPtr& session, const OpenImagePtr& image, const rpc:
     Job job;
     job.owner = session->number();
     job.group = image->number;
-    job.work = [image, call, request](const JobContext& context) {
+    job.work = [session, image, call, request](const JobContext& context) {
         const auto unwanted = [&] { return !call->peer()->connected(); };
+        // Many clients that read large blocks at once take turns, as far as there is memory.
+        auto& cache = session->cache();
+        const auto memory = cache.reserve(std::min(static_cast<std::size_t>(request.values()) * (image->source->wide() ? 8 : 4), cache.limit() / 2), context.cancel);
         call->answer(read_block(*image, request, context.threads, context.cancel, unwanted));
     };
     job.on_error = [session, image, call](const std::exception& error) {
@@ -179,6 +185,7 @@ rpc::Value spectral_axis(const OpenImage& image, std::vector<rpc::Value>&& value
     rpc::Array out;
     if (*kind == imaging::SpectralKind::channel) {
         const auto n = axis ? axis->length() : image.shape().depth;
+        if (n > max_channels) throw rpc::CallError(rpc::code::method_failed, image.info.name + ": the axis is too long to be sent.");
         for (std::int64_t i = 0; i < n; ++i) out.push_back(static_cast<double>(i));
     } else {
         if (!axis) throw rpc::CallError(rpc::code::method_failed, image.info.name + ": the image has no spectral axis.");

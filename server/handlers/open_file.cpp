@@ -22,6 +22,11 @@ void require_same(const JailedPath& path) {
         throw PathError("\"" + path.relative + "\" was replaced while it was being read.");
 }
 
+void require_room(const Session& session, std::int32_t file_id) {
+    if (session.images().size() >= Session::max_images && !session.images().contains(file_id))
+        throw PathError("There are " + std::to_string(Session::max_images) + " files open in this session: close some of them.");
+}
+
 std::string last_part_of(const std::string& name) { return name.substr(name.rfind('/') + 1); }
 
 OpenImagePtr open_file(const HandlerContext& context, const icd::OpenFile& request, const imaging::CancelToken& cancel) {

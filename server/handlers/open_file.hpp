@@ -10,6 +10,8 @@ namespace cubelink::server {
 /// Opens what OPEN_FILE asks for, acknowledgement included; not yet part of any session. Throws what says why not, fit for the client.
 OpenImagePtr open_file(const HandlerContext& context, const icd::OpenFile& request, const imaging::CancelToken& cancel);
 
+/// Throws PathError if the session has as many files open as it may, and this would be one more.
+void require_room(const Session& session, std::int32_t file_id);
 /// Throws PathError for what can be listed but not opened; nothing is wrong with FITS files.
 void require_fits(const JailedPath& path);
 /// Throws PathError unless the file is still the one that the jail let through.

@@ -27,6 +27,7 @@ OpenImagePtr open_silently(const HandlerContext& context, const SessionPtr& sess
         const SessionPtr& session;
         ~End() { session->end_opening(); }
     } const end{session};
+    require_room(*session, request.file_id());
     auto image = open_file(context, request, cancel);
     cancel.throw_if_cancelled();
     return image;

@@ -7,6 +7,8 @@
 #include "server/session/plane_data.hpp"
 #include "server/session/tile_set.hpp"
 
+#include <algorithm>
+
 namespace cubelink::server {
 
 namespace {
@@ -71,6 +73,7 @@ void set_channels(const CommandCall<icd::SetImageChannels>& c) {
         if (tiles.tiles.size() * static_cast<std::size_t>(wanted.second - wanted.first + 1) > max_map_tiles)
             throw rpc::BadArguments("channel_range: more than " + std::to_string(max_map_tiles) + " tiles at once");
     }
+    require_room_for_tiles(*c.session, tiles.tiles.size() * static_cast<std::size_t>(std::max(wanted.second - wanted.first + 1, 1)));
     if (exists) {
         acknowledge(c.call);
         if (!(plane == image->plane)) show(c, image, plane);
@@ -122,6 +125,7 @@ void add_tiles(const SessionPtr& session, const rpc::CallPtr& call, const ViewRe
         tiles.tiles = checked_tiles(all, image->shape(), "tiles");
     }
     if (!tiles.tiles.empty()) tiles.format = TileFormat::checked(request.compression_type(), request.compression_quality());
+    require_room_for_tiles(*session, tiles.tiles.size());
     acknowledge(call);
     send_tiles(session, image, std::move(tiles));
 }

@@ -14,6 +14,9 @@ namespace cubelink::server {
 
 namespace {
 
+/// Pixels that the profiles of one message may be made of: 256 MiB.
+constexpr std::int64_t max_profile_values = 1 << 26;
+
 Job cursor_job(const SessionPtr& session, const OpenImagePtr& image, std::string key) {
     Job job;
     job.owner = session->number();
@@ -46,9 +49,12 @@ void publish_one_stokes(Session& session, const OpenImage& image, imaging::Plane
     float value = 0;
     image.source->read({pixel.x, pixel.y, pixel.x + 1, pixel.y + 1}, plane, {&value, 1}, 1, context.cancel);
     message->set_value(std::isfinite(value) ? value : std::numeric_limits<float>::quiet_NaN());
+    std::int64_t together = 0;
     for (const auto* one : asked) {
         const bool along_x = one->coordinate.back() == 'x';
         const auto length = along_x ? image.shape().width : image.shape().height;
+        together += std::max<std::int64_t>(0, (one->end == 0 ? length : std::min<std::int64_t>(length, one->end)) - one->start);
+        if (together > max_profile_values) throw imaging::ImageError("these profiles are too long to be sent: ask for parts of them");
         imaging::SpatialProfileSpec spec;
         spec.axis = along_x ? imaging::ProfileAxis::x : imaging::ProfileAxis::y;
         spec.start = one->start;
@@ -142,6 +148,7 @@ void post_spectrum(const SessionPtr& session, const OpenImagePtr& image, Spectru
             context.cancel.throw_if_cancelled();
             publish_spectrum(*session, *image, asked, values, static_cast<float>(progress));
         };
+        if (image->shape().depth > max_profile_values) throw imaging::ImageError("its spectra are too long to be sent");
         const auto values = imaging::spectral_profile(*image->source, asked.pixel.x, asked.pixel.y, asked.stokes, context.cancel, partial);
         context.cancel.throw_if_cancelled();
         publish_spectrum(*session, *image, asked, values, 1);

@@ -122,6 +122,7 @@ std::vector<std::shared_ptr<Connection>> Session::connections() const {
 
 void Session::close() {
     if (closed_.exchange(true)) return;
+    ended_.cancel();
     queue_->close();
     close_now(-1);
     stop_listings();

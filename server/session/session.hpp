@@ -80,6 +80,10 @@ public:
     /// The file that is being opened (one at a time, by the queue); close_now() cancels it.
     imaging::CancelToken begin_opening(std::int32_t file_id);
     void end_opening();
+    /// Cancelled when the session ends: for work that belongs to no file.
+    const imaging::CancelToken& ended() const { return ended_; }
+    /// Tiles that were asked for and have not been computed, see TileSet.
+    std::atomic<std::size_t> tiles_under_way{0};
     /// What CLOSE_FILE does at its arrival, before its turn in the queue: drops waiting commands and running work. -1: all files.
     void close_now(std::int32_t file_id);
 
@@ -91,6 +95,8 @@ public:
     void close();
 
     // For commands.
+    /// Files that a session may have open.
+    static constexpr std::size_t max_images = 1000;
     /// nullptr if there is none.
     OpenImagePtr image(std::int32_t file_id) const;
     /// Throws CallError and reports it as ERROR_DATA (DEBUG) if there is none.
@@ -114,6 +120,7 @@ private:
     const std::uint64_t number_;
     const std::shared_ptr<CommandQueue> queue_;
     std::atomic<bool> closed_{false};
+    const imaging::CancelToken ended_;
     std::atomic<std::uint32_t> sync_id_{1};
 
     std::map<std::int32_t, OpenImagePtr> images_;

@@ -65,7 +65,10 @@ SessionDirectory::Registered SessionDirectory::register_viewer(const std::shared
         }
         if (!result.session) result.session = make(free_id(), identity.user);
         by_connection_[connection->id()] = result.session;
+        if (may_rebuild) pages_.insert(connection->id());
+        else pages_.erase(connection->id());
         result.session->attach(connection);
+        no_longer_alone(*result.session);
     }
     if (stored && restore) restore(result.session);
     if (services_.keeper) services_.keeper->touched(result.session);
@@ -77,6 +80,11 @@ SessionPtr SessionDirectory::session_of(std::uint64_t connection_id) const {
     const std::lock_guard lock(mutex_);
     const auto it = by_connection_.find(connection_id);
     return it == by_connection_.end() ? nullptr : it->second;
+}
+
+bool SessionDirectory::is_page(std::uint64_t connection_id) const {
+    const std::lock_guard lock(mutex_);
+    return pages_.contains(connection_id);
 }
 
 SessionPtr SessionDirectory::find(std::uint32_t id) const {
@@ -96,6 +104,7 @@ void SessionDirectory::connection_ended(const std::shared_ptr<Connection>& conne
     SessionPtr session;
     {
         const std::lock_guard lock(mutex_);
+        pages_.erase(connection->id());
         const auto it = by_connection_.find(connection->id());
         if (it == by_connection_.end()) return;
         session = it->second;
@@ -105,31 +114,67 @@ void SessionDirectory::connection_ended(const std::shared_ptr<Connection>& conne
 }
 
 void SessionDirectory::left(const SessionPtr& session, std::uint64_t connection_id, Ending ending) {
-    bool end = false;
-    std::uint64_t departure = 0;
+    using namespace std::chrono;
+    bool end = false, alone = false, timer = false;
+    SessionPtr first;
     {
         const std::lock_guard lock(mutex_);
         session->detach(connection_id);
         if (session->connections().empty() && !session->closed()) {
             end = ending == Ending::closed_by_client || grace_seconds_ == 0;
-            departure = ++departures_[session->number()];
+            alone = !end;
+        }
+        if (alone) {
+            no_longer_alone(*session);
+            left_alone_.push_back({session->number(), session, steady_clock::now() + seconds(grace_seconds_)});
+            if (left_alone_.size() > max_left_alone) {
+                first = left_alone_.front().session.lock();
+                left_alone_.pop_front();
+            }
+            timer = !std::exchange(armed_, true);
         }
     }
     if (end) return close(session);
     session->changed({{"what", "connections"}});
-    if (departure == 0) return;
-    if (on_left_alone) on_left_alone(session);
-    later_(static_cast<std::uint64_t>(grace_seconds_) * 1000, [this, alive = alive_, guard = alive_mutex_, weak = std::weak_ptr(session), departure] {
+    if (alone && on_left_alone) on_left_alone(session);
+    if (first) {
+        log::warn("session " + std::to_string(first->id()) + ": too many sessions wait for somebody to come back, closed");
+        close(first);
+    }
+    if (timer) arm(static_cast<std::uint64_t>(grace_seconds_) * 1000);
+}
+
+/// The lock is held.
+void SessionDirectory::no_longer_alone(const Session& session) {
+    left_alone_.remove_if([&](const LeftAlone& one) { return one.number == session.number(); });
+}
+
+void SessionDirectory::arm(std::uint64_t milliseconds) {
+    later_(milliseconds, [this, alive = alive_, guard = alive_mutex_] {
         const std::lock_guard still(*guard);
-        const auto session = weak.lock();
-        if (!*alive || !session || session->closed()) return;
-        {
-            const std::lock_guard lock(mutex_);
-            if (!session->connections().empty() || departures_[session->number()] != departure) return;
-        }
+        if (!*alive) return;
+        if (const auto again = close_those_left()) arm(again);
+    });
+}
+
+/// Closes the sessions that nobody has come back to in time. Milliseconds until the next one's time is up; 0: there is none.
+std::uint64_t SessionDirectory::close_those_left() {
+    using namespace std::chrono;
+    std::vector<SessionPtr> late;
+    std::uint64_t next = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        const auto now = steady_clock::now();
+        for (; !left_alone_.empty() && left_alone_.front().until <= now; left_alone_.pop_front())
+            if (auto session = left_alone_.front().session.lock()) late.push_back(std::move(session));
+        armed_ = !left_alone_.empty();
+        if (armed_) next = static_cast<std::uint64_t>(ceil<milliseconds>(left_alone_.front().until - now).count());
+    }
+    for (const auto& session : late) {
         log::info("session " + std::to_string(session->id()) + ": nobody came back, closed");
         close(session);
-    });
+    }
+    return next;
 }
 
 void SessionDirectory::close(const SessionPtr& session) {
@@ -138,7 +183,7 @@ void SessionDirectory::close(const SessionPtr& session) {
         const auto it = sessions_.find(session->id());
         if (it != sessions_.end() && it->second == session) sessions_.erase(it);
         std::erase_if(by_connection_, [&](const auto& entry) { return entry.second == session; });
-        departures_.erase(session->number());
+        no_longer_alone(*session);
     }
     session->changed({{"what", "closed"}});
     session->close();

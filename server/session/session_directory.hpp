@@ -4,11 +4,15 @@
 #include "server/connection.hpp"
 #include "server/session/session.hpp"
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,6 +22,8 @@ class SessionDirectory {
 public:
     /// Calls `work` after so many milliseconds, on any one thread.
     using Later = std::function<void(std::uint64_t milliseconds, std::function<void()> work)>;
+    /// Sessions that may wait for somebody to come back; of more, the one that was left first is closed.
+    static constexpr std::size_t max_left_alone = 1000;
 
     SessionDirectory(SessionServices services, int grace_seconds, Later later);
     ~SessionDirectory();
@@ -35,6 +41,8 @@ public:
 
     /// nullptr if the connection has registered no viewer, or its session was closed.
     SessionPtr session_of(std::uint64_t connection_id) const;
+    /// Whether the connection has registered as a page does: one that can rebuild what it had.
+    bool is_page(std::uint64_t connection_id) const;
     SessionPtr find(std::uint32_t id) const;
     std::vector<SessionPtr> all() const;
 
@@ -52,6 +60,9 @@ private:
     SessionPtr make(std::uint32_t id, const std::string& user);
     std::uint32_t free_id() const;
     void left(const SessionPtr& session, std::uint64_t connection_id, Ending ending);
+    void no_longer_alone(const Session& session);
+    void arm(std::uint64_t milliseconds);
+    std::uint64_t close_those_left();
 
     SessionServices services_;
     const int grace_seconds_;
@@ -59,7 +70,14 @@ private:
     mutable std::mutex mutex_;
     std::map<std::uint32_t, SessionPtr> sessions_;
     std::map<std::uint64_t, SessionPtr> by_connection_;
-    std::map<std::uint64_t, std::uint64_t> departures_; // session number → counts how often it was left alone, to know its newest grace period
+    std::set<std::uint64_t> pages_; // connections
+    struct LeftAlone {
+        std::uint64_t number; // of the session
+        std::weak_ptr<Session> session;
+        std::chrono::steady_clock::time_point until;
+    };
+    std::list<LeftAlone> left_alone_; // in the order in which their time is up
+    bool armed_ = false;              // a timer looks at them
     // Outlives the directory, so that a timer that fires too late does nothing.
     std::shared_ptr<std::mutex> alive_mutex_ = std::make_shared<std::mutex>();
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -20,6 +20,9 @@ using Clock = std::chrono::steady_clock;
 /// How long ready tiles are held back for the histogram; after that all but the last may go.
 constexpr auto patience = std::chrono::milliseconds(250);
 
+/// What a set counts beyond its tiles.
+constexpr std::size_t set_overhead = 16;
+
 class TileSet : public std::enable_shared_from_this<TileSet> {
 public:
     TileSet(SessionPtr session, OpenImagePtr image, TileRequest request)
@@ -30,8 +33,13 @@ public:
             gates_->pyramid.open_now();
             gates_->data.open_now();
         }
-        for (const auto& tile : request_.tiles) needs_pyramid_ |= geometry(tile).mip > 1 || !image_->source->direct();
+        // The plane that is shown gets a pyramid in any case: if that holds its pixels, full-resolution tiles are cut from it too.
+        needs_pyramid_ = !image_->source->direct() || (request_.current_plane && imaging::pyramid_keeps_pixels(session_->cache(), *image_->source));
+        for (const auto& tile : request_.tiles) needs_pyramid_ |= geometry(tile).mip > 1;
+        session_->tiles_under_way += request_.tiles.size() + set_overhead;
     }
+    ~TileSet() { session_->tiles_under_way -= request_.tiles.size() + set_overhead; }
+    TileSet(const TileSet&) = delete;
 
     void start() {
         if (needs_pyramid_) gates_->pyramid.when_open([self = shared_from_this()] { self->post_runner(); });
@@ -100,10 +108,17 @@ private:
     void make(std::size_t index, const imaging::PlanePyramid* pyramid, const JobContext& context) {
         const auto& id = request_.tiles[index];
         const auto tile = geometry(id);
-        thread_local std::vector<float> pixels;
-        pixels.resize(static_cast<std::size_t>(tile.width) * static_cast<std::size_t>(tile.height));
-        if (pyramid) pyramid->read_tile(*image_->source, tile, pixels, context.cancel);
-        else image_->source->read(tile.rect, request_.plane, pixels, 1, context.cancel);
+        thread_local std::vector<float> cut;
+        std::shared_ptr<const imaging::TilePixels> kept;
+        std::span<const float> pixels;
+        if (tile.mip == 1 && !(pyramid && !pyramid->pixels().empty()) && image_->source->direct()) {
+            kept = imaging::cached_tile(session_->cache(), *image_->source, image_->hdu, request_.plane, tile, context.cancel);
+            pixels = kept->pixels();
+        } else {
+            cut.resize(static_cast<std::size_t>(tile.width) * static_cast<std::size_t>(tile.height));
+            pyramid->read_tile(*image_->source, tile, cut, context.cancel);
+            pixels = cut;
+        }
         auto encoded = imaging::encode_tile(pixels, tile.width, tile.height, request_.format.compression, request_.format.quality);
 
         auto message = std::make_shared<icd::RasterTileData>();
@@ -231,6 +246,11 @@ std::vector<imaging::TileId> checked_tiles(std::span<const std::int32_t> codes, 
     }
     std::stable_sort(tiles.begin(), tiles.end(), [](const auto& a, const auto& b) { return a.layer < b.layer; });
     return tiles;
+}
+
+void require_room_for_tiles(const Session& session, std::size_t tiles) {
+    if (session.tiles_under_way.load() + tiles > max_tiles_under_way)
+        throw rpc::CallError(rpc::code::method_failed, "Too many tiles of this session wait to be made: ask again when some of them have come.");
 }
 
 void send_tiles(const SessionPtr& session, const OpenImagePtr& image, TileRequest request) {

@@ -29,6 +29,11 @@ struct TileFormat {
 /// the limit if there are too many.
 std::vector<imaging::TileId> checked_tiles(std::span<const std::int32_t> codes, const imaging::ImageShape& shape, const char* field);
 
+/// Tiles that a session may wait for: beyond, the memory of those that wait would be what a client that never looks costs.
+inline constexpr std::size_t max_tiles_under_way = 1 << 18;
+/// Throws CallError if so many more were too many.
+void require_room_for_tiles(const Session& session, std::size_t tiles);
+
 struct TileRequest {
     std::uint64_t connection = 0; // whose view it is
     imaging::PlaneId plane;

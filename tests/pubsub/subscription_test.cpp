@@ -78,6 +78,18 @@ TEST_CASE("wrong subscriptions are refused and change nothing") {
     CHECK_NOTHROW(subscription.subscribe("t0", Map{})); // known already
 }
 
+TEST_CASE("filters are bounded: they are kept, and compared with each publication") {
+    Subscription subscription;
+    const std::size_t limit = Subscription::filter_limit;
+    CHECK_THROWS_AS(subscription.subscribe("t", Map{{"a", std::string(limit, 'x')}}), BadArguments);
+    CHECK_THROWS_AS(subscription.subscribe("t", Map{{"a", Bytes::copy(std::string(limit, 'x'))}}), BadArguments);
+    CHECK_THROWS_AS(subscription.subscribe("t", Map{{"a", Array(limit, Value(1))}}), BadArguments);
+    CHECK_THROWS_AS(subscription.subscribe("t", Map{{std::string(limit, 'x'), 1}}), BadArguments);
+    CHECK_THROWS_AS(subscription.subscribe("t", Map{{"a", Array(100, Value(Array(100, Value())))}}), BadArguments);
+    CHECK_FALSE(subscription.selective());
+    CHECK_NOTHROW(subscription.subscribe("t", Map{{"a", std::string(limit / 2, 'x')}}));
+}
+
 TEST_CASE("list tells topics and filters in their order") {
     Subscription subscription;
     subscription.subscribe("b", {});

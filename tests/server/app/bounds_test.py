@@ -1,0 +1,241 @@
+"""What one client, or one file, can cost: long lists, long names, many files, sessions and tiles, few descriptors, and SIGTERM amid work.
+
+    bounds_test.py BUILD/server/cubelink
+"""
+
+import asyncio
+import gzip
+import os
+import resource
+import signal
+import sys
+import tempfile
+import time
+import traceback
+import urllib.request
+
+import numpy
+from astropy.io import fits
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "support"))
+from cubelink_server import Server  # noqa: E402
+from wslink_client import CallFailed, connect  # noqa: E402
+
+SYNC = "carta.raster.tile.sync"
+
+
+def make_files(folder):
+    fits.writeto(f"{folder}/image.fits", numpy.random.default_rng(1).normal(size=(300, 400)).astype("f4"))
+    # A file of some bytes that says it has a spectrum of half a billion channels, most of them holes of the file system.
+    header = "".join(card.ljust(80) for card in ("SIMPLE  =                    T", "BITPIX  =                    8", "NAXIS   =                    3",
+                                                 "NAXIS1  =                    1", "NAXIS2  =                    1", "NAXIS3  =            500000000",
+                                                 "CTYPE3  = 'FREQ    '", "CRVAL3  = 1E9", "CRPIX3  = 1", "CDELT3  = 1", "END"))
+    wide = header.replace("NAXIS1  =                    1", "NAXIS1  =            500000000").replace("NAXIS3  =            500000000", "NAXIS3  =                    1")
+    for name, text in (("deep.fits", header), ("wide.fits", wide)):
+        with open(f"{folder}/{name}", "wb") as file:
+            file.write(text.ljust(2880).encode())
+            file.truncate(2880 + 500_000_000 + 2879)
+    # Much to look at for whoever asks what is in it.
+    one = "".join(card.ljust(80) for card in ("XTENSION= 'IMAGE   '", "BITPIX  =                    8", "NAXIS   =                    2", "NAXIS1  =                    1",
+                                              "NAXIS2  =                    1", "PCOUNT  =                    0", "GCOUNT  =                    1",
+                                              "CTYPE1  = 'RA---TAN'", "CTYPE2  = 'DEC--TAN'", "CRVAL1  = 10", "CRVAL2  = 20", "CDELT1  = -0.1", "CDELT2  = 0.1", "END"))
+    with open(f"{folder}/many.fits", "wb") as file:
+        file.write("".join(card.ljust(80) for card in ("SIMPLE  =                    T", "BITPIX  =                    8", "NAXIS   =                    0", "END")).ljust(2880).encode())
+        for _ in range(30_000):
+            file.write(one.ljust(2880).encode() + bytes(2880))
+    # 3.6 GB of zeros: members of a gzip file follow one another.
+    head = "".join(card.ljust(80) for card in ("SIMPLE  =                    T", "BITPIX  =                  -32", "NAXIS   =                    2", "NAXIS1  =                30000",
+                                               "NAXIS2  =                30000", "END")).ljust(2880).encode()
+    with open(f"{folder}/zeros.fits.gz", "wb") as file:
+        file.write(gzip.compress(head, 1) + gzip.compress(bytes(100_000_000), 1) * 36 + gzip.compress(bytes(2880), 1))
+
+
+async def viewer(server, **register):
+    client = await connect(server.url, server.secret, 2)
+    ack = await client.call("carta.register.viewer", {"session_id": 0, **register})
+    assert ack["success"], ack
+    return client
+
+
+async def open_file(client, file, file_id=0):
+    return await client.call("carta.open.file", {"directory": "", "file": file, "hdu": "", "file_id": file_id, "render_mode": "RASTER"})
+
+
+async def fails(call, *words, code=None):
+    try:
+        result = await call
+    except CallFailed as error:
+        text = f"{error.message} {error.data}"
+        assert all(word in text for word in words), text
+        assert code is None or error.code == code, (error.code, text)
+        return
+    raise AssertionError(f"it should have failed with {words}, but gave {str(result)[:200]}")
+
+
+def gauge(server, name):
+    request = urllib.request.Request(f"http://127.0.0.1:{server.port}/metrics", headers={"Authorization": f"Bearer {server.secret}"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return float(next(line.split()[1] for line in answer.read().decode().splitlines() if line.startswith(name + " ")))
+
+
+class Tests:
+    def __init__(self, program, folder):
+        self.program, self.folder = program, folder
+
+    def server(self, *options):
+        return Server(self.program, self.folder, "--store", f"{self.folder}/store.sqlite", "--log-level", "error", *options)
+
+    async def test_lists(self):
+        with self.server() as server:
+            async with await viewer(server) as client:
+                assert (await open_file(client, "image.fits"))["success"]
+                many = 5000
+                profiles = [{"coordinate": "x", "mip": 0}] * many
+                await fails(client.call("carta.set.spatial.requirements", {"file_id": 0, "region_id": 0, "spatial_profiles": profiles}), "spatial_profiles", code=-32602)
+                await fails(client.call("carta.set.cursor", {"file_id": 0, "point": {"x": 1, "y": 1}, "spatial_requirements": {"file_id": 0, "region_id": 0, "spatial_profiles": profiles}}),
+                            "spatial_profiles", code=-32602)
+                await fails(client.call("carta.set.histogram.requirements", {"file_id": 0, "region_id": -1, "histograms": [{"channel": -1, "coordinate": "z"}] * many}), "histograms", code=-32602)
+                await fails(client.call("carta.set.stats.requirements", {"file_id": 0, "region_id": -1, "stats_configs": [{"coordinate": "z", "stats_types": ["Mean"] * many}]}),
+                            "stats_configs[0].stats_types", code=-32602)
+                await fails(client.call("pubsub.subscribe", "t", {"a": "x" * 10000}), "filter", code=-32602)
+                assert (await client.call("session.state"))["files"]
+
+    async def test_names(self):
+        with self.server() as server:
+            async with await viewer(server) as client:
+                begun = time.time()
+                for name in ("$BASE" * 1_000_000, "../" * 100_000, "a/" * 100_000, "x" * 1_000_000, "\N{REPLACEMENT CHARACTER}FF/" * 100_000):
+                    for folder, file in ((name, "a.fits"), ("", name)):
+                        ack = await client.call("carta.open.file", {"directory": folder, "file": file, "hdu": "", "file_id": 0, "render_mode": "RASTER"})
+                        assert not ack["success"] and len(ack["message"]) < 100_000, ack["message"][:200]
+                    listing = await client.call("carta.file.list.request", {"directory": name, "filter_mode": 0})
+                    assert not listing["success"]
+                assert time.time() - begun < 10
+
+    async def test_files(self):
+        with self.server() as server:
+            async with await viewer(server) as client:
+                limit = 1000
+                acks = await asyncio.gather(*(open_file(client, "deep.fits", i) for i in range(limit)))
+                assert all(ack["success"] for ack in acks)
+                ack = await open_file(client, "image.fits", limit)
+                assert not ack["success"] and "close" in ack["message"], ack
+                assert (await open_file(client, "image.fits", 5))["success"]  # in the place of another
+                await client.call("carta.close.file", {"file_id": -1})
+                assert (await open_file(client, "image.fits", limit))["success"]
+
+    async def test_long_axes(self):
+        with self.server() as server:
+            async with await viewer(server) as client:
+                before = server.memory()
+                for file_id, name in enumerate(("deep.fits", "wide.fits")):
+                    ack = await open_file(client, name, file_id)
+                    if not ack["success"]:
+                        continue
+                    await client.call("carta.set.cursor", {"file_id": file_id, "point": {"x": 0, "y": 0}})
+                    await client.call("carta.set.spatial.requirements", {"file_id": file_id, "region_id": 0, "spatial_profiles": [{"coordinate": "x"}] * 10})
+                    if name == "deep.fits":
+                        await client.call("carta.set.spectral.requirements", {"file_id": file_id, "region_id": 0, "spectral_profiles": [{"coordinate": "z"}]})
+                        await client.next("carta.error.data", lambda e: "too long" in e["message"])
+                        await fails(client.call("image.spectral_axis", file_id, "channel"), "too long")
+                    else:
+                        await client.next("carta.error.data", lambda e: "too long" in e["message"])
+                await client.call("carta.close.file", {"file_id": -1})
+                assert server.memory() - before < 1.5e9, server.memory() - before
+
+    async def test_sessions(self):
+        with self.server() as server:
+            async with await viewer(server) as client:
+                limit = 1000
+                for _ in range(12):
+                    await asyncio.gather(*(client.call("carta.register.viewer", {"session_id": 0}) for _ in range(100)))
+                assert gauge(server, "cubelink_sessions") <= limit + 1, gauge(server, "cubelink_sessions")
+                assert (await open_file(client, "image.fits"))["success"]
+
+    async def test_tiles(self):
+        """Requests of many tiles that come faster than they can be made: refused at some point, never a call without its answer."""
+        with self.server("--threads", "1") as server:
+            async with await viewer(server) as client:
+                assert (await open_file(client, "wide.fits"))["success"]
+                layer = 12  # 256 pixels at full resolution, of 2^21 tiles
+                codes = [layer << 24 | x for x in range(4000)]
+                futures = []
+                for i in range(80):
+                    _, future = await client.start("carta.set.image.channels", [{"file_id": 0, "channel": 0, "stokes": 0, "required_tiles": {
+                        "file_id": 0, "compression_type": "NONE", "tiles": codes}}])
+                    futures.append(future)
+                replies = await asyncio.wait_for(asyncio.gather(*futures), 30)
+                assert any("error" in reply and "tiles" in reply["error"]["message"] for reply in replies)
+                await client.call("carta.close.file", {"file_id": -1})
+
+    async def test_descriptors(self):
+        """Few file descriptors: what does not fit fails with a word, and the server lives on."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        pid = None
+        with self.server() as server:
+            pid = server.process.pid
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (60, 60))
+            async with await viewer(server) as client:
+                acks = await asyncio.gather(*(open_file(client, "image.fits", i) for i in range(100)))
+                good = sum(ack["success"] for ack in acks)
+                assert 5 < good < 60 and all(ack["success"] or ack["message"] for ack in acks), acks[-1]
+                listing = await client.call("carta.file.list.request", {"directory": "", "filter_mode": 0})
+                assert listing["success"] or listing["message"], listing
+                await client.call("carta.close.file", {"file_id": -1})
+                async with await viewer(server) as other:
+                    assert (await open_file(other, "image.fits"))["success"]
+        assert (soft, hard) == resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    async def test_stop_amid_work(self):
+        """SIGTERM ends the server within 5 s, whatever it is doing, with exit status 0."""
+        async def stop(start):
+            with self.server("--threads", "1") as server:
+                client = await viewer(server)
+                futures = await start(client)
+                await asyncio.sleep(0.3)
+                begun = time.time()
+                server.process.send_signal(signal.SIGTERM)
+                await asyncio.to_thread(server.process.wait, 20)
+                assert time.time() - begun < 5, (start.__name__, time.time() - begun)
+                await client.close()
+                for future in futures:
+                    future.cancel() if not future.done() else future.exception()
+
+        async def info(client):
+            return [(await client.start("carta.file.info.request", [{"directory": "", "file": "many.fits", "hdu": ""}]))[1]]
+
+        async def inflate(client):
+            return [(await client.start("carta.open.file", [{"directory": "", "file": "zeros.fits.gz", "hdu": "", "file_id": 0}]))[1]]
+
+        async def read(client):
+            await open_file(client, "wide.fits")
+            return [(await client.start("image.read", [0, [0, 60_000_000], 0, 0, 0]))[1] for _ in range(20)]
+
+        async def cube(client):
+            await open_file(client, "deep.fits")
+            return [(await client.start("carta.set.histogram.requirements", [{"file_id": 0, "region_id": -2, "histograms": [{"channel": -2, "coordinate": "z"}]}]))[1]]
+
+        for start in (info, inflate, read, cube):
+            await stop(start)
+
+
+def main(program, only=None):
+    passed = failures = 0
+    with tempfile.TemporaryDirectory() as folder:
+        make_files(folder)
+        tests = Tests(program, folder)
+        for name in [name for name in dir(tests) if name.startswith("test_") and (only is None or only in name)]:
+            begun = time.time()
+            try:
+                asyncio.run(asyncio.wait_for(getattr(tests, name)(), 120))
+                passed += 1
+                print(f"ok    {name}, {time.time() - begun:.1f} s", flush=True)
+            except Exception:  # noqa: BLE001
+                failures += 1
+                print(f"FAIL  {name}\n{traceback.format_exc()}", flush=True)
+    print(f"{passed} passed, {failures} failed")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
