@@ -1,0 +1,163 @@
+#include "server/session/session_keeper.hpp"
+
+#include "imaging/budget_cache.hpp"
+#include "pubsub/hub.hpp"
+#include "server/session/session.hpp"
+#include "server/session/snapshot.hpp"
+#include "server/store/store.hpp"
+#include "server/store/worker.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+using namespace cubelink;
+using namespace cubelink::server;
+
+namespace {
+
+struct Fixture {
+    std::unique_ptr<Store> store = Store::in_memory();
+    std::unique_ptr<SerialWorker> worker = std::make_unique<SerialWorker>();
+    pubsub::Hub hub;
+    Scheduler scheduler{2};
+    imaging::BudgetCache cache{std::size_t{1} << 20};
+    std::mutex mutex;
+    std::vector<std::function<void()>> timers;
+    std::unique_ptr<SessionKeeper> keeper = make_keeper("/folder");
+
+    std::unique_ptr<SessionKeeper> make_keeper(const std::string& folder) {
+        return std::make_unique<SessionKeeper>(*store, *worker, folder, [this](std::uint64_t, std::function<void()> work) {
+            const std::lock_guard lock(mutex);
+            timers.push_back(std::move(work));
+        });
+    }
+    SessionPtr session(std::uint32_t id, const std::string& user = "ann") {
+        return std::make_shared<Session>(SessionServices{hub, scheduler, cache, keeper.get()}, id, user);
+    }
+    /// Does something to the session in a command of its own and waits for it.
+    void change(const SessionPtr& session, std::int32_t next_file_id) {
+        std::atomic<bool> done{false};
+        Command command;
+        command.run = [&] {
+            session->set_next_file_id(next_file_id);
+            done = true;
+        };
+        session->queue().push(std::move(command));
+        while (!done) std::this_thread::yield();
+    }
+    void run_timers() {
+        std::vector<std::function<void()>> due;
+        {
+            const std::lock_guard lock(mutex);
+            due.swap(timers);
+        }
+        for (auto& work : due) work();
+    }
+    /// What the store holds in the end.
+    std::int32_t stored(std::uint32_t id) {
+        worker = std::make_unique<SerialWorker>(); // the old one finishes what was posted
+        const auto text = store->load_session(id);
+        return text ? saved_session_of(text->state).next_file_id : -1;
+    }
+};
+
+} // namespace
+
+TEST_CASE("a session is saved at once, then after a pause, and its last state counts") {
+    Fixture f;
+    const auto session = f.session(5);
+    f.change(session, 1);
+    f.keeper->touched(session);
+    f.keeper->save_now({session}, 5000);
+    for (int n = 2; n <= 50; ++n) {
+        f.change(session, n);
+        f.keeper->touched(session);
+    }
+    {
+        const std::lock_guard lock(f.mutex);
+        CHECK(f.timers.size() <= 1);
+    }
+    f.run_timers();
+    f.keeper->save_now({session}, 5000);
+    CHECK(f.keeper->user_of(5) == "ann");
+    session->close();
+    f.keeper.reset();
+    CHECK(f.stored(5) == 50);
+}
+
+TEST_CASE("what is forgotten stays so, whatever comes too late") {
+    Fixture f;
+    const auto session = f.session(6);
+    f.change(session, 1);
+    f.keeper->save_now({session}, 5000);
+    f.keeper->touched(session);
+    session->close();
+    f.keeper->forget(*session);
+    f.keeper->touched(session);
+    f.run_timers();
+    f.keeper->save_now({session}, 100);
+    CHECK_FALSE(f.keeper->user_of(6));
+    f.keeper.reset();
+    CHECK(f.stored(6) == -1);
+}
+
+TEST_CASE("a server that stops forgets nothing") {
+    Fixture f;
+    const auto session = f.session(7);
+    f.change(session, 3);
+    f.keeper->stopping();
+    f.keeper->save_now({session}, 5000);
+    session->close();
+    f.keeper->forget(*session);
+    f.keeper.reset();
+    CHECK(f.stored(7) == 3);
+    f.keeper = f.make_keeper("/folder");
+    CHECK(f.keeper->user_of(7) == "ann");
+    CHECK(f.keeper->load(7));
+    f.keeper = f.make_keeper("/elsewhere");
+    CHECK_FALSE(f.keeper->user_of(7));
+    CHECK_FALSE(f.keeper->load(7));
+}
+
+TEST_CASE("old sessions are dropped at start") {
+    Fixture f;
+    f.store->save_session(8, {"ann", "/folder", "{}", 1000});
+    f.store->save_session(9, {"ann", "/folder", "{}", 0});
+    f.keeper = f.make_keeper("/folder");
+    CHECK_FALSE(f.keeper->user_of(8));
+    CHECK(f.keeper->user_of(9));
+    CHECK_FALSE(f.store->load_session(8));
+}
+
+TEST_CASE("many threads") {
+    Fixture f;
+    std::vector<SessionPtr> sessions;
+    for (std::uint32_t id = 100; id < 108; ++id) sessions.push_back(f.session(id));
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t)
+        threads.emplace_back([&, t] {
+            for (int n = 1; n < 50; ++n) {
+                const auto& session = sessions[static_cast<std::size_t>(n * 3 + t) % sessions.size()];
+                f.keeper->touched(session);
+                f.run_timers();
+                (void)f.keeper->user_of(session->id());
+            }
+        });
+    for (auto& thread : threads) thread.join();
+    for (std::size_t i = 0; i < 4; ++i) {
+        sessions[i]->close();
+        f.keeper->forget(*sessions[i]);
+    }
+    f.keeper->save_now({sessions.begin() + 4, sessions.end()}, 5000);
+    for (const auto& session : sessions) session->close();
+    f.scheduler.stop();
+    f.keeper.reset();
+    for (std::uint32_t id = 100; id < 104; ++id) CHECK(f.stored(id) == -1);
+    for (std::uint32_t id = 104; id < 108; ++id) CHECK(f.stored(id) == 0);
+}
