@@ -1,5 +1,6 @@
 #include "imaging/budget_cache.hpp"
 
+#include <array>
 #include <chrono>
 #include <condition_variable>
 #include <exception>
@@ -52,6 +53,7 @@ struct CacheState {
     std::condition_variable changed; // bytes came back, or a computation ended
     std::size_t used = 0;
     CacheStatistics counts;
+    std::array<std::size_t, 8> of_kind{}; // bytes that the cache itself holds of each CacheKind
     std::list<CachedValue> values; // most recently used first
     std::unordered_map<CacheKey, std::list<CachedValue>::iterator, KeyHash> index;
     std::unordered_map<CacheKey, std::shared_ptr<Making>, KeyHash> making;
@@ -67,6 +69,7 @@ struct CacheState {
     std::list<CachedValue>::iterator unlink(std::list<CachedValue>::iterator it, std::vector<std::shared_ptr<const void>>& dropped) {
         dropped.push_back(std::move(it->value));
         counts.cached -= it->bytes;
+        of_kind[std::size_t(it->key.kind)] -= it->bytes;
         index.erase(it->key);
         return values.erase(it);
     }
@@ -223,6 +226,7 @@ std::shared_ptr<const void> BudgetCache::get_erased(const CacheKey& key, const s
             s.values.push_front({key, type, value, bytes});
             s.index[key] = s.values.begin();
             s.counts.cached += bytes;
+            s.of_kind[std::size_t(key.kind)] += bytes;
         }
         ours->value = value;
         if (!cancelled) ours->failure = failure;
@@ -231,6 +235,21 @@ std::shared_ptr<const void> BudgetCache::get_erased(const CacheKey& key, const s
     s.changed.notify_all();
     if (failure) std::rethrow_exception(failure);
     return value;
+}
+
+bool BudgetCache::trim(CacheKind kind, std::size_t keep, std::size_t bytes) {
+    std::vector<std::shared_ptr<const void>> dropped; // they give their bytes back only after the lock: counted here already
+    const std::lock_guard lock(state_->mutex);
+    std::size_t freed = 0;
+    std::size_t& held = state_->of_kind[std::size_t(kind)];
+    for (auto it = state_->values.end(); it != state_->values.begin() && held > keep;) {
+        --it;
+        if (it->key.kind != kind || it->value.use_count() > 1) continue;
+        freed += it->bytes;
+        ++state_->counts.evictions;
+        it = state_->unlink(it, dropped);
+    }
+    return held <= keep && state_->used - freed + bytes <= state_->limit;
 }
 
 void BudgetCache::drop(const FileIdentity& file) {

@@ -24,7 +24,7 @@ public:
     using std::runtime_error::runtime_error;
 };
 
-enum class CacheKind : std::uint8_t { plane, pyramid, histogram, statistics, other };
+enum class CacheKind : std::uint8_t { plane, pyramid, histogram, statistics, other, tile };
 
 struct CacheKey {
     FileIdentity file;
@@ -91,6 +91,10 @@ public:
     std::shared_ptr<const T> find(const CacheKey& key) {
         return std::static_pointer_cast<const T>(find_erased(key, typeid(T)));
     }
+
+    /// Forgets the oldest values of a kind until those that are left take `keep` bytes at most, or are in use. True if so, and if `bytes` more
+    /// fit into the budget as it is.
+    bool trim(CacheKind kind, std::size_t keep, std::size_t bytes);
 
     /// Forgets all values of a file, e.g. when it has changed or is closed. Values in use live on until let go.
     void drop(const FileIdentity& file);

@@ -1,5 +1,7 @@
 #include "imaging/pyramid_cache.hpp"
 
+#include <algorithm>
+#include <stdexcept>
 #include <utility>
 
 namespace cubelink::imaging {
@@ -27,6 +29,31 @@ std::shared_ptr<const Histogram> cached_histogram(BudgetCache& cache, const Imag
         return std::make_shared<const Histogram>(
             plane_histogram(source, plane, pyramid->summary(), HistogramSpec{}, threads, cancel, pyramid.get()));
     });
+}
+
+bool pyramid_keeps_pixels(const BudgetCache& cache, const ImageSource& source) {
+    const std::size_t pixels = std::size_t(source.shape().plane_size()) * sizeof(float);
+    // The levels take a third of the pixels' size and a little more.
+    return pixels <= PyramidOptions{}.keep_plane_below && pixels / 2 * 3 <= cache.limit() / 4;
+}
+
+std::shared_ptr<const TilePixels> cached_tile(BudgetCache& cache, const ImageSource& source, std::int32_t hdu, PlaneId plane,
+                                              const TileGeometry& tile, const CancelToken& cancel) {
+    if (tile.mip != 1) throw std::invalid_argument("tiles at lower resolution come from the pyramid");
+    const auto read = [&] {
+        auto made = std::make_shared<TilePixels>();
+        made->count = std::size_t(tile.rect.size());
+        made->memory = std::make_unique_for_overwrite<float[]>(made->count);
+        source.read(tile.rect, plane, {made->memory.get(), made->count}, 1, cancel);
+        return std::shared_ptr<const TilePixels>(std::move(made));
+    };
+    const std::size_t bytes = sizeof(TilePixels) + std::size_t(tile.rect.size()) * sizeof(float);
+    const std::size_t share = std::min(cache.limit() / 8, std::size_t(64) << 20);
+    if (bytes > share || !cache.trim(CacheKind::tile, share - bytes, bytes)) return read();
+    source.check_unchanged();
+    // Which tile: where it begins says it, as all begin at multiples of one size.
+    const CacheKey key{source.identity(), hdu, plane, CacheKind::tile, tile.rect.y0 / kTileSize << 32 | tile.rect.x0 / kTileSize};
+    return cache.get<TilePixels>(key, bytes, cancel, read);
 }
 
 } // namespace cubelink::imaging

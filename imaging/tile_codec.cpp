@@ -130,10 +130,14 @@ EncodedTile encode_tile(std::span<const float> pixels, std::int32_t width, std::
         encode_zfp(pixels, width, height, int(std::round(std::clamp(quality, 1.0f, 32.0f))), tile);
         return tile;
     }
-    thread_local std::vector<float> filled;
-    if (filled.size() < pixels.size()) filled.resize(pixels.size());
-    kernels::fill_blanks(pixels.data(), pixels.size(), -FLT_MAX, filled.data());
-    tile.data.assign(reinterpret_cast<const char*>(filled.data()), pixels.size_bytes());
+    const float* source = pixels.data();
+    if (!kernels::all_finite(pixels.data(), pixels.size())) {
+        thread_local std::vector<float> filled;
+        if (filled.size() < pixels.size()) filled.resize(pixels.size());
+        kernels::fill_blanks(pixels.data(), pixels.size(), -FLT_MAX, filled.data());
+        source = filled.data();
+    }
+    tile.data.assign(reinterpret_cast<const char*>(source), pixels.size_bytes());
     return tile;
 }
 

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <mutex>
 
 namespace cubelink::imaging {
@@ -14,17 +15,23 @@ namespace {
 // Small enough for the second-level cache: the copy out of the page cache is converted while it is still there.
 constexpr std::size_t staging_size = 256 << 10;
 
+/// This thread's, kept: to allocate and clear it anew costs as much as to read a tile.
+std::span<std::byte> thread_staging() {
+    thread_local const auto staging = std::make_unique_for_overwrite<std::byte[]>(staging_size);
+    return {staging.get(), staging_size};
+}
+
 /// Runs body(i, staging) for 0 ≤ i < count on up to `threads` threads; the first exception ends it and is thrown here.
 template <class Body>
 void for_each_part(std::int64_t count, int threads, const CancelToken& cancel, Body body) {
     std::exception_ptr failure;
     std::mutex lock;
     std::atomic<bool> stop{false};
-    const auto guarded = [&](std::int64_t i, std::vector<std::byte>& staging) {
+    const auto guarded = [&](std::int64_t i, std::span<std::byte> staging) {
         if (stop.load(std::memory_order_relaxed)) return;
         try {
             cancel.throw_if_cancelled();
-            body(i, std::span<std::byte>(staging));
+            body(i, staging);
         } catch (...) {
             const std::lock_guard guard(lock);
             if (!failure) failure = std::current_exception();
@@ -33,12 +40,12 @@ void for_each_part(std::int64_t count, int threads, const CancelToken& cancel, B
     };
     threads = static_cast<int>(std::clamp<std::int64_t>(threads, 1, std::max<std::int64_t>(count, 1)));
     if (threads == 1) {
-        std::vector<std::byte> staging(staging_size);
+        const auto staging = thread_staging();
         for (std::int64_t i = 0; i < count && !stop; ++i) guarded(i, staging);
     } else {
 #pragma omp parallel num_threads(threads)
         {
-            std::vector<std::byte> staging(staging_size);
+            const auto staging = thread_staging();
 #pragma omp for schedule(dynamic)
             for (std::int64_t i = 0; i < count; ++i) guarded(i, staging);
         }
@@ -104,7 +111,16 @@ void RawImage::read_as(const Rect& rect, PlaneId plane, std::span<Out> out, int 
         const std::int64_t rows = std::max<std::int64_t>(1, at_once / 4 / width), groups = (rect.height() + rows - 1) / rows;
         for_each_part(groups * pieces, threads, cancel, [&](std::int64_t part, std::span<std::byte> staging) {
             const std::int64_t x = part % pieces * at_once, count = std::min(at_once, width - x), y0 = part / pieces * rows;
-            for (std::int64_t y = y0; y < std::min(y0 + rows, rect.height()); ++y)
+            const std::int64_t y1 = std::min(y0 + rows, rect.height());
+            if (layout_.step_x == 1 && pieces == 1) { // short rows are converted together
+                const auto row_bytes = static_cast<std::size_t>(width) * pixel_size_;
+                for (std::int64_t y = y0; y < y1; ++y)
+                    data_->read_all(offset_ + (base + y * layout_.step_y) * static_cast<std::int64_t>(pixel_size_),
+                                    staging.subspan(static_cast<std::size_t>(y - y0) * row_bytes, row_bytes));
+                convert(staging.data(), out.data() + y0 * width, static_cast<std::size_t>((y1 - y0) * width), layout_.scaling);
+                return;
+            }
+            for (std::int64_t y = y0; y < y1; ++y)
                 read_run(base + y * layout_.step_y + x * layout_.step_x, layout_.step_x,
                          out.subspan(static_cast<std::size_t>(y * width + x), static_cast<std::size_t>(count)), staging, convert);
         });

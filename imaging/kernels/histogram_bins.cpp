@@ -65,13 +65,19 @@ CUBELINK_TARGET_AVX512 void count_avx512(const T* values, std::size_t n, const B
     const __m512d lowest = _mm512_set1_pd(b.min), highest = _mm512_set1_pd(b.max), scale = _mm512_set1_pd(b.scale);
     const __m512d min = _mm512_set1_pd(b.min * b.scale), width = _mm512_set1_pd(b.width);
     const __m512d last = _mm512_set1_pd(double(b.bins - 1));
+    const __m512d reciprocal = _mm512_set1_pd(b.width < 0x1p1000 ? 1 / b.width : NAN), close = _mm512_set1_pd(0x1p-50 * double(b.bins));
     const __m256i offsets = _mm256_set_epi32(b.bins, 0, b.bins, 0, b.bins, 0, b.bins, 0);
     std::size_t i = 0;
     for (; i + 8 <= n; i += 8) {
         const __m512d v = load8(values + i);
         const __mmask8 inside = _mm512_mask_cmp_pd_mask(_mm512_cmp_pd_mask(v, lowest, _CMP_GE_OQ), v, highest, _CMP_LE_OQ);
         if (inside == 0) continue;
-        const __m512d position = _mm512_div_pd(_mm512_sub_pd(_mm512_mul_pd(v, scale), min), width);
+        const __m512d offset = _mm512_sub_pd(_mm512_mul_pd(v, scale), min);
+        // A product with the reciprocal differs from the quotient by two units in the last place or so: their floors can differ only
+        // close to a whole number, and then, rarely, it is divided after all.
+        __m512d position = _mm512_mul_pd(offset, reciprocal);
+        const __m512d beyond = _mm512_sub_pd(position, _mm512_roundscale_pd(position, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+        if (_mm512_cmp_pd_mask(_mm512_abs_pd(beyond), close, _CMP_NGT_UQ) != 0) position = _mm512_div_pd(offset, width);
         alignas(32) std::uint32_t bin[8];
         _mm256_store_si256(reinterpret_cast<__m256i*>(bin), _mm256_add_epi32(_mm512_cvttpd_epi32(_mm512_min_pd(position, last)), offsets));
         if (inside == 0xff) {
