@@ -207,6 +207,13 @@ int main(int argc, char** argv) {
     arguments.add_option("-p,--port", options.port, "Port to listen on; 0 takes a free one")->capture_default_str();
     arguments.add_option("-a,--authKey", options.auth_key, "Secret that clients must bring")->capture_default_str();
     arguments.add_option("--content", options.content, "Folder of static pages");
+    arguments.add_option("--base-path", options.base_path, "Everything is below this path, behind a proxy");
+    arguments.add_option("--ssl-cert", options.ssl_cert, "Certificate (PEM), for https and wss");
+    arguments.add_option("--ssl-key", options.ssl_key, "Its private key (PEM)");
+    arguments.add_option("--allow-origin", options.allow_origins, "Another page that may connect (repeatable)");
+    arguments.add_option("--allow-host", options.allow_hosts, "Another name that this server goes by (repeatable)");
+    arguments.add_option("--trusted-proxy", options.trusted_proxies, "Address whose X-Forwarded-* counts (repeatable)");
+    arguments.add_option("--max-connections-per-address", options.max_connections_per_address, "0: no limit");
     arguments.add_option("-t,--timeout", options.timeout_seconds, "Stop after so many seconds without a client; 0: never")->capture_default_str();
     try {
         arguments.parse(argc, argv);
