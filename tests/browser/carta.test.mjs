@@ -1,0 +1,335 @@
+// CARTA's own page, as its npm package carries it, on a real server in Chromium: what is on its canvas and in its plots is compared with values read
+// from the FITS files; it loses its socket and its server, and comes back. Leaves screenshots in tests/output/.
+//
+//     node tests/browser/carta.test.mjs           with build/release (or $CUBELINK_BUILD) and `npm ci` done in tools/carta
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+
+import { build, Fits, launchChromium, readPng, root, startProxy } from "./viewer_support.mjs";
+
+const output = `${root}tests/output/`;
+const demo = process.env.CUBELINK_DEMO ?? `${root}build/demo`;
+const frontend = `${root}tools/carta/node_modules/carta-frontend/build`;
+const SECRET = "a-secret-for-tests";
+mkdirSync(output, { recursive: true });
+if (!process.env.CUBELINK_DEMO) execFileSync(`${build}/tools/cubelink_demo_data`, [demo], { stdio: "inherit" });
+const scratch = mkdtempSync(`${tmpdir()}/carta-`);
+const mosaic = new Fits(`${demo}/mosaic.fits`);
+const cube = new Fits(`${demo}/disk_cube.fits`);
+
+async function freePort() {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+async function startServer(port) {
+  const child = spawn(
+    process.env.CUBELINK_SERVER ?? `${build}/server/cubelink`,
+    [demo, "--port", String(port), "--authKey", SECRET, "--store", `${scratch}/store.sqlite`, "--carta-frontend", frontend, "--scripting"],
+    { stdio: ["ignore", "pipe", "pipe"] },
+  );
+  let log = "";
+  const ready = new Promise((resolve, reject) => {
+    for (const stream of [child.stdout, child.stderr])
+      stream.on("data", (data) => {
+        log += data;
+        if (log.includes("Starting factory")) resolve();
+      });
+    child.on("exit", (code) => reject(new Error(`the server ended with ${code}:\n${log}`)));
+  });
+  await ready;
+  return { child, log: () => log };
+}
+
+const end = async (server, signal) => {
+  const gone = once(server.child, "exit");
+  server.child.kill(signal);
+  return (await gone)[0];
+};
+
+const port = await freePort();
+let server = await startServer(port);
+const proxy = await startProxy(port);
+const browser = await launchChromium();
+const context = await browser.newContext({ viewport: { width: 1400, height: 900 } });
+// The page asks hosts of the world for news and catalogues; here there is none of it.
+await context.route((url) => url.hostname !== "127.0.0.1", (route) => route.abort());
+const page = await context.newPage();
+const problems = [];
+page.setDefaultTimeout(60_000); // a busy machine draws slowly
+page.on("pageerror", (error) => problems.push(String(error)));
+let session = 0;
+page.on("console", (message) => {
+  session = Number(/session ID (\d+)/.exec(message.text())?.[1] ?? session);
+});
+const results = { passed: 0, failed: 0 };
+
+async function check(name, work) {
+  const begun = Date.now();
+  try {
+    await work();
+    results.passed += 1;
+    console.log(`ok   ${name} (${((Date.now() - begun) / 1000).toFixed(1)} s)`);
+  } catch (error) {
+    results.failed += 1;
+    console.log(`FAIL ${name}\n${error.stack}`);
+    await page.screenshot({ path: `${output}carta-failed-${results.failed}.png` }).catch(() => undefined);
+  }
+}
+
+/** Evaluates an expression of the page's own application object, `carta`. */
+const carta = (expression) => page.evaluate(`(() => { const carta = window.carta; return ${expression}; })()`);
+const until = (expression, what, timeout = 60_000) =>
+  page
+    .waitForFunction(`(() => { const carta = window.carta; return carta && (${expression}); })()`, null, { timeout, polling: 100 })
+    .catch((error) => Promise.reject(new Error(`${what}: ${error.message}`)));
+const alerts = () => page.locator(".bp6-alert:visible").allInnerTexts();
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function start(query = "") {
+  session = 0;
+  await page.goto(`${proxy.url}carta/?token=${SECRET}&skipTelemetry=1${query}`);
+  await until("carta.preferenceStore.isPreferenceReady", "the page has its preferences", 60_000);
+}
+
+/** Opens a file through the page's file browser. */
+async function open(name) {
+  if (!(await page.locator(".file-browser-dialog:visible").count())) {
+    await page.getByText("File", { exact: true }).first().click();
+    await page.getByText("Append Image", { exact: true }).click();
+  }
+  await page.locator(".file-browser-dialog").getByText(name, { exact: true }).first().click();
+  await until(`carta.fileBrowserStore.selectedFile?.name === ${JSON.stringify(name)} && carta.fileBrowserStore.isFileInfoResp`, `${name} is described`);
+  await page.locator(".file-browser-dialog .bp6-dialog-footer a, .file-browser-dialog a").filter({ hasText: /^(Load|Append)/ }).first().click();
+  await until(`carta.activeFrame && carta.activeFrame.frameInfo.fileInfo.name === ${JSON.stringify(name)}`, `${name} is open`);
+}
+
+const planes = new Map();
+/** One channel, row by row from the bottom. */
+function planeOf(fits, channel = 0) {
+  const key = `${fits.data} ${fits.width} ${channel}`;
+  if (!planes.has(key)) {
+    const count = fits.width * fits.height;
+    const bytes = fits.bytes(fits.data + 4 * count * channel, 4 * count).swap32();
+    planes.set(key, new Float32Array(bytes.buffer, bytes.byteOffset, count));
+  }
+  return planes.get(key);
+}
+
+/** Correlation of what is seen in the image's canvas with the pixels of a plane, as the page says it shows them. */
+async function compare(fits, plane, file) {
+  const png = await page.screenshot();
+  if (file) writeFileSync(`${output}${file}.png`, png);
+  const picture = readPng(png);
+  const box = await page.locator("#raster-canvas").boundingBox();
+  const view = await carta("JSON.parse(JSON.stringify(carta.activeFrame.requiredFrameView))");
+  const [low, high] = await carta("[carta.activeFrame.renderConfig.scaleMinVal, carta.activeFrame.renderConfig.scaleMaxVal]");
+  const perPixel = (view.xMax - view.xMin) / box.width;
+  const pairs = [];
+  let blanks = 0, blanksRight = 0;
+  const reach = Math.max(0, Math.floor(perPixel / 2));
+  // The border holds axes, and the lower right corner the page's buttons.
+  for (let sy = 30; sy < box.height - 60; sy += 4) {
+    for (let sx = 10; sx < box.width - 10; sx += 4) {
+      const x = Math.round(view.xMin + (sx + 0.5) * perPixel), y = Math.round(view.yMax - (sy + 0.5) * perPixel);
+      if (x < 2 * reach || y < 2 * reach || x >= fits.width - 2 * reach || y >= fits.height - 2 * reach) continue;
+      let sum = 0, count = 0;
+      for (let dy = -reach; dy <= reach; dy++)
+        for (let dx = -reach; dx <= reach; dx++) {
+          const value = plane[(y + dy) * fits.width + x + dx];
+          if (Number.isFinite(value)) (sum += value), count++;
+        }
+      const [r, g, b] = picture.at(Math.round(box.x + sx), Math.round(box.y + sy));
+      const expectBlank = count === 0;
+      // Blank pixels are painted in one blue, which the colour map does not have.
+      const isBlank = b > 120 && b > 2 * r && g > 60;
+      if (expectBlank || isBlank) {
+        blanks++;
+        blanksRight += expectBlank === isBlank;
+        continue;
+      }
+      const scaled = Math.min(1, Math.max(0, (sum / count - low) / (high - low)));
+      pairs.push([scaled, 0.299 * r + 0.587 * g + 0.114 * b]);
+    }
+  }
+  const mean = (i) => pairs.reduce((sum, pair) => sum + pair[i], 0) / pairs.length;
+  const [ma, mb] = [mean(0), mean(1)];
+  let ab = 0, aa = 0, bb = 0;
+  for (const [a, b] of pairs) (ab += (a - ma) * (b - mb)), (aa += (a - ma) ** 2), (bb += (b - mb) ** 2);
+  return { correlation: ab / Math.sqrt(aa * bb), samples: pairs.length, blanks, blanksRight, perPixel };
+}
+
+/** Waits until the picture is that of the plane. */
+async function shows(fits, plane, least, file) {
+  let seen;
+  for (let attempt = 0; attempt < 40; attempt++) {
+    seen = await compare(fits, plane, file);
+    if (seen.correlation >= least && seen.samples > 1000) return seen;
+    await sleep(500);
+  }
+  throw new Error(`${file}: the picture is not that of the data: ${JSON.stringify(seen)}`);
+}
+
+const close = (a, b, tolerance, what) => assert.ok(Math.abs(a - b) <= tolerance, `${what}: ${a} is not ${b}`);
+
+await check("starts without an alert and lists the files", async () => {
+  await start();
+  for (const name of ["mosaic.fits", "disk_cube.fits", "polarised_jet.fits"]) await page.locator(".file-browser-dialog").getByText(name).first().waitFor({ timeout: 60_000 });
+  assert.deepEqual(await alerts(), []);
+  assert.deepEqual(problems, []);
+});
+
+await check("opens the demo image and draws it", async () => {
+  await open("mosaic.fits");
+  const seen = await shows(mosaic, planeOf(mosaic), 0.85, "carta-mosaic");
+  console.log(`     ${JSON.stringify(seen)}`);
+  assert.ok(seen.blanks > 100 && seen.blanksRight / seen.blanks > 0.9, JSON.stringify(seen));
+});
+
+await check("zooms until full-resolution tiles", async () => {
+  await carta("carta.activeFrame.setZoom(4, true), carta.activeFrame.setCenter(1926, 2252)");
+  const seen = await shows(mosaic, planeOf(mosaic), 0.95, "carta-mosaic-zoomed");
+  console.log(`     ${JSON.stringify(seen)}`);
+  assert.equal(await carta("carta.activeFrame.requiredFrameView.mip"), 1);
+});
+
+await check("opens the demo cube and changes the channel", async () => {
+  await open("disk_cube.fits");
+  await page.locator("[data-testid=image-view-header-multipanel-view-switch]").click(); // one panel, with the active image
+  await shows(cube, planeOf(cube, 0), 0.8, "carta-cube-0");
+  await carta("carta.activeFrame.setChannels(60, 0, true)");
+  const seen = await shows(cube, planeOf(cube, 60), 0.8, "carta-cube-60");
+  console.log(`     ${JSON.stringify(seen)}`);
+  const other = await compare(cube, planeOf(cube, 100));
+  assert.ok(other.correlation < 0.7, `channel 100 looks the same: ${JSON.stringify(other)}`);
+});
+
+await check("shows the profiles under the cursor", async () => {
+  const box = await page.locator("#raster-canvas").boundingBox();
+  await page.mouse.move(box.x + 300, box.y + 250);
+  await sleep(300);
+  await page.mouse.move(box.x + 360, box.y + 270);
+  await until("carta.activeFrame.cursorValue.position.x === Math.round(carta.activeFrame.cursorInfo.posImageSpace.x)", "the cursor's value is there");
+  const cursor = await carta("JSON.parse(JSON.stringify(carta.activeFrame.cursorValue))");
+  const { x, y } = cursor.position;
+  close(cursor.value, cube.value(x, y, 60), 1e-9, "the value under the cursor");
+  await until(`(() => { const p = carta.spatialProfiles.get(carta.activeFrame.frameInfo.fileId + "-0"); return p && p.x === ${x} && p.y === ${y} && p.profiles.size === 2; })()`, "profiles are there");
+  const profiles = await carta(
+    `(() => { const p = carta.spatialProfiles.get(carta.activeFrame.frameInfo.fileId + "-0");
+      return ["x", "y"].map((name) => { const one = p.getProfile(name); return { start: one.start, end: one.end, mip: one.mip, values: [...one.values] }; }); })()`,
+  );
+  assert.equal(profiles[0].mip, 0 || profiles[0].mip);
+  const [along, across] = profiles;
+  assert.ok(along.values.length > 100 && across.values.length > 100);
+  if (along.mip <= 1) along.values.forEach((value, i) => close(value, cube.value(along.start + i, y, 60), 1e-8, `x profile at ${along.start + i}`));
+  if (across.mip <= 1) across.values.forEach((value, i) => close(value, cube.value(x, across.start + i, 60), 1e-8, `y profile at ${across.start + i}`));
+  const text = await page.locator("[data-testid=x-profiler-info]").innerText();
+  assert.match(text, new RegExp(`Image: ${x} px`));
+});
+
+await check("shows the spectrum under the cursor", async () => {
+  await page.locator("#SpectralProfilerButton").click();
+  await page.locator("[data-testid=spectral-profiler-0-header-close-button]").waitFor();
+  const box = await page.locator("#raster-canvas").boundingBox();
+  // Below the new window, which floats above the image.
+  await page.mouse.move(box.x + 340, box.y + 400);
+  await sleep(300);
+  await page.mouse.move(box.x + 345, box.y + 405);
+  await until("carta.activeFrame.cursorValue.position.x === Math.round(carta.activeFrame.cursorInfo.posImageSpace.x)", "the cursor's value is there");
+  const { x, y } = await carta("JSON.parse(JSON.stringify(carta.activeFrame.cursorValue.position))");
+  const expected = cube.spectrum(x, y);
+  const found = `(() => {
+    const store = carta.spectralProfiles.get(carta.activeFrame.frameInfo.fileId)?.get(0);
+    const profile = store && [...store.profiles.values()].flatMap((byType) => [...byType.values()]).find((one) => one.coordinate === "z");
+    return profile?.progress === 1 ? [...profile.values] : null;
+  })()`;
+  let seen;
+  for (let i = 0; i < 150; i++) {
+    seen = await carta(found);
+    if (seen?.every((value, channel) => Math.abs(value - expected[channel]) < 1e-8)) break;
+    await sleep(200);
+  }
+  assert.ok(seen, "there is a spectrum");
+  seen.forEach((value, channel) => close(value, expected[channel], 1e-8, `channel ${channel}`));
+  await page.screenshot({ path: `${output}carta-spectrum.png` });
+  await page.locator("[data-testid=spectral-profiler-0-header-close-button]").click();
+});
+
+/** The page says that it has lost its server; its button is pressed once the way is free again. */
+async function comeBack(open) {
+  const dialog = page.locator(".bp6-alert:visible");
+  await dialog.getByText("disconnected from the server").waitFor();
+  await open();
+  const before = session;
+  session = 0;
+  await dialog.getByText("Retry").click();
+  for (let i = 0; i < 300 && !session; i++) await sleep(100);
+  assert.equal(session, before, "the session's id");
+  await sleep(1500); // an alert would come now
+  assert.deepEqual(await alerts(), []);
+}
+
+await check("survives a dropped socket", async () => {
+  proxy.shut();
+  await comeBack(() => proxy.open());
+  await carta("carta.activeFrame.setChannels(61, 0, true)");
+  await shows(cube, planeOf(cube, 61), 0.8, "carta-reconnected");
+});
+
+await check("survives a server that was killed and started again", async () => {
+  await end(server, "SIGKILL");
+  await comeBack(async () => (server = await startServer(port)));
+  await carta("carta.activeFrame.setChannels(66, 0, true)");
+  await shows(cube, planeOf(cube, 66), 0.8, "carta-restarted");
+  assert.equal(await carta("carta.frames.length"), 2);
+});
+
+await check("survives a server that was stopped and started again", async () => {
+  assert.equal(await end(server, "SIGTERM"), 0);
+  await comeBack(async () => (server = await startServer(port)));
+  await carta("carta.activeFrame.setChannels(56, 0, true)");
+  await shows(cube, planeOf(cube, 56), 0.8, "carta-restarted-again");
+});
+
+await check("a program drives it by scripting", async () => {
+  const ask = async (body) => {
+    const response = await fetch(`http://127.0.0.1:${port}/carta/api/scripting/action`, {
+      method: "POST",
+      headers: { "content-type": "application/json", authorization: `Bearer ${SECRET}` },
+      body: JSON.stringify({ session_id: session, path: "", async: false, ...body }),
+    });
+    return [response.status, await response.json()];
+  };
+  assert.deepEqual(await ask({ path: "activeFrame", action: "setChannels", parameters: [40, 0, true] }), [200, { success: true }]);
+  await shows(cube, planeOf(cube, 40), 0.8, "carta-scripted");
+  const parameters = [{ macroTarget: "activeFrame", macroVariable: "channel" }];
+  assert.deepEqual(await ask({ action: "fetchParameter", parameters }), [200, { success: true, response: 40 }]);
+});
+
+await check("keeps a preference across a reload", async () => {
+  await carta("carta.preferenceStore.setPreference('colormap', 'viridis')");
+  await sleep(500);
+  await start();
+  await until("carta.preferenceStore.isPreferenceReady", "preferences are there", 60_000);
+  assert.equal(await carta("carta.preferenceStore.colormap"), "viridis");
+  const kept = await (await fetch(`http://127.0.0.1:${port}/carta/api/database/preferences`, { headers: { authorization: `Bearer ${SECRET}` } })).json();
+  assert.equal(kept.preferences.colormap, "viridis");
+});
+
+await check("no error of the page on the way", async () => assert.deepEqual(problems, []));
+
+await browser.close();
+proxy.stop();
+await end(server, "SIGTERM");
+rmSync(scratch, { recursive: true });
+console.log(`${results.passed} passed, ${results.failed} failed`);
+process.exit(results.failed ? 1 : 0);
