@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstring>
+#include <ctime>
 #include <stdexcept>
 #include <thread>
 #include <unistd.h>
@@ -37,14 +38,23 @@ private:
     int fd_;
 };
 
+double process_cpu() {
+    timespec time{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
+}
+
 template <class Work>
-double best_of(Work work) {
-    double best = 1e300;
-    for (int i = 0; i < tries; ++i) {
+double best_of(int times, double* cpu, Work work) {
+    double best = 1e300, best_cpu = 1e300;
+    for (int i = 0; i < times; ++i) {
         const auto start = std::chrono::steady_clock::now();
+        const double cpu_start = process_cpu();
         work();
+        best_cpu = std::min(best_cpu, process_cpu() - cpu_start);
         best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     }
+    if (cpu) *cpu = best_cpu;
     return best;
 }
 
@@ -85,12 +95,12 @@ __attribute__((target_clones("avx512f", "avx2", "default"))) void sum_swapped(co
 
 } // namespace
 
-double read_time(const std::string& path, std::int64_t offset, std::int64_t bytes, int threads) {
-    return best_of([&] { for_pieces(path, offset, bytes, threads, [](const std::uint32_t*, std::int64_t) {}); });
+double read_time(const std::string& path, std::int64_t offset, std::int64_t bytes, int threads, double* cpu) {
+    return best_of(tries, cpu, [&] { for_pieces(path, offset, bytes, threads, [](const std::uint32_t*, std::int64_t) {}); });
 }
 
-double read_and_sum_time(const std::string& path, std::int64_t offset, std::int64_t bytes, int threads) {
-    return best_of([&] {
+double read_and_sum_time(const std::string& path, std::int64_t offset, std::int64_t bytes, int threads, double* cpu) {
+    return best_of(tries, cpu, [&] {
         for_pieces(path, offset, bytes, threads, [](const std::uint32_t* words, std::int64_t size) {
             float sum = 0;
             std::int64_t finite = 0;
@@ -100,32 +110,30 @@ double read_and_sum_time(const std::string& path, std::int64_t offset, std::int6
     });
 }
 
-double zfp_tile_time(const std::string& path, std::int64_t offset, std::int64_t width, int precision) {
+double zfp_tile_time(const std::string& path, std::int64_t offset, std::int64_t width, int precision, double* cpu) {
     const File file(path);
-    constexpr int side = 256, repeats = 20;
+    constexpr int side = 256, repeats = 40;
     std::vector<std::uint32_t> pixels(side * side);
     for (int y = 0; y < side; ++y) file.read(&pixels[static_cast<std::size_t>(y * side)], side * 4, offset + y * width * 4);
     for (auto& pixel : pixels) pixel = __builtin_bswap32(pixel);
-    return best_of([&] {
-               for (int i = 0; i < repeats; ++i) {
-                   zfp_field* field = zfp_field_2d(pixels.data(), zfp_type_float, side, side);
-                   zfp_stream* stream = zfp_stream_open(nullptr);
-                   zfp_stream_set_precision(stream, static_cast<unsigned>(precision));
-                   std::vector<char> buffer(zfp_stream_maximum_size(stream, field));
-                   bitstream* bits = stream_open(buffer.data(), buffer.size());
-                   zfp_stream_set_bit_stream(stream, bits);
-                   sink = static_cast<double>(zfp_compress(stream, field));
-                   zfp_field_free(field);
-                   zfp_stream_close(stream);
-                   stream_close(bits);
-               }
-           }) /
-           repeats;
+    std::vector<char> buffer;
+    return best_of(repeats, cpu, [&] {
+        zfp_field* field = zfp_field_2d(pixels.data(), zfp_type_float, side, side);
+        zfp_stream* stream = zfp_stream_open(nullptr);
+        zfp_stream_set_precision(stream, static_cast<unsigned>(precision));
+        buffer.resize(zfp_stream_maximum_size(stream, field));
+        bitstream* bits = stream_open(buffer.data(), buffer.size());
+        zfp_stream_set_bit_stream(stream, bits);
+        sink = static_cast<double>(zfp_compress(stream, field));
+        zfp_field_free(field);
+        zfp_stream_close(stream);
+        stream_close(bits);
+    });
 }
 
 double small_reads_time(const std::string& path, std::int64_t offset, std::int64_t stride, int count) {
     const File file(path);
-    return best_of([&] {
+    return best_of(tries, nullptr, [&] {
         for (int i = 0; i < count; ++i) {
             std::uint32_t word = 0;
             file.read(&word, 4, offset + i * stride);
@@ -147,7 +155,7 @@ double one_way_send_time(std::int64_t bytes) {
     if (connect(to, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) throw std::runtime_error("no loopback connection");
     const int from = accept(listener, nullptr, nullptr);
     const std::vector<char> ready(static_cast<std::size_t>(bytes), 'x');
-    const double time = best_of([&] {
+    const double time = best_of(4 * tries, nullptr, [&] {
         std::thread reader([&] {
             std::vector<char> buffer(1 << 18);
             for (std::int64_t left = bytes; left > 0;) {

@@ -1,5 +1,6 @@
 #pragma once
-/// What this machine can do at best, measured in the same run as the server: times in seconds, the best of some tries.
+/// What this machine can do at best, measured in the same run as the server: times in seconds, the best of some tries. `cpu` gets the
+/// processor time of all threads together, of the best try: on a busy machine it says more than the time that passed.
 
 #include <cstdint>
 #include <string>
@@ -7,11 +8,11 @@
 namespace cubelink::bench {
 
 /// Reading `bytes` of a file at `offset` from the page cache by parallel preads into small buffers.
-double read_time(const std::string& path, std::int64_t offset, std::int64_t bytes, int threads);
+double read_time(const std::string& path, std::int64_t offset, std::int64_t bytes, int threads, double* cpu = nullptr);
 /// The same, with byte swap and a sum and count of the finite float32.
-double read_and_sum_time(const std::string& path, std::int64_t offset, std::int64_t bytes, int threads);
+double read_and_sum_time(const std::string& path, std::int64_t offset, std::int64_t bytes, int threads, double* cpu = nullptr);
 /// libzfp's time for one 256 × 256 tile of that file's first plane (`width` pixels a row) at that precision, on one thread.
-double zfp_tile_time(const std::string& path, std::int64_t offset, std::int64_t width, int precision);
+double zfp_tile_time(const std::string& path, std::int64_t offset, std::int64_t width, int precision, double* cpu = nullptr);
 /// `count` preads of 4 bytes each, `stride` bytes apart, on one thread.
 double small_reads_time(const std::string& path, std::int64_t offset, std::int64_t stride, int count);
 /// Sending `bytes` that lie ready through a TCP connection over loopback, until the other side has read them all.

@@ -4,8 +4,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <stdexcept>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +18,7 @@ ServerProcess::ServerProcess(const std::string& program, const std::string& fold
     if (pipe(ends) != 0) throw std::runtime_error("no pipe");
     pid_ = fork();
     if (pid_ == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGTERM); // a benchmark that dies leaves no server behind
         dup2(ends[1], STDOUT_FILENO);
         close(ends[0]);
         close(ends[1]);
@@ -52,6 +55,16 @@ std::size_t ServerProcess::status(const char* field) const {
     while (std::getline(file, line))
         if (line.compare(0, std::strlen(field), field) == 0) return std::strtoull(line.c_str() + std::strlen(field), nullptr, 10) << 10;
     return 0;
+}
+
+double ServerProcess::cpu() const {
+    double nanoseconds = 0;
+    for (const auto& thread : std::filesystem::directory_iterator("/proc/" + std::to_string(pid_) + "/task")) {
+        std::ifstream file(thread.path() / "schedstat");
+        double running = 0;
+        if (file >> running) nanoseconds += running;
+    }
+    return 1e-9 * nanoseconds;
 }
 
 } // namespace cubelink::bench

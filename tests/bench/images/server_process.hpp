@@ -23,6 +23,9 @@ public:
     /// Of the resident memory, what is not pages of files.
     std::size_t anonymous() const { return status("RssAnon:"); }
 
+    /// Processor time of all its threads so far, in seconds.
+    double cpu() const;
+
     static constexpr const char* secret = "bench";
 
 private:
