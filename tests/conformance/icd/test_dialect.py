@@ -39,6 +39,9 @@ class Dialect(Case):
         page = await self.page()
         listing = await page.ask("FILE_LIST_REQUEST", directory="$BASE")
         self.assertEqual({file.name for file in listing.files}, {"image.fits", "cube.fits"})
+        # The page opens nothing from a folder without a name.
+        self.assertEqual(listing.directory, ".")
+        self.assertEqual((await (await self.wslink()).call("carta.file.list.request", {"directory": "$BASE"}))["directory"], "")
         info = await page.ask("FILE_INFO_REQUEST", file="cube.fits")
         self.assertEqual(info.file_info_extended["0"].depth, 20)
         ack = await page.ask("OPEN_FILE", file="image.fits", file_id=4)
