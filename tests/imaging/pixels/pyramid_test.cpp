@@ -261,3 +261,36 @@ TEST_CASE("through the cache a pyramid and its histogram are made once") {
     CHECK(cached_pyramid(cache, source, 0, {0, 0}, 2, CancelToken()) != first);
     CHECK(cache.statistics().used >= first->bytes());
 }
+
+TEST_CASE("full-resolution tiles are kept for those who come back, within their share") {
+    MemorySource source({1100, 700, 2, 1});
+    fill_odd(source, 51, 0.1, false);
+    BudgetCache cache(8 << 20); // an eighth is three whole tiles, and four less a few bytes
+    const auto tile = [&](std::int32_t x, std::int32_t y, std::int32_t channel = 0) {
+        return cached_tile(cache, source, 0, {channel, 0}, *tile_geometry({max_layer(1100, 700), x, y}, 1100, 700), CancelToken());
+    };
+    const auto same = [&](const TilePixels& got, const Rect& rect, std::int32_t channel) {
+        std::vector<float> expected(std::size_t(rect.size()));
+        source.read(rect, {channel, 0}, expected, 1, CancelToken());
+        return got.count == expected.size() && std::memcmp(got.pixels().data(), expected.data(), got.pixels().size_bytes()) == 0;
+    };
+    CHECK(same(*tile(4, 2), {1024, 512, 1100, 700}, 0)); // the corner, cut on both sides
+    CHECK(same(*tile(1, 0), {256, 0, 512, 256}, 0));
+    CHECK(same(*tile(0, 1), {0, 256, 256, 512}, 0)); // neither taken for the other
+    CHECK(same(*tile(0, 1, 1), {0, 256, 256, 512}, 1));
+    const std::int64_t read = source.pixels_read;
+    const auto again = tile(0, 1);
+    CHECK(source.pixels_read == read);
+    CHECK(same(*again, {0, 256, 256, 512}, 0));
+
+    for (std::int32_t x = 0; x < 4; ++x) tile(x, 0, 1);
+    CHECK(cache.statistics().used <= (8 << 20) / 8 + again->count * sizeof(float) + 1000); // what is in use is not forgotten
+    CHECK(tile(0, 1) == again);
+
+    // Nothing else goes for them.
+    const auto rest = cache.reserve(cache.limit() - cache.statistics().used, CancelToken());
+    CHECK(same(*tile(3, 1), {768, 256, 1024, 512}, 0));
+    source.set_identity({1, 2, 3, 6});
+    CHECK(tile(0, 1) != again);
+    CHECK_THROWS_AS(cached_tile(cache, source, 0, {0, 0}, *tile_geometry({0, 0, 0}, 1100, 700), CancelToken()), std::invalid_argument);
+}
