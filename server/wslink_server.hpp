@@ -81,6 +81,10 @@ public:
     /// The group that every connection is attached to after hello; a program may move it with hub().attach().
     static constexpr pubsub::GroupId everyone = 1;
 
+    /// As wslink's session.addAttachment, for methods that are taken over from there: what it gives stands in a result for the bytes. Here
+    /// bytes are values, and this is what they are without it. Any thread.
+    static rpc::Value add_attachment(rpc::Bytes bytes) { return bytes; }
+
     const std::string& auth_key() const;
     /// Binds the port (then port() is true), prints nothing. Throws std::runtime_error.
     void listen();

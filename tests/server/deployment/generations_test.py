@@ -7,7 +7,9 @@
 import asyncio
 import os
 import random
+import re
 import sys
+import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -88,6 +90,24 @@ async def publications(program):
             await client.close()
 
 
+async def ids_that_name_others(program):
+    """Any string is an id and comes back as it came; one that names another client is counted and does no harm."""
+
+    def mismatches(server):
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics?token={server.secret}", timeout=20) as answer:
+            return int(re.search(r"^wslink_client_id_mismatches_total (\d+)$", answer.read().decode(), re.M)[1])
+
+    with Server(program) as server:
+        clients = await both(server)
+        for client, other in (clients, clients[::-1]):
+            for id in ("rpc:nobody:1", f"rpc:{other.client_id}:7", "", "x", "rpc", "rpc:", random_text(random.Random(SEED), 400)):
+                assert (await (await client.send("bench.echo", id, id=id or " ")))["result"] == id
+        # "rpc:" names nobody.
+        assert await asyncio.to_thread(mismatches, server) == 4
+        for client in clients:
+            await client.close()
+
+
 if __name__ == "__main__":
     print(f"seed {SEED}")
-    sys.exit(run([echoes, arguments_and_errors, publications], sys.argv[1]))
+    sys.exit(run([echoes, arguments_and_errors, publications, ids_that_name_others], sys.argv[1]))
