@@ -29,7 +29,7 @@ struct Loop {
     std::uint64_t next_socket_id = 1;
     bool stopping = false;
     /// Where bytes are read to: one buffer for all, so that an idle connection holds none.
-    std::vector<char> scratch = std::vector<char>(128 << 10);
+    std::vector<char> scratch = std::vector<char>(256 << 10);
 };
 
 /// Says on standard error that a handler threw; the loop goes on.
