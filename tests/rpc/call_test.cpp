@@ -1,4 +1,5 @@
 #include "rpc/method_registry.hpp"
+#include "tests/support/effort.hpp"
 
 #include <atomic>
 #include <doctest/doctest.h>
@@ -40,7 +41,7 @@ TEST_CASE("A call that nobody answers fails") {
 }
 
 TEST_CASE("Threads that answer at the same time give one answer") {
-    for (int round = 0; round < 200; ++round) {
+    for (int round = 0; round < cubelink::test::effort(200); ++round) {
         std::atomic<int> answers{0};
         auto call = std::make_shared<Call>(Request{"i", "m", {}, {}, nullptr}, nullptr, [&](Reply&&) { ++answers; });
         std::vector<std::thread> threads;

@@ -5,6 +5,7 @@
 #include "imaging/kernels/histogram_bins.hpp"
 #include "imaging/kernels/reduce.hpp"
 #include "tests/imaging/pixels/test_sources.hpp"
+#include "tests/support/effort.hpp"
 
 #include <doctest/doctest.h>
 
@@ -33,7 +34,7 @@ std::vector<T> odd_values(std::mt19937_64& random, std::size_t n, double blanks)
 template <class T>
 void check_reduce(std::uint64_t seed) {
     std::mt19937_64 random(seed);
-    for (int round = 0; round < 300; ++round) {
+    for (int round = 0; round < cubelink::test::effort(300); ++round) {
         const std::size_t n = random() % 700;
         const double blanks = round % 4 == 0 ? 0.0 : round % 4 == 1 ? 0.05 : round % 4 == 2 ? 0.9 : 1.0;
         const auto values = odd_values<T>(random, n, blanks);
@@ -77,7 +78,7 @@ void check_reduce(std::uint64_t seed) {
 template <class T>
 void check_bins(std::uint64_t seed, double shrink) {
     std::mt19937_64 random(seed);
-    for (int round = 0; round < 200; ++round) {
+    for (int round = 0; round < cubelink::test::effort(200); ++round) {
         const std::size_t n = random() % 500;
         auto values = odd_values<T>(random, n, 0.1);
         for (T& v : values) v = T(v * shrink);
@@ -118,7 +119,7 @@ TEST_CASE("count_into_bins: all versions count the same") {
 
 TEST_CASE("halving carries sum and count of finite pixels") {
     std::mt19937_64 random(6);
-    for (int round = 0; round < 300; ++round) {
+    for (int round = 0; round < cubelink::test::effort(300); ++round) {
         const std::size_t n = 1 + random() % 300, half = (n + 1) / 2;
         const double blanks = round % 3 == 0 ? 0.0 : round % 3 == 1 ? 0.1 : 0.95;
         const auto row0 = odd_values<float>(random, n, blanks), row1 = odd_values<float>(random, n, blanks);
@@ -165,7 +166,7 @@ TEST_CASE("halving carries sum and count of finite pixels") {
 
 TEST_CASE("blanks are found and filled") {
     std::mt19937_64 random(7);
-    for (int round = 0; round < 200; ++round) {
+    for (int round = 0; round < cubelink::test::effort(200); ++round) {
         const std::size_t n = random() % 9000;
         auto values = odd_values<float>(random, n, round % 2 == 0 ? 0.0 : 0.0005);
         bool finite = true;

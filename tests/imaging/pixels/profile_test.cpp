@@ -5,6 +5,7 @@
 #include "imaging/spatial_profile.hpp"
 #include "imaging/spectral_profile.hpp"
 #include "tests/imaging/pixels/test_sources.hpp"
+#include "tests/support/effort.hpp"
 
 #include <doctest/doctest.h>
 
@@ -51,7 +52,7 @@ TEST_CASE("decimation keeps extremes in the order in which they occur") {
     CHECK(equal(decimate_profile(std::vector<float>{5, 1, 2, 9, 7, 7, 7, 7}, 0, 8, 2), {1, 9, 7, 7}));
     CHECK(equal(decimate_profile(std::vector<float>{9, 1, NAN, NAN, INFINITY, NAN, NAN, NAN, 4}, 0, 9, 2), {9, 1, NAN, NAN, 4, 4}));
     std::mt19937_64 random(1);
-    for (int round = 0; round < 500; ++round) {
+    for (int round = 0; round < cubelink::test::effort(500); ++round) {
         std::vector<float> axis(1 + random() % 400);
         for (float& v : axis) v = float(odd_value(random, round % 2 == 0 ? 0.0 : 0.4));
         const auto n = std::int64_t(axis.size());

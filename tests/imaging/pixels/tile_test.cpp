@@ -1,6 +1,7 @@
 #include "imaging/tile.hpp"
 #include "imaging/tile_codec.hpp"
 #include "tests/imaging/pixels/test_sources.hpp"
+#include "tests/support/effort.hpp"
 
 #include <doctest/doctest.h>
 
@@ -104,7 +105,7 @@ TEST_CASE("runs of blanks") {
 TEST_CASE("ZFP tiles: blanks come back exactly, pixels within what the precision allows, at every quality and size") {
     std::mt19937_64 random(2);
     std::normal_distribution<float> normal(0, 1);
-    for (int round = 0; round < 300; ++round) {
+    for (int round = 0; round < cubelink::test::effort(300); ++round) {
         const auto width = std::int32_t(1 + random() % 256), height = std::int32_t(1 + random() % 256);
         const float quality = float(1 + random() % 32);
         const double blanks = round % 3 == 0 ? 0 : round % 3 == 1 ? 0.1 : 0.9;
