@@ -58,6 +58,16 @@ class Tokens(Case):
         await self.http("GET", "/api/database/preferences", headers={"Origin": "https://evil.example"})
         self.assertNotIn("Access-Control-Allow-Origin", self.response.headers)
 
+    async def test_any_origin(self):
+        self.start("--allow-origin", "*", "--allow-origin", "https://named.example/")
+        for origin, credentials in (("https://page.example", None), ("https://named.example", "true")):
+            self.assertEqual((await self.http("PUT", "/api/database/preferences", {"a": 1}, headers={"Origin": origin}))[0], 200)
+            self.assertEqual(self.response.headers["Access-Control-Allow-Origin"], origin)
+            self.assertEqual(self.response.headers.get("Access-Control-Allow-Credentials"), credentials)
+            status, _ = await self.http("OPTIONS", "/api/database/preferences", token=None, headers={"Origin": origin, "Access-Control-Request-Method": "PUT"})
+            self.assertEqual(status, 204)
+            self.assertIn("PUT", self.response.headers["Access-Control-Allow-Methods"])
+
     async def test_changes_need_json(self):
         self.start()
         status, body = await self.http("PUT", "/api/database/preferences", headers={"Content-Type": "text/plain"}, body=None)
