@@ -2,6 +2,7 @@
 
 The server is build/release/server/cubelink, or what the environment's CUBELINK_PROGRAM names."""
 
+import asyncio
 import logging
 import os
 import shutil
@@ -61,7 +62,11 @@ class Case(unittest.IsolatedAsyncioTestCase):
             server, self.server = self.server, None
             server.__exit__(None, None, None)
 
-    def kill(self):
+    async def stopped(self):
+        """As stop(), while clients hear the server's goodbye and answer it."""
+        await asyncio.get_running_loop().run_in_executor(None, self.stop)
+
+    async def kill(self):
         self.server.process.kill()
         self.server.process.wait()
         self.server = None

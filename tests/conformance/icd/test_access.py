@@ -141,7 +141,7 @@ class Users(Case):
         self.start_with_keys()
         ann = await self.wslink(secret="key-of-ann")
         await ann.call("carta.open.file", {"file": "image.fits", "file_id": 0})
-        self.stop()
+        await self.stopped()
         self.start_with_keys()
         self.assertEqual((await self.page(ann.session, token="key-of-bob")).ack.session_type, icd.NEW)
         ann = await self.wslink(ann.session, secret="key-of-ann")

@@ -124,7 +124,7 @@ class Scripting(Case):
         page = await self.page()
         reply = self.action(page.session)
         await page.next("SCRIPTING_REQUEST")
-        await asyncio.get_running_loop().run_in_executor(None, self.stop)
+        await self.stopped()
         self.assertEqual((await reply)[0], 503)
 
 

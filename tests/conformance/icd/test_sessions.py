@@ -41,12 +41,12 @@ class Sessions(Case):
         self.assertEqual(state["next_file_id"], 4)
         self.assertTrue(files[0]["open_file_ack"]["success"])
 
-    async def comes_back(self, end, before="7"):
+    async def comes_back(self, end):
         self.start()
         client = await self.wslink()
         await self.open_both(client)
         await self.saved(client.session, '"cursor_file":3')
-        end()
+        await end()
         self.start()
         again = await self.wslink(client.session)
         self.assertEqual((again.ack["session_type"], again.session), ("RESUMED", client.session))
@@ -58,7 +58,7 @@ class Sessions(Case):
         self.assertEqual((await again.next("carta.region.histogram.data", lambda m: m["file_id"] == 3))["channel"], 7)
 
     async def test_after_a_restart(self):
-        await self.comes_back(self.stop)
+        await self.comes_back(self.stopped)
 
     async def test_after_kill_9(self):
         await self.comes_back(self.kill)
@@ -78,7 +78,7 @@ class Sessions(Case):
                 await client.start("carta.open.file", [{"file": "image.fits", "file_id": file_id}])
                 expected.add(file_id)
             await asyncio.sleep(0.05 + 0.1 * turn)
-            self.kill()
+            await self.kill()
             with sqlite3.connect(self.store) as database:
                 self.assertEqual(database.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
             self.start()
@@ -88,7 +88,7 @@ class Sessions(Case):
         client = await self.wslink()
         await self.open_both(client)
         await self.saved(client.session, '"cursor_file":3')
-        self.stop()
+        await self.stopped()
         os.remove(f"{self.folder}/data/image.fits")
         self.start()
         again = await self.wslink(client.session)
@@ -105,7 +105,7 @@ class Sessions(Case):
         await one.call("session.close")
         await two.close(1000)
         await asyncio.sleep(0.3)
-        self.stop()
+        await self.stopped()
         self.start()
         for client, kind in ((one, "NEW"), (two, "NEW"), (three, "RESUMED")):
             self.assertEqual((await self.wslink(client.session)).ack["session_type"], kind)
@@ -115,7 +115,7 @@ class Sessions(Case):
         client = await self.wslink()
         await client.call("carta.open.file", {"file": "image.fits", "file_id": 0})
         await self.saved(client.session, "image.fits")
-        self.stop()
+        await self.stopped()
         os.rename(f"{self.folder}/data", f"{self.folder}/elsewhere")
         os.mkdir(f"{self.folder}/data")
         data, self.folder = self.folder, f"{self.folder}/elsewhere"
@@ -178,7 +178,7 @@ class Sessions(Case):
         page = await self.page()
         await page.ask("OPEN_FILE", file="image.fits", file_id=0)
         await self.saved(page.session, "image.fits")
-        self.kill()
+        await self.kill()
         self.start()
         again = await self.page(page.session)
         self.assertEqual((again.ack.session_type, again.session), (icd.RESUMED, page.session))

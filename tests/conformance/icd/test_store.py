@@ -74,7 +74,7 @@ class Store(Case):
         self.start()
         client = await self.wslink(register=False)
         await client.call("store.set", "preferences", "x", [1, 2])
-        self.kill()
+        await self.kill()
         self.start()
         client = await self.wslink(register=False)
         self.assertEqual(await client.call("store.get", "preferences", "x"), [1, 2])
@@ -102,7 +102,7 @@ class Store(Case):
         self.refused_at_start()
         os.remove(self.store)
         self.start()
-        self.stop()
+        await self.stopped()
         with sqlite3.connect(self.store) as database:
             database.execute("PRAGMA journal_mode = DELETE")
             database.execute("PRAGMA user_version = 99")
