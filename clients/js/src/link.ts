@@ -6,6 +6,9 @@ import { normalise } from "./binary.js";
 import { AUTHENTICATION_FAILED, CubelinkError, toError } from "./error.js";
 import type { SmartConnect, SmartConnectConfig, WslinkModule, WslinkSession } from "./wslink-api.js";
 
+/** For a socket to say that it has closed. */
+const CLOSING_MS = 3000;
+
 export class Link {
   /** Called once, when the connection has ended by itself. */
   onLost: (reason: string) => void = () => {};
@@ -13,6 +16,7 @@ export class Link {
   private readonly pending = new Set<(error: CubelinkError) => void>();
   private readonly listened = new Set<string>();
   private ended = false;
+  private destroyed = false;
 
   private constructor(
     private readonly smart: SmartConnect,
@@ -48,6 +52,7 @@ export class Link {
       smart.onConnectionClose((_connection, event) => {
         const { code, reason } = (event ?? {}) as { code?: number; reason?: string };
         fail(new CubelinkError(`connection closed${reason ? `: ${reason}` : code ? ` (${code})` : ""}`));
+        link?.destroy();
       });
       smart.connect();
     });
@@ -101,10 +106,19 @@ export class Link {
     this.end(reason);
   }
 
+  private destroy(): void {
+    if (this.destroyed) return;
+    this.destroyed = true;
+    this.smart.destroy();
+  }
+
   private end(reason: string): void {
     if (this.ended) return;
     this.ended = true;
-    this.smart.destroy();
+    // Destroyed before its socket is closed, wslink would stumble over what still arrives. A dead connection may never say that it closed.
+    void this.session.close();
+    const timer = setTimeout(() => this.destroy(), CLOSING_MS) as unknown as { unref?: () => void };
+    timer.unref?.();
     for (const reject of this.pending) reject(new CubelinkError(reason));
     this.pending.clear();
     this.onLost(reason);
