@@ -63,14 +63,16 @@ void register_viewer(HandlerContext& context) {
         ack.set_server_feature_flags(feature_flags(context.options, connection->identity(), context.store != nullptr));
         set_platform(ack);
         if (context.store && context.worker) {
-            context.worker->post([&store = *context.store, call, ack = std::move(ack), user = connection->identity().user]() mutable {
-                set_kept(ack, store, user);
-                icd::answer(call, std::move(ack));
-            });
+            context.worker->post(
+                [&store = *context.store, call, ack = std::move(ack), user = connection->identity().user, session = registered.session]() mutable {
+                    set_kept(ack, store, user);
+                    icd::answer(call, std::move(ack));
+                    session->changed({{"what", "connections"}});
+                });
         } else {
             icd::answer(call, std::move(ack));
+            registered.session->changed({{"what", "connections"}});
         }
-        registered.session->changed({{"what", "connections"}});
     });
 }
 
