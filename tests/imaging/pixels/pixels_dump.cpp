@@ -30,7 +30,7 @@ constexpr StatsType kTypes[] = {StatsType::num_pixels, StatsType::nan_count, Sta
 
 template <class T>
 void put(const std::vector<T>& values) {
-    std::fwrite(values.data(), sizeof(T), values.size(), stdout);
+    if (!values.empty()) std::fwrite(values.data(), sizeof(T), values.size(), stdout);
 }
 
 int run(int argc, char** argv) {
