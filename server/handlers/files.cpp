@@ -193,7 +193,11 @@ void register_open(HandlerContext& context) {
         context,
         [](const CommandCall<icd::CloseFile>& c) {
             const auto id = c.request->file_id();
-            if (id != -1 && !c.session->images().contains(id)) c.session->require_image(id); // says that there is none
+            const bool never_opened = c.session->was_closed_while_opening(id);
+            if (id != -1 && !c.session->images().contains(id)) {
+                if (never_opened) return acknowledge(c.call);
+                c.session->require_image(id); // says that there is none
+            }
             if (id == -1) {
                 while (!c.session->images().empty()) c.session->remove_image(c.session->images().begin()->first);
             } else {

@@ -97,9 +97,17 @@ void Session::close_now(std::int32_t file_id) {
             running.second.cancel();
             numbers.push_back(running.first);
         }
-        if (opening_ && (file_id == -1 || opening_->first == file_id)) opening_->second.cancel();
+        if (opening_ && (file_id == -1 || opening_->first == file_id)) {
+            opening_->second.cancel();
+            closed_while_opening_.insert(opening_->first);
+        }
     }
     for (const auto number : numbers) services_.scheduler.cancel_group(number_, number);
+}
+
+bool Session::was_closed_while_opening(std::int32_t file_id) {
+    const std::lock_guard lock(mutex_);
+    return closed_while_opening_.erase(file_id) > 0;
 }
 
 void Session::attach(const std::shared_ptr<Connection>& connection) {

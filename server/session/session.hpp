@@ -19,6 +19,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -86,6 +87,8 @@ public:
     std::atomic<std::size_t> tiles_under_way{0};
     /// What CLOSE_FILE does at its arrival, before its turn in the queue: drops waiting commands and running work. -1: all files.
     void close_now(std::int32_t file_id);
+    /// Whether close_now() ended the opening of that file before there was anything to close; true once.
+    bool was_closed_while_opening(std::int32_t file_id);
 
     // For the directory, thread-safe.
     void attach(const std::shared_ptr<Connection>& connection);
@@ -130,6 +133,7 @@ private:
     std::map<std::uint64_t, std::shared_ptr<Connection>> connections_;
     std::map<std::int32_t, std::pair<std::uint64_t, imaging::CancelToken>> running_images_; // number and token of what is open
     std::optional<std::pair<std::int32_t, imaging::CancelToken>> opening_;
+    std::set<std::int32_t> closed_while_opening_;
     imaging::CancelToken listing_;
 };
 using SessionPtr = std::shared_ptr<Session>;
