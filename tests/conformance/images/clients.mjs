@@ -1,42 +1,11 @@
 // The original wslink clients in Node, and a server process for them.
-//
-// They are written for browsers: what they look for there is put in its place before they are loaded.
 import { spawn } from "node:child_process";
-import { webcrypto } from "node:crypto";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { WebSocket } from "ws";
+import { makeBrowser } from "../../support/browser_globals.mjs";
 
-const page = { protocol: "http:", hostname: "localhost", host: "localhost", port: "", pathname: "/", href: "http://localhost/" };
-globalThis.self ??= globalThis;
-globalThis.crypto ??= webcrypto;
-globalThis.window ??= Object.assign(Object.create(globalThis), { location: page });
-globalThis.document ??= { baseURI: page.href };
-globalThis.FileReader ??= class {
-  readAsArrayBuffer(blob) {
-    blob.arrayBuffer().then((buffer) => {
-      this.result = buffer;
-      this.onload?.({ target: this });
-      this.onloadend?.({ target: this });
-    });
-  }
-};
-/** Blobs as browsers give them; blobs to send are read first, in order. */
-globalThis.WebSocket = class extends WebSocket {
-  set onmessage(handler) {
-    super.onmessage = ({ data }) => handler({ data: this.blobs && typeof data !== "string" ? new Blob([data]) : data });
-  }
-  set binaryType(type) {
-    this.blobs = type === "blob";
-    super.binaryType = this.blobs ? "arraybuffer" : type;
-  }
-  get binaryType() {
-    return this.blobs ? "blob" : super.binaryType;
-  }
-  send(data) {
-    this.queue = (this.queue ?? Promise.resolve()).then(async () => super.send(data instanceof Blob ? Buffer.from(await data.arrayBuffer()) : data));
-  }
-};
+makeBrowser(WebSocket);
 
 export const generations = {
   1: (await import("wslink1/dist/wslink.js")).default,

@@ -1,11 +1,14 @@
 // Both generations of npm wslink against the example server:
 //
 //     node example_server.test.mjs [program]          by default that of build/release (or $CUBELINK_BUILD)
-import "./browser_globals.mjs";
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { WebSocket } from "ws";
+import { makeBrowser } from "../../support/browser_globals.mjs";
+
+makeBrowser(WebSocket);
 
 const { default: wslink1 } = await import("wslink1/dist/wslink.js");
 const { default: wslink2 } = await import("wslink2/dist/wslink.js");

@@ -1,7 +1,6 @@
 // SmartConnect of both generations, which asks a launcher for a server and connects to what it starts:
 //
 //     node launcher.test.mjs [program]          by default that of build/release (or $CUBELINK_BUILD)
-import "./browser_globals.mjs";
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -9,6 +8,10 @@ import { createInterface } from "node:readline";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { WebSocket } from "ws";
+import { makeBrowser } from "../../support/browser_globals.mjs";
+
+makeBrowser(WebSocket);
 
 // What the clients use of XMLHttpRequest, by fetch.
 globalThis.XMLHttpRequest = class {
