@@ -45,8 +45,7 @@ void Session::report_failure(const OpenImage& image, const std::exception& error
     if (image.closed.cancelled()) return;
     if (dynamic_cast<const imaging::ImageChanged*>(&error)) {
         if (!image.changed_reported.exchange(true))
-            report(Severity::warning, {tag, "file changed"},
-                   image.info.name + ": the file was written again since it was opened (" + error.what() + "); open it again.");
+            report(Severity::warning, {tag, "file changed"}, std::string(error.what()) + "; open it again.");
         return;
     }
     report(Severity::error, {tag}, image.info.name + ": " + error.what());
@@ -155,7 +154,7 @@ OpenImagePtr Session::require_unchanged_image(std::int32_t file_id) {
         found->source->check_unchanged();
     } catch (const imaging::ImageError& e) {
         report_failure(*found, e, "file");
-        throw rpc::CallError(rpc::code::method_failed, found->info.name + ": " + e.what() + " Open it again.");
+        throw rpc::CallError(rpc::code::method_failed, std::string(e.what()) + "; open it again.");
     }
     return found;
 }

@@ -7,6 +7,7 @@ import type { FileListResponse, OpenFileAck, RegisterViewerAck } from "./icd.js"
 import { Image } from "./image.js";
 import { Link } from "./link.js";
 import { methodName } from "./names.js";
+import type { CallOptions, Carta, ConnectionState, Session, SessionChange, StateEvent } from "./session.js";
 import { Subscriptions, type Filter, type Subscription } from "./subscriptions.js";
 import { TileStream } from "./tile-stream.js";
 import { loadWslink, type SmartConnectConfig, type WslinkModule } from "./wslink-api.js";
@@ -27,25 +28,11 @@ export interface ConnectOptions {
   reconnect?: boolean;
   /** Seconds between signs of life that are asked of the server (default 20, 0 none). */
   keepAlive?: number;
+  /** Seconds that a connection may take to be made (default 20). */
+  timeout?: number;
   /** npm wslink, if it shall not be the one that this package depends on; 1.x works too. */
   wslink?: WslinkModule;
 }
-
-/** connected: usable; lost: trying to come back; denied: the secret is wrong; closed: by us, for good. */
-export type ConnectionState = "connecting" | "connected" | "lost" | "denied" | "closed";
-
-export interface StateEvent {
-  state: ConnectionState;
-  /** connected: whether the session is the old one, with all that it had open. */
-  resumed: boolean;
-  /** Why the connection was lost or denied. */
-  reason: string;
-  /** lost: milliseconds until the next attempt. */
-  retryIn: number;
-}
-
-/** Each ICD message by its name: carta.openFile({…}) calls carta.open.file. */
-export type Carta = Record<string, (fields?: Record<string, unknown>) => Promise<any>>; // eslint-disable-line @typescript-eslint/no-explicit-any
 
 /** Connects, registers a viewer and answers the client; rejects if the first attempt fails. */
 export async function connect(options: ConnectOptions = {}): Promise<Client> {
@@ -57,11 +44,13 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 15_000;
 
-export class Client {
+const CONNECT_SECONDS = 20;
+
+export class Client implements Session {
   readonly carta: Carta = new Proxy({} as Carta, {
     get: (_target, name) =>
       typeof name === "string" && name !== "then"
-        ? (fields: Record<string, unknown> = {}) => this.call(methodName(name), [fields])
+        ? (fields: Record<string, unknown> = {}, options: CallOptions = {}) => this.call(methodName(name), [fields], {}, options)
         : undefined,
   });
 
@@ -72,6 +61,7 @@ export class Client {
   private config: SmartConnectConfig;
   private state_: ConnectionState = "connecting";
   private readonly stateListeners = new Set<(event: StateEvent) => void>();
+  private readonly changeListeners = new Set<(change: SessionChange) => void>();
   private readonly subscriptions = new Subscriptions();
   private tileStream: TileStream | null = null;
   private nextFileId = 0;
@@ -94,6 +84,8 @@ export class Client {
     };
     // SmartConnect looks whether a key is there.
     for (const key of Object.keys(this.config)) if (this.config[key] === undefined) delete this.config[key];
+    // Others in the session open images and change channels, too.
+    this.subscriptions.add("session.changed", { filter: {}, callback: (change: SessionChange) => this.sessionChanged(change) });
   }
 
   get state(): ConnectionState {
@@ -112,17 +104,28 @@ export class Client {
     return () => void this.stateListeners.delete(listener);
   }
 
-  /** Calls any method of the server. Bytes in the result are Uint8Array. Rejects with CubelinkError. */
-  call<T = any>(method: string, args: unknown[] = [], kwargs: Record<string, unknown> = {}): Promise<T> { // eslint-disable-line @typescript-eslint/no-explicit-any
-    if (!this.link) return Promise.reject(new CubelinkError(`${method}: not connected`));
-    return this.link.call(method, args, kwargs) as Promise<T>;
+  /** Hears what is changed in the session, by this client or by another; returns what stops it. */
+  onSessionChange(listener: (change: SessionChange) => void): () => void {
+    this.changeListeners.add(listener);
+    return () => void this.changeListeners.delete(listener);
   }
 
-  /** Hears a topic, now and after reconnects. With the first subscription, the server sends only what has been subscribed to. */
+  /** Calls any method of the server. Bytes in the result are Uint8Array. Rejects with CubelinkError. */
+  call<T = any>(method: string, args: unknown[] = [], kwargs: Record<string, unknown> = {}, options: CallOptions = {}): Promise<T> { // eslint-disable-line @typescript-eslint/no-explicit-any
+    if (!this.link) return Promise.reject(new CubelinkError(`${method}: not connected`));
+    return this.link.call(method, args, kwargs, options) as Promise<T>;
+  }
+
+  /** Hears a topic, now and after reconnects. The server sends only what has been subscribed to. */
   async subscribe<T = any>(topic: string, filter: Filter, callback: (message: T) => void): Promise<Subscription> { // eslint-disable-line @typescript-eslint/no-explicit-any
     const listener = { filter, callback };
     this.subscriptions.add(topic, listener);
-    if (this.link) await this.tell(this.link, topic);
+    try {
+      if (this.link) await this.tell(this.link, topic);
+    } catch (error) {
+      this.subscriptions.remove(topic, listener);
+      throw error;
+    }
     return {
       topic,
       unsubscribe: async () => {
@@ -145,21 +148,22 @@ export class Client {
   }
 
   /** Opens an image. `file` may be a path; file ids are given out by this client unless one is named. */
-  async open(file: string, options: { directory?: string; hdu?: string; fileId?: number } = {}): Promise<Image> {
+  async open(file: string, options: { directory?: string; hdu?: string | number; fileId?: number } = {}): Promise<Image> {
     const slash = file.lastIndexOf("/");
     const directory = options.directory ?? (slash < 0 ? "" : file.slice(0, slash));
     const name = options.directory === undefined ? file.slice(slash + 1) : file;
-    const fileId = options.fileId ?? this.nextFileId;
+    const hdu = String(options.hdu ?? "");
+    const fileId = options.fileId ?? (await this.freeFileId());
     const ack = (await this.carta["openFile"]!({
       directory,
       file: name,
-      hdu: options.hdu ?? "",
+      hdu,
       file_id: fileId,
       render_mode: "RASTER",
     })) as OpenFileAck;
     if (!ack.success) throw new CubelinkError(ack.message || `can't open ${file}`);
     this.nextFileId = Math.max(this.nextFileId, fileId + 1);
-    return new Image(this, ack, directory, options.hdu ?? "");
+    return new Image(this, ack, directory, hdu);
   }
 
   /** What is open in the session: for programs that join another's. */
@@ -175,6 +179,10 @@ export class Client {
 
   /** Closes the connection, and with it the session if nobody else is in it. */
   close(): void {
+    this.end("");
+  }
+
+  private end(reason: string): void {
     if (this.state_ === "closed") return;
     clearTimeout(this.retryTimer);
     clearTimeout(this.keepAliveTimer);
@@ -182,7 +190,7 @@ export class Client {
     this.link?.close();
     this.link = null;
     this.tileStream?.close();
-    this.change({ state: "closed", resumed: false, reason: "", retryIn: 0 });
+    this.change({ state: "closed", resumed: false, reason, retryIn: 0 });
   }
 
   /** Tries at once, if the connection is lost, instead of waiting for the next attempt; with another secret, if one is given. */
@@ -193,23 +201,42 @@ export class Client {
     this.retry();
   }
 
+  /** An id that no image of the session has, given out once. */
+  private async freeFileId(): Promise<number> {
+    const others = (await this.call<unknown[]>("session.connections")).length > 1;
+    // What is told of others' images may still be on its way.
+    if (others) this.idsUsedBelow((await this.sessionState()).next_file_id);
+    return this.nextFileId++;
+  }
+
+  private idsUsedBelow(next: unknown): void {
+    if (typeof next === "number") this.nextFileId = Math.max(this.nextFileId, next);
+  }
+
+  private sessionChanged(change: SessionChange): void {
+    this.idsUsedBelow(change.next_file_id);
+    for (const listener of [...this.changeListeners]) listener(change);
+  }
+
   private async attempt(): Promise<void> {
-    const link = await Link.open(this.wslink, this.config);
+    const timeout = this.options.timeout ?? CONNECT_SECONDS;
+    const link = await Link.open(this.wslink, this.config, 1000 * timeout);
     let resumed: boolean;
     try {
       const ack = (await link.call(
         "carta.register.viewer",
         [{ session_id: this.sessionId, api_key: this.options.apiKey ?? "", client_feature_flags: 0 }],
         {},
+        { timeout },
       )) as RegisterViewerAck;
       if (!ack.success) throw new CubelinkError(ack.message || "the server does not register viewers");
       resumed = ack.session_type === "RESUMED" || ack.session_type === 1;
       this.sessionId = ack.session_id;
       this.subscriptions.forgetTold();
-      for (const topic of this.subscriptions.topicNames()) await this.tell(link, topic);
+      await Promise.all(this.subscriptions.topicNames().map((topic) => this.tell(link, topic)));
       if (resumed) {
-        const state = (await link.call("session.state", [], {}).catch(() => null)) as { next_file_id?: number } | null;
-        if (typeof state?.next_file_id === "number") this.nextFileId = Math.max(this.nextFileId, state.next_file_id);
+        const state = (await link.call("session.state", [], {}, { timeout }).catch(() => null)) as { next_file_id?: number } | null;
+        this.idsUsedBelow(state?.next_file_id);
       }
     } catch (error) {
       link.close();
@@ -230,7 +257,13 @@ export class Client {
   private async tell(link: Link, topic: string): Promise<void> {
     link.listen(topic, (message) => this.subscriptions.dispatch(topic, message));
     const filter = this.subscriptions.news(topic);
-    if (filter) await link.call("pubsub.subscribe", [topic, filter], {});
+    if (!filter) return;
+    try {
+      await link.call("pubsub.subscribe", [topic, filter], {});
+    } catch (error) {
+      this.subscriptions.forgetTold(topic);
+      throw error;
+    }
   }
 
   private lost(reason: string): void {
@@ -238,7 +271,7 @@ export class Client {
     clearTimeout(this.keepAliveTimer);
     if (this.state_ === "closed") return;
     if (this.options.reconnect === false) {
-      this.close();
+      this.end(reason);
       return;
     }
     // A page that comes back with all the others after a restart should not do so in the same millisecond.

@@ -1,10 +1,10 @@
 /** An open image: what it is, and its pixels as tiles, spectra and exact blocks. */
 import { toFloat32, toFloat64 } from "./binary.js";
-import type { Client } from "./client.js";
 import { CubelinkError } from "./error.js";
 import type { AxesNumbers, Beam, HeaderEntry, OpenFileAck } from "./icd.js";
+import type { CallOptions, Session, SessionChange } from "./session.js";
 import { tileCode } from "./tile.js";
-import type { Tile } from "./tile-stream.js";
+import type { Tile, TileStream } from "./tile-stream.js";
 
 export interface ImageInfo {
   name: string;
@@ -44,6 +44,11 @@ export interface Coordinates {
   units: string[];
 }
 
+/** An image's client: what all have of it, and its stream of tiles. */
+export interface ImageSession extends Session {
+  tiles(): TileStream;
+}
+
 export interface TileOptions {
   /** Bit planes of ZFP (default 11); 32 and more are as good as exact. */
   quality?: number;
@@ -51,25 +56,37 @@ export interface TileOptions {
   exact?: boolean;
 }
 
+const DEFAULT_QUALITY = 11;
+/** How long fetchTile() waits for a tile by default. */
+const TILE_SECONDS = 60;
+
 interface Waiting {
   code: number;
-  key: string;
+  /** How the tile was asked for. */
+  precision: number;
+  settled: Promise<unknown>;
   resolve(tile: Tile): void;
-  reject(error: Error): void;
+  reject(error: unknown): void;
 }
 
 export class Image {
   readonly fileId: number;
   readonly info: ImageInfo;
+  /** What the session shows of the image; others in the session may change it. */
   channel = 0;
   stokes = 0;
+  /** Somebody else in the session has chosen another channel or polarisation. */
+  onPlaneChanged: () => void = () => {};
 
-  private readonly waiting = new Map<string, Waiting[]>();
+  /** Those who wait for tiles, all of them of the plane that is shown. */
+  private readonly waiting = new Set<Waiting>();
+  private changing = 0;
+  private listening = false;
   private stopListening: (() => void)[] = [];
 
   /** Use Client.open(). */
   constructor(
-    readonly client: Client,
+    readonly client: ImageSession,
     ack: OpenFileAck,
     directory: string,
     hdu: string,
@@ -90,6 +107,7 @@ export class Image {
       header: extended.header_entries ?? [],
       summary: extended.computed_entries ?? [],
     };
+    this.stopListening.push(client.onSessionChange((change) => this.follow(change)));
   }
 
   /** Text or number of a header card, undefined if there is none. */
@@ -114,8 +132,8 @@ export class Image {
   /** Shows another channel or polarisation: later tiles, profiles and histograms are of it. `tiles` asks for tiles in the same message. */
   async setChannel(channel: number, stokes = this.stokes, tiles: number[] = [], options: TileOptions = {}): Promise<void> {
     const [oldChannel, oldStokes] = [this.channel, this.stokes];
-    this.channel = channel;
-    this.stokes = stokes;
+    this.usePlane(channel, stokes);
+    this.changing += 1;
     try {
       await this.client.carta["setImageChannels"]!({
         file_id: this.fileId,
@@ -124,8 +142,10 @@ export class Image {
         required_tiles: tiles.length > 0 ? this.tileRequest(tiles, options) : { file_id: this.fileId },
       });
     } catch (error) {
-      if (this.channel === channel && this.stokes === stokes) [this.channel, this.stokes] = [oldChannel, oldStokes];
+      if (this.channel === channel && this.stokes === stokes) this.usePlane(oldChannel, oldStokes);
       throw error;
+    } finally {
+      this.changing -= 1;
     }
   }
 
@@ -135,41 +155,50 @@ export class Image {
     await this.client.carta["addRequiredTiles"]!(this.tileRequest(codes, options));
   }
 
-  /** Pixels of one tile of the channel shown, row by row from the bottom, NaN where blank. */
-  async fetchTile(layer: number, x: number, y: number, options: TileOptions = {}): Promise<Tile> {
+  /** Pixels of one tile of the channel shown, row by row from the bottom, NaN where blank. Rejects if the channel is changed before it comes. */
+  async fetchTile(layer: number, x: number, y: number, { signal, timeout = TILE_SECONDS, ...options }: TileOptions & CallOptions = {}): Promise<Tile> {
     const code = tileCode(layer, x, y);
+    const precision = options.exact ? Infinity : (options.quality ?? DEFAULT_QUALITY);
     await this.listenForTiles();
-    const key = this.tileKey(this.channel, this.stokes, code);
-    return new Promise((resolve, reject) => {
-      const waiting: Waiting = { code, key, resolve, reject };
-      const others = this.waiting.get(key);
-      if (others) others.push(waiting);
-      else this.waiting.set(key, [waiting]);
-      // A newer request replaces an older one that still waits in the server: so it names all tiles that are still due.
-      const due = [...this.waiting.values()].flat().filter((w) => w.key === this.tileKey(this.channel, this.stokes, w.code));
-      this.requestTiles([...new Set([...due.map((w) => w.code), code])], options).catch((error: Error) => {
-        this.waiting.delete(key);
-        reject(error);
-      });
-    });
+    // One request replaces another that still waits in the server, and each has one precision for all its tiles.
+    while (![...this.waiting].every((w) => w.precision === precision)) await Promise.allSettled([...this.waiting].map((w) => w.settled));
+    if (signal?.aborted) throw signal.reason;
+    let waiting!: Waiting;
+    const tile = new Promise<Tile>((resolve, reject) => (waiting = { code, precision, settled: Promise.resolve(), resolve, reject }));
+    waiting.settled = tile;
+    this.waiting.add(waiting);
+    const late = () => waiting.reject(new CubelinkError(`tile ${layer}/${x}/${y} did not come within ${timeout} s`));
+    const timer = setTimeout(late, 1000 * timeout);
+    const aborted = () => waiting.reject(signal!.reason);
+    signal?.addEventListener("abort", aborted);
+    try {
+      // It replaces what was asked for before: so it names all tiles that are still due.
+      const due = new Set([...this.waiting].map((w) => w.code));
+      this.requestTiles([...due], options).catch((error: unknown) => waiting.reject(error));
+      return await tile;
+    } finally {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", aborted);
+      this.waiting.delete(waiting);
+    }
   }
 
   /** Values along the spectral axis at one pixel of the polarisation shown (or of `stokes`); leaves cursor and channel as they are. */
-  async spectrum(x: number, y: number, stokes = this.stokes): Promise<Float32Array> {
-    const block = await this.readBlock({ x, y, channel: [0, this.info.depth], stokes });
-    return block.data instanceof Float32Array ? block.data : Float32Array.from(block.data as ArrayLike<number>, Number);
+  async spectrum(x: number, y: number, stokes = this.stokes, options: CallOptions = {}): Promise<Float32Array | Float64Array> {
+    const { data } = await this.readBlock({ x, y, channel: [0, this.info.depth], stokes }, options);
+    return data instanceof Float32Array || data instanceof Float64Array ? data : Float64Array.from(data as ArrayLike<number>, Number);
   }
 
   /** Exact pixel values; what is not named is whole (x, y) or as shown (channel, stokes). */
-  async readBlock(box: { x?: Range; y?: Range; channel?: Range; stokes?: Range } = {}): Promise<Block> {
-    const answer = await this.client.call("image.read", [], {
+  async readBlock(box: { x?: Range; y?: Range; channel?: Range; stokes?: Range } = {}, options: CallOptions = {}): Promise<Block> {
+    const wanted = {
       file_id: this.fileId,
       x: span(box.x ?? [0, this.info.width]),
       y: span(box.y ?? [0, this.info.height]),
       channel: span(box.channel ?? this.channel),
       stokes: span(box.stokes ?? this.stokes),
-    });
-    return toBlock(answer);
+    };
+    return toBlock(await this.client.call("image.read", [], wanted, options));
   }
 
   /** The header's cards as the file has them. */
@@ -205,8 +234,7 @@ export class Image {
   async close(): Promise<void> {
     for (const stop of this.stopListening) stop();
     this.stopListening = [];
-    for (const waiting of [...this.waiting.values()].flat()) waiting.reject(new CubelinkError("the image was closed"));
-    this.waiting.clear();
+    this.giveUp("the image was closed");
     await this.client.carta["closeFile"]!({ file_id: this.fileId });
   }
 
@@ -215,40 +243,49 @@ export class Image {
       file_id: this.fileId,
       tiles: codes,
       compression_type: options.exact ? "NONE" : "ZFP",
-      compression_quality: options.exact ? 0 : (options.quality ?? 11),
+      compression_quality: options.exact ? 0 : (options.quality ?? DEFAULT_QUALITY),
     };
   }
 
-  private tileKey(channel: number, stokes: number, code: number): string {
-    return `${channel}/${stokes}/${code}`;
+  private usePlane(channel: number, stokes: number): void {
+    if (channel === this.channel && stokes === this.stokes) return;
+    this.channel = channel;
+    this.stokes = stokes;
+    this.giveUp("another channel was chosen before the tile came");
+  }
+
+  private follow({ what, file_id, channel, stokes }: SessionChange): void {
+    // While a change of ours is under way, what is told may be older than it.
+    if (what !== "channels" || file_id !== this.fileId || this.changing > 0) return;
+    if (channel === undefined || stokes === undefined || (channel === this.channel && stokes === this.stokes)) return;
+    this.usePlane(channel, stokes);
+    this.onPlaneChanged();
   }
 
   private async listenForTiles(): Promise<void> {
     await this.client.tiles().ready();
-    if (this.stopListening.length > 0) return;
+    if (this.listening) return;
+    this.listening = true;
+    const due = (tile: { fileId: number; channel: number; stokes: number; layer: number; x: number; y: number }) => {
+      if (tile.fileId !== this.fileId || tile.channel !== this.channel || tile.stokes !== this.stokes) return [];
+      const code = tileCode(tile.layer, tile.x, tile.y);
+      return [...this.waiting].filter((w) => w.code === code);
+    };
     this.stopListening.push(
       this.client.tiles().listen({
-        tile: (tile) => {
-          if (tile.fileId !== this.fileId) return;
-          this.settle(this.tileKey(tile.channel, tile.stokes, tileCode(tile.layer, tile.x, tile.y)), (w) => w.resolve(tile));
-        },
-        failed: (error, tile) => {
-          if (tile.fileId !== this.fileId) return;
-          this.settle(this.tileKey(tile.channel, tile.stokes, tileCode(tile.layer, tile.x, tile.y)), (w) => w.reject(error));
-        },
+        tile: (tile) => due(tile).forEach((w) => w.resolve(tile)),
+        failed: (error, tile) => due(tile).forEach((w) => w.reject(error)),
+        refused: (error) => this.waiting.forEach((w) => w.reject(error)),
       }),
       this.client.onState(({ state }) => {
-        if (state === "connected" || state === "connecting") return;
-        for (const key of [...this.waiting.keys()]) this.settle(key, (w) => w.reject(new CubelinkError("connection lost")));
+        if (state !== "connected" && state !== "connecting") this.giveUp("connection lost");
       }),
     );
   }
 
-  private settle(key: string, how: (waiting: Waiting) => void): void {
-    const waiting = this.waiting.get(key);
-    if (!waiting) return;
-    this.waiting.delete(key);
-    waiting.forEach(how);
+  private giveUp(why: string): void {
+    for (const waiting of this.waiting) waiting.reject(new CubelinkError(why));
+    this.waiting.clear();
   }
 }
 

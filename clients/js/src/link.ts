@@ -4,6 +4,7 @@
  */
 import { normalise } from "./binary.js";
 import { AUTHENTICATION_FAILED, CubelinkError, toError } from "./error.js";
+import type { CallOptions } from "./session.js";
 import type { SmartConnect, SmartConnectConfig, WslinkModule, WslinkSession } from "./wslink-api.js";
 
 /** For a socket to say that it has closed. */
@@ -13,7 +14,7 @@ export class Link {
   /** Called once, when the connection has ended by itself. */
   onLost: (reason: string) => void = () => {};
 
-  private readonly pending = new Set<(error: CubelinkError) => void>();
+  private readonly pending = new Set<(error: unknown) => void>();
   private readonly listened = new Set<string>();
   private ended = false;
   private destroyed = false;
@@ -24,7 +25,7 @@ export class Link {
   ) {}
 
   /** Connects and says hello. Rejects if the server can't be reached or doesn't take the secret (code AUTHENTICATION_FAILED). */
-  static open(wslink: WslinkModule, config: SmartConnectConfig, timeoutMs = 20_000): Promise<Link> {
+  static open(wslink: WslinkModule, config: SmartConnectConfig, timeoutMs: number): Promise<Link> {
     return new Promise((resolve, reject) => {
       // SmartConnect changes the configuration it is given.
       const smart = wslink.SmartConnect.newInstance({ config: { ...config } });
@@ -64,19 +65,41 @@ export class Link {
     return { sessionURL, secret };
   }
 
-  /** Calls a method; bytes in the result are Uint8Array. Rejects with CubelinkError. */
-  call(method: string, args: unknown[], kwargs: Record<string, unknown>): Promise<unknown> {
+  /** Calls a method; bytes in the result are Uint8Array. Rejects with CubelinkError, or with the reason of the signal that ended it. */
+  call(method: string, args: unknown[], kwargs: Record<string, unknown>, { signal, timeout }: CallOptions = {}): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.ended) {
         reject(new CubelinkError(`${method}: not connected`));
         return;
       }
-      this.pending.add(reject);
+      if (signal?.aborted) {
+        reject(signal.reason);
+        return;
+      }
+      const finish = (): void => {
+        this.pending.delete(fail);
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", aborted);
+      };
+      const fail = (error: unknown): void => {
+        finish();
+        reject(error);
+      };
+      const aborted = () => fail(signal!.reason);
+      const late = () => fail(new CubelinkError(`${method}: no answer within ${timeout} s`));
+      const timer = timeout === undefined ? undefined : setTimeout(late, 1000 * timeout);
+      signal?.addEventListener("abort", aborted);
+      this.pending.add(fail);
       this.session
         .call(method, args, kwargs)
         .then(normalise)
-        .then(resolve, (reason) => reject(toError(reason, method)))
-        .finally(() => this.pending.delete(reject));
+        .then(
+          (result) => {
+            finish();
+            resolve(result);
+          },
+          (reason) => fail(toError(reason, method)),
+        );
     });
   }
 
@@ -119,8 +142,7 @@ export class Link {
     void this.session.close();
     const timer = setTimeout(() => this.destroy(), CLOSING_MS) as unknown as { unref?: () => void };
     timer.unref?.();
-    for (const reject of this.pending) reject(new CubelinkError(reason));
-    this.pending.clear();
+    for (const fail of [...this.pending]) fail(new CubelinkError(reason));
     this.onLost(reason);
   }
 }

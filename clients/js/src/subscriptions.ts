@@ -56,9 +56,10 @@ export class Subscriptions {
     return filter;
   }
 
-  /** A new connection knows of nothing yet. */
-  forgetTold(): void {
-    this.told.clear();
+  /** The server does not know of this topic, or, on a new connection, of none. */
+  forgetTold(topic?: string): void {
+    if (topic === undefined) this.told.clear();
+    else this.told.delete(topic);
   }
 
   dispatch(topic: string, message: unknown): void {

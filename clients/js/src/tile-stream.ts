@@ -5,8 +5,9 @@
  * order than they came in (it awaits them side by side, and small ones overtake large ones), and decoding in workers shuffles tiles again. So a set is complete when
  * as many different tiles as its tile_count have come, whatever came first, and tiles are taken before their begin-sync as well as after their end-sync.
  */
-import type { Client } from "./client.js";
-import type { RasterTileData, RasterTileSync } from "./icd.js";
+import { CubelinkError } from "./error.js";
+import type { ErrorData, RasterTileData, RasterTileSync } from "./icd.js";
+import type { Session } from "./session.js";
 import type { Subscription } from "./subscriptions.js";
 import { TilePool } from "./tile-pool.js";
 import { encodedTile, tileCode } from "./tile.js";
@@ -48,6 +49,8 @@ export interface TileListener {
   progress?(set: TileSet): void;
   /** A tile that could not be decoded; its set never completes. */
   failed?(error: Error, tile: { fileId: number; channel: number; stokes: number; layer: number; x: number; y: number }): void;
+  /** The server could not make tiles that it had been asked for; it does not say which. */
+  refused?(error: CubelinkError): void;
 }
 
 /** Sets that never complete (the server drops those of a channel left behind) are forgotten when this many newer ones have come. */
@@ -59,15 +62,22 @@ export class TileStream {
   private readonly listeners = new Set<TileListener>();
   private subscribed: Promise<Subscription[]> | null = null;
 
-  constructor(private readonly client: Client) {}
+  constructor(private readonly session: Session) {}
 
   /** Resolves when the server knows that we listen; ask for tiles after that. */
   async ready(): Promise<void> {
     this.subscribed ??= Promise.all([
-      this.client.subscribe<RasterTileSync>("carta.raster.tile.sync", {}, (message) => this.onSync(message)),
-      this.client.subscribe<RasterTileData>("carta.raster.tile.data", {}, (message) => this.onData(message)),
+      this.session.subscribe<RasterTileSync>("carta.raster.tile.sync", {}, (message) => this.onSync(message)),
+      this.session.subscribe<RasterTileData>("carta.raster.tile.data", {}, (message) => this.onData(message)),
+      this.session.subscribe<ErrorData>("carta.error.data", {}, (message) => this.onError(message)),
     ]);
-    await this.subscribed;
+    try {
+      await this.subscribed;
+    } catch (error) {
+      // Lost on the way, perhaps; the next to ask shall try again.
+      this.subscribed = null;
+      throw error;
+    }
   }
 
   listen(listener: TileListener): () => void {
@@ -132,6 +142,12 @@ export class TileStream {
         },
       );
     }
+  }
+
+  private onError({ severity, tags, message }: ErrorData): void {
+    // A warning, too: that of a file which was written again while it was open.
+    if (severity === "INFO" || severity === "DEBUG" || !tags.includes("tiles")) return;
+    for (const listener of [...this.listeners]) listener.refused?.(new CubelinkError(message));
   }
 
   private announce(set: TileSet): void {

@@ -44,6 +44,17 @@ for (const [name, wslink] of Object.entries(generations)) {
     await assert.rejects(client.call("nothing.of.the.kind"), (e) => e.code === -32601);
   });
 
+  test(`${name}: calls can be given up, by a signal or after a time; the client goes on`, async () => {
+    const { client } = await setUp(wslink);
+    const abort = new AbortController();
+    const hanging = client.call("hang", [], {}, { signal: abort.signal });
+    abort.abort(new Error("no longer wanted"));
+    await assert.rejects(hanging, /no longer wanted/);
+    await assert.rejects(client.call("echo", [], {}, { signal: abort.signal }), /no longer wanted/);
+    await assert.rejects(client.call("hang", [], {}, { timeout: 0.02 }), (e) => e instanceof CubelinkError && /no answer within 0.02 s/.test(e.message));
+    assert.deepEqual(await client.call("echo", [1], {}, { timeout: 20 }), [1, {}]);
+  });
+
   test(`${name}: an image: its facts, tiles, spectrum, block`, async () => {
     const { client } = await setUp(wslink);
     const image = await client.open("cube.fits");
@@ -111,7 +122,7 @@ for (const [name, wslink] of Object.entries(generations)) {
     await assert.rejects(client.call("echo"), /not connected/);
     assert.equal((await back).resumed, true);
     assert.equal(client.sessionId, session);
-    const subscribed = server.calls.filter((c) => c.method === "pubsub.subscribe");
+    const subscribed = server.calls.filter((c) => c.method === "pubsub.subscribe" && c.args[0] !== "session.changed");
     assert.deepEqual(subscribed.map((c) => c.args), [["some.topic", { file_id: 3 }], ["some.topic", { file_id: 3 }]]);
     for (const connection of server.connections) {
       connection.publish("some.topic", { file_id: 3, n: 1 });

@@ -2,7 +2,7 @@
 // The server is $CUBELINK_SERVER, by default that of build/release.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -190,18 +190,60 @@ for (const [name, wslink] of Object.entries({ "wslink 2.x": require("wslink"), "
   });
 }
 
-test("a second client joins the session and sees what is open", async () => {
+test("two clients in one session: image ids, channels and tiles do not get into each other's way", async () => {
   const first = await connect({ url, secret: SECRET });
-  const second = await connect({ url, secret: SECRET, sessionId: first.sessionId }).catch((e) => e);
+  const second = await connect({ url, secret: SECRET, sessionId: first.sessionId });
   try {
     assert.equal(second.sessionId, first.sessionId);
-    const image = await first.open("sub/cube.fits");
-    await image.setChannel(3);
-    const state = await second.sessionState();
-    assert.equal(state.files.length, 1);
-    assert.equal(state.next_file_id, 1);
+    const open = (client) => client.open("sub/cube.fits");
+    const [image, another] = await Promise.all([open(first), open(first)]);
+    const images = [image, another, await open(second), await open(first)];
+    assert.deepEqual(images.map((i) => i.fileId), [0, 1, 2, 3]);
+    assert.deepEqual((await second.sessionState()).files.map((f) => f.file_id).sort(), [0, 1, 2, 3]);
+
+    // The second client shows another channel of the first one's image: it is told, and what it still waited for fails.
+    const told = new Promise((resolve) => (image.onPlaneChanged = resolve));
+    await second.carta.setImageChannels({ file_id: image.fileId, channel: 7, stokes: 0 });
+    await told;
+    assert.equal(image.channel, 7);
+    const tile = await image.fetchTile(2, 1, 1, { exact: true });
+    assert.equal(tile.channel, 7);
+    same(tile.pixels[0], value(256, 256, 7), "pixel of the tile");
+    const given = assert.rejects(image.fetchTile(2, 0, 0), /another channel/);
+    await new Promise((resolve) => setTimeout(resolve));
+    await image.setChannel(2);
+    await given;
+    // Its own subscriptions bring each the tiles of its own view only.
+    let foreign = 0;
+    await second.tiles().ready();
+    second.tiles().listen({ tile: () => (foreign += 1) });
+    assert.equal((await image.fetchTile(0, 0, 0)).channel, 2);
+    await second.call("server.info");
+    assert.equal(foreign, 0);
   } finally {
-    second.close?.();
+    second.close();
     first.close();
+  }
+});
+
+test("tiles asked for at once in several precisions come in theirs; a tile that can't be made is an error at once", async () => {
+  const client = await connect({ url, secret: SECRET });
+  try {
+    const image = await client.open("sub/cube.fits");
+    const [rough, exact] = await Promise.all([image.fetchTile(2, 1, 0), image.fetchTile(2, 1, 0, { exact: true }), image.fetchTile(2, 2, 0)]);
+    same(exact.pixels[5], value(261, 0, 0), "exact");
+    assert.ok(rough.pixels.some((v, i) => v !== exact.pixels[i] && !Number.isNaN(v)), "the rough tile is no exact one");
+    assert.ok((await image.spectrum(300, 100)) instanceof Float32Array);
+    // The file is written again while it is open.
+    const copy = `${folder}sub/copy.fits`;
+    copyFileSync(`${folder}sub/cube.fits`, copy);
+    const changing = await client.open("sub/copy.fits");
+    copyFileSync(`${folder}sub/cube.fits`, copy);
+    utimesSync(copy, 1e9, 1e9);
+    for (const what of [() => changing.fetchTile(2, 0, 0), () => changing.fetchTile(2, 1, 0), () => changing.spectrum(1, 1)]) {
+      await assert.rejects(what(), (e) => e instanceof CubelinkError && /written to since it was opened; open it again/.test(e.message));
+    }
+  } finally {
+    client.close();
   }
 });

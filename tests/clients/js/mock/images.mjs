@@ -78,6 +78,7 @@ export function imageMethods({ send = (connection, messages) => messages.forEach
     "pubsub.subscribe": () => null,
     "pubsub.unsubscribe": () => null,
     "pubsub.subscriptions": () => [],
+    "session.connections": () => [{}],
     "session.state": () => ({ files: [], next_file_id: 1 }),
     "carta.register.viewer": ({ session_id }) => {
       const resumed = sessions.has(session_id);

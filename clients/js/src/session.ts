@@ -1,0 +1,46 @@
+/**
+ * What a client offers to that which is built on it (images, the stream of tiles): calls, topics, and word of what happens to the connection and to the session.
+ */
+import type { Filter, Subscription } from "./subscriptions.js";
+
+/** connected: usable; lost: trying to come back; denied: the secret is wrong; closed: for good. */
+export type ConnectionState = "connecting" | "connected" | "lost" | "denied" | "closed";
+
+export interface StateEvent {
+  state: ConnectionState;
+  /** connected: whether the session is the old one, with all that it had open. */
+  resumed: boolean;
+  /** Why the connection was lost, denied or closed. */
+  reason: string;
+  /** lost: milliseconds until the next attempt. */
+  retryIn: number;
+}
+
+export interface CallOptions {
+  /** Gives the call up: it rejects with the signal's reason. The server may still do what it was asked for. */
+  signal?: AbortSignal | undefined;
+  /** Seconds after which the call is given up (default: never; a lost connection ends every call). */
+  timeout?: number | undefined;
+}
+
+/** Each ICD message by its name: carta.openFile({…}) calls carta.open.file. */
+export type Carta = Record<string, (fields?: Record<string, unknown>, options?: CallOptions) => Promise<any>>; // eslint-disable-line @typescript-eslint/no-explicit-any
+
+/** The topic session.changed: somebody, perhaps this client itself, has changed what all in the session share. */
+export interface SessionChange {
+  what: "file_opened" | "file_closed" | "channels" | "cursor" | "connections" | "closed" | (string & {});
+  file_id?: number;
+  next_file_id?: number;
+  channel?: number;
+  stokes?: number;
+  point?: { x: number; y: number };
+}
+
+export interface Session {
+  readonly state: ConnectionState;
+  readonly carta: Carta;
+  call<T = any>(method: string, args?: unknown[], kwargs?: Record<string, unknown>, options?: CallOptions): Promise<T>; // eslint-disable-line @typescript-eslint/no-explicit-any
+  subscribe<T = any>(topic: string, filter: Filter, callback: (message: T) => void): Promise<Subscription>; // eslint-disable-line @typescript-eslint/no-explicit-any
+  onState(listener: (event: StateEvent) => void): () => void;
+  onSessionChange(listener: (change: SessionChange) => void): () => void;
+}
