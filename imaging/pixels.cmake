@@ -6,6 +6,7 @@ set(CUBELINK_PIXEL_SOURCES
     kernels/downsample.cpp
     kernels/histogram_bins.cpp
     kernels/reduce.cpp
+    kernels/zfp_encoder.cpp
     parallel.cpp
     plane_summary.cpp
     polarisation.cpp

@@ -1,6 +1,7 @@
 #include "imaging/tile_codec.hpp"
 
 #include "imaging/kernels/blanks.hpp"
+#include "imaging/kernels/zfp_encoder.hpp"
 
 #include <algorithm>
 #include <cfloat>
@@ -28,8 +29,8 @@ struct CloseBits {
     void operator()(bitstream* bits) const { stream_close(bits); }
 };
 
-/// One precision of one tile. `scratch` grows to what the worst tile of this size needs.
-std::size_t zfp_into(const float* pixels, std::int32_t width, std::int32_t height, int precision, std::vector<char>& scratch) {
+/// What our own encoder declines: odd values, in some block.
+std::size_t libzfp_into(const float* pixels, std::int32_t width, std::int32_t height, int precision, std::vector<std::byte>& scratch) {
     const std::unique_ptr<zfp_field, CloseField> field(
         zfp_field_2d(const_cast<float*>(pixels), zfp_type_float, std::size_t(width), std::size_t(height)));
     const std::unique_ptr<zfp_stream, CloseZfp> zfp(zfp_stream_open(nullptr));
@@ -42,6 +43,14 @@ std::size_t zfp_into(const float* pixels, std::int32_t width, std::int32_t heigh
     const std::size_t size = zfp_compress(zfp.get(), field.get());
     if (size == 0) throw std::runtime_error("ZFP could not compress a tile");
     return size;
+}
+
+/// One precision of one tile. `scratch` grows to what the worst tile of this size needs.
+std::size_t zfp_into(const float* pixels, std::int32_t width, std::int32_t height, int precision, std::vector<std::byte>& scratch) {
+    const std::size_t room = kernels::zfp_room(width, height, precision);
+    if (scratch.size() < room) scratch.resize(room);
+    const std::size_t size = kernels::zfp_encode(pixels, width, width, height, precision, scratch.data());
+    return size > 0 ? size : libzfp_into(pixels, width, height, precision, scratch);
 }
 
 std::vector<std::int32_t> blank_runs(std::span<const float> pixels) {
@@ -94,7 +103,7 @@ std::size_t checked_size(std::int32_t width, std::int32_t height) {
 
 void encode_zfp(std::span<const float> pixels, std::int32_t width, std::int32_t height, int precision, EncodedTile& tile) {
     thread_local std::vector<float> filled;
-    thread_local std::vector<char> stream;
+    thread_local std::vector<std::byte> stream;
 
     const float* source = pixels.data();
     if (kernels::all_finite(pixels.data(), pixels.size())) {
@@ -110,12 +119,12 @@ void encode_zfp(std::span<const float> pixels, std::int32_t width, std::int32_t 
     std::size_t size = zfp_into(source, width, height, precision, stream);
     tile.quality = precision;
     if (precision < 32 && raw > 20 * size) {
-        tile.data.assign(stream.data(), size);
+        tile.data.assign(reinterpret_cast<const char*>(stream.data()), size);
         size = zfp_into(source, width, height, 32, stream);
         if (raw <= 10 * size) return;
         tile.quality = 32;
     }
-    tile.data.assign(stream.data(), size);
+    tile.data.assign(reinterpret_cast<const char*>(stream.data()), size);
 }
 
 } // namespace
