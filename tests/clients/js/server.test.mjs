@@ -1,8 +1,8 @@
 // The client against the real server, by both generations of npm wslink: every value that it gives is compared with the file's.
 // The server is $CUBELINK_SERVER, by default that of build/release.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -29,18 +29,18 @@ const pixels = Float32Array.from(random, (r, i) => {
 });
 const value = (x, y, channel) => pixels[x + WIDTH * (y + HEIGHT * channel)];
 
-function writeCube(path) {
+function writeCube(path, shape = [WIDTH, HEIGHT, DEPTH], fill = (data) => pixels.forEach((v, i) => data.writeFloatBE(v, 4 * i))) {
   const card = (name, v) => `${name.padEnd(8)}= ${(typeof v === "string" ? `'${v.padEnd(8)}'` : String(v)).padStart(typeof v === "string" ? 0 : 20)}`.padEnd(80);
   const cards = [
-    card("SIMPLE", "T").replace("'T       '", "                   T"), card("BITPIX", -32), card("NAXIS", 3), card("NAXIS1", WIDTH), card("NAXIS2", HEIGHT), card("NAXIS3", DEPTH),
+    card("SIMPLE", "T").replace("'T       '", "                   T"), card("BITPIX", -32), card("NAXIS", 3), card("NAXIS1", shape[0]), card("NAXIS2", shape[1]), card("NAXIS3", shape[2]),
     card("CTYPE1", "RA---TAN"), card("CRVAL1", 150), card("CRPIX1", 350), card("CDELT1", -0.001), card("CUNIT1", "deg"),
     card("CTYPE2", "DEC--TAN"), card("CRVAL2", 2), card("CRPIX2", 200), card("CDELT2", 0.001), card("CUNIT2", "deg"),
     card("CTYPE3", "FREQ"), card("CRVAL3", 1.4e9), card("CRPIX3", 1), card("CDELT3", 1e6), card("CUNIT3", "Hz"), card("RESTFRQ", 1.42e9),
     card("BUNIT", "Jy/beam"), "END".padEnd(80),
   ].map((c) => c.slice(0, 80).padEnd(80));
   const head = Buffer.from(cards.join("").padEnd(Math.ceil((cards.length * 80) / 2880) * 2880));
-  const data = Buffer.alloc(Math.ceil((4 * pixels.length) / 2880) * 2880);
-  pixels.forEach((v, i) => data.writeFloatBE(v, 4 * i));
+  const data = Buffer.alloc(Math.ceil((4 * shape[0] * shape[1] * shape[2]) / 2880) * 2880);
+  fill(data);
   writeFileSync(path, Buffer.concat([head, data]));
 }
 
@@ -246,4 +246,21 @@ test("tiles asked for at once in several precisions come in theirs; a tile that 
   } finally {
     client.close();
   }
+});
+
+test("the README's example, as it stands", async () => {
+  const values = [5, 7];
+  writeCube(`${folder}disk_cube.fits`, [300, 300, 66], (data) => values.forEach((v, i) => data.writeFloatBE(v, 4 * (256 + 300 * (256 + 300 * (64 + i))))));
+  const text = readFileSync(new URL("../../../clients/js/README.md", import.meta.url), "utf8");
+  const example = /```js\n([^]*?)```/.exec(text)[1];
+  const client = new URL("../../../clients/js/dist/node.js", import.meta.url).href;
+  const program = [["ws://localhost:1234/ws", url], ["the secret that the server printed", SECRET], ['"cubelink"', JSON.stringify(client)]].reduce((code, [from, to]) => {
+    assert.ok(code.includes(from), from);
+    return code.replace(from, to);
+  }, example);
+  const path = `${folder}../readme_example.mjs`;
+  writeFileSync(path, `${program}\nconsole.log(JSON.stringify([[...spectrum.slice(64)], [...block.data.slice(-4, -3)], block.shape, tile.pixels.length, values.length, unit, points.length]));\n`);
+  const [facts, found] = execFileSync(process.execPath, [path], { encoding: "utf8", timeout: 60_000 }).trim().split("\n");
+  assert.equal(facts, "300 300 66 Jy/beam");
+  assert.deepEqual(JSON.parse(found), [values, [0], [1, 1, 100, 100], 150 * 150, 66, "m/s", 1]);
 });
