@@ -49,7 +49,8 @@ public:
     std::function<void(GroupId, const std::string& topic)> on_first_listener;
     std::function<void(GroupId, const std::string& topic)> on_last_listener_gone;
 
-    /// Publications so far by topic, for the metrics; topics beyond the first 200 are counted together under "other".
+    /// Publications so far by topic, for the metrics; topics beyond the first 200, and names longer than 256 bytes, are counted
+    /// together under "other".
     std::vector<std::pair<std::string, std::uint64_t>> publications_by_topic() const;
 
 private:

@@ -42,6 +42,7 @@ std::string ReceivedAttachments::announce(const Value* keys) {
             return "attachment header, args[" + std::to_string(i) + "]: expected wslink_bin<digits>, got " + brief((*list)[i]);
         announced_.push_back(*key);
         bytes_ += cost(*key);
+        awaited_bytes_ += cost(*key);
     }
     return {};
 }
@@ -51,6 +52,7 @@ void ReceivedAttachments::receive(Bytes bytes) {
     announced_.pop_front();
     bytes_ += bytes.size();
     const std::size_t key_cost = cost(key);
+    awaited_bytes_ -= key_cost;
     const auto [position, is_new] = received_.try_emplace(std::move(key));
     if (!is_new) bytes_ -= position->second.size() + key_cost; // sent again: the newer takes its place
     position->second = std::move(bytes);

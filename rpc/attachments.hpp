@@ -40,13 +40,15 @@ public:
 
     /// Memory held by what is not used up.
     std::size_t bytes() const { return bytes_; }
+    /// The part of it that is for keys which wait for their binary frame.
+    std::size_t awaited_bytes() const { return awaited_bytes_; }
 
 private:
     static std::size_t cost(const std::string& key) { return key.size() + 64; }
 
     std::deque<std::string> announced_;
     std::map<std::string, Bytes, std::less<>> received_;
-    std::size_t bytes_ = 0;
+    std::size_t bytes_ = 0, awaited_bytes_ = 0;
 };
 
 /// The keys of one message to a client: fresh for each place, counted over the process from 0, and none that a string of

@@ -65,7 +65,7 @@ void deliver(Decoded&& decoded, std::string_view wire, DialectSink& sink) {
     if (!message) return sink.on_broken(close_code::protocol_error, "a message must be a map, not " + brief(decoded.message));
     Value* id = message->find("id");
     if (!id || id->is_null()) return sink.on_ignored("a message without an id: " + brief(decoded.message));
-    if (!id->is<std::string>()) return sink.on_ignored("a message whose id is no string: " + brief(*id));
+    if (!id->is<std::string>()) return sink.on_broken(close_code::protocol_error, "id: expected a string, got " + brief(*id));
 
     Request request;
     request.id = std::move(*id->get_if<std::string>());

@@ -53,6 +53,9 @@ public:
 
     /// Bytes that are held for messages that have begun and not ended; counts against the budget of the process.
     virtual std::size_t unfinished_bytes() const = 0;
+    /// Of these, what is held for messages whose rest is still to come. A client that does not send it is not waited for; what
+    /// it has sent whole and not used yet (attachments of generation 1) may wait.
+    virtual std::size_t half_sent_bytes() const { return unfinished_bytes(); }
 
     /// hello was accepted: the larger limits hold from now on.
     virtual void set_limits(const InputLimits& limits) = 0;

@@ -3,6 +3,7 @@
 #include "rpc/utf8.hpp"
 
 #include <charconv>
+#include <cmath>
 #include <limits>
 
 namespace cubelink::rpc {
@@ -38,6 +39,26 @@ double beyond_range(std::string_view number) {
     const bool large = place + (positive_exponent ? exponent : -exponent) > 0;
     const double magnitude = large ? std::numeric_limits<double>::infinity() : 0.0;
     return negative ? -magnitude : magnitude;
+}
+
+/// The float that an integer beyond 64 bits stands for, if JavaScript may have meant it: JSON.stringify writes floats below 10^21 without an
+/// exponent, as their shortest digits and zeros (2^64 is 18446744073709552000). Nothing where digits would be lost.
+std::optional<double> as_javascript_float(std::string_view integer) {
+    double number = 0;
+    const auto read = std::from_chars(integer.data(), integer.data() + integer.size(), number);
+    if (read.ec != std::errc() || !(std::abs(number) < 1e21)) return std::nullopt;
+    char text[40];
+    const auto written = [&](std::chars_format format) {
+        return std::string_view(text, static_cast<std::size_t>(std::to_chars(text, text + sizeof text, number, format).ptr - text));
+    };
+    if (written(std::chars_format::fixed) == integer) return number; // exact
+    std::string shortest;
+    for (const char c : written(std::chars_format::scientific)) {
+        if (c == 'e') break;
+        if (c != '.') shortest += c;
+    }
+    shortest.resize(std::max(shortest.size(), integer.size()), '0');
+    return shortest == integer ? std::optional(number) : std::nullopt;
 }
 
 class JsonReader {
@@ -342,6 +363,10 @@ private:
             std::uint64_t large = 0;
             if (*start != '-' && std::from_chars(start, at_, large).ec == std::errc()) {
                 out = large;
+                return;
+            }
+            if (const auto number = as_javascript_float({start, static_cast<std::size_t>(at_ - start)})) {
+                out = *number;
                 return;
             }
             return refuse("an integer beyond 64 bits: " + std::string(start, std::min<std::ptrdiff_t>(at_ - start, 40)));

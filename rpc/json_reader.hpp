@@ -2,8 +2,8 @@
 /// JSON text into values, for messages that come from outside.
 ///
 /// Strict JSON (RFC 8259) and, beyond it, the bare words NaN, Infinity and -Infinity, which wslink's clients write and expect.
-/// Integers keep 64 bits; larger ones, duplicate keys, and nesting beyond the limit are problems. A lone surrogate (written \ud800)
-/// becomes U+FFFD. Written by hand because nlohmann-json's lexer knows neither NaN nor integers beyond 64 bits.
+/// Integers keep 64 bits; larger ones are floats where JavaScript writes a float so, and otherwise problems, as are duplicate keys and
+/// nesting beyond the limit. A lone surrogate (written \ud800) becomes U+FFFD. Written by hand because nlohmann-json's lexer knows neither NaN nor integers beyond 64 bits.
 /// Never throws on bad input; memory is bounded by that of the text and max_values_per_message. Thread-safe.
 
 #include "rpc/decoded.hpp"

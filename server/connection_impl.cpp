@@ -274,10 +274,12 @@ void ConnectionImpl::apply_back_pressure() {
 
 /// What is held of messages that have begun: by the dialect (chunks, attachments) and by the socket (half a frame).
 void ConnectionImpl::account_input() {
-    const auto now = dialect_->unfinished_bytes() + (socket_ ? socket_->unfinished_input() : 0);
-    surroundings_.inbox_used += now - unfinished_; // unsigned: wraps and wraps back
-    liveness_.unfinished(now, unfinished_, Clock::now());
-    unfinished_ = now;
+    const auto in_socket = socket_ ? socket_->unfinished_input() : 0;
+    const auto held = dialect_->unfinished_bytes() + in_socket, half_sent = dialect_->half_sent_bytes() + in_socket;
+    surroundings_.inbox_used += held - unfinished_; // unsigned: wraps and wraps back
+    unfinished_ = held;
+    liveness_.half_sent(half_sent, half_sent_, Clock::now());
+    half_sent_ = half_sent;
 }
 
 // ---- Output
@@ -346,7 +348,6 @@ void ConnectionImpl::close(std::uint16_t close_code, std::string reason) {
 
 void ConnectionImpl::close_now(std::uint16_t close_code, std::string reason) {
     if (closing_ || !socket_) return;
-    if (reason.size() > 120) reason.resize(120); // RFC 6455 has room for 123 bytes
     log::info("connection " + std::to_string(id_) + " from " + remote_address_ + " is closed: " + reason + " (" + std::to_string(close_code) + ")");
     surroundings_.metrics.closed_by_server(close_code);
     closing_ = Closing{close_code, std::move(reason), Clock::now()};

@@ -130,6 +130,7 @@ private:
     bool writing_ = false, drained_in_turn_ = false, flushing_ = false;
     bool paused_ = false;
     std::size_t unfinished_ = 0;       // input that is held, see account_input()
+    std::size_t half_sent_ = 0;        // of that, what waits for more to come
     std::size_t input_since_call_ = 0; // bytes received since the last request, which are taken for the next one's
     std::atomic<std::size_t> calls_in_order_{0}, calls_when_done_{0}, bytes_of_calls_{0}; // unanswered
 

@@ -29,8 +29,8 @@ public:
         last_heartbeat_ = now;
     }
 
-    /// Bytes of unfinished messages that are held now, and were held before the latest frame.
-    void unfinished(std::size_t held, std::size_t before, Time now) {
+    /// Bytes of messages whose rest is to come that are held now, and were held before the latest frame.
+    void half_sent(std::size_t held, std::size_t before, Time now) {
         if (held == 0) {
             half_sent_.reset();
         } else if (held != before || !half_sent_) {

@@ -9,7 +9,7 @@
 
 namespace cubelink::server {
 
-/// `subscribe` answers null, `unsubscribe` whether there was such a subscription, `subscriptions` a list of {topic, filter}.
+/// `subscribe` and `unsubscribe` answer null, `subscriptions` a list of {topic, filter}.
 void add_pubsub_methods(rpc::MethodRegistry& methods, pubsub::Hub& hub);
 
 struct ExitActions {

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cstdio>
+#include <limits>
 
 namespace cubelink::server {
 namespace {
@@ -36,13 +37,13 @@ template <typename Take> void for_each_piece(std::string_view text, std::string_
     }
 }
 
-/// All of the text as a decimal number.
+/// All of the text as a decimal number; one that is too large is the largest.
 std::optional<std::uint64_t> number(std::string_view text) {
     std::uint64_t value = 0;
     if (text.empty() || text.front() < '0' || text.front() > '9') return std::nullopt;
     const auto result = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (result.ec != std::errc{} || result.ptr != text.data() + text.size()) return std::nullopt;
-    return value;
+    if (result.ptr != text.data() + text.size()) return std::nullopt;
+    return result.ec == std::errc{} ? value : std::numeric_limits<std::uint64_t>::max();
 }
 
 constexpr std::array<const char*, 7> days = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
@@ -165,14 +166,13 @@ std::string http_date(std::time_t time) {
     return {text, static_cast<std::size_t>(length)};
 }
 
-std::optional<std::time_t> parse_http_date(std::string_view text) {
-    // "Sun, 06 Nov 1994 08:49:37 GMT"
-    if (text.size() != 29 || text.substr(3, 2) != ", " || text[7] != ' ' || text[11] != ' ' || text[16] != ' ' || text[19] != ':' ||
-        text[22] != ':' || text.substr(25) != " GMT")
-        return std::nullopt;
-    const auto month = std::find(months.begin(), months.end(), text.substr(8, 3));
-    const auto day = number(text.substr(5, 2)), year = number(text.substr(12, 4)), hour = number(text.substr(17, 2)),
-               minute = number(text.substr(20, 2)), second = number(text.substr(23, 2));
+namespace {
+
+/// `time` as "08:49:37".
+std::optional<std::time_t> time_of(std::string_view day_text, std::string_view month_text, std::optional<std::uint64_t> year, std::string_view time) {
+    if (time[2] != ':' || time[5] != ':') return std::nullopt;
+    const auto month = std::find(months.begin(), months.end(), month_text);
+    const auto day = number(trim(day_text)), hour = number(time.substr(0, 2)), minute = number(time.substr(3, 2)), second = number(time.substr(6, 2));
     if (month == months.end() || !day || !year || !hour || !minute || !second) return std::nullopt;
     if (*day < 1 || *day > 31 || *hour > 23 || *minute > 59 || *second > 60 || *year < 1900) return std::nullopt;
     std::tm parts{};
@@ -183,6 +183,33 @@ std::optional<std::time_t> parse_http_date(std::string_view text) {
     parts.tm_min = static_cast<int>(*minute);
     parts.tm_sec = static_cast<int>(*second);
     return timegm(&parts);
+}
+
+/// A year of two digits is the past one where it would be more than 50 years ahead.
+std::optional<std::uint64_t> long_year(std::optional<std::uint64_t> short_year) {
+    if (!short_year) return std::nullopt;
+    const std::time_t now = std::time(nullptr);
+    std::tm parts{};
+    gmtime_r(&now, &parts);
+    const auto this_year = static_cast<std::uint64_t>(parts.tm_year) + 1900, year = this_year / 100 * 100 + *short_year;
+    return year > this_year + 50 ? year - 100 : year;
+}
+
+} // namespace
+
+std::optional<std::time_t> parse_http_date(std::string_view text) {
+    // "Sun, 06 Nov 1994 08:49:37 GMT"
+    if (text.size() == 29 && text.substr(3, 2) == ", " && text[7] == ' ' && text[11] == ' ' && text[16] == ' ' && text.substr(25) == " GMT")
+        return time_of(text.substr(5, 2), text.substr(8, 3), number(text.substr(12, 4)), text.substr(17, 8));
+    // "Sun Nov  6 08:49:37 1994"
+    if (text.size() == 24 && text[3] == ' ' && text[7] == ' ' && text[10] == ' ' && text[19] == ' ')
+        return time_of(text.substr(8, 2), text.substr(4, 3), number(text.substr(20, 4)), text.substr(11, 8));
+    // "Sunday, 06-Nov-94 08:49:37 GMT"
+    const auto comma = text.find(", ");
+    if (comma == std::string_view::npos) return std::nullopt;
+    const auto rest = text.substr(comma + 2);
+    if (rest.size() != 22 || rest[2] != '-' || rest[6] != '-' || rest[9] != ' ' || rest.substr(18) != " GMT") return std::nullopt;
+    return time_of(rest.substr(0, 2), rest.substr(3, 3), long_year(number(rest.substr(7, 2))), rest.substr(10, 8));
 }
 
 ByteRange parse_range(std::string_view field, std::uint64_t size) {

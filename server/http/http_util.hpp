@@ -33,7 +33,7 @@ std::optional<std::string_view> below_base_path(std::string_view path, std::stri
 /// Brings a base path to the form "/a/b", or "" for none.
 std::string normal_base_path(std::string_view base);
 
-/// "Sun, 06 Nov 1994 08:49:37 GMT", and back (that form only, as RFC 9110 wants it generated; nullopt: anything else).
+/// "Sun, 06 Nov 1994 08:49:37 GMT"; and back, also from the two obsolete forms of RFC 9110, 5.6.7 (nullopt: anything else).
 std::string http_date(std::time_t time);
 std::optional<std::time_t> parse_http_date(std::string_view text);
 

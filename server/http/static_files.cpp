@@ -123,6 +123,13 @@ bool not_modified(const HttpRequest& request, const std::string& etag, std::time
     return since && modified <= *since;
 }
 
+/// If-Match and If-Unmodified-Since: what was asked for is done only to the very file that the client means.
+bool is_another_file(const HttpRequest& request, const std::string& etag, std::time_t modified) {
+    if (const auto field = request.header("if-match"); !field.empty()) return !etag_matches(field, etag) || field.substr(0, 2) == "W/";
+    const auto since = parse_http_date(request.header("if-unmodified-since"));
+    return since && modified > *since;
+}
+
 /// A range holds only for the very file that the client has part of.
 bool range_applies(const HttpRequest& request, const std::string& etag, std::time_t modified) {
     const auto field = request.header("if-range");
@@ -142,6 +149,7 @@ HttpResponse send_file(const HttpRequest& request, std::string_view path, const 
     headers.emplace_back("Last-Modified", http_date(modified));
     headers.emplace_back("Cache-Control", is_hashed(path) ? "public, max-age=31536000, immutable" : "no-cache");
     if (has_twin) headers.emplace_back("Vary", "Accept-Encoding");
+    if (is_another_file(request, etag, modified)) return plain(412, "the file has changed\n", head_only);
     if (not_modified(request, etag, modified)) {
         response.status = 304;
         return response;
@@ -152,7 +160,7 @@ HttpResponse send_file(const HttpRequest& request, std::string_view path, const 
     response.file_path = file.path;
     response.file_size = size;
     const auto field = request.header("range");
-    if (gzip || field.empty() || !range_applies(request, etag, modified)) return response;
+    if (gzip || head_only || field.empty() || !range_applies(request, etag, modified)) return response;
     const auto range = parse_range(field, size);
     if (range.kind == ByteRange::Kind::unsatisfiable) {
         auto refusal = plain(416, std::string("the file has ").append(std::to_string(size)).append(" bytes\n"), head_only);

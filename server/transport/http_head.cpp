@@ -50,7 +50,19 @@ std::size_t count(const HttpRequest& request, std::string_view field) {
         std::count_if(request.headers.begin(), request.headers.end(), [&](const auto& h) { return h.first == field; }));
 }
 
-Refusal parse_request_line(std::string_view line, RequestHead& out) {
+/// Splits "http://authority/path", as clients of proxies write a target (RFC 9112, 3.2.2). False if it is none.
+bool split_absolute(std::string_view target, std::string_view& authority, std::string& path) {
+    const auto scheme = lower(target.substr(0, 8));
+    const std::size_t skip = scheme.compare(0, 7, "http://") == 0 ? 7 : scheme == "https://" ? 8 : 0;
+    if (skip == 0) return false;
+    target.remove_prefix(skip);
+    const auto end = std::min(target.find_first_of("/?#"), target.size());
+    authority = target.substr(0, end);
+    path = end < target.size() && target[end] == '/' ? std::string(target.substr(end)) : std::string("/").append(target.substr(end));
+    return !authority.empty() && authority.find('@') == std::string_view::npos;
+}
+
+Refusal parse_request_line(std::string_view line, RequestHead& out, std::string_view& authority) {
     const auto first = line.find(' ');
     const auto last = line.rfind(' ');
     if (first == std::string_view::npos || first == last) return {400, "the request line is not METHOD TARGET HTTP/1.1"};
@@ -61,12 +73,12 @@ Refusal parse_request_line(std::string_view line, RequestHead& out) {
         return {400, "the request line does not end with an HTTP version"};
     if (version[5] != '1') return {505, "this server speaks HTTP/1.1"};
     out.minor_version = version[7] == '0' ? 0 : 1;
-    if (target.empty() || (target.front() != '/' && !(target == "*" && method == "OPTIONS")))
-        return {400, "the request target is not a path"};
+    const bool path = !target.empty() && (target.front() == '/' || (target == "*" && method == "OPTIONS"));
+    if (path) out.request.target = target;
+    else if (!split_absolute(target, authority, out.request.target)) return {400, "the request target is not a path"};
     for (const char c : target)
         if (static_cast<unsigned char>(c) <= ' ' || c == 0x7f) return {400, "the request target has a blank or a control character"};
     out.request.method = method;
-    out.request.target = target;
     return {};
 }
 
@@ -138,6 +150,7 @@ Refusal check_partial_head(std::string_view bytes, std::size_t max_size) {
 
 Refusal parse_head(std::string_view head, std::size_t max_body, RequestHead& out) {
     bool first = true;
+    std::string_view authority;
     while (true) {
         const auto end = head.find("\r\n");
         if (end == std::string_view::npos) return {400, "the header does not end with an empty line"};
@@ -145,12 +158,17 @@ Refusal parse_head(std::string_view head, std::size_t max_body, RequestHead& out
         head.remove_prefix(end + 2);
         if (line.empty() && !first) break;
         if (line.find('\r') != std::string_view::npos) return {400, "a line has a carriage return inside"};
-        const auto refusal = first ? parse_request_line(line, out) : parse_field(line, out.request);
+        const auto refusal = first ? parse_request_line(line, out, authority) : parse_field(line, out.request);
         if (refusal.status != 0) return refusal;
         first = false;
     }
     const auto hosts = count(out.request, "host");
     if (hosts > 1 || (hosts == 0 && out.minor_version > 0)) return {400, "a request has one Host field"};
+    if (!authority.empty()) { // it is the target's that counts
+        auto& headers = out.request.headers;
+        headers.erase(std::remove_if(headers.begin(), headers.end(), [](const auto& field) { return field.first == "host"; }), headers.end());
+        headers.emplace_back("host", std::string(authority));
+    }
     if (const auto refusal = parse_body_size(max_body, out); refusal.status != 0) return refusal;
     out.expects_continue = out.minor_version > 0 && lists(out.request, "expect", "100-continue");
     // RFC 9110, 7.8: an Upgrade field in an HTTP/1.0 request is ignored.
@@ -184,7 +202,7 @@ std::string write_head(const HttpResponse& response, std::uint64_t body_size) {
     append_field(out, "Date", now_as_http_date());
     if (response.status != 101) {
         if (response.status != 204 && response.status != 304) append_field(out, "Content-Length", std::to_string(body_size));
-        append_field(out, "Connection", "close");
+        append_field(out, "Connection", response.status == 426 ? "close, Upgrade" : "close"); // 426 says to what: that field needs its mention here
     }
     out += "\r\n";
     return out;

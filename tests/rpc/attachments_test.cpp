@@ -42,11 +42,15 @@ TEST_CASE("A client's attachments take the places of their keys") {
     Recorder sink;
     give(*dialect, true, header(R"("wslink_bin1")"), sink);
     give(*dialect, false, "first", sink);
+    CHECK(dialect->half_sent_bytes() == 0); // it may wait for its message as long as the client likes
     give(*dialect, true, header(R"("wslink_bin2","wslink_bin3")"), sink);
+    CHECK(dialect->half_sent_bytes() > 0);
     give(*dialect, false, "", sink); // no bytes, not a heartbeat
+    CHECK(dialect->half_sent_bytes() > 0);
     const std::string large(100000, 'x');
     give(*dialect, false, large, sink);
     CHECK(dialect->unfinished_bytes() >= 100005);
+    CHECK(dialect->half_sent_bytes() == 0);
     CHECK(sink.events() == 0);
     give(
         *dialect, true,

@@ -71,7 +71,13 @@ TEST_CASE("JSON: numbers") {
     CHECK(parse(std::string(400, '9') + ".5") == Value(infinity));
     CHECK(parse("0." + std::string(400, '0') + "1") == Value(0.0));
     CHECK(parse("0." + std::string(400, '0') + "1e401") == Value(1.0));
-    for (const char* large : {"18446744073709551616", "-9223372036854775809", "100000000000000000000000"})
+    // As JSON.stringify writes 2^64, 10^20, the float below 10^21 and 1.2345678901234567e20; and 2^64 as Python writes it.
+    CHECK(parse("18446744073709552000") == Value(18446744073709551616.0));
+    CHECK(parse("-100000000000000000000") == Value(-1e20));
+    CHECK(parse("999999999999999900000") == Value(999999999999999868928.0));
+    CHECK(parse("123456789012345670000") == Value(123456789012345670000.0));
+    CHECK(parse("18446744073709551616") == Value(18446744073709551616.0));
+    for (const char* large : {"18446744073709551617", "-9223372036854775809", "123456789012345678901", "1000000000000000000000", "100000000000000000000000"})
         CHECK(problem(large).starts_with("an integer beyond 64 bits"));
 }
 

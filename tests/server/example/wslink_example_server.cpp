@@ -107,8 +107,10 @@ public:
         auto& methods = server.methods();
         methods.add("myprotocol.add", {"list"}, [](Value list) { return fold(list, false); });
         methods.add("myprotocol.mult", {"list"}, [](Value list) { return fold(list, true); });
-        methods.add("myprotocol.image", {{"alt", false}}, [this](bool alt) { return Map{{"blob", server_.add_attachment(picture(alt))}}; });
-        methods.add("myprotocol.unwrapped.image", {{"alt", false}}, [this](bool alt) { return picture(alt); });
+        // A page may leave `alt` undefined, which arrives as null.
+        using Alt = std::optional<bool>;
+        methods.add("myprotocol.image", {{"alt", false}}, [this](Alt alt) { return Map{{"blob", server_.add_attachment(picture(alt.value_or(false)))}}; });
+        methods.add("myprotocol.unwrapped.image", {{"alt", false}}, [this](Alt alt) { return picture(alt.value_or(false)); });
         methods.add("myprotocol.nested.image", {}, [this] {
             const Array bytes{Bytes::copy("\x01\x02\x03\x04"), Bytes::copy("\x05\x06\x07\x08\x09\x0a")};
             return Map{{"image", Map{{"blob", picture(false)}}}, {"bytesList", bytes}};

@@ -57,12 +57,12 @@ TEST_CASE_FIXTURE(Fixture, "fast heartbeats still leave 30 s, and one alone time
 }
 
 TEST_CASE_FIXTURE(Fixture, "half-sent messages") {
-    liveness.unfinished(100, 0, start);
-    liveness.unfinished(200, 100, start + 20s);
-    liveness.unfinished(200, 200, start + 40s); // another message came, this one did not move
+    liveness.half_sent(100, 0, start);
+    liveness.half_sent(200, 100, start + 20s);
+    liveness.half_sent(200, 200, start + 40s); // another message came, this one did not move
     CHECK(at(79s) != Verdict::half_sent);
     CHECK(at(80s) == Verdict::half_sent);
-    liveness.unfinished(0, 200, start + 81s);
+    liveness.half_sent(0, 200, start + 81s);
     liveness.progress();
     CHECK(at(150s) != Verdict::half_sent);
 }

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <random>
+#include <tuple>
 
 using namespace cubelink::transport;
 
@@ -33,6 +34,25 @@ TEST_CASE("headers are found by their lower-case name") {
     CHECK(head.request.header("x-y").empty());
     CHECK(head.request.header("nothing").empty());
     CHECK(head.request.target == "/a?b");
+}
+
+TEST_CASE("a target with scheme and host is a path, and its host the one that counts") {
+    const auto parse = [](const std::string& target, RequestHead& head) {
+        return parse_head("GET " + target + " HTTP/1.1\r\nHost: other\r\nX: y\r\n\r\n", 0, head).status;
+    };
+    for (const auto& [target, host, path] : {std::tuple("http://a.example:80/x?y", "a.example:80", "/x?y"), {"HTTPS://b", "b", "/"}, {"http://[::1]:1?q", "[::1]:1", "/?q"}}) {
+        RequestHead head;
+        CHECK(parse(target, head) == 0);
+        CHECK(head.request.target == path);
+        CHECK(head.request.header("host") == host);
+        CHECK(head.request.headers.size() == 2);
+    }
+    for (const char* target : {"http://", "http:///x", "http://user@a/", "ftp://a/", "http:/a", "a:80", "http//a", "*"}) {
+        RequestHead head;
+        CHECK(parse(target, head) == 400);
+    }
+    RequestHead head;
+    CHECK(parse_head("GET http://a/ HTTP/1.1\r\n\r\n", 0, head).status == 400); // HTTP/1.1 wants a Host all the same
 }
 
 TEST_CASE("frame headers and close payloads") {

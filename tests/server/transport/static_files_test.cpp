@@ -155,6 +155,11 @@ TEST_CASE("validators") {
     CHECK(get(site, "/app.js", {{"if-modified-since", http_date(*parse_http_date(date) - 1)}}).status == 200);
     CHECK(get(site, "/app.js", {{"if-modified-since", "yesterday"}}).status == 200);
     CHECK(get(site, "/app.js", {{"if-none-match", "\"other\""}, {"if-modified-since", date}}).status == 200); // the tag decides
+    CHECK(get(site, "/app.js", {{"if-match", "\"other\""}}).status == 412);
+    CHECK(get(site, "/app.js", {{"if-match", "\"other\", " + etag}}).status == 200);
+    CHECK(get(site, "/app.js", {{"if-match", "*"}}).status == 200);
+    CHECK(get(site, "/app.js", {{"if-unmodified-since", date}}).status == 200);
+    CHECK(get(site, "/app.js", {{"if-unmodified-since", http_date(*parse_http_date(date) - 1)}}).status == 412);
     site.write("www/app.js", "changed");
     CHECK(get(site, "/app.js", {{"if-none-match", etag}}).status == 200);
 }
@@ -165,6 +170,10 @@ TEST_CASE("ranges") {
     CHECK(r.status == 206);
     CHECK(content(r) == "234");
     CHECK(field(r, "Content-Range") == "bytes 2-4/10");
+    r = get(site, "/app.js", {{"range", "bytes=2-99999999999999999999"}});
+    CHECK(r.status == 206);
+    CHECK(content(r) == "23456789");
+    CHECK(get(site, "/app.js", {{"range", "bytes=2-4"}}, "HEAD").status == 200); // ranges are for GET
     r = get(site, "/app.js", {{"range", "bytes=10-"}});
     CHECK(r.status == 416);
     CHECK(field(r, "Content-Range") == "bytes */10");
