@@ -15,7 +15,7 @@ namespace {
 using Receivers = std::vector<std::shared_ptr<Receiver>>;
 using ReceiversPtr = std::shared_ptr<const Receivers>;
 
-constexpr std::size_t topics_counted = 200;
+constexpr std::size_t topics_counted = 200, topic_counted_size = 256;
 
 } // namespace
 
@@ -72,7 +72,7 @@ struct Hub::Impl {
         if (found != counts.end()) {
             ++found->second;
         } else {
-            ++counts[counts.size() < topics_counted ? topic : "other"];
+            ++counts[counts.size() < topics_counted && topic.size() <= topic_counted_size ? topic : "other"];
         }
     }
 };
