@@ -1,5 +1,6 @@
 #include "rpc/json_reader.hpp"
 
+#include "rpc/json_plain.hpp"
 #include "rpc/utf8.hpp"
 
 #include <charconv>
@@ -239,22 +240,26 @@ private:
     }
 
     std::string read_string() {
-        const char* const start = ++at_;
-        while (at_ != end_ && *at_ != '"' && *at_ != '\\' && static_cast<unsigned char>(*at_) >= 0x20) ++at_;
-        std::string out(start, at_);
+        ++at_;
+        std::string out(plain_run());
         while (at_ != end_ && *at_ != '"') {
             if (static_cast<unsigned char>(*at_) < 0x20) fail("a control character in a string");
             if (*at_ == '\\') {
                 read_escape(out);
             } else {
-                const char* const run = at_;
-                while (at_ != end_ && *at_ != '"' && *at_ != '\\' && static_cast<unsigned char>(*at_) >= 0x20) ++at_;
-                out.append(run, at_);
+                out += plain_run();
             }
         }
         if (at_ == end_) fail("the text ends within a string");
         ++at_;
         return out;
+    }
+
+    std::string_view plain_run() {
+        const std::string_view rest(at_, static_cast<std::size_t>(end_ - at_));
+        const auto run = rest.substr(0, json_plain_prefix(rest));
+        at_ += run.size();
+        return run;
     }
 
     void read_escape(std::string& out) {

@@ -1,5 +1,6 @@
 #include "rpc/json_writer.hpp"
 
+#include "rpc/json_plain.hpp"
 #include "rpc/message_writer.hpp"
 #include "rpc/utf8.hpp"
 
@@ -44,13 +45,15 @@ void JsonWriter::value(const Value& value) {
 
 void JsonWriter::put_string(std::string_view text) {
     if (!is_utf8(text)) return put_string(make_utf8(text));
+    constexpr std::size_t large = 4096, what_may_follow = 64;
+    if (text.size() > large) out_->reserve(out_->size() + text.size() + what_may_follow); // or the end of the message would move all of it
     *out_ += '"';
-    std::size_t done = 0;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const auto c = static_cast<unsigned char>(text[i]);
-        if (c >= 0x20 && c != '"' && c != '\\') continue;
-        out_->append(text, done, i - done);
-        done = i + 1;
+    while (true) {
+        const auto plain = json_plain_prefix(text);
+        out_->append(text, 0, plain);
+        if (plain == text.size()) break;
+        const auto c = static_cast<unsigned char>(text[plain]);
+        text.remove_prefix(plain + 1);
         *out_ += '\\';
         switch (c) {
         case '"':
@@ -72,7 +75,6 @@ void JsonWriter::put_string(std::string_view text) {
             *out_ += "0123456789abcdef"[c & 15];
         }
     }
-    out_->append(text, done);
     *out_ += '"';
 }
 

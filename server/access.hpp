@@ -31,6 +31,9 @@ public:
     /// Throws std::invalid_argument that names the option and what is wrong with it.
     explicit AccessPolicy(const AccessOptions& options);
 
+    /// Whether an address is that of a trusted proxy.
+    bool trusted(std::string_view address) const;
+
     /// X-Forwarded-For, -Proto and -Host count only if the socket's peer is a trusted proxy; of a list, what trusted ones added.
     RequestOrigin origin_of(const transport::HttpRequest& request) const;
 
@@ -49,7 +52,6 @@ private:
         std::array<std::uint8_t, 16> bytes{}; // IPv4 as mapped into IPv6
         int bits = 128;
     };
-    bool trusted(std::string_view address) const;
     bool origin_listed(std::string_view origin) const;
     std::vector<std::string> hosts_, origins_;
     std::vector<Network> proxies_;

@@ -61,6 +61,11 @@ void ConnectionTable::abandon_all() {
     for (const auto& [id, connection] : all) connection->abandon();
 }
 
+std::size_t ConnectionTable::from_address(const std::string& address) const {
+    return static_cast<std::size_t>(
+        std::count_if(connections_.begin(), connections_.end(), [&](const auto& entry) { return entry.second->remote_address() == address; }));
+}
+
 std::size_t ConnectionTable::authenticated() const {
     return static_cast<std::size_t>(std::count_if(connections_.begin(), connections_.end(), [](const auto& entry) { return entry.second->authenticated(); }));
 }

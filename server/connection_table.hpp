@@ -28,6 +28,7 @@ public:
 
     bool empty() const { return connections_.empty(); }
     std::size_t size() const { return connections_.size(); }
+    std::size_t from_address(const std::string& address) const;
     std::size_t authenticated() const;
     std::size_t fullest_outbox() const;
     /// Called when the last connection has gone, and when the first one comes.

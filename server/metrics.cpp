@@ -90,7 +90,7 @@ std::string Metrics::text(const Gauges& gauges) const {
     page.one("wslink_messages_received_total", "counter", "WebSocket messages received.", messages_in.load(relaxed));
     page.one("wslink_frames_sent_total", "counter", "WebSocket messages sent.", frames_out.load(relaxed));
     page.begin("wslink_refusals_total", "counter", "What was turned away, by reason.");
-    page.sample(gauges.transport.refused, "reason=\"connections\"");
+    page.sample(gauges.transport.refused + refused_behind_proxy.load(relaxed), "reason=\"connections\"");
     page.sample(refused_origins.load(relaxed), "reason=\"origin\"");
     page.sample(refused_hosts.load(relaxed), "reason=\"host\"");
     page.sample(refused_tokens.load(relaxed), "reason=\"token\"");

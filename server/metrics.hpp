@@ -46,6 +46,7 @@ public:
     Count ignored_frames{0};        // wrong, but harmless
     Count heartbeats{0};            // of clients
     Count refused_origins{0}, refused_hosts{0}, refused_tokens{0}, refused_paths{0};
+    Count refused_behind_proxy{0}; // connections over the limit for one address; others are the transport's counters.refused
     Count messages_in{0}, frames_out{0};
 
     /// A connection that the server ended, by the code it was closed with.

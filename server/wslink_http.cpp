@@ -196,6 +196,7 @@ WslinkHttp::WslinkHttp(const WslinkServerOptions& options, const WslinkServerHoo
     : impl_(std::make_unique<Impl>(options, hooks, metrics, std::move(identify), std::move(metrics_text))) {}
 WslinkHttp::~WslinkHttp() = default;
 void WslinkHttp::handle(HttpRequest&& request, HttpReply reply) { impl_->handle(std::move(request), std::move(reply)); }
+bool WslinkHttp::trusted_proxy(std::string_view address) const { return impl_->access.trusted(address); }
 WslinkHttp::Upgrade WslinkHttp::upgrade(const HttpRequest& request) { return impl_->upgrade(request); }
 
 } // namespace cubelink::server

@@ -33,6 +33,9 @@ public:
     };
     Upgrade upgrade(const transport::HttpRequest& request);
 
+    /// Whether who calls from there may say whom it calls for.
+    bool trusted_proxy(std::string_view address) const;
+
 private:
     struct Impl;
     std::unique_ptr<Impl> impl_;

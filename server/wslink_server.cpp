@@ -91,7 +91,14 @@ struct WslinkServer::Impl {
         result.ssl_key_file = options.ssl_key;
         result.max_connections = options.max_connections;
         result.max_connections_per_address = options.max_connections_per_address;
+        result.speaks_for_others = [this](const std::string& address) { return http->trusted_proxy(address); };
         return result;
+    }
+
+    /// The transport counts sockets by their peer's address; where that is a proxy, connections are counted here by their client's.
+    bool too_many_behind_proxy(const transport::HttpRequest& request, const std::string& client_address) const {
+        const auto limit = options.max_connections_per_address;
+        return limit > 0 && http->trusted_proxy(request.remote_address) && table.from_address(client_address) >= limit;
     }
 
     transport::UpgradeDecision upgrade(const transport::HttpRequest& request) {
@@ -103,6 +110,9 @@ struct WslinkServer::Impl {
         auto where = http->upgrade(request);
         if (where.to == WslinkHttp::Upgrade::To::refused) {
             decision.refusal = std::move(where.refusal);
+        } else if (too_many_behind_proxy(request, where.client_address)) {
+            ++surroundings.metrics.refused_behind_proxy;
+            decision.refusal = {503, {{"Content-Type", "text/plain"}, {"Retry-After", "10"}}, "too many connections from " + where.client_address + "\n", {}, 0, 0, false};
         } else if (where.to == WslinkHttp::Upgrade::To::wslink) {
             decision.max_message_size = surroundings.rules.first_frame;
             decision.handler = table.add(rpc::make_wslink_dialect(), std::move(where.client_address), std::nullopt);

@@ -114,6 +114,7 @@ struct TransportOptions {
     int http_timeout_seconds = 30;        // for a request to arrive whole, and without progress of a response
     std::size_t max_connections = 1000;   // sockets of every kind
     std::size_t max_connections_per_address = 0; // 0: no limit
+    std::function<bool(const std::string& address)> speaks_for_others; // a proxy, whose sockets that limit does not count; empty: nobody does
 };
 
 /// A timer; destroying it cancels it.

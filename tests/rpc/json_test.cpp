@@ -1,12 +1,15 @@
+#include "rpc/json_plain.hpp"
 #include "rpc/json_reader.hpp"
 #include "rpc/json_writer.hpp"
 #include "rpc/message_writer.hpp"
 #include "tests/rpc/fixtures.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <doctest/doctest.h>
 #include <limits>
+#include <random>
 
 using namespace cubelink::rpc;
 
@@ -56,6 +59,19 @@ TEST_CASE("JSON: pretty-printed text, escapes, surrogates") {
     CHECK(parse(R"("\ud800\u0041")") == Value("\uFFFDA"));
     CHECK(parse(R"("\ud800\ud83d\ude00")") == Value("\uFFFD😀"));
     CHECK(parse(R"("\u0000")") == Value(std::string(1, '\0')));
+}
+
+TEST_CASE("JSON: where the plain part of a string ends, whatever its length and place") {
+    std::mt19937 random(3);
+    for (int round = 0; round < 20000; ++round) {
+        std::string text(random() % 70, 'x');
+        for (char& c : text)
+            if (random() % 3 == 0) c = static_cast<char>(0x20 + random() % 224);
+        for (char& c : text)
+            if (random() % 30 == 0) c = "\"\\\0\x1f\n"[random() % 5];
+        const auto end = std::find_if_not(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\'; });
+        CHECK(json_plain_prefix(text) == static_cast<std::size_t>(end - text.begin()));
+    }
 }
 
 TEST_CASE("JSON: numbers") {

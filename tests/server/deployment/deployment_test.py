@@ -161,6 +161,22 @@ async def connections_of_one_address(program):
             await client.close()
 
 
+async def connections_of_one_address_behind_a_proxy(program):
+    """Those of one client are counted, not those of the proxy."""
+    with Server(program, "--max-connections-per-address", "2", "--trusted-proxy", "127.0.0.1") as server:
+        open_ones = []
+        for client in (1, 2, 3):
+            headers = {"X-Forwarded-For": f"10.0.0.{client}"}
+            open_ones += [await websockets.connect(server.url, extra_headers=headers) for _ in range(2)]
+            try:
+                await websockets.connect(server.url, extra_headers=headers)
+                raise AssertionError("a third connection was let in")
+            except websockets.InvalidStatusCode as refused:
+                assert refused.status_code == 503
+        for connection in open_ones:
+            await connection.close()
+
+
 async def tls_and_a_new_certificate(program):
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -248,4 +264,4 @@ async def under_the_launcher(program):
 
 
 if __name__ == "__main__":
-    sys.exit(run([behind_nginx, forwarded_by_anybody, connections_of_one_address, tls_and_a_new_certificate, under_the_launcher], sys.argv[1]))
+    sys.exit(run([behind_nginx, forwarded_by_anybody, connections_of_one_address, connections_of_one_address_behind_a_proxy, tls_and_a_new_certificate, under_the_launcher], sys.argv[1]))
