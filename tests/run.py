@@ -155,6 +155,8 @@ def step_browser(count):
         return
     if not prepare(count, "npm packages of tests/browser", shell("npm_install tests/browser; npm_install tools/carta")):
         return
+    if not prepare(count, "clients/js", shell("npm_install clients/js; cd clients/js; npm run --silent build")):
+        return
     for script in sorted((ROOT / "tests/browser").glob("*.test.mjs")):
         run(count, str(script.relative_to(ROOT)), ["node", str(script)], limit=600)
 

@@ -1,6 +1,6 @@
 // What the viewer's browser test needs: a running server, Chromium, FITS files and screenshots read without anybody's help.
 import { spawn } from "node:child_process";
-import { existsSync, openSync, readSync } from "node:fs";
+import { existsSync, openSync, readSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { createConnection, createServer } from "node:net";
 import { fileURLToPath } from "node:url";
@@ -47,6 +47,7 @@ export async function startServer(folder, { authKey = "a-secret-for-tests", port
     port: actualPort,
     url: `http://127.0.0.1:${actualPort}/`,
     log: () => output,
+    kill: () => new Promise((resolve) => child.on("exit", resolve) && child.kill("SIGKILL")),
     stop: () =>
       new Promise((resolve) => {
         if (child.exitCode !== null) return resolve();
@@ -90,6 +91,24 @@ export async function startProxy(target) {
       server.close();
     },
   };
+}
+
+/** Images of BITPIX -32, one for each HDU: {width, height, depth, name, value(x, y, channel)}. */
+export function writeFits(path, ...images) {
+  const card = (name, value) => `${name.padEnd(8)}= ${String(value).padStart(20)}`.padEnd(80);
+  const whole = (buffer, filler) => Buffer.concat([buffer, Buffer.alloc((2880 - (buffer.length % 2880)) % 2880, filler)]);
+  const parts = images.flatMap(({ width, height, depth = 1, name, value }, i) => {
+    const cards = [
+      i === 0 ? card("SIMPLE", "T") : "XTENSION= 'IMAGE   '".padEnd(80), card("BITPIX", -32), card("NAXIS", depth > 1 ? 3 : 2), card("NAXIS1", width), card("NAXIS2", height),
+      ...(depth > 1 ? [card("NAXIS3", depth), "CTYPE3  = 'FREQ    '".padEnd(80)] : []),
+      ...(i === 0 ? [card("EXTEND", "T")] : [card("PCOUNT", 0), card("GCOUNT", 1)]),
+      ...(name ? [`EXTNAME = '${name}'`.padEnd(80)] : []), "END".padEnd(80),
+    ];
+    const data = Buffer.alloc(4 * width * height * depth);
+    for (let k = 0; k < width * height * depth; k++) data.writeFloatBE(value(k % width, Math.floor(k / width) % height, Math.floor(k / width / height)), 4 * k);
+    return [whole(Buffer.from(cards.join("")), " "), whole(data)];
+  });
+  writeFileSync(path, Buffer.concat(parts));
 }
 
 /** A FITS file of BITPIX -32 without scaling, read by hand. */

@@ -1,6 +1,7 @@
 /** The page's one connection: where to, with which secret, and what the person is told about it. */
 import { AUTHENTICATION_FAILED, CubelinkError, connect, type Client, type ConnectOptions } from "cubelink";
 import { byId } from "./dom";
+import { keptInTab } from "./kept";
 import { delay } from "./pump";
 
 const STORED_SECRET = "cubelink-secret";
@@ -13,11 +14,11 @@ function takeSecret(): string | undefined {
   const url = new URL(location.href);
   const token = url.searchParams.get("token");
   if (token !== null) {
-    sessionStorage.setItem(STORED_SECRET, token);
+    keptInTab.set(STORED_SECRET, token);
     url.searchParams.delete("token");
     history.replaceState(history.state, "", url);
   }
-  return sessionStorage.getItem(STORED_SECRET) ?? undefined;
+  return keptInTab.get(STORED_SECRET) ?? undefined;
 }
 
 /** Beside the page by default; behind a launcher, or at another server, if the address or a <meta name="cubelink:…"> says so. */
@@ -53,7 +54,7 @@ function askSecret(problem: string): Promise<string> {
   input.focus();
   return new Promise((resolve) => {
     byId<HTMLFormElement>("secret-form").onsubmit = () => {
-      sessionStorage.setItem(STORED_SECRET, input.value);
+      keptInTab.set(STORED_SECRET, input.value);
       resolve(input.value);
     };
     // Without a secret there is nothing to see: Escape does not help.

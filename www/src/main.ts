@@ -1,6 +1,11 @@
 /** The page: puts the parts together and opens images. */
 import "uplot/dist/uPlot.min.css";
-import "./style.css";
+import "./style/base.css";
+import "./style/frame.css";
+import "./style/files.css";
+import "./style/stage.css";
+import "./style/display.css";
+import "./style/narrow.css";
 
 import type { Client, RegionHistogramData } from "cubelink";
 import { openConnection } from "./connection";
@@ -27,14 +32,14 @@ class Viewer {
   readonly plots: Plots;
   private readonly cache: TileCache;
   private readonly files: FilesPanel;
-  private readonly info = new InfoPanel();
+  private readonly info: InfoPanel;
   private readonly channels = new ChannelsPanel();
   private readonly readout = new Readout();
   private stop: (() => void)[] = [];
   private opening = 0;
   private busy = false;
   private early: RegionHistogramData[] = [];
-  private source = { directory: "", file: "" };
+  private source = { directory: "", file: "", hdu: "" };
 
   constructor(private readonly client: Client) {
     const renderer = new Renderer(byId<HTMLCanvasElement>("canvas"), () => {
@@ -45,6 +50,7 @@ class Viewer {
     this.stage = new Stage(renderer, this.cache, () => this.display.look);
     this.plots = new Plots(this.stage, report);
     this.files = new FilesPanel(client, (directory, file) => void this.openFile(directory, file), report);
+    this.info = new InfoPanel((hdu) => void this.openFile(this.source.directory, this.source.file, hdu), report);
     this.display.onChange = () => this.stage.redraw();
     this.stage.onPoint = (x, y) => this.open?.setCursor(x, y);
     this.stage.onStep = (by) => {
@@ -75,26 +81,29 @@ class Viewer {
       if (severity === "DEBUG" || text === "") return;
       message(severity === "INFO" ? "info" : severity === "WARNING" ? "warning" : "error", text);
     });
-    const wanted = new URLSearchParams(location.hash.slice(1)).get("file");
-    const slash = wanted?.lastIndexOf("/") ?? -1;
-    await this.files.list(wanted && slash > 0 ? wanted.slice(0, slash) : "");
-    if (wanted) await this.openFile(slash > 0 ? wanted.slice(0, slash) : "", wanted.slice(slash + 1));
+    window.addEventListener("hashchange", () => {
+      const { directory, file, hdu } = fileInAddress();
+      if (file !== "") void this.openFile(directory, file, hdu);
+    });
+    const { directory, file, hdu } = fileInAddress();
+    await this.files.list(directory);
+    if (file !== "") await this.openFile(directory, file, hdu);
   }
 
-  async openFile(directory: string, file: string): Promise<void> {
+  async openFile(directory: string, file: string, hdu = ""): Promise<void> {
     const mine = ++this.opening;
     this.progress(true);
     try {
       this.early = [];
       // Under a new number: what still comes of the old image can't be taken for the new one's.
-      const image = await this.client.open(file, { directory });
+      const image = await this.client.open(file, { directory, hdu });
       if (mine !== this.opening) {
         await image.close();
         return;
       }
       this.close();
       this.cache.clear();
-      this.source = { directory, file };
+      this.source = { directory, file, hdu };
       const open = new OpenImage(image, this.cache, this.stage.redraw, report);
       this.open = open;
       // The histogram can overtake the answer to the call that it belongs to.
@@ -118,10 +127,11 @@ class Viewer {
       info.stokes > 1 ? `${info.stokes} Stokes` : "",
     ].filter(Boolean).join(" · ");
     document.title = `${info.name} – Cubelink`;
-    history.replaceState(null, "", `#${new URLSearchParams({ file: path })}`);
+    const { hdu } = this.source;
+    history.replaceState(null, "", `#${new URLSearchParams(hdu === "" ? { file: path } : { file: path, hdu })}`);
     this.files.mark(path);
     this.info.show(open.image);
-    this.display.setUnit(String(open.image.card("BUNIT") ?? ""));
+    this.display.newImage(String(open.image.card("BUNIT") ?? ""));
     this.stop = [
       open.histogram.watch((histogram) => histogram && this.display.setHistogram(histogram)),
       open.loader.missing.watch(() => this.progress()),
@@ -158,8 +168,8 @@ class Viewer {
     if (!open) return;
     const { channel, stokes } = open.image;
     if (!resumed) {
-      const { directory, file } = this.source;
-      await this.client.open(file, { directory, fileId: open.image.fileId });
+      const { directory, file, hdu } = this.source;
+      await this.client.open(file, { directory, hdu, fileId: open.image.fileId });
     }
     // Also in a resumed session: the message that changed it last may have been lost.
     await open.image.setChannel(channel, stokes);
@@ -174,6 +184,14 @@ class Viewer {
   }
 }
 
+/** #file=folder/name&hdu=1 */
+function fileInAddress(): { directory: string; file: string; hdu: string } {
+  const parameters = new URLSearchParams(location.hash.slice(1));
+  const path = parameters.get("file") ?? "";
+  const slash = path.lastIndexOf("/");
+  return { directory: path.slice(0, Math.max(0, slash)), file: path.slice(slash + 1), hdu: parameters.get("hdu") ?? "" };
+}
+
 async function main(): Promise<void> {
   const client = await openConnection();
   const viewer = new Viewer(client);
@@ -181,4 +199,8 @@ async function main(): Promise<void> {
   await viewer.start();
 }
 
-main().catch((error: unknown) => message("error", error instanceof Error ? error.message : String(error)));
+main().catch((error: unknown) => {
+  // Nothing works after this: it is no passing message.
+  byId("welcome-text").textContent = error instanceof Error ? error.message : String(error);
+  byId("welcome").hidden = false;
+});

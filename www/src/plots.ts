@@ -8,6 +8,9 @@ import type { Stage } from "./stage";
 const GRID = { stroke: "#232b36", width: 1 };
 const AXIS = { stroke: "#8593a6", grid: GRID, ticks: { ...GRID, size: 4 }, font: "11px system-ui, sans-serif" };
 
+/** So few are shown one by one: a line through a single one would not be seen. */
+const FEW_POINTS = 32;
+
 interface Marker {
   at: number | null;
   colour: string;
@@ -33,13 +36,14 @@ class Plot {
         width: 300,
         height: 120,
         legend: { show: false },
+        padding: [6, 10, 0, 0],
         cursor: { y: false, points: { size: 5 }, drag: { x: false, y: false } },
         scales: { x: { time: false, range: (_u, min, max) => this.range ?? (min === max ? [min - 1, max + 1] : [min, max]) } },
         axes: [
           { ...AXIS, size: 26, gap: 3, space: 60 },
-          { ...AXIS, size: 54, gap: 3, space: 26, values: (_u, ticks) => ticks.map(tick) },
+          { ...AXIS, size: 54, gap: 3, space: 26, values: (_u, ticks) => tickTexts(ticks) },
         ],
-        series: [{}, { stroke: colour, width: 1.25, points: { show: false }, spanGaps: false }],
+        series: [{}, { stroke: colour, width: 1.25, points: { show: (_u, _series, first, last) => last - first < FEW_POINTS, size: 4 }, spanGaps: false }],
         hooks: {
           draw: [(u) => this.drawMarker(u)],
           setCursor: [(u) => this.showPoint(u)],
@@ -112,10 +116,11 @@ class Plot {
   }
 }
 
-function tick(v: number | null): string {
-  if (v === null) return "";
-  const size = Math.abs(v);
-  return size !== 0 && (size < 1e-3 || size >= 1e5) ? v.toExponential(1).replace("e", "e") : String(Number(v.toPrecision(5)));
+/** All of an axis in the same manner. */
+function tickTexts(ticks: (number | null)[]): string[] {
+  const largest = Math.max(...ticks.map((v) => Math.abs(v ?? 0)));
+  const exponent = largest !== 0 && (largest < 1e-3 || largest >= 1e5);
+  return ticks.map((v) => (v === null ? "" : v === 0 ? "0" : exponent ? String(Number(v.toPrecision(3)).toExponential()) : String(Number(v.toPrecision(5)))).replaceAll("-", "−"));
 }
 
 export class Plots {

@@ -31,7 +31,7 @@ void main() {
   ivec2 size = textureSize(pixels, 0);
   float v = texelFetch(pixels, clamp(ivec2(floor(at)), ivec2(0), size - 1), 0).r;
   if (v <= ${BLANK.toExponential()}) { colour = blank; return; }
-  float t = limits.y > limits.x ? clamp((v - limits.x) / (limits.y - limits.x), 0.0, 1.0) : (v > limits.x ? 1.0 : 0.0);
+  float t = limits.y > limits.x ? clamp((v - limits.x) / (limits.y - limits.x), 0.0, 1.0) : (v == limits.x ? 0.5 : v > limits.x ? 1.0 : 0.0);
   if (stretch == 1) t = log(1.0 + ${LOG_ALPHA.toFixed(1)} * t) / log(1.0 + ${LOG_ALPHA.toFixed(1)});
   else if (stretch == 2) t = sqrt(t);
   else if (stretch == 3) t = asinh(t / ${ASINH_SOFTENING.toFixed(4)}) / asinh(1.0 / ${ASINH_SOFTENING.toFixed(4)});

@@ -9,6 +9,9 @@ import { View } from "./view";
 
 const SVG = "http://www.w3.org/2000/svg";
 
+/** To the right and upwards. */
+const ARROWS: Record<string, [x: number, y: number]> = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
+
 export class Stage {
   readonly view = new View();
   /** Called when another part of the image is visible. */
@@ -19,6 +22,7 @@ export class Stage {
 
   private open: OpenImage | null = null;
   private held = false;
+  private stopWatching: () => void = () => {};
   private readonly canvas = byId<HTMLCanvasElement>("canvas");
   private readonly wrap = byId("canvas-wrap");
   private readonly overlay = byId<SVGSVGElement>("overlay");
@@ -39,17 +43,19 @@ export class Stage {
     this.crosshair = ["line", "line", "circle"].map((tag) => this.cross.appendChild(document.createElementNS(SVG, tag)));
     this.crosshair[2]!.setAttribute("r", "9");
     new ResizeObserver(() => this.resized()).observe(this.wrap);
+    this.watchPixelRatio();
     this.resized();
     this.listen();
   }
 
   show(open: OpenImage | null): void {
+    this.stopWatching();
     this.open = open;
     this.held = false;
     byId("welcome").hidden = open !== null;
     if (open) {
       this.view.setImage(open.image.info.width, open.image.info.height);
-      open.cursor.watch(() => this.drawCrosshair());
+      this.stopWatching = open.cursor.watch(() => this.drawCrosshair());
     }
     this.changed();
     this.drawCrosshair();
@@ -82,7 +88,7 @@ export class Stage {
   private resized(): void {
     const { clientWidth, clientHeight } = this.wrap;
     if (clientWidth === 0 || clientHeight === 0) return;
-    const fitted = this.view.width === 1;
+    const { fitted } = this.view;
     this.view.width = clientWidth;
     this.view.height = clientHeight;
     if (fitted) this.view.fit();
@@ -90,6 +96,15 @@ export class Stage {
     // At once, not in the next frame: a resized canvas is empty, and would flash.
     this.draw();
     this.viewChanged();
+  }
+
+  /** It changes when the window goes to another screen, or the page is zoomed: then with no change of size, perhaps. */
+  private watchPixelRatio(): void {
+    const changed = () => {
+      this.resized();
+      this.watchPixelRatio();
+    };
+    matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener("change", changed, { once: true });
   }
 
   private afterView(): void {
@@ -197,12 +212,14 @@ export class Stage {
 
   private key(event: KeyboardEvent): void {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.shiftKey && event.key in ARROWS) {
+      event.preventDefault();
+      this.moveCursor(ARROWS[event.key]!);
+      return;
+    }
     const pan = 60;
     const actions: Record<string, () => void> = {
-      ArrowLeft: () => this.view.panBy(pan, 0),
-      ArrowRight: () => this.view.panBy(-pan, 0),
-      ArrowUp: () => this.view.panBy(0, pan),
-      ArrowDown: () => this.view.panBy(0, -pan),
+      ...Object.fromEntries(Object.entries(ARROWS).map(([arrow, [x, y]]) => [arrow, () => this.view.panBy(-x * pan, y * pan)])),
       "+": () => this.zoom(1.5),
       "=": () => this.zoom(1.5),
       "-": () => this.zoom(1 / 1.5),
@@ -217,6 +234,13 @@ export class Stage {
     event.preventDefault();
     action();
     this.changed();
+  }
+
+  /** By a pixel of the image, or of the screen where that is more. */
+  private moveCursor([x, y]: [number, number]): void {
+    const cursor = this.open?.cursor.value;
+    const step = Math.max(1, Math.round(1 / this.view.scale));
+    if (cursor) this.onPoint(cursor.x + x * step, cursor.y + y * step);
   }
 
   /** A held cursor stays where it is while the pointer goes elsewhere. */

@@ -7,9 +7,9 @@ export type Stretch = (typeof STRETCHES)[number];
 export const LOG_ALPHA = 1000;
 export const ASINH_SOFTENING = 0.1;
 
-/** 0 at the lower limit, 1 at the upper one. */
+/** 0 at the lower limit, 1 at the upper one. Where both are one value, that value is in the middle: an image of one value is seen to be there. */
 export function stretched(v: number, low: number, high: number, stretch: Stretch): number {
-  const t = Math.min(1, Math.max(0, high > low ? (v - low) / (high - low) : v > low ? 1 : 0));
+  const t = Math.min(1, Math.max(0, high > low ? (v - low) / (high - low) : v === low ? 0.5 : v > low ? 1 : 0));
   switch (stretch) {
     case "log":
       return Math.log(1 + LOG_ALPHA * t) / Math.log(1 + LOG_ALPHA);

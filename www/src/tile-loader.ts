@@ -48,11 +48,13 @@ export class TileLoader {
     this.tilePump = new Pump(() => this.requestMissing(), onError);
     this.planePump = new Pump((plane) => this.changePlane(plane), onError);
     this.stop.push(image.client.tiles().listen({ tile: (tile) => this.arrived(tile), failed: (error) => onError(error) }));
+    image.onPlaneChanged = () => this.follow();
     this.timer = window.setInterval(() => this.checkSilence(), 1000);
   }
 
   close(): void {
     this.stop.forEach((stop) => stop());
+    this.image.onPlaneChanged = () => {};
     clearInterval(this.timer);
     this.planePump.clear();
     this.tilePump.clear();
@@ -133,6 +135,18 @@ export class TileLoader {
     // The next change waits for this picture a little: or a moving slider would show none.
     const start = performance.now();
     while (this.key(this.shown.value) !== this.key(plane) && performance.now() - start < 2 * PATIENCE_MS) await delay(10);
+  }
+
+  /** Somebody else in the session has chosen the plane. */
+  private follow(): void {
+    const plane = { channel: this.image.channel, stokes: this.image.stokes };
+    this.planePump.clear();
+    this.wanted.set(plane);
+    this.usePlane(plane);
+    this.firstOfPlane = 0;
+    this.count(plane);
+    if (this.missing.value === 0) this.show(plane);
+    else this.tilePump.push();
   }
 
   private usePlane(plane: Plane): void {

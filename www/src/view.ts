@@ -2,6 +2,9 @@
  * Which part of the image the canvas shows. Image coordinates are pixels, the centre of the first one at 0, y upwards; screen coordinates are CSS pixels of the
  * canvas, y downwards.
  */
+/** Images that are smaller than the window at this scale can be larger. */
+const LARGEST_SCALE = 64;
+
 export class View {
   /** Image point in the middle of the canvas. */
   centreX = 0;
@@ -20,8 +23,14 @@ export class View {
     this.fit();
   }
 
+  /** The whole image is in the window, as fit() puts it. */
+  get fitted(): boolean {
+    const near = (a: number, b: number) => Math.abs(a - b) < 1e-6 * Math.max(1, Math.abs(b));
+    return near(this.scale, this.fittingScale) && near(this.centreX, (this.imageWidth - 1) / 2) && near(this.centreY, (this.imageHeight - 1) / 2);
+  }
+
   fit(): void {
-    this.scale = Math.min(this.width / this.imageWidth, this.height / this.imageHeight) * 0.96;
+    this.scale = this.fittingScale;
     this.centreX = (this.imageWidth - 1) / 2;
     this.centreY = (this.imageHeight - 1) / 2;
   }
@@ -38,7 +47,7 @@ export class View {
   zoomAbout(screenX: number, screenY: number, factor: number): void {
     const fixed = this.toImage(screenX, screenY);
     const smallest = (0.25 * Math.min(this.width, this.height)) / Math.max(this.imageWidth, this.imageHeight);
-    this.scale = Math.min(64, Math.max(Math.min(smallest, 1), this.scale * factor));
+    this.scale = Math.min(Math.max(LARGEST_SCALE, this.fittingScale), Math.max(Math.min(smallest, 1), this.scale * factor));
     this.centreX = fixed.x - (screenX - this.width / 2) / this.scale;
     this.centreY = fixed.y + (screenY - this.height / 2) / this.scale;
     this.keepInside();
@@ -59,6 +68,10 @@ export class View {
       x1: Math.min(this.imageWidth, Math.ceil(this.centreX + halfWidth + 0.5)),
       y1: Math.min(this.imageHeight, Math.ceil(this.centreY + halfHeight + 0.5)),
     };
+  }
+
+  private get fittingScale(): number {
+    return Math.min(this.width / this.imageWidth, this.height / this.imageHeight) * 0.96;
   }
 
   /** The middle of the canvas never leaves the image: nobody gets lost. */

@@ -53,6 +53,14 @@ export interface OpenFileAck {
   beam_table: Beam[];
 }
 
+export interface FileInfoResponse {
+  success: boolean;
+  message: string;
+  file_info: FileInfo;
+  /** By HDU. */
+  file_info_extended: Record<string, FileInfoExtended>;
+}
+
 export interface RegisterViewerAck {
   session_id: number;
   success: boolean;

@@ -3,16 +3,18 @@ import type { Histogram } from "cubelink";
 import { COLORMAPS, colormap } from "../colormaps";
 import { byId, h, perFrame } from "../dom";
 import * as format from "../format";
+import { kept } from "../kept";
 import type { Look } from "../renderer";
 import { STRETCHES, percentileLimits, stretched, type Limits, type Stretch } from "../stretch";
 
 const PERCENTILES = [90, 95, 99, 99.5, 99.9, 99.95, 99.99, 100];
+const DEFAULT_PERCENTILE = 99.9;
 const SAVED = "cubelink-display";
 
 export class DisplayPanel {
   look: Look = { colormap: "Inferno", inverted: false, stretch: "linear", limits: { low: 0, high: 1 } };
   /** null: limits by hand. */
-  percentile: number | null = 99.9;
+  percentile: number | null = DEFAULT_PERCENTILE;
   onChange: () => void = () => {};
 
   private histogram: Histogram | null = null;
@@ -65,8 +67,12 @@ export class DisplayPanel {
     this.drawControls();
   }
 
-  setUnit(unit: string): void {
+  /** For another image: limits that were set by hand were meant for the one before, and so was its histogram. */
+  newImage(unit: string): void {
     this.unit = unit;
+    this.histogram = null;
+    this.percentile ??= DEFAULT_PERCENTILE;
+    this.look = { ...this.look, limits: { low: NaN, high: NaN } };
     this.drawControls();
   }
 
@@ -82,8 +88,9 @@ export class DisplayPanel {
 
   private applyPercentile(): void {
     if (this.percentile !== null && this.histogram) {
-      const limits = percentileLimits(this.histogram, this.percentile) ?? { low: this.histogram.mean, high: this.histogram.mean };
-      if (Number.isFinite(limits.low) && Number.isFinite(limits.high)) this.look = { ...this.look, limits };
+      // One value everywhere, or none (NaN) where all is blank.
+      const { mean } = this.histogram;
+      this.look = { ...this.look, limits: percentileLimits(this.histogram, this.percentile) ?? { low: mean, high: mean } };
     }
     this.change({});
   }
@@ -93,17 +100,17 @@ export class DisplayPanel {
     this.drawControls();
     this.onChange();
     const { colormap, inverted, stretch } = this.look;
-    localStorage.setItem(SAVED, JSON.stringify({ colormap, inverted, stretch }));
+    kept.set(SAVED, JSON.stringify({ colormap, inverted, stretch }));
   }
 
   private restore(): void {
     try {
-      const saved = JSON.parse(localStorage.getItem(SAVED) ?? "{}") as Partial<Look>;
+      const saved = JSON.parse(kept.get(SAVED) ?? "{}") as Partial<Look>;
       if (saved.colormap !== undefined && saved.colormap in COLORMAPS) this.look.colormap = saved.colormap;
       if (STRETCHES.includes(saved.stretch as Stretch)) this.look.stretch = saved.stretch as Stretch;
       this.look.inverted = saved.inverted === true;
     } catch {
-      localStorage.removeItem(SAVED);
+      kept.set(SAVED, "{}");
     }
   }
 
@@ -144,7 +151,7 @@ export class DisplayPanel {
     const strip = this.strip.getContext("2d")!;
     for (let x = 0; x < width; x++) {
       const v = window ? window.low + ((x + 0.5) / width) * (window.high - window.low) : low + ((x + 0.5) / width) * (high - low);
-      strip.fillStyle = css(stretched(v, low, high, this.look.stretch));
+      strip.fillStyle = css(high > low ? stretched(v, low, high, this.look.stretch) : (x + 0.5) / width);
       strip.fillRect(x, 0, 1, this.strip.height);
     }
     if (!window || !this.histogram) return;

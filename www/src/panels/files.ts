@@ -1,13 +1,32 @@
-/** The list of images, with folders, and how far a long listing is. */
+/** The list of images, with folders, a filter by name, and how far a long listing is. */
 import type { Client, FileListResponse } from "cubelink";
 import { byId, h } from "../dom";
 import * as format from "../format";
+
+interface Entry {
+  kind: "folder" | "file";
+  name: string;
+  path: string;
+  detail: string;
+  /** Behind the name, when the pointer rests on it. */
+  hint: string;
+  open: () => void;
+}
+
+/** Folders can have tens of thousands of files: rows are made as they are scrolled to. */
+const ROWS_AT_ONCE = 200;
+/** Shorter lists are seen at a glance. */
+const FILTER_FROM = 8;
 
 export class FilesPanel {
   /** The folder shown, relative to the server's. */
   directory = "";
   private listing = 0;
   private current = "";
+  private entries: Entry[] = [];
+  private matching: Entry[] = [];
+  private readonly rows = byId("file-list");
+  private readonly filter = byId<HTMLInputElement>("file-filter");
 
   constructor(
     private readonly client: Client,
@@ -20,6 +39,11 @@ export class FilesPanel {
       const hidden = document.body.classList.toggle("no-files");
       toggle.setAttribute("aria-expanded", String(!hidden));
     });
+    this.filter.addEventListener("input", () => this.draw());
+    this.rows.addEventListener("scroll", () => {
+      const { scrollTop, clientHeight, scrollHeight } = this.rows;
+      if (scrollTop + 2 * clientHeight > scrollHeight) this.moreRows();
+    });
     void client.subscribe<{ percentage: number }>("carta.file.list.progress", {}, ({ percentage }) => {
       if (this.listing > 0) this.note(`Reading the folder: ${Math.round(100 * percentage)} %`);
     });
@@ -31,8 +55,9 @@ export class FilesPanel {
     try {
       const answer = await this.client.list(directory);
       if (mine !== this.listing) return;
+      if (this.directory !== answer.directory) this.filter.value = "";
       this.directory = answer.directory;
-      this.draw(answer);
+      this.show(answer);
     } catch (error) {
       if (mine !== this.listing) return;
       this.onError(error);
@@ -47,7 +72,7 @@ export class FilesPanel {
   /** Marks the image that is open. */
   mark(path: string): void {
     this.current = path;
-    for (const row of byId("file-list").querySelectorAll<HTMLElement>("[data-path]")) {
+    for (const row of this.rows.querySelectorAll<HTMLElement>("[data-path]")) {
       row.classList.toggle("current", row.dataset["path"] === path);
       if (row.dataset["path"] === path) row.setAttribute("aria-current", "true");
       else row.removeAttribute("aria-current");
@@ -55,10 +80,10 @@ export class FilesPanel {
   }
 
   private note(text: string): void {
-    byId("file-list").replaceChildren(h("p", { class: "empty" }, text));
+    this.rows.replaceChildren(h("p", { class: "empty" }, text));
   }
 
-  private draw({ directory, files, subdirectories }: FileListResponse): void {
+  private show({ directory, files, subdirectories }: FileListResponse): void {
     const parts = directory === "" ? [] : directory.split("/");
     const crumb = (name: string, path: string, last: boolean) =>
       h("button", { type: "button", class: "crumb", disabled: last, onclick: () => void this.list(path) }, name);
@@ -69,27 +94,47 @@ export class FilesPanel {
         crumb(part, parts.slice(0, i + 1).join("/"), i === parts.length - 1),
       ]),
     );
-    const byName = (a: { name: string }, b: { name: string }) => a.name.localeCompare(b.name, "en", { numeric: true });
-    const path = (name: string) => (directory === "" ? name : `${directory}/${name}`);
-    const rows = [
-      ...[...subdirectories].sort(byName).map(({ name, item_count }) =>
-        row("folder", name, item_count >= 0 ? `${item_count} ${item_count === 1 ? "item" : "items"}` : "", path(name), () => void this.list(path(name))),
-      ),
-      ...[...files].sort(byName).map(({ name, size, date }) => row("file", name, format.bytes(size), path(name), () => this.onOpen(directory, name), format.day(date))),
+    const order = new Intl.Collator("en", { numeric: true });
+    const byName = (a: { name: string }, b: { name: string }) => order.compare(a.name, b.name);
+    const pathOf = (name: string) => (directory === "" ? name : `${directory}/${name}`);
+    this.entries = [
+      ...[...subdirectories].sort(byName).map(({ name, item_count: count }): Entry => {
+        const detail = count >= 0 ? `${count} ${count === 1 ? "item" : "items"}` : "";
+        return { kind: "folder", name, path: pathOf(name), detail, hint: "", open: () => void this.list(pathOf(name)) };
+      }),
+      ...[...files].sort(byName).map(({ name, size, date }): Entry => {
+        return { kind: "file", name, path: pathOf(name), detail: format.bytes(size), hint: format.day(date), open: () => this.onOpen(directory, name) };
+      }),
     ];
-    if (rows.length === 0) this.note("No images in this folder.");
-    else byId("file-list").replaceChildren(...rows);
+    this.filter.hidden = this.entries.length < FILTER_FROM;
+    this.draw();
+  }
+
+  private draw(): void {
+    const words = this.filter.value.toLowerCase().split(/\s+/);
+    this.matching = this.entries.filter(({ name }) => words.every((word) => name.toLowerCase().includes(word)));
+    if (this.entries.length === 0) return this.note("No images in this folder.");
+    if (this.matching.length === 0) return this.note("Nothing here has such a name.");
+    this.rows.replaceChildren();
+    this.rows.scrollTop = 0;
+    this.moreRows();
+  }
+
+  private moreRows(): void {
+    const drawn = this.rows.querySelectorAll(".file-row").length;
+    if (drawn >= this.matching.length) return;
+    this.rows.append(...this.matching.slice(drawn, drawn + ROWS_AT_ONCE).map(row));
     this.mark(this.current);
   }
 }
 
-function row(kind: "folder" | "file", name: string, detail: string, path: string, onclick: () => void, title = ""): HTMLElement {
+function row({ kind, name, path, detail, hint, open }: Entry): HTMLElement {
   return h(
     "div",
     { role: "listitem" },
     h(
       "button",
-      { type: "button", class: `file-row ${kind}`, "data-path": kind === "file" ? path : undefined, title: title ? `${name} (${title})` : name, onclick },
+      { type: "button", class: `file-row ${kind}`, "data-path": kind === "file" ? path : undefined, title: hint ? `${name} (${hint})` : name, onclick: open },
       h("span", { class: "file-icon", "aria-hidden": "true" }),
       h("span", { class: "file-name" }, name),
       h("span", { class: "file-detail" }, detail),

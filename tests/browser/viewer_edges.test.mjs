@@ -1,0 +1,213 @@
+// The viewer in Chromium where it is less usual: tiny, blank and constant images, several images in a file, folders of thousands of files, small windows, the keyboard
+// alone, a launcher, somebody else in the session, a server that is killed.
+//
+//     node tests/browser/viewer_edges.test.mjs          with build/release (or $CUBELINK_BUILD), www/dist and clients/js/dist
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+
+import { launchChromium, readPng, root, startServer, writeFits } from "./viewer_support.mjs";
+
+const output = `${root}tests/output/`;
+mkdirSync(output, { recursive: true });
+const folder = mkdtempSync(`${tmpdir()}/cubelink-viewer-`);
+const images = `${folder}/images`;
+mkdirSync(`${images}/many`, { recursive: true });
+const ramp = (x, y, channel) => x + 10 * y + 1000 * channel;
+writeFits(`${images}/one.fits`, { width: 1, height: 1, value: () => 3.5 });
+writeFits(`${images}/tiny.fits`, { width: 5, height: 3, value: ramp });
+writeFits(`${images}/blank.fits`, { width: 30, height: 20, value: () => NaN });
+writeFits(`${images}/constant.fits`, { width: 30, height: 20, value: () => 7 });
+writeFits(`${images}/cube.fits`, { width: 300, height: 200, depth: 40, value: ramp });
+writeFits(`${images}/several.fits`, { width: 30, height: 20, name: "SCI", value: ramp }, { width: 60, height: 50, name: "ERR", value: () => 1 });
+for (let i = 0; i < 3000; i++) writeFileSync(`${images}/many/image_${i}.fits`, "SIMPLE  =                    T");
+
+const SECRET = "a-secret-for-tests";
+const settings = { authKey: SECRET, more: ["--store", `${folder}/store.sqlite`] };
+let server = await startServer(images, settings);
+const browser = await launchChromium();
+const results = { passed: 0, failed: 0 };
+const problems = [];
+
+async function newPage(address, viewport = { width: 1440, height: 900 }) {
+  const context = await browser.newContext({ viewport });
+  const page = await context.newPage();
+  page.on("pageerror", (error) => problems.push(String(error)));
+  await page.goto(address);
+  return page;
+}
+const addressOf = (hash = "") => `${server.url}?token=${SECRET}${hash}`;
+const settled = (p = page) => p.waitForFunction(() => window.cubelink?.settled, null, { timeout: 20_000 });
+const hook = (expression, p = page) => p.evaluate(`(${expression})()`);
+const openImage = async (name) => {
+  await page.click(`.file-row.file[data-path="${name}"]`);
+  await page.waitForFunction((n) => window.cubelink?.image?.name === n, name);
+  await settled();
+};
+/** Colour of an image pixel on the page, without the cross hair. */
+const shade = async (x, y) => {
+  const show = (visibility) => page.evaluate((v) => void (document.querySelector("#overlay").style.visibility = v), visibility);
+  await show("hidden");
+  const shot = readPng(await page.screenshot());
+  await show("");
+  const at = await page.evaluate(([x, y]) => cubelink.pixelOnPage(x, y), [x, y]);
+  return shot.at(Math.round(at.x), Math.round(at.y));
+};
+
+async function check(name, work) {
+  try {
+    await work();
+    results.passed += 1;
+    console.log(`ok   ${name}`);
+  } catch (error) {
+    results.failed += 1;
+    console.log(`FAIL ${name}\n${error.stack}`);
+    await page.screenshot({ path: `${output}viewer-edges-failed-${results.failed}.png` }).catch(() => undefined);
+  }
+}
+
+const page = await newPage(addressOf());
+await page.waitForSelector(".file-row.file");
+
+await check("tiny images fill the window, and zooming in does not make them smaller", async () => {
+  for (const [name, value] of [["one.fits", "3.5"], ["tiny.fits", "12"]]) {
+    await openImage(name);
+    await page.waitForFunction((v) => document.querySelector("#read-value").textContent.trim() === v, value);
+    const before = await hook("() => cubelink.view.scale");
+    assert.ok(before > 100, `scale ${before}`);
+    const box = await page.locator("#canvas").boundingBox();
+    await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+    await page.mouse.wheel(0, -100);
+    await page.waitForTimeout(100);
+    assert.ok((await hook("() => cubelink.view.scale")) >= before);
+  }
+});
+
+await check("limits by hand are not taken along to another image; a blank one has none, a constant one is drawn in the middle of the colours", async () => {
+  await page.selectOption("#colormap-choice", "Grey");
+  await page.fill('input[aria-label="Upper clip limit"]', "9");
+  await page.press('input[aria-label="Upper clip limit"]', "Enter");
+  assert.equal((await hook("() => cubelink.look")).percentile, null);
+  await openImage("blank.fits");
+  await page.waitForFunction(() => cubelink.histogram !== null && document.querySelector("#read-value").textContent === "blank");
+  const look = await hook("() => cubelink.look");
+  assert.equal(look.percentile, 99.9);
+  assert.equal(await page.inputValue('input[aria-label="Upper clip limit"]'), "");
+  assert.deepEqual(await shade(5, 5), [33, 38, 46]);
+  await openImage("constant.fits");
+  await page.waitForFunction(() => cubelink.look.limits.low === 7);
+  await page.waitForTimeout(100);
+  assert.deepEqual(await shade(5, 5), [128, 128, 128]);
+});
+
+await check("a file of several images offers them; the header's cards are the file's", async () => {
+  await openImage("several.fits");
+  await page.waitForSelector("#hdu-choice:visible");
+  assert.deepEqual(await page.$$eval("#hdu-choice option", (options) => options.map((o) => o.textContent)), ["0: SCI", "1: ERR"]);
+  await page.selectOption("#hdu-choice", "1");
+  await page.waitForFunction(() => cubelink.image.width === 60);
+  await settled();
+  await page.click("#tab-header");
+  await page.waitForFunction(() => /^XTENSION= 'IMAGE {3}'/m.test(document.querySelector(".cards")?.textContent));
+  await page.click("#tab-summary");
+  assert.match(page.url(), /file=several\.fits&hdu=1/);
+});
+
+await check("a folder of thousands of files: rows as they are needed, and a filter", async () => {
+  await page.click('.file-row.folder:has-text("many")');
+  await page.waitForSelector('.file-row:has-text("image_0.fits")');
+  const count = () => page.locator(".file-row").count();
+  assert.ok((await count()) <= 400);
+  await page.evaluate(() => document.querySelector("#file-list").scrollTo(0, 1e9));
+  await page.waitForFunction(() => document.querySelectorAll(".file-row").length > 200);
+  await page.fill("#file-filter", "IMAGE 2999");
+  await page.waitForFunction(() => document.querySelectorAll(".file-row").length === 1);
+  await page.fill("#file-filter", "nothing like it");
+  await page.waitForSelector("#file-list .empty");
+  await page.click(".crumb >> nth=0");
+  await page.waitForSelector('.file-row:has-text("cube.fits")');
+  assert.equal(await page.inputValue("#file-filter"), "");
+});
+
+await check("by keys alone: open, move the cursor, change the channel", async () => {
+  await page.focus('.file-row.file[data-path="cube.fits"]');
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => cubelink.image?.name === "cube.fits" && cubelink.cursor?.x === 150);
+  await settled();
+  await page.focus("#canvas");
+  await page.keyboard.press("Shift+ArrowRight");
+  await page.waitForFunction(() => cubelink.cursor.x === 151);
+  await page.keyboard.press("Shift+ArrowDown");
+  await page.keyboard.press(".");
+  await page.waitForFunction(() => cubelink.plane.channel === 1 && cubelink.cursor.channel === 1 && cubelink.cursor.y === 99);
+  assert.equal((await hook("() => cubelink.cursor")).value, ramp(151, 99, 1));
+});
+
+await check("an image that fits goes on fitting when the window changes; nothing is cut off in small ones", async () => {
+  for (const [width, height] of [[1100, 560], [420, 800], [1440, 900]]) {
+    await page.setViewportSize({ width, height });
+    await page.waitForFunction(() => {
+      const { scale, width, height } = cubelink.view;
+      return Math.abs(scale - 0.96 * Math.min(width / 300, height / 200)) < 1e-6;
+    });
+    await page.waitForTimeout(100);
+    await page.screenshot({ path: `${output}viewer-${width}x${height}.png` });
+    const cut = await page.evaluate(() =>
+      [...document.querySelectorAll(".reading b")].filter((e) => e.getBoundingClientRect().right > e.closest(".stage").getBoundingClientRect().right + 1).map((e) => e.id),
+    );
+    assert.deepEqual(cut, [], `${width} × ${height}`);
+  }
+});
+
+await check("somebody else in the session chooses the channel: the page goes along", async () => {
+  const { connect } = await import(`${root}clients/js/dist/node.js`);
+  const other = await connect({ url: `ws://127.0.0.1:${server.port}/ws`, secret: SECRET, sessionId: await hook("() => cubelink.sessionId") });
+  const { files } = await other.sessionState();
+  assert.equal(files.length, 1);
+  await other.carta.setImageChannels({ file_id: files[0].file_id, channel: 31, stokes: 0 });
+  await page.waitForFunction(() => cubelink.plane.channel === 31 && document.querySelector("#channel-slider").value === "31");
+  await page.evaluate(() => cubelink.setView(20, 20, 20));
+  await settled();
+  other.close();
+});
+
+await check("a server that is killed and started again: the same view, channel and session", async () => {
+  const state = "() => JSON.stringify([cubelink.sessionId, cubelink.view, cubelink.plane, cubelink.image.name])";
+  const before = await hook(state);
+  await server.kill();
+  await page.waitForFunction(() => /lost|again/.test(document.querySelector("#connection").textContent));
+  server = await startServer(images, { ...settings, port: server.port });
+  await page.waitForFunction(() => cubelink.connection === "connected");
+  await settled();
+  assert.equal(await hook(state), before);
+  await page.keyboard.press("Shift+ArrowLeft");
+  await page.waitForFunction(() => cubelink.cursor.x === 150);
+});
+
+await check("behind a launcher", async () => {
+  const asked = [];
+  const launcher = createServer(async (request, response) => {
+    response.setHeader("Access-Control-Allow-Origin", "*").setHeader("Access-Control-Allow-Headers", "*").setHeader("Content-Type", "application/json");
+    if (request.method === "OPTIONS") return void response.end();
+    let body = "";
+    for await (const part of request) body += part;
+    asked.push(JSON.parse(body).application);
+    response.end(JSON.stringify({ id: "x", sessionURL: `ws://127.0.0.1:${server.port}/ws`, secret: SECRET }));
+  });
+  await new Promise((resolve) => launcher.listen(0, "127.0.0.1", resolve));
+  const manager = encodeURIComponent(`http://127.0.0.1:${launcher.address().port}/paraview/`);
+  const second = await newPage(`${server.url}?sessionManagerURL=${manager}&application=cubelink#file=tiny.fits`);
+  await settled(second);
+  await second.context().close();
+  launcher.close();
+  assert.deepEqual(asked, ["cubelink"]);
+});
+
+await check("no errors of the page", async () => assert.deepEqual(problems, []));
+
+await browser.close();
+await server.stop();
+rmSync(folder, { recursive: true });
+console.log(`${results.passed} passed, ${results.failed} failed`);
+process.exitCode = results.failed === 0 ? 0 : 1;
