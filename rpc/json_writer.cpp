@@ -17,6 +17,16 @@ WireFrame frame(bool text, Bytes bytes) {
     return made;
 }
 
+/// Where U+2028 or U+2029 stands: JSON5, with which generation 1 reads, complains of each on the page's console.
+std::size_t find_line_separator(std::string_view text) {
+    std::size_t at = 0;
+    while ((at = text.find("\xE2\x80", at)) != std::string_view::npos) {
+        if (at + 2 < text.size() && (text[at + 2] == '\xA8' || text[at + 2] == '\xA9')) break;
+        at += 2;
+    }
+    return at;
+}
+
 } // namespace
 
 void JsonWriter::begin_map(std::size_t) {
@@ -48,6 +58,15 @@ void JsonWriter::put_string(std::string_view text) {
     constexpr std::size_t large = 4096, what_may_follow = 64;
     if (text.size() > large) out_->reserve(out_->size() + text.size() + what_may_follow); // or the end of the message would move all of it
     *out_ += '"';
+    for (std::size_t at; (at = find_line_separator(text)) != std::string_view::npos; text.remove_prefix(at + 3)) {
+        put_escaped(text.substr(0, at));
+        *out_ += text[at + 2] == '\xA8' ? "\\u2028" : "\\u2029";
+    }
+    put_escaped(text);
+    *out_ += '"';
+}
+
+void JsonWriter::put_escaped(std::string_view text) {
     while (true) {
         const auto plain = json_plain_prefix(text);
         out_->append(text, 0, plain);
@@ -75,7 +94,6 @@ void JsonWriter::put_string(std::string_view text) {
             *out_ += "0123456789abcdef"[c & 15];
         }
     }
-    *out_ += '"';
 }
 
 void JsonWriter::put_double(double number) {

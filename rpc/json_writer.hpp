@@ -32,6 +32,7 @@ public:
 private:
     void put(const Value& value, unsigned depth);
     void put_string(std::string_view text);
+    void put_escaped(std::string_view text);
     void put_double(double number);
     template <class Integer>
     void put_integer(Integer number);

@@ -183,6 +183,7 @@ TEST_CASE("JSON: the writer's text is valid whatever it is given") {
     map.append(-5, 1);
     map.append(UINT64_MAX, 2);
     map.append("x", 3);
+    CHECK(write("a\u2027\u2028\u2029\u202A\xE2\x80") == "\"a\u2027\\u2028\\u2029\u202A\uFFFD\"");
     CHECK(write(map) == R"({"-5":1,"18446744073709551615":2,"x":3})");
     CHECK_THROWS_AS(write(Extension{}), NotEncodable);
     Map bad_key;
