@@ -172,9 +172,7 @@ void register_open(HandlerContext& context) {
             c.call->answer(image->acknowledgement);
             if (image->info.beam_from_history)
                 c.session->report(Severity::info, {"file info"}, image->info.name + ": the beam was taken from the file's HISTORY.");
-            PlaneUpdate first;
-            first.cursor = false;
-            send_plane_data(c.session, image, first);
+            send_plane_data(c.session, image);
             c.session->changed({{"what", "file_opened"}, {"file_id", image->file_id}, {"next_file_id", c.session->next_file_id()}});
         },
         [](Command& command, const CommandCall<icd::OpenFile>& c) {

@@ -36,7 +36,7 @@ OpenImagePtr open_silently(const HandlerContext& context, const SessionPtr& sess
 void put(const SessionPtr& session, const OpenImagePtr& image) {
     session->put_image(image);
     session->changed({{"what", "file_opened"}, {"file_id", image->file_id}, {"next_file_id", session->next_file_id()}});
-    send_plane_data(session, image, {});
+    send_plane_data(session, image);
     send_cursor_spectral(session, image);
 }
 
@@ -150,7 +150,7 @@ void resume_image(const HandlerContext& context, const SessionPtr& session, cons
     image->gates = std::make_shared<PlaneGates>();
     ++image->generation;
     if (stokes_changed) send_cursor_spectral(session, image, true);
-    send_plane_data(session, image, {});
+    send_plane_data(session, image);
     session->changed({{"what", "channels"}, {"file_id", image->file_id}, {"channel", plane.channel}, {"stokes", plane.stokes}},
                      "channels:" + std::to_string(image->file_id));
 }

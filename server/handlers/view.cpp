@@ -45,7 +45,7 @@ void show(const CommandCall<icd::SetImageChannels>& c, const OpenImagePtr& image
     // Tiles of a channel map belong to channels that are shown, whichever of them is the active one.
     if (!c.request->channel_map_enabled()) ++image->generation;
     if (stokes_changed) send_cursor_spectral(c.session, image, true);
-    send_plane_data(c.session, image, {});
+    send_plane_data(c.session, image, stokes_changed);
     c.session->changed({{"what", "channels"}, {"file_id", image->file_id}, {"channel", plane.channel}, {"stokes", plane.stokes}},
                        "channels:" + std::to_string(image->file_id));
 }

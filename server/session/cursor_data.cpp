@@ -28,8 +28,9 @@ Job cursor_job(const SessionPtr& session, const OpenImagePtr& image, std::string
 }
 
 std::string spatial_key(const OpenImage& image) { return "cursor spatial:" + std::to_string(image.number); }
-std::string spectral_key(const OpenImage& image, const std::string& coordinate) {
-    return "cursor spectral:" + std::to_string(image.number) + ":" + coordinate;
+/// By its place in the list of requirements: a coordinate may stand there twice.
+std::string spectral_key(const OpenImage& image, std::size_t index) {
+    return "cursor spectral:" + std::to_string(image.number) + ":" + std::to_string(index);
 }
 
 template <class T>
@@ -37,8 +38,9 @@ void set_floats(T& profile, std::span<const float> values) {
     profile.set_raw_values_fp32(values.data(), values.size_bytes());
 }
 
-void publish_one_stokes(Session& session, const OpenImage& image, imaging::PlaneId plane, PixelIndex pixel,
-                        const std::vector<const SpatialRequirement*>& asked, const imaging::PlanePyramid* pyramid, const JobContext& context) {
+std::shared_ptr<icd::SpatialProfileData> spatial_message(const OpenImage& image, imaging::PlaneId plane, PixelIndex pixel,
+                                                         const std::vector<const SpatialRequirement*>& asked,
+                                                         const imaging::PlanePyramid* pyramid, const JobContext& context) {
     auto message = std::make_shared<icd::SpatialProfileData>();
     message->set_file_id(image.file_id);
     message->set_region_id(0);
@@ -69,10 +71,7 @@ void publish_one_stokes(Session& session, const OpenImage& image, imaging::Plane
         set_floats(*profile, values);
     }
     context.cancel.throw_if_cancelled();
-    pubsub::Delivery delivery;
-    delivery.delivery_class = pubsub::DeliveryClass::replaceable;
-    delivery.key = spatial_key(image) + ":" + std::to_string(plane.stokes);
-    session.publish(std::move(message), delivery);
+    return message;
 }
 
 } // namespace
@@ -98,7 +97,11 @@ void publish_cursor_spatial(Session& session, const OpenImage& image, const Curs
         // A column of a compressed image costs as much as the plane.
         if (!image.source->direct() && !asked.empty())
             pyramid = imaging::cached_pyramid(session.cache(), *image.source, image.hdu, plane, context.threads, context.cancel);
-        publish_one_stokes(session, image, plane, *pixel, asked, pyramid.get(), context);
+        auto message = spatial_message(image, plane, *pixel, asked, pyramid.get(), context);
+        pubsub::Delivery delivery;
+        delivery.delivery_class = pubsub::DeliveryClass::replaceable;
+        delivery.key = spatial_key(image) + ":" + std::to_string(stokes);
+        image.spatial_turn.if_current(snapshot.turn, [&] { session.publish(std::move(message), delivery); });
     }
 }
 
@@ -106,7 +109,7 @@ void send_cursor_spatial(const SessionPtr& session, const OpenImagePtr& image) {
     if (!image->cursor) return;
     auto job = cursor_job(session, image, spatial_key(*image));
     if (!image->source->direct()) job.job_class = JobClass::view;
-    job.work = [session, image, snapshot = CursorSnapshot::of(*image)](const JobContext& context) {
+    job.work = [session, image, snapshot = CursorSnapshot::newest_of(*image)](const JobContext& context) {
         publish_cursor_spatial(*session, *image, snapshot, context);
     };
     session->scheduler().post(std::move(job));
@@ -115,10 +118,12 @@ void send_cursor_spatial(const SessionPtr& session, const OpenImagePtr& image) {
 namespace {
 
 struct Spectrum {
+    std::size_t index = 0; // in the list of requirements
     std::string coordinate;
     int stats_type = 0;
     std::int32_t stokes = 0;
     PixelIndex pixel;
+    std::uint64_t turn = 0;
 };
 
 void publish_spectrum(Session& session, const OpenImage& image, const Spectrum& asked, std::span<const float> values, float progress) {
@@ -133,12 +138,12 @@ void publish_spectrum(Session& session, const OpenImage& image, const Spectrum& 
     set_floats(*profile, values);
     pubsub::Delivery delivery;
     delivery.delivery_class = pubsub::DeliveryClass::replaceable;
-    delivery.key = spectral_key(image, asked.coordinate);
-    session.publish(std::move(message), delivery);
+    delivery.key = spectral_key(image, asked.index);
+    image.spectral_turn.if_current(asked.turn, [&] { session.publish(std::move(message), delivery); });
 }
 
 void post_spectrum(const SessionPtr& session, const OpenImagePtr& image, Spectrum asked) {
-    auto job = cursor_job(session, image, spectral_key(*image, asked.coordinate));
+    auto job = cursor_job(session, image, spectral_key(*image, asked.index));
     // What is quick comes at once; a long or compressed cube must not keep others' cursors waiting.
     if (!image->source->direct() || image->shape().depth > 4096) job.job_class = JobClass::view;
     job.work = [session, image, asked = std::move(asked)](const JobContext& context) {
@@ -161,11 +166,13 @@ std::vector<Spectrum> spectra_of(const OpenImage& image, bool only_current_stoke
     if (!image.cursor || image.info.dimensions < 3) return spectra;
     const auto pixel = pixel_at(*image.cursor, image.shape());
     if (!pixel) return spectra;
-    for (const auto& asked : image.cursor_spectral) {
+    const auto turn = image.spectral_turn.current();
+    for (std::size_t i = 0; i < image.cursor_spectral.size(); ++i) {
+        const auto& asked = image.cursor_spectral[i];
         const auto parsed = parse_coordinate(asked.coordinate, image);
         if (!parsed || (only_current_stokes && parsed->stokes)) continue;
-        spectra.push_back({asked.coordinate, asked.stats_types.empty() ? static_cast<int>(icd::Mean) : asked.stats_types.front(),
-                           parsed->stokes.value_or(image.plane.stokes), *pixel});
+        spectra.push_back({i, asked.coordinate, asked.stats_types.empty() ? static_cast<int>(icd::Mean) : asked.stats_types.front(),
+                           parsed->stokes.value_or(image.plane.stokes), *pixel, turn});
     }
     return spectra;
 }
@@ -180,8 +187,9 @@ void send_cursor_spectral(const SessionPtr& session, const OpenImagePtr& image, 
     });
 }
 
-void cancel_cursor_spectra(Session& session, const OpenImage& image) {
-    for (const auto& asked : image.cursor_spectral) session.scheduler().cancel_key(session.number(), spectral_key(image, asked.coordinate));
+void cancel_cursor_spectra(Session& session, OpenImage& image) {
+    image.spectral_turn.next();
+    for (std::size_t i = 0; i < image.cursor_spectral.size(); ++i) session.scheduler().cancel_key(session.number(), spectral_key(image, i));
 }
 
 void send_cursor_all(const SessionPtr& session, const OpenImagePtr& image) {
@@ -191,7 +199,7 @@ void send_cursor_all(const SessionPtr& session, const OpenImagePtr& image) {
     cancel_cursor_spectra(*session, *image);
     auto job = cursor_job(session, image, spatial_key(*image));
     if (!image->source->direct()) job.job_class = JobClass::view;
-    job.work = [session, image, snapshot = CursorSnapshot::of(*image), spectra = spectra_of(*image, false),
+    job.work = [session, image, snapshot = CursorSnapshot::newest_of(*image), spectra = spectra_of(*image, false),
                 turn = image->cursor_turn.current()](const JobContext& context) {
         publish_cursor_spatial(*session, *image, snapshot, context);
         image->cursor_turn.if_current(turn, [&] {

@@ -13,14 +13,16 @@ void send_cursor_spectral(const SessionPtr& session, const OpenImagePtr& image, 
 void send_cursor_all(const SessionPtr& session, const OpenImagePtr& image);
 
 /// Spectra that are no longer required need not be finished.
-void cancel_cursor_spectra(Session& session, const OpenImage& image);
+void cancel_cursor_spectra(Session& session, OpenImage& image);
 
 /// The spatial profiles as a job computes them, in that job: for those who send them among other things.
 struct CursorSnapshot {
     imaging::PlaneId plane;
     std::optional<CursorPosition> cursor;
     std::vector<SpatialRequirement> spatial;
-    static CursorSnapshot of(const OpenImage& image) { return {image.plane, image.cursor, image.cursor_spatial}; }
+    std::uint64_t turn = 0;
+    /// Called by a command: whatever an earlier snapshot has not sent by now is stale.
+    static CursorSnapshot newest_of(OpenImage& image) { return {image.plane, image.cursor, image.cursor_spatial, image.spatial_turn.next()}; }
 };
 void publish_cursor_spatial(Session& session, const OpenImage& image, const CursorSnapshot& snapshot, const JobContext& context);
 

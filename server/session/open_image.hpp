@@ -8,6 +8,7 @@
 #include "imaging/polarisation.hpp"
 #include "rpc/message.hpp"
 #include "server/session/plane_gate.hpp"
+#include "server/session/turn.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -74,33 +75,6 @@ private:
     std::map<std::uint64_t, std::pair<std::int32_t, std::int32_t>> ranges_; // inclusive
 };
 
-/// Spectra follow the spatial profiles of the same cursor; those of an earlier one must not, however late its job is. Thread-safe.
-class CursorTurn {
-public:
-    /// A newer cursor, or other requirements. True if the spectra of the last turn have not been asked for yet.
-    bool next() {
-        const std::lock_guard lock(mutex_);
-        ++turn_;
-        return std::exchange(pending_, true);
-    }
-    std::uint64_t current() const {
-        const std::lock_guard lock(mutex_);
-        return turn_;
-    }
-    /// Calls `post` unless a newer turn has come.
-    template <class Post> void if_current(std::uint64_t turn, Post&& post) {
-        const std::lock_guard lock(mutex_);
-        if (turn != turn_) return;
-        pending_ = false;
-        post();
-    }
-
-private:
-    mutable std::mutex mutex_;
-    std::uint64_t turn_ = 0;
-    bool pending_ = false;
-};
-
 struct OpenImage {
     // Facts.
     std::int32_t file_id = 0;
@@ -119,6 +93,9 @@ struct OpenImage {
     std::atomic<std::uint64_t> generation{1};          // counts what makes earlier tiles stale: changes of the plane that is shown
 
     ChannelMapRanges channel_maps;
+    Turn plane_turn;    // of what is computed of the plane that is shown
+    Turn spatial_turn;  // of the cursor's spatial profiles
+    Turn spectral_turn; // of its spectra: another place, or other requirements
 
     // State.
     imaging::PlaneId plane;

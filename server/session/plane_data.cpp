@@ -40,19 +40,26 @@ std::shared_ptr<icd::RegionHistogramData> histogram_message(const OpenImage& ima
     return message;
 }
 
-void publish_histogram(Session& session, const OpenImage& image, imaging::PlaneId plane, const HistogramRequirement& asked,
-                       const imaging::Histogram& histogram) {
+/// One of the histograms that are due: of which plane, and what makes it superfluous.
+struct PlaneHistogram {
+    HistogramRequirement asked;
+    imaging::PlaneId plane;
+    std::string key; // the same histogram of a newer plane replaces it on its way to a slow client
+    std::uint64_t turn = 0; // of the plane, if it is the one that is shown; 0: no newer plane makes it stale
+};
+
+void publish_histogram(Session& session, const OpenImage& image, const PlaneHistogram& due, const imaging::Histogram& histogram) {
+    const auto& [asked, plane, key, turn] = due;
     auto message = histogram_message(image, plane, asked, -1, 1);
     fill(*message->mutable_histograms(), histogram);
     if (histogram.saturated)
         session.report(Severity::warning, {"histogram"}, image.info.name + ": a bin of the histogram holds more pixels than the message can say.");
     pubsub::Delivery delivery;
-    // Another plane's histogram makes this one superfluous; one with other bins does not.
     delivery.delivery_class = pubsub::DeliveryClass::replaceable;
-    delivery.key = "histogram:" + std::to_string(image.number) + ":" + std::to_string(plane.stokes) + ":" +
-                   (asked.fixed_num_bins ? std::to_string(asked.num_bins) : "auto") + ":" +
-                   (asked.fixed_bounds ? std::to_string(asked.min) + "," + std::to_string(asked.max) : "auto");
-    session.publish(std::move(message), delivery);
+    delivery.key = key;
+    const auto publish = [&] { session.publish(std::move(message), delivery); };
+    if (turn) image.plane_turn.if_current(turn, publish);
+    else publish();
 }
 
 imaging::PlaneId plane_of(const OpenImage& image, imaging::PlaneId current, const std::string& coordinate, std::int32_t channel = -1) {
@@ -61,12 +68,29 @@ imaging::PlaneId plane_of(const OpenImage& image, imaging::PlaneId current, cons
     return current;
 }
 
-void send_histogram(Session& session, const OpenImage& image, imaging::PlaneId plane, const HistogramRequirement& asked, const JobContext& context) {
+/// The one that always comes.
+PlaneHistogram rendering_histogram(const OpenImage& image, imaging::PlaneId plane, std::uint64_t turn) {
+    return {{"z"}, plane, "histogram:" + std::to_string(image.number), turn};
+}
+
+std::vector<PlaneHistogram> required_histograms(const OpenImage& image) {
+    std::vector<PlaneHistogram> list;
+    for (std::size_t i = 0; i < image.histograms.size(); ++i) {
+        const auto& asked = image.histograms[i];
+        list.push_back({asked, plane_of(image, image.plane, asked.coordinate, asked.channel),
+                        "histogram:" + std::to_string(image.number) + ":" + std::to_string(i), asked.channel == -1 ? image.plane_turn.current() : 0});
+    }
+    return list;
+}
+
+void send_histogram(Session& session, const OpenImage& image, const PlaneHistogram& due, const JobContext& context) {
+    const auto& asked = due.asked;
+    const auto plane = due.plane;
     if (!session.anyone_listens(histogram_topic)) return;
     if (!asked.fixed_num_bins && !asked.fixed_bounds) {
         const auto histogram = imaging::cached_histogram(session.cache(), *image.source, image.hdu, plane, context.threads, context.cancel);
         context.cancel.throw_if_cancelled();
-        return publish_histogram(session, image, plane, asked, *histogram);
+        return publish_histogram(session, image, due, *histogram);
     }
     const auto pyramid = imaging::cached_pyramid(session.cache(), *image.source, image.hdu, plane, context.threads, context.cancel);
     imaging::HistogramSpec spec;
@@ -75,7 +99,15 @@ void send_histogram(Session& session, const OpenImage& image, imaging::PlaneId p
     const auto histogram =
         imaging::plane_histogram(*image.source, plane, pyramid->summary(), spec, context.threads, context.cancel, pyramid.get());
     context.cancel.throw_if_cancelled();
-    publish_histogram(session, image, plane, asked, histogram);
+    publish_histogram(session, image, due, histogram);
+}
+
+std::vector<PlaneStatistics> required_statistics(const OpenImage& image) {
+    std::vector<PlaneStatistics> list;
+    for (std::size_t i = 0; i < image.statistics.size(); ++i)
+        list.push_back({image.statistics[i], plane_of(image, image.plane, image.statistics[i].coordinate),
+                        "statistics:" + std::to_string(image.number) + ":" + std::to_string(i), image.plane_turn.current()});
+    return list;
 }
 
 Job image_job(const SessionPtr& session, const OpenImagePtr& image, std::string what) {
@@ -101,23 +133,21 @@ std::string cube_key(std::uint64_t number) { return "cube histogram:" + std::to_
 
 } // namespace
 
-void send_plane_data(const SessionPtr& session, const OpenImagePtr& image, const PlaneUpdate& update) {
+void send_plane_data(const SessionPtr& session, const OpenImagePtr& image, bool stokes_changed) {
     auto job = image_job(session, image, "plane");
-    job.work = [session, image, update, plane = image->plane, histograms = image->histograms, statistics = image->statistics,
-                cursor = CursorSnapshot::of(*image), keeper = std::make_shared<GateKeeper>(image->gates)](const JobContext& context) {
+    const auto turn = image->plane_turn.next();
+    job.work = [session, image, plane = image->plane, turn, stokes_changed, histograms = required_histograms(*image), statistics = required_statistics(*image),
+                cursor = CursorSnapshot::newest_of(*image), keeper = std::make_shared<GateKeeper>(image->gates)](const JobContext& context) {
         // Tiles that are waited for need it, and everything else is quicker with it.
         const bool listened = session->anyone_listens(histogram_topic);
         if (listened || session->anyone_listens("carta.raster.tile.data"))
             imaging::cached_pyramid(session->cache(), *image->source, image->hdu, plane, context.threads, context.cancel);
         keeper->gates->pyramid.open_now();
-        if (update.histograms) send_histogram(*session, *image, plane, {"z"}, context);
-        if (update.required_histograms) {
-            for (const auto& asked : histograms)
-                if (asked.channel == -1) send_histogram(*session, *image, plane_of(*image, plane, asked.coordinate), asked, context);
-        }
-        if (update.statistics)
-            for (const auto& asked : statistics) publish_statistics(*session, *image, plane_of(*image, plane, asked.coordinate), asked, context);
-        if (update.cursor && cursor.cursor) publish_cursor_spatial(*session, *image, cursor, context);
+        send_histogram(*session, *image, rendering_histogram(*image, plane, turn), context);
+        for (const auto& due : histograms)
+            if (due.asked.channel == -1 || stokes_changed) send_histogram(*session, *image, due, context);
+        for (const auto& due : statistics) publish_statistics(*session, *image, due, context);
+        publish_cursor_spatial(*session, *image, cursor, context);
         keeper->gates->data.open_now();
     };
     session->scheduler().post(std::move(job));
@@ -125,17 +155,16 @@ void send_plane_data(const SessionPtr& session, const OpenImagePtr& image, const
 
 void send_required_histograms(const SessionPtr& session, const OpenImagePtr& image) {
     auto job = image_job(session, image, "histogram");
-    job.work = [session, image, plane = image->plane, histograms = image->histograms](const JobContext& context) {
-        for (const auto& asked : histograms)
-            send_histogram(*session, *image, plane_of(*image, plane, asked.coordinate, asked.channel), asked, context);
+    job.work = [session, image, histograms = required_histograms(*image)](const JobContext& context) {
+        for (const auto& due : histograms) send_histogram(*session, *image, due, context);
     };
     session->scheduler().post(std::move(job));
 }
 
 void send_required_statistics(const SessionPtr& session, const OpenImagePtr& image) {
     auto job = image_job(session, image, "statistics");
-    job.work = [session, image, plane = image->plane, statistics = image->statistics](const JobContext& context) {
-        for (const auto& asked : statistics) publish_statistics(*session, *image, plane_of(*image, plane, asked.coordinate), asked, context);
+    job.work = [session, image, statistics = required_statistics(*image)](const JobContext& context) {
+        for (const auto& due : statistics) publish_statistics(*session, *image, due, context);
     };
     session->scheduler().post(std::move(job));
 }

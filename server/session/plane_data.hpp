@@ -4,20 +4,12 @@
 
 #include "server/session/session.hpp"
 
-#include <vector>
-
 namespace cubelink::server {
 
-/// Why a plane's data are sent.
-struct PlaneUpdate {
-    bool histograms = true;      // the one that always comes, then those that are required
-    bool required_histograms = true;
-    bool statistics = true;
-    bool cursor = true;          // spatial profiles
-};
-
-/// Another plane is shown (or the first one): sends what belongs to it, in this order, and opens the image's gates.
-void send_plane_data(const SessionPtr& session, const OpenImagePtr& image, const PlaneUpdate& update);
+/// Another plane is shown (or the first one): sends what belongs to it, first its histogram, then the required histograms, statistics and the
+/// cursor's spatial profiles, and opens the image's gates.
+/// `stokes_changed`: then also those of a channel that was named.
+void send_plane_data(const SessionPtr& session, const OpenImagePtr& image, bool stokes_changed = true);
 
 /// Answers to newly set requirements of the image (region -1).
 void send_required_histograms(const SessionPtr& session, const OpenImagePtr& image);

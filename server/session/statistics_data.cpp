@@ -28,8 +28,9 @@ imaging::FluxTerms flux_terms(const OpenImage& image, imaging::PlaneId plane) {
 
 } // namespace
 
-void publish_statistics(Session& session, const OpenImage& image, imaging::PlaneId plane, const StatsRequirement& asked, const JobContext& context) {
+void publish_statistics(Session& session, const OpenImage& image, const PlaneStatistics& due, const JobContext& context) {
     if (!session.anyone_listens("carta.region.stats.data")) return;
+    const auto plane = due.plane;
     const auto pyramid = imaging::cached_pyramid(session.cache(), *image.source, image.hdu, plane, context.threads, context.cancel);
     const auto terms = flux_terms(image, plane);
     auto message = std::make_shared<icd::RegionStatsData>();
@@ -37,7 +38,7 @@ void publish_statistics(Session& session, const OpenImage& image, imaging::Plane
     message->set_region_id(-1);
     message->set_channel(plane.channel);
     message->set_stokes(plane.stokes);
-    for (const int type : asked.stats_types) {
+    for (const int type : due.asked.stats_types) {
         auto* value = message->add_statistics();
         value->set_stats_type(static_cast<icd::StatsType>(type));
         value->set_value(imaging::statistic(static_cast<imaging::StatsType>(type), pyramid->summary(), terms));
@@ -45,8 +46,8 @@ void publish_statistics(Session& session, const OpenImage& image, imaging::Plane
     context.cancel.throw_if_cancelled();
     pubsub::Delivery delivery;
     delivery.delivery_class = pubsub::DeliveryClass::replaceable;
-    delivery.key = "statistics:" + std::to_string(image.number) + ":" + asked.coordinate + ":" + std::to_string(asked.stats_types.size());
-    session.publish(std::move(message), delivery);
+    delivery.key = due.key;
+    image.plane_turn.if_current(due.turn, [&] { session.publish(std::move(message), delivery); });
 }
 
 } // namespace cubelink::server
