@@ -6,11 +6,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <memory>
-
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
 
 namespace cubelink::imaging {
 
@@ -39,21 +34,5 @@ struct Bands {
 
 /// Sources that decompress give whole tiles or rows at a price: take more at once.
 inline std::int64_t band_target(const ImageSource& source) { return source.direct() ? std::int64_t(1) << 16 : std::int64_t(1) << 22; }
-
-/// Uninitialised memory for pixels; in huge pages where the system allows, as the page faults of a large array can cost as much as filling
-/// it.
-template <class T>
-std::unique_ptr<T[]> make_pixels(std::size_t n) {
-    auto memory = std::make_unique_for_overwrite<T[]>(n);
-#if defined(__linux__)
-    constexpr std::size_t kHuge = std::size_t(2) << 20;
-    if (n * sizeof(T) >= 4 * kHuge) {
-        const auto address = reinterpret_cast<std::uintptr_t>(memory.get());
-        const std::uintptr_t begin = (address + kHuge - 1) / kHuge * kHuge, end = (address + n * sizeof(T)) / kHuge * kHuge;
-        ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
-    }
-#endif
-    return memory;
-}
 
 } // namespace cubelink::imaging

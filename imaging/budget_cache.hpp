@@ -24,7 +24,7 @@ public:
     using std::runtime_error::runtime_error;
 };
 
-enum class CacheKind : std::uint8_t { plane, pyramid, histogram, statistics, other, tile };
+enum class CacheKind : std::uint8_t { plane, pyramid, quick_pyramid, histogram, statistics, other, tile };
 
 struct CacheKey {
     FileIdentity file;

@@ -3,6 +3,7 @@
 #include "imaging/bands.hpp"
 #include "imaging/kernels/histogram_bins.hpp"
 #include "imaging/parallel.hpp"
+#include "imaging/pixel_memory.hpp"
 #include "imaging/pyramid.hpp"
 
 #include <algorithm>
@@ -90,10 +91,10 @@ void add_bands(const Bands& bands, const HistogramBounds& bounds, std::vector<st
                const CancelToken& cancel, const Read& read) {
     const kernels::Binning binning = binning_for(bounds, std::int32_t(counts.size()));
     std::vector<ThreadCounts> partial(std::size_t(std::max(threads, 1)));
-    std::vector<std::unique_ptr<T[]>> buffers(partial.size());
+    std::vector<Pixels<T>> buffers(partial.size());
     parallel_for(threads, bands.count, cancel, [&](std::int64_t index, int thread) {
         auto& buffer = buffers[std::size_t(thread)];
-        if (!buffer) buffer = std::make_unique_for_overwrite<T[]>(bands.largest());
+        if (!buffer) buffer = make_pixels<T>(bands.largest());
         const Rect band = bands.band(index);
         const std::span<T> pixels(buffer.get(), std::size_t(band.size()));
         read(band, pixels);

@@ -8,6 +8,7 @@ set(CUBELINK_PIXEL_SOURCES
     kernels/reduce.cpp
     kernels/zfp_encoder.cpp
     parallel.cpp
+    pixel_memory.cpp
     plane_summary.cpp
     polarisation.cpp
     pyramid.cpp

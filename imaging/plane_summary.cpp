@@ -3,6 +3,7 @@
 #include "imaging/bands.hpp"
 #include "imaging/kernels/reduce.hpp"
 #include "imaging/parallel.hpp"
+#include "imaging/pixel_memory.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -39,10 +40,10 @@ PlaneSummary summarise_parts(std::span<const T> values) {
 template <class T, class Read>
 PlaneSummary summarise_bands(const Bands& bands, int threads, const CancelToken& cancel, const Read& read) {
     std::vector<PlaneSummary> parts(std::size_t(bands.count));
-    std::vector<std::unique_ptr<T[]>> buffers(std::size_t(std::max(threads, 1)));
+    std::vector<Pixels<T>> buffers(std::size_t(std::max(threads, 1)));
     parallel_for(threads, bands.count, cancel, [&](std::int64_t index, int thread) {
         auto& buffer = buffers[std::size_t(thread)];
-        if (!buffer) buffer = std::make_unique_for_overwrite<T[]>(bands.largest());
+        if (!buffer) buffer = make_pixels<T>(bands.largest());
         const Rect band = bands.band(index);
         const std::span<T> pixels(buffer.get(), std::size_t(band.size()));
         read(band, pixels);

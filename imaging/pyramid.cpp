@@ -1,7 +1,6 @@
 #include "imaging/pyramid.hpp"
 
 #include "imaging/angle_parts.hpp"
-#include "imaging/bands.hpp"
 #include "imaging/row_cascade.hpp"
 
 #include <algorithm>

@@ -7,6 +7,7 @@
 /// the memory allows are not kept: their tiles are made from pixels when asked for. So the plane itself need never be in memory.
 
 #include "imaging/image_source.hpp"
+#include "imaging/pixel_memory.hpp"
 #include "imaging/plane_summary.hpp"
 #include "imaging/tile.hpp"
 
@@ -21,8 +22,9 @@ namespace cubelink::imaging {
 struct PyramidOptions {
     int threads = 1;
     std::size_t max_bytes = std::size_t(256) << 20;       // for kept levels (and the kept plane)
-    std::size_t keep_plane_below = std::size_t(16) << 20; // keep the full-resolution plane too if it is no larger (and max_bytes allows);
-                                                          // sources that are not direct() keep it whenever max_bytes allows
+    // Keep the full-resolution plane too, and the level of mip 2, if it is no larger than this (and max_bytes allows): what is larger is as quick
+    // to read again as memory for it is to get. Sources that are not direct() keep both whenever max_bytes allows.
+    std::size_t keep_below = std::size_t(16) << 20;
     std::function<void(double)> progress; // 0 … 1, from any thread, one call at a time; may be empty
 };
 
@@ -47,6 +49,9 @@ public:
         read(source, tile.rect, tile.mip, out, cancel);
     }
 
+    /// Whether read() has this mip in memory, or makes it from pixels that it has in memory.
+    bool holds(std::int64_t mip) const { return pixels_ || (!levels_.empty() && mip >= levels_.front().mip); }
+
     /// The full-resolution plane if it was kept, else empty.
     std::span<const float> pixels() const { return {pixels_.get(), pixels_ ? std::size_t(width_ * height_) : 0}; }
 
@@ -54,14 +59,14 @@ private:
     PlanePyramid() = default;
     struct Level {
         std::int64_t mip = 1, width = 0, height = 0;
-        std::unique_ptr<float[]> mean;
+        Pixels<float> mean;
     };
     friend class PyramidBuilder;
 
     PlaneId plane_;
     std::int64_t width_ = 0, height_ = 0;
     PlaneSummary summary_;
-    std::unique_ptr<float[]> pixels_;
+    Pixels<float> pixels_;
     std::vector<Level> levels_; // mips ascending, each twice the one before
 };
 

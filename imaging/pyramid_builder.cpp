@@ -41,7 +41,9 @@ Plan plan_for(const ImageSource& source, PlaneId plane, const PyramidOptions& op
     const bool by_angle = by_parts != nullptr && by_parts->angle_parts(plane);
     Plan plan;
     const std::size_t all_levels = level_bytes(shape, 2);
-    plan.keep_pixels = !by_angle && (pixels <= options.keep_plane_below || !source.direct()) && pixels + all_levels <= options.max_bytes;
+    plan.keep_pixels = !by_angle && (pixels <= options.keep_below || !source.direct()) && pixels + all_levels <= options.max_bytes;
+    const std::size_t half = std::size_t(ceil_div(shape.width, 2)) * std::size_t(ceil_div(shape.height, 2)) * sizeof(float);
+    if (source.direct() && !by_angle && half > options.keep_below) plan.first_mip = 4;
     const std::size_t left = options.max_bytes - (plan.keep_pixels ? pixels : 0);
     while (level_bytes(shape, plan.first_mip) > left && plan.first_mip < std::max(shape.width, shape.height)) plan.first_mip *= 2;
     plan.bytes = level_bytes(shape, plan.first_mip) + (plan.keep_pixels ? pixels : 0);
@@ -93,7 +95,7 @@ public:
     /// Statistics from the angles, levels from the means of their parts.
     std::shared_ptr<const PlanePyramid> build_angle(const AngleParts& parts) {
         PyramidOptions of_part = options_;
-        of_part.keep_plane_below = 0;
+        of_part.keep_below = 0;
         PyramidBuilder u(source_, parts.u, of_part, cancel_), q(source_, parts.q, of_part, cancel_);
         u.plan_ = q.plan_ = plan_;
         u.make_levels();
@@ -167,8 +169,8 @@ private:
 
     /// What a thread needs, made when it gets its first band.
     struct Worker {
-        std::unique_ptr<float[]> pixels;
-        std::unique_ptr<double[]> wide;
+        Pixels<float> pixels;
+        Pixels<double> wide;
         std::unique_ptr<RowCascade> cascade;
     };
 
@@ -178,12 +180,12 @@ private:
         const bool in_place = result_->pixels_ && columns == w;
         float* pixels = in_place ? result_->pixels_.get() + band.y0 * w : nullptr;
         if (pixels == nullptr) {
-            if (!worker.pixels) worker.pixels = std::make_unique_for_overwrite<float[]>(bands.largest());
+            if (!worker.pixels) worker.pixels = make_pixels<float>(bands.largest());
             pixels = worker.pixels.get();
         }
 
         if (source_.wide()) {
-            if (!worker.wide) worker.wide = std::make_unique_for_overwrite<double[]>(bands.largest());
+            if (!worker.wide) worker.wide = make_pixels<double>(bands.largest());
             source_.read64(band, result_->plane_, {worker.wide.get(), n}, 1, cancel_);
             for (std::size_t i = 0; i < n; ++i) pixels[i] = to_float(worker.wide[i]);
             if (part != nullptr) *part = summarise(std::span<const double>(worker.wide.get(), n));
@@ -255,7 +257,7 @@ private:
     std::shared_ptr<PlanePyramid> result_{new PlanePyramid};
     int depth_ = 0, base_ = 5; // levels in all; the level that bands end at
     std::int64_t base_width_ = 0, base_height_ = 0;
-    std::unique_ptr<double[]> base_sum_, base_count_;
+    Pixels<double> base_sum_, base_count_;
 };
 
 std::shared_ptr<const PlanePyramid> PlanePyramid::build(const ImageSource& source, PlaneId plane, const PyramidOptions& options,

@@ -1,7 +1,7 @@
 #include "imaging/pyramid_cache.hpp"
 
 #include <algorithm>
-#include <stdexcept>
+#include <bit>
 #include <utility>
 
 namespace cubelink::imaging {
@@ -13,9 +13,16 @@ std::shared_ptr<const PlanePyramid> cached_pyramid(BudgetCache& cache, const Ima
     options.threads = threads;
     options.max_bytes = cache.limit() / 4;
     options.progress = std::move(progress);
-    const CacheKey key{source.identity(), hdu, plane, CacheKind::pyramid, 0};
-    return cache.get<PlanePyramid>(key, PlanePyramid::bytes_needed(source, plane, options), cancel,
-                                   [&] { return PlanePyramid::build(source, plane, options, cancel); });
+    const std::size_t bytes = PlanePyramid::bytes_needed(source, plane, options);
+    // A pyramid that is as quick to make as memory for it is to get takes the place, and so the memory, of an older one.
+    const std::size_t share = std::min(cache.limit() / 8, std::max(std::size_t(32) << 20, 2 * bytes));
+    const bool quick = source.direct() && bytes <= share && pyramid_keeps_pixels(cache, source);
+    const CacheKey key{source.identity(), hdu, plane, quick ? CacheKind::quick_pyramid : CacheKind::pyramid, 0};
+    if (quick) {
+        if (auto found = cache.find<PlanePyramid>(key)) return found;
+        cache.trim(key.kind, share - bytes, bytes);
+    }
+    return cache.get<PlanePyramid>(key, bytes, cancel, [&] { return PlanePyramid::build(source, plane, options, cancel); });
 }
 
 std::shared_ptr<const Histogram> cached_histogram(BudgetCache& cache, const ImageSource& source, std::int32_t hdu, PlaneId plane,
@@ -34,25 +41,26 @@ std::shared_ptr<const Histogram> cached_histogram(BudgetCache& cache, const Imag
 bool pyramid_keeps_pixels(const BudgetCache& cache, const ImageSource& source) {
     const std::size_t pixels = std::size_t(source.shape().plane_size()) * sizeof(float);
     // The levels take a third of the pixels' size and a little more.
-    return pixels <= PyramidOptions{}.keep_plane_below && pixels / 2 * 3 <= cache.limit() / 4;
+    return pixels <= PyramidOptions{}.keep_below && pixels / 2 * 3 <= cache.limit() / 4;
 }
 
 std::shared_ptr<const TilePixels> cached_tile(BudgetCache& cache, const ImageSource& source, std::int32_t hdu, PlaneId plane,
                                               const TileGeometry& tile, const CancelToken& cancel) {
-    if (tile.mip != 1) throw std::invalid_argument("tiles at lower resolution come from the pyramid");
+    const std::size_t count = std::size_t(tile.width) * std::size_t(tile.height);
     const auto read = [&] {
         auto made = std::make_shared<TilePixels>();
-        made->count = std::size_t(tile.rect.size());
-        made->memory = std::make_unique_for_overwrite<float[]>(made->count);
-        source.read(tile.rect, plane, {made->memory.get(), made->count}, 1, cancel);
+        made->count = count;
+        made->memory = make_pixels<float>(count);
+        read_downsampled(source, plane, tile.rect, tile.mip, {made->memory.get(), count}, 1, cancel);
         return std::shared_ptr<const TilePixels>(std::move(made));
     };
-    const std::size_t bytes = sizeof(TilePixels) + std::size_t(tile.rect.size()) * sizeof(float);
+    const std::size_t bytes = sizeof(TilePixels) + count * sizeof(float);
     const std::size_t share = std::min(cache.limit() / 8, std::size_t(64) << 20);
     if (bytes > share || !cache.trim(CacheKind::tile, share - bytes, bytes)) return read();
     source.check_unchanged();
-    // Which tile: where it begins says it, as all begin at multiples of one size.
-    const CacheKey key{source.identity(), hdu, plane, CacheKind::tile, tile.rect.y0 / kTileSize << 32 | tile.rect.x0 / kTileSize};
+    // Which tile: where it begins says it, as all of a mip begin at multiples of one size.
+    const std::int64_t size = kTileSize * tile.mip, mip = std::countr_zero(std::uint64_t(tile.mip));
+    const CacheKey key{source.identity(), hdu, plane, CacheKind::tile, mip << 56 | tile.rect.y0 / size << 28 | tile.rect.x0 / size};
     return cache.get<TilePixels>(key, bytes, cancel, read);
 }
 

@@ -21,12 +21,12 @@ bool pyramid_keeps_pixels(const BudgetCache& cache, const ImageSource& source);
 
 /// Pixels of one tile, row by row.
 struct TilePixels {
-    std::unique_ptr<float[]> memory;
+    Pixels<float> memory;
     std::size_t count = 0;
     std::span<const float> pixels() const { return {memory.get(), count}; }
 };
 
-/// A full-resolution tile straight from the source (mip must be 1), kept for those who come back to it: it is asked for again by other
+/// A tile straight from the source, for mips that the pyramid does not hold, kept for those who come back to it: it is asked for again by other
 /// clients, in other qualities, and by whoever pans to and fro, and reading it costs many small reads. Such tiles take at most an eighth of
 /// the budget and 64 MiB, and nothing else is evicted for them. Asks source.check_unchanged() first. Throws as ImageSource::read.
 std::shared_ptr<const TilePixels> cached_tile(BudgetCache& cache, const ImageSource& source, std::int32_t hdu, PlaneId plane,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #if CUBELINK_X86
 #if defined(__GNUC__) && !defined(__clang__)
@@ -29,6 +30,12 @@ void count_plain(const T* values, std::size_t n, const Binning& b, std::uint32_t
 }
 
 #if CUBELINK_X86
+
+/// The lowest float that is not below a finite number.
+float at_least(double number) {
+    const auto nearest = float(number);
+    return double(nearest) < number ? std::nextafter(nearest, HUGE_VALF) : nearest;
+}
 
 CUBELINK_TARGET_AVX2 inline __m256d load4(const float* p) { return _mm256_cvtps_pd(_mm_loadu_ps(p)); }
 CUBELINK_TARGET_AVX2 inline __m256d load4(const double* p) { return _mm256_loadu_pd(p); }
@@ -60,18 +67,20 @@ CUBELINK_TARGET_AVX2 void count_avx2(const T* values, std::size_t n, const Binni
 CUBELINK_TARGET_AVX512 inline __m512d load8(const float* p) { return _mm512_cvtps_pd(_mm256_loadu_ps(p)); }
 CUBELINK_TARGET_AVX512 inline __m512d load8(const double* p) { return _mm512_loadu_pd(p); }
 
-template <class T>
-CUBELINK_TARGET_AVX512 void count_avx512(const T* values, std::size_t n, const Binning& b, std::uint32_t* counts) {
-    const __m512d lowest = _mm512_set1_pd(b.min), highest = _mm512_set1_pd(b.max), scale = _mm512_set1_pd(b.scale);
-    const __m512d min = _mm512_set1_pd(b.min * b.scale), width = _mm512_set1_pd(b.width);
-    const __m512d last = _mm512_set1_pd(double(b.bins - 1));
-    const __m512d reciprocal = _mm512_set1_pd(b.width < 0x1p1000 ? 1 / b.width : NAN), close = _mm512_set1_pd(0x1p-50 * double(b.bins));
-    const __m256i offsets = _mm256_set_epi32(b.bins, 0, b.bins, 0, b.bins, 0, b.bins, 0);
-    std::size_t i = 0;
-    for (; i + 8 <= n; i += 8) {
-        const __m512d v = load8(values + i);
+/// Counts eight values at a time.
+struct DoubleBinner {
+    __m512d lowest, highest, scale, min, width, last, reciprocal, close;
+    __m256i offsets;
+
+    CUBELINK_TARGET_AVX512 explicit DoubleBinner(const Binning& b)
+        : lowest(_mm512_set1_pd(b.min)), highest(_mm512_set1_pd(b.max)), scale(_mm512_set1_pd(b.scale)), min(_mm512_set1_pd(b.min * b.scale)),
+          width(_mm512_set1_pd(b.width)), last(_mm512_set1_pd(double(b.bins - 1))),
+          reciprocal(_mm512_set1_pd(b.width < 0x1p1000 ? 1 / b.width : NAN)), close(_mm512_set1_pd(0x1p-50 * double(b.bins))),
+          offsets(_mm256_set_epi32(b.bins, 0, b.bins, 0, b.bins, 0, b.bins, 0)) {}
+
+    CUBELINK_TARGET_AVX512 void count(__m512d v, std::uint32_t* counts) const {
         const __mmask8 inside = _mm512_mask_cmp_pd_mask(_mm512_cmp_pd_mask(v, lowest, _CMP_GE_OQ), v, highest, _CMP_LE_OQ);
-        if (inside == 0) continue;
+        if (inside == 0) return;
         const __m512d offset = _mm512_sub_pd(_mm512_mul_pd(v, scale), min);
         // A product with the reciprocal differs from the quotient by two units in the last place or so: their floors can differ only
         // close to a whole number, and then, rarely, it is divided after all.
@@ -86,6 +95,42 @@ CUBELINK_TARGET_AVX512 void count_avx512(const T* values, std::size_t n, const B
             for (unsigned mask = inside; mask != 0; mask &= mask - 1) ++counts[bin[__builtin_ctz(mask)]];
         }
     }
+};
+
+template <class T>
+CUBELINK_TARGET_AVX512 void count_avx512(const T* values, std::size_t n, const Binning& b, std::uint32_t* counts) {
+    const DoubleBinner by_doubles(b);
+    std::size_t i = 0;
+    if constexpr (std::is_same_v<T, float>) {
+        // In single precision a position is wrong by at most this; only close to a whole number its floor may be wrong, too.
+        const double error = (4.0 * b.bins + 2 * std::abs(b.min) / b.width) * 0x1p-24;
+        if (b.scale == 1 && b.width > 1e-30 && b.width < 1e30 && error < 0x1p-5) {
+            const __m512 lowest = _mm512_set1_ps(at_least(b.min)), highest = _mm512_set1_ps(-at_least(-b.max));
+            const __m512 min = _mm512_set1_ps(float(b.min)), reciprocal = _mm512_set1_ps(float(1 / b.width));
+            const __m512 last = _mm512_set1_ps(float(b.bins - 1)), close = _mm512_set1_ps(float(error));
+            const __m512i offsets = _mm512_broadcast_i64x4(by_doubles.offsets);
+            for (; i + 16 <= n; i += 16) {
+                const __m512 v = _mm512_loadu_ps(values + i);
+                const __mmask16 inside = _mm512_mask_cmp_ps_mask(_mm512_cmp_ps_mask(v, lowest, _CMP_GE_OQ), v, highest, _CMP_LE_OQ);
+                if (inside == 0) continue;
+                const __m512 position = _mm512_mul_ps(_mm512_sub_ps(v, min), reciprocal);
+                const __m512 beyond = _mm512_sub_ps(position, _mm512_roundscale_ps(position, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
+                if (_mm512_mask_cmp_ps_mask(inside, _mm512_abs_ps(beyond), close, _CMP_LE_OQ) != 0) {
+                    by_doubles.count(load8(values + i), counts);
+                    by_doubles.count(load8(values + i + 8), counts);
+                    continue;
+                }
+                alignas(64) std::uint32_t bin[16];
+                _mm512_store_si512(bin, _mm512_add_epi32(_mm512_cvttps_epi32(_mm512_min_ps(position, last)), offsets));
+                if (inside == 0xffff) {
+                    for (std::uint32_t k : bin) ++counts[k];
+                } else {
+                    for (unsigned mask = inside; mask != 0; mask &= mask - 1) ++counts[bin[__builtin_ctz(mask)]];
+                }
+            }
+        }
+    }
+    for (; i + 8 <= n; i += 8) by_doubles.count(load8(values + i), counts);
     count_plain(values + i, n - i, b, counts);
 }
 

@@ -47,7 +47,7 @@ int run(int argc, char** argv) {
     const PlaneId plane{command == "histogram" || command == "statistics" ? std::int32_t(number(6)) : 0, 0};
     if (command == "mip") {
         options.max_bytes = std::size_t(number(7));
-        options.keep_plane_below = 0;
+        options.keep_below = 0;
     }
     const auto pyramid = PlanePyramid::build(source, plane, options, cancel);
 

@@ -80,7 +80,7 @@ TEST_CASE("every mip is the mean of the finite pixels of its block") {
                 for (std::size_t max_bytes : {std::size_t(256) << 20, std::size_t(w * h / 3), std::size_t(64)}) {
                     PyramidOptions options;
                     options.threads = 2;
-                    options.keep_plane_below = keep;
+                    options.keep_below = keep;
                     options.max_bytes = max_bytes;
                     const auto pyramid = PlanePyramid::build(source, {}, options, CancelToken());
                     CHECK(pyramid->bytes() <= PlanePyramid::bytes_needed(source, {}, options));
@@ -113,7 +113,7 @@ TEST_CASE("a large image is read once, in bands, and gives the same bits for any
     for (int threads : {1, 2, 3, 7}) {
         PyramidOptions options;
         options.threads = threads;
-        options.keep_plane_below = 0;
+        options.keep_below = 0;
         source.pixels_read = 0;
         std::vector<double> seen;
         options.progress = [&](double done) { seen.push_back(done); };
@@ -148,7 +148,7 @@ TEST_CASE("tiles are parts of levels, kept or not") {
     fill_odd(source, 30, 0.1);
     for (std::size_t max_bytes : {std::size_t(1) << 30, std::size_t(100000), std::size_t(100)}) {
         PyramidOptions options;
-        options.keep_plane_below = 0;
+        options.keep_below = 0;
         options.max_bytes = max_bytes;
         const auto pyramid = PlanePyramid::build(source, {}, options, CancelToken());
         for (std::int32_t layer = 0; layer <= max_layer(1500, 900); ++layer) {
@@ -295,5 +295,77 @@ TEST_CASE("full-resolution tiles are kept for those who come back, within their 
     CHECK(same(*tile(3, 1), {768, 256, 1024, 512}, 0));
     source.set_identity({1, 2, 3, 6});
     CHECK(tile(0, 1) != again);
-    CHECK_THROWS_AS(cached_tile(cache, source, 0, {0, 0}, *tile_geometry({0, 0, 0}, 1100, 700), CancelToken()), std::invalid_argument);
+}
+
+TEST_CASE("of a large plane the finest levels are not kept: their tiles are made from pixels, and kept") {
+    MemorySource source({1100, 700, 1, 1});
+    fill_odd(source, 52, 0.1, false);
+    PyramidOptions options;
+    options.keep_below = 550 * 350 * 4 - 1;
+    const auto pyramid = PlanePyramid::build(source, {}, options, CancelToken());
+    CHECK(!pyramid->holds(1));
+    CHECK(!pyramid->holds(2));
+    CHECK(pyramid->holds(4));
+    CHECK(pyramid->holds(2048)); // one pixel: as the last level
+    CHECK(pyramid->bytes() < 550 * 350 * 4 / 2);
+    options.keep_below = 550 * 350 * 4;
+    CHECK(PlanePyramid::build(source, {}, options, CancelToken())->holds(2));
+
+    BudgetCache cache(16 << 20);
+    const auto geometry = *tile_geometry({2, 2, 1}, 1100, 700);
+    REQUIRE(geometry.mip == 2);
+    std::vector<float> expected(std::size_t(geometry.width * geometry.height));
+    PlanePyramid::build(source, {}, PyramidOptions(), CancelToken())->read_tile(source, geometry, expected, CancelToken());
+    const auto tile = cached_tile(cache, source, 0, {0, 0}, geometry, CancelToken());
+    REQUIRE(tile->count == expected.size());
+    CHECK(std::memcmp(tile->pixels().data(), expected.data(), tile->pixels().size_bytes()) == 0);
+    CHECK(cached_tile(cache, source, 0, {0, 0}, geometry, CancelToken()) == tile);
+    // The same place at full resolution is another tile.
+    CHECK(cached_tile(cache, source, 0, {0, 0}, *tile_geometry({3, 2, 1}, 1100, 700), CancelToken()) != tile);
+}
+
+TEST_CASE("pyramids that are quick to make take the place of older ones") {
+    MemorySource source({600, 400, 40, 1}); // 960 kB of pixels each
+    fill_odd(source, 53, 0.1, false);
+    BudgetCache cache(32 << 20); // an eighth is three of them
+    const auto shown = cached_pyramid(cache, source, 0, {0, 0}, 2, CancelToken());
+    REQUIRE(!shown->pixels().empty());
+    for (std::int32_t z = 1; z < 40; ++z) cached_pyramid(cache, source, 0, {z, 0}, 2, CancelToken());
+    CHECK(cache.statistics().used <= (32 << 20) / 8 + 2 * shown->bytes());
+    CHECK(cached_pyramid(cache, source, 0, {0, 0}, 2, CancelToken()) == shown); // in use all the time
+    const std::int64_t read = source.pixels_read;
+    cached_pyramid(cache, source, 0, {39, 0}, 2, CancelToken());
+    CHECK(source.pixels_read == read);
+}
+
+TEST_CASE("memory for pixels is kept for the next of its size, within a limit") {
+    keep_spare_pixels(0);
+    keep_spare_pixels(4 << 20);
+    CHECK(spare_pixels() == 0);
+    auto first = make_pixels<float>(200000);
+    float* const address = first.get();
+    std::fill_n(address, 200000, 1.0f);
+    first.reset();
+    CHECK(spare_pixels() == 800000);
+    auto larger = make_pixels<float>(200001);
+    CHECK(larger.get() != address);
+    auto far_smaller = make_pixels<float>(100000);
+    CHECK(far_smaller.get() != address);
+    auto again = make_pixels<double>(90000);
+    CHECK(reinterpret_cast<float*>(again.get()) == address);
+    CHECK(spare_pixels() == 0);
+    again.reset();
+    CHECK(spare_pixels() == 800000); // all of it, however much was asked for
+    CHECK(make_pixels<float>(200000).get() == address);
+
+    std::vector<Pixels<float>> many;
+    for (int i = 0; i < 20; ++i) many.push_back(make_pixels<float>(100000));
+    many.clear();
+    CHECK(spare_pixels() <= 4 << 20);
+    CHECK(spare_pixels() > 3 << 20);
+    make_pixels<float>(2 << 20).reset(); // too large to be kept at all
+    CHECK(spare_pixels() <= 4 << 20);
+    keep_spare_pixels(1 << 20);
+    CHECK(spare_pixels() <= 1 << 20);
+    keep_spare_pixels(16 << 20);
 }
