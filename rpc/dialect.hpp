@@ -56,6 +56,8 @@ public:
     /// Of these, what is held for messages whose rest is still to come. A client that does not send it is not waited for; what
     /// it has sent whole and not used yet (attachments of generation 1) may wait.
     virtual std::size_t half_sent_bytes() const { return unfinished_bytes(); }
+    /// Frees what is held; nothing is received after it.
+    virtual void forget_unfinished() {}
 
     /// hello was accepted: the larger limits hold from now on.
     virtual void set_limits(const InputLimits& limits) = 0;

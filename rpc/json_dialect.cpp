@@ -28,6 +28,7 @@ public:
 
     std::size_t unfinished_bytes() const override { return attachments_.bytes(); }
     std::size_t half_sent_bytes() const override { return attachments_.awaited_bytes(); }
+    void forget_unfinished() override { attachments_ = {}; }
     void set_limits(const InputLimits& limits) override { limits_ = limits; }
 
     EncodedPtr encode(const Reply& reply) const override { return encode_reply<JsonWriter>(reply); }

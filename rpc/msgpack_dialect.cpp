@@ -23,6 +23,7 @@ public:
     }
 
     std::size_t unfinished_bytes() const override { return reassembly_.bytes(); }
+    void forget_unfinished() override { reassembly_ = {}; }
     void set_limits(const InputLimits& limits) override { limits_ = limits; }
 
     EncodedPtr encode(const Reply& reply) const override { return encode_reply<MsgpackWriter>(reply); }

@@ -23,6 +23,9 @@ public:
 
     std::size_t unfinished_bytes() const override { return owned_ ? owned_->unfinished_bytes() : 0; }
     std::size_t half_sent_bytes() const override { return owned_ ? owned_->half_sent_bytes() : 0; }
+    void forget_unfinished() override {
+        if (owned_) owned_->forget_unfinished();
+    }
     void set_limits(const InputLimits& limits) override {
         limits_ = limits;
         if (owned_) owned_->set_limits(limits);

@@ -351,6 +351,8 @@ void ConnectionImpl::close_now(std::uint16_t close_code, std::string reason) {
     log::info("connection " + std::to_string(id_) + " from " + remote_address_ + " is closed: " + reason + " (" + std::to_string(close_code) + ")");
     surroundings_.metrics.closed_by_server(close_code);
     closing_ = Closing{close_code, std::move(reason), Clock::now()};
+    dialect_->forget_unfinished();
+    account_input();
     if (close_code == code::try_again_later) receiver_->outbox().close(); // its memory is what this is about
     if (!writing_ && receiver_->outbox().idle()) {
         finish_closing();

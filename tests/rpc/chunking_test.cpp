@@ -1,4 +1,5 @@
 #include "rpc/chunking.hpp"
+#include "rpc/wslink_dialect.hpp"
 #include "tests/rpc/fixtures.hpp"
 #include "tests/support/effort.hpp"
 
@@ -107,6 +108,15 @@ TEST_CASE("Headers that contradict themselves or each other close the connection
     CHECK(close_code_of({chunk(1, 4, 9, "abc"), chunk(1, 0, 9, "abcdefghi")}) == 1002);
     CHECK(close_code_of({chunk(1, 0, 9, "ab"), chunk(1, 7, 9, "ab"), chunk(1, 1, 9, "bcd")}) == 1002);
     CHECK(close_code_of({chunk(1, 0, 9, "ab"), chunk(1, 7, 9, "hi"), chunk(1, 2, 9, "cdefg")}) == 0);
+}
+
+TEST_CASE("What is held of unfinished messages is freed when nobody waits for them any more") {
+    auto dialect = make_wslink_dialect();
+    test::Recorder sink;
+    test::give(*dialect, false, chunk(1, 0, 500, std::string(100, 'x')), sink);
+    CHECK(dialect->unfinished_bytes() >= 100);
+    dialect->forget_unfinished();
+    CHECK(dialect->unfinished_bytes() == 0);
 }
 
 TEST_CASE("Limits: message, unfinished bytes, unfinished messages") {
