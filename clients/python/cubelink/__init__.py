@@ -11,9 +11,10 @@
     asyncio.run(main())
 """
 
-from .client import Client, Publication, connect
+from .client import Client, connect
 from .image import Image
+from .listening import Publication, Publications
 from .wire import CallError, ConnectionLost
 
-__all__ = ["CallError", "Client", "ConnectionLost", "Image", "Publication", "connect"]
+__all__ = ["CallError", "Client", "ConnectionLost", "Image", "Publication", "Publications", "connect"]
 __version__ = "0.1.0"

@@ -5,6 +5,7 @@ Pure functions and small classes without a socket; not synchronised.
 
 import os
 import struct
+from typing import Any, Dict, Iterator, Optional
 
 import msgpack
 
@@ -18,9 +19,9 @@ UNKNOWN_METHOD = -32601
 class CallError(Exception):
     """The server answered a call with an error: `code`, `message`, `data` as JSON-RPC has them."""
 
-    def __init__(self, error, method=""):
-        self.code = error.get("code", 0)
-        self.message = error.get("message", "")
+    def __init__(self, error: Dict[str, Any], method: str = "") -> None:
+        self.code: int = error.get("code", 0)
+        self.message: str = error.get("message", "")
         self.data = error.get("data")
         self.method = method
         detail = self.data.get("exception") if isinstance(self.data, dict) else None
@@ -31,12 +32,12 @@ class ConnectionLost(Exception):
     """The connection ended while something still waited for it."""
 
 
-def pack(message):
+def pack(message: Dict[str, Any]) -> bytes:
     """One message as msgpack bytes. numpy scalars and arrays must have been turned into Python's own before."""
     return msgpack.packb(message, use_bin_type=True)
 
 
-def chunks(payload, frame_limit):
+def chunks(payload: bytes, frame_limit: int) -> Iterator[bytes]:
     """Cuts a packed message into frames of at most `frame_limit` bytes."""
     if len(payload) > MAX_MESSAGE:
         raise ValueError(f"a message of {len(payload)} bytes is larger than wslink can carry")
@@ -50,10 +51,10 @@ def chunks(payload, frame_limit):
 class Assembler:
     """Puts chunks together; feed() gives a message when its last chunk is there, else None."""
 
-    def __init__(self):
-        self._unfinished = {}
+    def __init__(self) -> None:
+        self._unfinished: Dict[int, Dict[int, memoryview]] = {}
 
-    def feed(self, frame):
+    def feed(self, frame: bytes) -> Optional[Dict[str, Any]]:
         message_id, offset, total = HEADER.unpack_from(frame)
         body = memoryview(frame)[HEADER.size :]
         if offset == 0 and len(body) == total:

@@ -11,6 +11,7 @@ import re
 import sys
 import tempfile
 import unittest
+import unittest.mock
 import warnings
 from pathlib import Path
 
@@ -124,6 +125,52 @@ class Example(unittest.IsolatedAsyncioTestCase):
             with self.assertRaises(cubelink.ConnectionLost):
                 await awaitable
 
+    async def test_killed_server(self):
+        """Whoever waits for anything hears of it: calls, queues, and those who wait for the end itself."""
+        server = Server(EXAMPLE, "--authKey", self.server.secret)
+        server.__enter__()
+        client = await cubelink.connect(server.url, server.secret)
+        with client.listen("some.topic") as queue:
+            await client.call("bench.pubval", "some.topic", 1)
+            tasks = [asyncio.ensure_future(waiting) for waiting in (client.call("bench.sleep", 30), client.wait_closed())]
+            await asyncio.sleep(0.05)
+            server.process.kill()
+            results = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 20)
+            self.assertEqual([type(result) for result in results], [cubelink.ConnectionLost] * 2)
+            self.assertEqual(await queue.get(), ("some.topic", 1))
+            for _ in range(2):
+                with self.assertRaises(cubelink.ConnectionLost):
+                    await asyncio.wait_for(queue.get(), 20)
+        with client.listen("some.topic") as queue, self.assertRaises(cubelink.ConnectionLost):
+            async for _ in queue:
+                pass
+        await client.close()
+        server.process.wait()
+
+    async def test_cancelled_calls(self):
+        """Those that have begun to be sent are sent whole: the server would wait for the rest, and close after too many of them."""
+        send = self.client._socket.send
+
+        async def slowly(frame):
+            await send(frame)
+            await asyncio.sleep(0)
+
+        self.client._frame_limit = 1024
+        with unittest.mock.patch.object(self.client._socket, "send", slowly):
+            for _ in range(80):
+                call = asyncio.ensure_future(self.client.call("myprotocol.postbinary", bytes(5000)))
+                for _ in range(4):
+                    await asyncio.sleep(0)
+                self.assertTrue(self.client._sending)
+                call.cancel()
+                with self.assertRaises(asyncio.CancelledError):
+                    await call
+            while self.client._sending:
+                await asyncio.sleep(0)
+        with self.assertRaises(asyncio.TimeoutError):
+            await asyncio.wait_for(self.client.call("bench.sleep", 0.5), 0.05)
+        self.assertEqual(await self.client.call("bench.echo", 5), 5)
+
 
 class Images(unittest.IsolatedAsyncioTestCase):
     @classmethod
@@ -187,6 +234,11 @@ class Images(unittest.IsolatedAsyncioTestCase):
         array(await image.read(x=-1, y=-310, channel=numpy.int64(65)), self.cube[None, 65, 0, 319])
         array(await image.spectrum(6, 5), self.cube[:, 5, 6])
         array(await image.spectrum(99.6, 200.4), self.cube[:, 200, 100])
+        self.assertEqual(await image.read(x=7, y=8, channel=9, stokes=0), self.cube[9, 8, 7])
+        with unittest.mock.patch("cubelink.image.PART", 1000):
+            array(await image.read(channel=slice(60, None, 2), y=slice(0, 31, 10), x=slice(3, None)), self.cube[None, 60::2, 0:31:10, 3:])
+        with self.assertRaises(TypeError):
+            await image.read(x=1.5)
         for wrong in ({"x": 320}, {"y": -311}, {"channel": 66}):
             with self.assertRaises(IndexError):
                 await image.read(**wrong)
@@ -199,7 +251,8 @@ class Images(unittest.IsolatedAsyncioTestCase):
         array(await wide.read(stokes=2), self.stokes[2])
         self.assertNotEqual(image.file_id, wide.file_id)
         self.assertEqual(sorted((await self.client.opened())), [image.file_id, wide.file_id])
-        await image.close()
+        async with image:
+            (await image.read(channel=0))[:] = 0  # the caller's own
         with self.assertRaises(cubelink.CallError):
             await image.read(channel=0)
         for missing in ("missing.fits", "../disk_cube.fits", "sub"):

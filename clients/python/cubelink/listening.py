@@ -1,0 +1,32 @@
+"""Publications as they come, for those who wait for them one by one."""
+
+import asyncio
+from typing import Any, NamedTuple
+
+
+class Publication(NamedTuple):
+    topic: str
+    message: Any
+
+
+class Publications(asyncio.Queue):
+    """A queue of Publications, also for `async for`. When the connection has ended and the queue is empty, get() and get_nowait() raise
+    ConnectionLost instead of waiting for what cannot come."""
+
+    async def get(self) -> Publication:
+        return self._checked(await super().get())
+
+    def get_nowait(self) -> Publication:
+        return self._checked(super().get_nowait())
+
+    def __aiter__(self) -> "Publications":
+        return self
+
+    async def __anext__(self) -> Publication:
+        return await self.get()
+
+    def _checked(self, item: "Publication | Exception") -> Publication:
+        if isinstance(item, Exception):
+            self.put_nowait(item)  # for whoever asks next
+            raise item
+        return item
