@@ -8,6 +8,7 @@
 #include "server/options.hpp"
 #include "server/session/session_keeper.hpp"
 #include "server/store/store.hpp"
+#include "server/store/store_worker.hpp"
 #include "server/store/worker.hpp"
 #include "server/wslink_server.hpp"
 
@@ -16,6 +17,7 @@
 #include "rpc/secret.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -129,7 +131,9 @@ int serve(Options options) {
     Keys keys(options.auth_key);
     if (!options.keys_file.empty()) keys.load(options.keys_file);
     const auto store = open_store(options);
-    auto worker = std::make_unique<SerialWorker>();
+    store->set_patience(std::chrono::milliseconds(0)); // from now on its thread tries again, and does other things meanwhile
+    auto worker = std::make_unique<StoreWorker>();
+    auto reader = std::make_unique<SerialWorker>(); // of what pages answer to scripting requests
 
     // The hooks are called only while run() runs, when everything below is there; what they refer to goes after the server has stopped.
     SessionDirectory* directory_in_use = nullptr;
@@ -158,7 +162,7 @@ int serve(Options options) {
     Scheduler scheduler(options.threads);
     SessionKeeper keeper(*store, *worker, jail.folder(), later);
     SessionDirectory directory({server.hub(), scheduler, cache, &keeper}, options.session_grace_seconds, later);
-    ScriptingDesk scripting(directory, *worker, options.scripting_timeout_seconds, later);
+    ScriptingDesk scripting(directory, *reader, options.scripting_timeout_seconds, later);
     directory.on_left_alone = [&](const SessionPtr& session) { scripting.left_alone(*session); };
     HandlerContext context{server.methods(), server.hub(), directory, jail, options, hooks.identify, store.get(), worker.get(), &keeper, &scripting};
     register_handlers(context);
@@ -175,6 +179,7 @@ int serve(Options options) {
     keeper.save_now(directory.all(), last_look);
     directory.close_all();
     scheduler.stop();
+    reader.reset();
     worker.reset(); // done with the store, and with the answers of calls, before what these lead to is gone
     return status;
 }

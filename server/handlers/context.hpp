@@ -24,9 +24,9 @@
 namespace cubelink::server {
 
 class ScriptingDesk;
-class SerialWorker;
 class SessionKeeper;
 class Store;
+class StoreWorker;
 
 struct HandlerContext {
     rpc::MethodRegistry& methods;
@@ -38,7 +38,7 @@ struct HandlerContext {
     std::function<std::optional<Identity>(std::string_view secret)> identify{};
     // What is kept, by whom, and who asks the clients: nullptr where there is none.
     Store* store = nullptr;
-    SerialWorker* worker = nullptr;
+    StoreWorker* worker = nullptr;
     SessionKeeper* keeper = nullptr;
     ScriptingDesk* scripting = nullptr;
 };

@@ -2,7 +2,7 @@
 
 #include "server/handlers/context.hpp"
 #include "server/store/store.hpp"
-#include "server/store/worker.hpp"
+#include "server/store/store_worker.hpp"
 
 #include "rpc/convert.hpp"
 #include "rpc/json_reader.hpp"
@@ -65,13 +65,13 @@ void on_store_method(HandlerContext& context, const char* name, std::initializer
     context.methods.add_generic(name, [&context, parameters = rpc::Parameters(list), check](const rpc::CallPtr& call) {
         auto [args, kwargs] = call->take_arguments();
         auto work = check(parameters.bind(std::move(args), std::move(kwargs)));
-        context.worker->post([&store = *context.store, call, work = std::move(work), user = connection_of(*call).identity().user] {
-            try {
-                call->answer(work(store, user));
-            } catch (const rpc::CallError& e) {
-                call->fail(e.error());
-            } catch (const std::exception& e) { call->fail_with_exception(e.what()); }
-        });
+        const auto& user = connection_of(*call).identity().user;
+        context.worker->post(
+            lane_of_user(user), [&store = *context.store, call, work = std::move(work), user] { call->answer(work(store, user)); },
+            [call](const std::exception& e) {
+                if (const auto* error = dynamic_cast<const rpc::CallError*>(&e)) call->fail(error->error());
+                else call->fail_with_exception(e.what());
+            });
     });
 }
 

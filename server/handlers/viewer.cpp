@@ -5,7 +5,7 @@
 #include "rpc/icd/messages.hpp"
 #include "server/log.hpp"
 #include "server/store/store.hpp"
-#include "server/store/worker.hpp"
+#include "server/store/store_worker.hpp"
 
 #include <sys/utsname.h>
 
@@ -32,12 +32,13 @@ void set_platform(icd::RegisterViewerAck& ack) {
     }
 }
 
+/// How long the answer waits for a store that another program has locked. Whoever comes gets in without it.
+constexpr auto patience = std::chrono::seconds(1);
+
 /// By the store's thread.
 void set_kept(icd::RegisterViewerAck& ack, Store& store, const std::string& user) {
-    try {
-        for (auto& item : store.list(user, StoreKind::preferences)) (*ack.mutable_user_preferences())[item.name] = std::move(item.json);
-        for (auto& item : store.list(user, StoreKind::layouts)) (*ack.mutable_user_layouts())[item.name] = std::move(item.json);
-    } catch (const std::exception& e) { log::error(std::string("preferences and layouts could not be read: ") + e.what()); }
+    for (auto& item : store.list(user, StoreKind::preferences)) (*ack.mutable_user_preferences())[item.name] = std::move(item.json);
+    for (auto& item : store.list(user, StoreKind::layouts)) (*ack.mutable_user_layouts())[item.name] = std::move(item.json);
 }
 
 } // namespace
@@ -62,17 +63,23 @@ void register_viewer(HandlerContext& context) {
         ack.set_session_type(registered.resumed ? icd::RESUMED : icd::NEW);
         ack.set_server_feature_flags(feature_flags(context.options, connection->identity(), context.store != nullptr));
         set_platform(ack);
-        if (context.store && context.worker) {
-            context.worker->post(
-                [&store = *context.store, call, ack = std::move(ack), user = connection->identity().user, session = registered.session]() mutable {
-                    set_kept(ack, store, user);
-                    icd::answer(call, std::move(ack));
-                    session->changed({{"what", "connections"}});
-                });
-        } else {
+        const auto answer = [call, session = registered.session](icd::RegisterViewerAck&& ack) {
             icd::answer(call, std::move(ack));
-            registered.session->changed({{"what", "connections"}});
-        }
+            session->changed({{"what", "connections"}});
+        };
+        if (!context.store || !context.worker) return answer(std::move(ack));
+        context.worker->post(
+            "viewer " + std::to_string(connection->id()),
+            [&store = *context.store, answer, ack, user = connection->identity().user] {
+                auto whole = ack;
+                set_kept(whole, store, user);
+                answer(std::move(whole));
+            },
+            [answer, ack](const std::exception& e) {
+                log::error(std::string("preferences and layouts could not be read: ") + e.what());
+                answer(icd::RegisterViewerAck(ack));
+            },
+            patience);
     });
 }
 

@@ -3,7 +3,7 @@
 #include "server/http/api_database.hpp"
 #include "server/http/json_body.hpp"
 #include "server/store/store.hpp"
-#include "server/store/worker.hpp"
+#include "server/store/store_worker.hpp"
 
 #include <algorithm>
 
@@ -30,6 +30,12 @@ bool is_json(std::string_view content_type) {
     const auto end = type.find_last_not_of(" \t");
     return end != std::string_view::npos && std::equal(wanted.begin(), wanted.end(), type.begin(), type.begin() + static_cast<long>(end) + 1,
                                                        [](char a, char b) { return a == (b >= 'A' && b <= 'Z' ? b + 32 : b); });
+}
+
+HttpResponse wrong_method(const std::string& allow) {
+    auto response = api_failure(405, "only " + allow);
+    response.headers.emplace_back("Allow", allow);
+    return response;
 }
 
 ScriptingAction scripting_action(const json& body) {
@@ -64,7 +70,7 @@ HttpResponse api_failure(int status, const std::string& message) {
 struct HttpApi::Shared {
     HttpApiOptions options;
     Store& store;
-    SerialWorker& worker;
+    StoreWorker& worker;
 
     /// Lets a page of an allowed origin read the answer.
     void add_cors(const HttpRequest& request, HttpResponse& response) const {
@@ -88,17 +94,18 @@ struct HttpApi::Shared {
     }
 };
 
-HttpApi::HttpApi(HttpApiOptions options, Store& store, SerialWorker& worker)
+HttpApi::HttpApi(HttpApiOptions options, Store& store, StoreWorker& worker)
     : shared_(std::make_shared<const Shared>(Shared{std::move(options), store, worker})) {}
 
 void HttpApi::handle_config(const HttpRequest& request, const HttpReply& reply) const {
     if (request.method != "GET" && request.method != "HEAD") {
-        auto response = api_failure(405, "only GET");
-        response.headers.emplace_back("Allow", "GET, HEAD");
+        auto response = wrong_method("GET, HEAD");
+        shared_->add_cors(request, response);
         return reply(std::move(response));
     }
     auto response = json_response(200, {{"apiAddress", shared_->options.base_path + "/api"}});
     response.head_only = request.method == "HEAD";
+    shared_->add_cors(request, response);
     reply(std::move(response));
 }
 
@@ -129,7 +136,7 @@ void HttpApi::handle(HttpRequest&& request, const std::string& path, const std::
     }
 
     if (path == "/scripting/action") {
-        if (request.method != "POST") return answer(request, api_failure(405, "only POST"));
+        if (request.method != "POST") return answer(request, wrong_method("POST"));
         if (!shared.options.scripting) return answer(request, api_failure(501, "scripting is off; the server's option --scripting turns it on"));
         try {
             auto asked = std::make_shared<HttpRequest>(std::move(request));
@@ -139,17 +146,21 @@ void HttpApi::handle(HttpRequest&& request, const std::string& path, const std::
         return;
     }
 
-    shared.worker.post([shared = shared_, answer, request = std::make_shared<HttpRequest>(std::move(request)), path, user = identity->user,
-                        body = std::move(body)]() mutable {
-        try {
-            const bool head = request->method == "HEAD";
-            auto response = json_response(200, answer_database(shared->store, user, head ? "GET" : request->method, path, body));
+    const auto asked = std::make_shared<const HttpRequest>(std::move(request));
+    shared.worker.post(
+        lane_of_user(identity->user),
+        [shared = shared_, answer, asked, path, user = identity->user, body = std::move(body)] {
+            HttpResponse response;
+            const bool head = asked->method == "HEAD";
+            try {
+                response = json_response(200, answer_database(shared->store, user, head ? "GET" : asked->method, path, body));
+            } catch (const ApiError& error) {
+                response = error.allow().empty() ? api_failure(error.status(), error.what()) : wrong_method(error.allow());
+            }
             response.head_only = head;
-            answer(*request, std::move(response));
-        } catch (const ApiError& error) {
-            answer(*request, api_failure(error.status(), error.what()));
-        } catch (const std::exception& error) { answer(*request, api_failure(500, error.what())); }
-    });
+            answer(*asked, std::move(response));
+        },
+        [answer, asked](const std::exception& error) { answer(*asked, api_failure(500, error.what())); });
 }
 
 } // namespace cubelink::server

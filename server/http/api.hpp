@@ -25,8 +25,8 @@
 
 namespace cubelink::server {
 
-class SerialWorker;
 class Store;
+class StoreWorker;
 
 /// What POST /api/scripting/action asks for.
 struct ScriptingAction {
@@ -48,7 +48,7 @@ struct HttpApiOptions {
 class HttpApi {
 public:
     /// `store` and `worker` must outlive it.
-    HttpApi(HttpApiOptions options, Store& store, SerialWorker& worker);
+    HttpApi(HttpApiOptions options, Store& store, StoreWorker& worker);
 
     /// `path` is below "/api", e.g. "/database/preferences". Without an identity everything but a preflight is refused.
     void handle(transport::HttpRequest&& request, const std::string& path, const std::optional<Identity>& identity,

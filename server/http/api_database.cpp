@@ -74,12 +74,13 @@ json preferences(Store& store, const std::string& user, const std::string& metho
         store.erase(user, StoreKind::preferences, names);
         return {{"success", true}};
     }
-    throw ApiError(405, "only GET, PUT and DELETE");
+    throw ApiError::wrong_method("GET, PUT, DELETE");
 }
 
 /// PUT and DELETE of one layout or snippet.
 json put_or_delete(Store& store, const std::string& user, StoreKind kind, const std::string& method, const json& body, const char* name_field,
                    const char* value_field) {
+    if (method != "PUT" && method != "DELETE") throw ApiError::wrong_method("PUT, DELETE");
     const auto name = name_in(body, name_field);
     if (method == "PUT") {
         const auto text = object_in(body, value_field).dump();
@@ -87,20 +88,16 @@ json put_or_delete(Store& store, const std::string& user, StoreKind kind, const 
         store.set(user, kind, name, text);
         return {{"success", true}};
     }
-    if (method == "DELETE") {
-        if (!store.erase(user, kind, {name})) throw ApiError(404, std::string("there is no ") + value_field + " of that name");
-        return {{"success", true}};
-    }
-    throw ApiError(405, "only PUT and DELETE");
+    if (!store.erase(user, kind, {name})) throw ApiError(404, std::string("there is no ") + value_field + " of that name");
+    return {{"success", true}};
 }
 
 json workspace(Store& store, const std::string& user, const std::string& method, const std::string& rest, const json& body) {
     if (method == "GET") {
         constexpr std::string_view by_key = "/key/";
-        const bool shared = rest.compare(0, by_key.size(), by_key) == 0;
-        const auto item = shared ? store.workspace_by_key(rest.substr(by_key.size()))
-                          : rest.size() > 1 ? store.get(user, StoreKind::workspaces, rest.substr(1))
-                                            : std::nullopt;
+        std::optional<Store::Item> item;
+        if (rest.compare(0, by_key.size(), by_key) == 0) item = store.workspace_by_key(rest.substr(by_key.size()));
+        if (!item && rest.size() > 1) item = store.get(user, StoreKind::workspaces, rest.substr(1)); // a name may begin with "key/" too
         if (!item) throw ApiError(404, "there is no such workspace");
         return {{"success", true}, {"workspace", stored(item->json)}};
     }
@@ -113,7 +110,7 @@ json workspace(Store& store, const std::string& user, const std::string& method,
 }
 
 json share(Store& store, const std::string& user, const std::string& method, std::string_view id_text) {
-    if (method != "POST") throw ApiError(405, "only POST");
+    if (method != "POST") throw ApiError::wrong_method("POST");
     std::int64_t id = 0;
     const auto [end, error] = std::from_chars(id_text.data(), id_text.data() + id_text.size(), id);
     if (error != std::errc() || end != id_text.data() + id_text.size()) throw ApiError(404, "there is no such workspace");
@@ -123,7 +120,7 @@ json share(Store& store, const std::string& user, const std::string& method, std
 }
 
 json listed(Store& store, const std::string& user, const std::string& method, StoreKind kind, const char* field) {
-    if (method != "GET") throw ApiError(405, "only GET");
+    if (method != "GET") throw ApiError::wrong_method("GET, HEAD");
     return {{"success", true}, {field, all(store, user, kind)}};
 }
 
@@ -137,7 +134,7 @@ json answer_database(Store& store, const std::string& user, const std::string& m
     if (path == "/database/layout") return put_or_delete(store, user, StoreKind::layouts, method, body, "layoutName", "layout");
     if (path == "/database/snippet") return put_or_delete(store, user, StoreKind::snippets, method, body, "snippetName", "snippet");
     if (path == "/database/list/workspaces") {
-        if (method != "GET") throw ApiError(405, "only GET");
+        if (method != "GET") throw ApiError::wrong_method("GET, HEAD");
         json items = json::array();
         for (const auto& item : store.list(user, StoreKind::workspaces)) items.push_back({{"name", item.name}, {"date", item.modified}});
         return {{"success", true}, {"workspaces", items}};

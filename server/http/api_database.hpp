@@ -15,9 +15,18 @@ class ApiError : public std::runtime_error {
 public:
     ApiError(int status, const std::string& message) : std::runtime_error(message), status_(status) {}
     int status() const { return status_; }
+    /// For 405: the methods that there are, "GET, PUT".
+    const std::string& allow() const { return allow_; }
+
+    static ApiError wrong_method(const std::string& allow) {
+        ApiError error(405, "only " + allow);
+        error.allow_ = allow;
+        return error;
+    }
 
 private:
     int status_;
+    std::string allow_;
 };
 
 /// The answer to one request of a user; `path` begins with "/database/". Throws ApiError, StoreError.

@@ -4,13 +4,14 @@
 #include "server/session/session.hpp"
 #include "server/session/snapshot.hpp"
 #include "server/store/store.hpp"
-#include "server/store/worker.hpp"
+#include "server/store/store_worker.hpp"
 
 #include <chrono>
 #include <condition_variable>
 #include <ctime>
 #include <map>
 #include <mutex>
+#include <thread>
 #include <utility>
 
 namespace cubelink::server {
@@ -18,17 +19,18 @@ namespace cubelink::server {
 using Clock = std::chrono::steady_clock;
 
 struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
-    Shared(Store& store, SerialWorker& worker, std::string folder, Later later)
+    Shared(Store& store, StoreWorker& worker, std::string folder, Later later)
         : store(store), worker(worker), folder(std::move(folder)), later(std::move(later)) {}
 
     struct Watched {
         bool pending = false; // a look at it has been arranged
         Clock::time_point looked_at{};
-        std::string saved;
+        std::string saved;      // or about to be
+        bool saving = false;    // the store's thread has been asked to
     };
 
     Store& store;
-    SerialWorker& worker;
+    StoreWorker& worker;
     const std::string folder;
     const Later later;
 
@@ -75,30 +77,55 @@ struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
         if (one.saved == text) return;
         one.saved = text;
         users[session->id()] = session->user();
-        worker.post([self = shared_from_this(), id = session->id(), snapshot = Store::Snapshot{session->user(), folder, std::move(text), 0}] {
-            try {
-                self->store.save_session(id, snapshot);
-            } catch (const std::exception& e) { log::error("session " + std::to_string(id) + " was not saved: " + e.what()); }
-        });
+        if (std::exchange(one.saving, true)) return; // it will find the newer text
+        worker.post(
+            lane_of(session->id()),
+            [self = shared_from_this(), number = session->number(), id = session->id(), user = session->user()] { self->save(number, id, user); },
+            [self = shared_from_this(), number = session->number(), id = session->id()](const std::exception& e) {
+                log::error("session " + std::to_string(id) + " was not saved: " + e.what());
+                const std::lock_guard lock(self->mutex);
+                const auto it = self->watched.find(number);
+                if (it != self->watched.end()) it->second.saving = false, it->second.saved.clear(); // the next look saves it
+            },
+            StoreWorker::endless);
     }
+
+    /// Saves the latest state; by the store's thread.
+    void save(std::uint64_t number, std::uint32_t id, const std::string& user) {
+        for (std::string text;;) {
+            {
+                const std::lock_guard lock(mutex);
+                const auto it = watched.find(number);
+                if (it == watched.end()) return; // forgotten
+                it->second.saving = it->second.saved != text;
+                if (!it->second.saving) return;
+                text = it->second.saved;
+            }
+            store.save_session(id, {user, folder, text, 0});
+        }
+    }
+
+    static std::string lane_of(std::uint32_t id) { return "session " + std::to_string(id); }
 
     void forget(const Session& session) {
         const std::lock_guard lock(mutex);
-        watched.erase(session.number());
         if (stopping || gone) return;
+        watched.erase(session.number());
         users.erase(session.id());
-        worker.post([self = shared_from_this(), id = session.id()] {
-            try {
-                self->store.forget_session(id);
-            } catch (const std::exception& e) { log::error("session " + std::to_string(id) + " was not forgotten: " + e.what()); }
-        });
+        worker.post(
+            lane_of(session.id()), [self = shared_from_this(), id = session.id()] { self->store.forget_session(id); },
+            [id = session.id()](const std::exception& e) { log::error("session " + std::to_string(id) + " was not forgotten: " + e.what()); },
+            StoreWorker::endless);
     }
 };
 
-SessionKeeper::SessionKeeper(Store& store, SerialWorker& worker, std::string folder, Later later)
+SessionKeeper::SessionKeeper(Store& store, StoreWorker& worker, std::string folder, Later later)
     : shared_(std::make_shared<Shared>(store, worker, std::move(folder), std::move(later))) {
-    store.forget_sessions_before(static_cast<std::int64_t>(std::time(nullptr)) - kept_for);
-    for (auto& [id, user] : store.sessions_of(shared_->folder)) shared_->users.emplace(id, std::move(user));
+    const auto oldest = static_cast<std::int64_t>(std::time(nullptr)) - kept_for;
+    for (auto& [id, user] : store.sessions_of(shared_->folder, oldest)) shared_->users.emplace(id, std::move(user));
+    worker.post(
+        "old sessions", [&store, oldest] { store.forget_sessions_before(oldest); },
+        [](const std::exception& e) { log::warn(std::string("old sessions were not dropped: ") + e.what()); });
 }
 
 SessionKeeper::~SessionKeeper() {
@@ -113,7 +140,16 @@ std::optional<std::string> SessionKeeper::user_of(std::uint32_t id) const {
 }
 
 std::optional<std::string> SessionKeeper::load(std::uint32_t id) {
-    auto snapshot = shared_->store.load_session(id);
+    std::optional<Store::Snapshot> snapshot;
+    for (const auto give_up = Clock::now() + StoreWorker::usual_patience;;) { // only the session that is to come back waits
+        try {
+            snapshot = shared_->store.load_session(id);
+            break;
+        } catch (const StoreBusy&) {
+            if (Clock::now() >= give_up) throw;
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+        }
+    }
     if (!snapshot || snapshot->folder != shared_->folder) return std::nullopt;
     return std::move(snapshot->state);
 }

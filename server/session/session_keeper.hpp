@@ -2,7 +2,8 @@
 /// Keeps what sessions have open in the store, so that they survive a restart of the server, and its sudden end. Thread-safe.
 ///
 /// A session is looked at by a command of its own queue, soon after commands that may have changed it, and saved, if it has changed,
-/// by the store's thread in one transaction: the store always holds a state in which the session has been.
+/// by the store's thread in one transaction: the store always holds a state in which the session has been. While another program keeps the
+/// file locked, the latest state waits.
 
 #include <cstdint>
 #include <functional>
@@ -13,9 +14,9 @@
 
 namespace cubelink::server {
 
-class SerialWorker;
 class Session;
 class Store;
+class StoreWorker;
 
 class SessionKeeper {
 public:
@@ -27,7 +28,7 @@ public:
     static constexpr std::uint64_t pause = 300;
 
     /// `store` and `worker` outlive it. Sessions of servers of other folders are not its business. Throws StoreError.
-    SessionKeeper(Store& store, SerialWorker& worker, std::string folder, Later later);
+    SessionKeeper(Store& store, StoreWorker& worker, std::string folder, Later later);
     ~SessionKeeper();
 
     /// Whose session of that id the store holds; nullopt: none.

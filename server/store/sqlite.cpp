@@ -9,7 +9,7 @@ Database::Database(const std::string& path) : path_(path) {
         sqlite3_close(handle_);
         throw StoreError(path + ": " + why);
     }
-    sqlite3_busy_timeout(handle_, 5000); // another server may be writing
+    set_patience(5000); // another server may be writing
 }
 
 Database::~Database() { sqlite3_close(handle_); }
@@ -18,7 +18,11 @@ void Database::execute(const char* sql) {
     if (sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr) != SQLITE_OK) fail();
 }
 
-void Database::fail() const { throw StoreError(path_ + ": " + sqlite3_errmsg(handle_)); }
+void Database::fail() const {
+    const int status = sqlite3_errcode(handle_) & 0xff;
+    if (status == SQLITE_BUSY || status == SQLITE_LOCKED) throw StoreBusy(path_ + ": locked by another program");
+    throw StoreError(path_ + ": " + sqlite3_errmsg(handle_));
+}
 
 Statement::Statement(Database& database, const char* sql) : database_(database) {
     if (sqlite3_prepare_v2(database.handle(), sql, -1, &handle_, nullptr) != SQLITE_OK) database.fail();

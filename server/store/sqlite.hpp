@@ -19,7 +19,10 @@ public:
     Database& operator=(const Database&) = delete;
 
     void execute(const char* sql);
+    /// Throws what went wrong last: StoreBusy if it was another program's lock.
     [[noreturn]] void fail() const;
+    /// How long statements wait for such a lock.
+    void set_patience(int milliseconds) { sqlite3_busy_timeout(handle_, milliseconds); }
     /// The number of rows that the last statement changed.
     int changes() const { return sqlite3_changes(handle_); }
     sqlite3* handle() const { return handle_; }

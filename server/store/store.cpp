@@ -148,6 +148,11 @@ std::string Store::default_path() {
     return "";
 }
 
+void Store::set_patience(std::chrono::milliseconds patience) {
+    std::lock_guard lock(impl_->mutex);
+    impl_->database.set_patience(static_cast<int>(patience.count()));
+}
+
 std::vector<Store::Item> Store::list(const std::string& user, StoreKind kind) {
     std::lock_guard lock(impl_->mutex);
     Statement statement(impl_->database, "SELECT name, value, modified FROM items WHERE user = ? AND kind = ? ORDER BY name");
@@ -243,10 +248,10 @@ std::optional<Store::Snapshot> Store::load_session(std::uint32_t id) {
     return Snapshot{statement.text(0), statement.text(1), statement.text(2), statement.number(3)};
 }
 
-std::vector<std::pair<std::uint32_t, std::string>> Store::sessions_of(const std::string& folder) {
+std::vector<std::pair<std::uint32_t, std::string>> Store::sessions_of(const std::string& folder, std::int64_t not_before) {
     std::lock_guard lock(impl_->mutex);
-    Statement statement(impl_->database, "SELECT id, user FROM sessions WHERE folder = ?");
-    statement.bind(folder);
+    Statement statement(impl_->database, "SELECT id, user FROM sessions WHERE folder = ? AND modified >= ?");
+    statement.bind(folder).bind(not_before);
     std::vector<std::pair<std::uint32_t, std::string>> list;
     while (statement.step()) list.emplace_back(static_cast<std::uint32_t>(statement.number(0)), statement.text(1));
     return list;

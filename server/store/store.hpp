@@ -2,9 +2,11 @@
 /// What outlives the server: each user's preferences, layouts, snippets and workspaces, and snapshots of sessions. One SQLite file.
 ///
 /// Every call is one transaction: after a crash or kill -9 the file holds the state before or after a call, never between. Several
-/// servers may share a file. Thread-safe; calls can wait for the disk, so they do not belong on the network thread (see StoreWorker).
+/// servers may share a file. Thread-safe; calls can wait for the disk, so they do not belong on the network thread (see StoreWorker). What
+/// meets another program's lock on the file waits for it, or throws StoreBusy: see set_patience().
 /// A file that is damaged, is not ours, or was written by a newer version is refused at opening and left as it is.
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -19,6 +21,12 @@ namespace cubelink::server {
 class StoreError : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
+};
+
+/// Another program has locked the file; nothing was changed, and it may succeed later.
+class StoreBusy : public StoreError {
+public:
+    using StoreError::StoreError;
 };
 
 /// What is kept by name for a user. `preferences` has one item for each key.
@@ -46,6 +54,9 @@ public:
     Store(const Store&) = delete;
     Store& operator=(const Store&) = delete;
 
+    /// How long a call waits for another program's lock before it throws StoreBusy. Before it is set: 5 s.
+    void set_patience(std::chrono::milliseconds patience);
+
     /// Sorted by name.
     std::vector<Item> list(const std::string& user, StoreKind kind);
     std::optional<Item> get(const std::string& user, StoreKind kind, const std::string& name);
@@ -69,8 +80,8 @@ public:
     };
     void save_session(std::uint32_t id, const Snapshot& snapshot);
     std::optional<Snapshot> load_session(std::uint32_t id);
-    /// Id and user of each session of a server of that folder.
-    std::vector<std::pair<std::uint32_t, std::string>> sessions_of(const std::string& folder);
+    /// Id and user of each session of a server of that folder, without those that were last saved before that time (Unix seconds).
+    std::vector<std::pair<std::uint32_t, std::string>> sessions_of(const std::string& folder, std::int64_t not_before = 0);
     void forget_session(std::uint32_t id);
     /// Drops snapshots that were last saved before that time.
     void forget_sessions_before(std::int64_t unix_seconds);

@@ -1,5 +1,5 @@
 #pragma once
-/// A thread that does one thing after another: what waits for the disk and must not hold up the network.
+/// A thread that does one thing after another: what takes its time and must not hold up the network.
 
 #include <condition_variable>
 #include <cstddef>

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What is kept for a user: by HTTP, by store.*, and across restarts; and stores that must not be touched."""
 
+import asyncio
 import os
 import sqlite3
 import subprocess
@@ -79,6 +80,41 @@ class Store(Case):
         client = await self.wslink(register=False)
         self.assertEqual(await client.call("store.get", "preferences", "x"), [1, 2])
         self.assertEqual(os.stat(self.store).st_mode & 0o077, 0)
+
+    async def test_a_store_that_another_program_has_locked(self):
+        self.start()
+        client = await self.wslink()
+        await self.http("PUT", "/api/database/preferences", {"a": 1})
+        with sqlite3.connect(self.store, isolation_level=None) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            writing = asyncio.ensure_future(client.call("store.set", "layouts", "x", {"n": 1}))
+            # Sessions want to be saved, and others come and go.
+            self.assertTrue((await client.call("carta.open.file", {"file": "image.fits", "file_id": 0}))["success"])
+            page = await self.page()
+            self.assertTrue((await page.ask("OPEN_FILE", file="cube.fits", file_id=0)).success)
+            self.assertEqual(page.ack.user_preferences["a"], "1")
+            self.assertFalse(writing.done())
+            other.execute("ROLLBACK")
+        self.assertIsNone(await writing)
+        self.assertEqual((await self.http("GET", "/api/database/layouts"))[1]["layouts"], {"x": {"n": 1}})
+        for _ in range(200):
+            with sqlite3.connect(f"file:{self.store}?mode=ro", uri=True) as database:
+                rows = dict(database.execute("SELECT id, state FROM sessions"))
+            if "image.fits" in rows.get(client.session, "") and "cube.fits" in rows.get(page.session, ""):
+                break
+            await asyncio.sleep(0.05)
+        else:
+            self.fail(f"what was open is not in {rows}")
+
+    async def test_a_server_starts_beside_a_lock(self):
+        self.start()
+        await self.http("PUT", "/api/database/preferences", {"a": 1})
+        await self.stopped()
+        with sqlite3.connect(self.store, isolation_level=None) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            self.start()
+            self.assertEqual((await self.http("GET", "/api/database/preferences"))[1]["preferences"]["a"], 1)
+            other.execute("ROLLBACK")
 
     def refused_at_start(self):
         with open(self.store, "rb") as file:

@@ -2,7 +2,7 @@
 
 #include "server/http/json_body.hpp"
 #include "server/store/store.hpp"
-#include "server/store/worker.hpp"
+#include "server/store/store_worker.hpp"
 
 #include <doctest/doctest.h>
 
@@ -23,7 +23,7 @@ namespace {
 
 struct Fixture {
     std::unique_ptr<Store> store = Store::in_memory();
-    SerialWorker worker;
+    StoreWorker worker;
     HttpApiOptions options;
     std::unique_ptr<HttpApi> api;
 
@@ -73,6 +73,8 @@ TEST_CASE("preferences are merged, read and deleted") {
     CHECK_FALSE(f.good("GET", "/database/preferences")["preferences"].contains("theme"));
     CHECK(f.status("DELETE", "/database/preferences", R"({"keys":"theme"})") == 400);
     CHECK(f.status("POST", "/database/preferences", "{}") == 405);
+    CHECK(f.status("GET", "/database/layout") == 405);
+    CHECK(header_of(f.ask("GET", "/database/layout"), "Allow") == "PUT, DELETE");
 }
 
 TEST_CASE("layouts, snippets and workspaces") {

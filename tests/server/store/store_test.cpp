@@ -1,12 +1,16 @@
 #include "server/store/store.hpp"
+#include "server/store/store_worker.hpp"
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <memory>
+#include <mutex>
 #include <sqlite3.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -175,4 +179,57 @@ TEST_CASE("many threads and two openings write at once") {
     for (auto& thread : threads) thread.join();
     CHECK(failures == 0);
     for (int t = 0; t < 4; ++t) CHECK(one->list("u" + std::to_string(t), StoreKind::snippets).size() == 50);
+}
+
+namespace {
+
+/// Another program's lock on a store, while it lives.
+class Lock {
+public:
+    explicit Lock(const std::string& path) {
+        REQUIRE(sqlite3_open(path.c_str(), &handle_) == SQLITE_OK);
+        REQUIRE(sqlite3_exec(handle_, "BEGIN EXCLUSIVE", nullptr, nullptr, nullptr) == SQLITE_OK);
+    }
+    ~Lock() { sqlite3_close(handle_); }
+
+private:
+    sqlite3* handle_ = nullptr;
+};
+
+} // namespace
+
+TEST_CASE("only who asked for what another program keeps locked waits for it") {
+    Folder folder;
+    auto store = Store::open(folder.file());
+    store->set("bob", StoreKind::layouts, "old", "1");
+    store->set_patience(std::chrono::milliseconds(0));
+    auto lock = std::make_unique<Lock>(folder.file());
+    CHECK_THROWS_AS(store->set("ann", StoreKind::layouts, "x", "1"), StoreBusy);
+    std::mutex mutex;
+    std::vector<std::string> done;
+    const auto note = [&](std::string what) {
+        const std::lock_guard guard(mutex);
+        done.push_back(std::move(what));
+    };
+    const auto failed = [&](const std::exception& e) { note(std::string("failed: ") + e.what()); };
+    const auto has = [&](const std::string& what) {
+        const std::lock_guard guard(mutex);
+        return std::find(done.begin(), done.end(), what) != done.end();
+    };
+    {
+        StoreWorker worker;
+        worker.post(lane_of_user("ann"), [&] { store->set("ann", StoreKind::layouts, "x", "2"), note("ann wrote"); }, failed, StoreWorker::endless);
+        worker.post(lane_of_user("ann"), [&] { note("ann reads " + store->get("ann", StoreKind::layouts, "x")->json); }, failed);
+        worker.post("impatient", [&] { store->set("cat", StoreKind::layouts, "x", "1"); }, [&](const std::exception&) { note("cat gave up"); },
+                    std::chrono::milliseconds(1));
+        worker.post(lane_of_user("bob"), [&] { note("bob reads " + store->get("bob", StoreKind::layouts, "old")->json); }, failed);
+        while (!has("bob reads 1") || !has("cat gave up")) std::this_thread::yield();
+        CHECK_FALSE(has("ann wrote"));
+        lock.reset();
+        while (!has("ann reads 2")) std::this_thread::yield();
+        CHECK(has("ann wrote"));
+        lock = std::make_unique<Lock>(folder.file());
+        worker.post("last", [&] { store->set("ann", StoreKind::layouts, "x", "3"); }, [&](const std::exception&) { note("given up at the end"); }, StoreWorker::endless);
+    }
+    CHECK(has("given up at the end"));
 }
