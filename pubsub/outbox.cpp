@@ -7,6 +7,8 @@ namespace cubelink::pubsub {
 
 namespace {
 
+constexpr std::size_t max_idle_sets = 1000;
+
 bool sends_nothing(const rpc::EncodedPtr& message) { return !message || message->frames.empty(); }
 
 std::size_t cost_of(const rpc::EncodedPtr& message) { return message->bytes + Outbox::overhead; }
@@ -88,6 +90,8 @@ Outbox::Pushed Outbox::push_of_set(rpc::EncodedPtr&& message, const Delivery& de
     position->set_end = delivery.set_end;
     position->generation = delivery.generation;
     position->key = delivery.set_key;
+    // Keys that nothing waits under are kept to know stragglers by; those of a connection that shows another file every second would be many.
+    if (sets_.size() >= max_idle_sets) std::erase_if(sets_, [](const auto& entry) { return entry.second.waiting == 0; });
     auto& set = sets_[delivery.set_key];
     set.generation = std::max(set.generation, delivery.generation);
     ++set.waiting;
@@ -109,10 +113,9 @@ Outbox::Pushed Outbox::push_replaceable(rpc::EncodedPtr&& message, const Deliver
         auto& [first, last] = known->second;
         if (last->sequence > last_must_arrive_) {
             budget_->merged.fetch_add(1, std::memory_order_relaxed);
-            refund(last->cost);
-            charge(bytes);
+            give_back(*last, last->cost);
             last->message = std::move(message);
-            last->cost = bytes;
+            take_cost(*last, bytes);
             return Pushed::queued;
         }
         if (first != last) {
@@ -184,8 +187,20 @@ Outbox::Pushed Outbox::answer_unordered(rpc::EncodedPtr message) {
 
 void Outbox::take(std::size_t max_frames, std::size_t max_bytes, std::vector<Taken>& frames) {
     frames.clear();
+    std::vector<std::function<void()>> ready; // called at the end of the block, without the lock
+    struct Call {
+        std::vector<std::function<void()>>& all;
+        ~Call() {
+            for (auto& one : all) one();
+        }
+    } const call{ready};
     const std::lock_guard lock(mutex_);
     std::size_t bytes = 0, given_back = 0;
+    const auto count_back = [&](Item& item, std::size_t part) {
+        given_back += part;
+        item.cost -= part;
+        if (item.large) large_ -= part;
+    };
     while (frames.size() < max_frames && (frames.empty() || bytes < max_bytes) && items_.begin() != held_) {
         const auto item = items_.begin();
         const auto size = item->message->frames[next_frame_].size();
@@ -195,20 +210,22 @@ void Outbox::take(std::size_t max_frames, std::size_t max_bytes, std::vector<Tak
         }
         bytes += size;
         if (next_frame_ + 1 < item->message->frames.size()) {
-            const auto part = std::min(item->cost, size);
-            given_back += part;
-            item->cost -= part;
+            count_back(*item, std::min(item->cost, size));
             frames.push_back({item->message, next_frame_++});
             continue;
         }
         frames.push_back({std::move(item->message), next_frame_});
         next_frame_ = 0;
-        given_back += item->cost;
+        count_back(*item, item->cost);
         if (item->set_end) begun_.erase(item->set_id);
         items_.erase(item);
     }
     if (given_back > 0) refund(given_back);
     taken_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    for (std::size_t promised = 0; !waiters_.empty() && room_for(promised + waiters_.front().bytes); waiters_.pop_front()) {
+        promised += waiters_.front().bytes;
+        ready.push_back(std::move(waiters_.front().ready));
+    }
 }
 
 bool Outbox::idle() const {
@@ -221,9 +238,27 @@ bool Outbox::overflowed() const {
     return overflowed_;
 }
 
+void Outbox::when_room(std::size_t bytes, std::function<void()> ready) {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!closed_ && !(waiters_.empty() && room_for(bytes))) {
+            waiters_.push_back({bytes, std::move(ready)});
+            return;
+        }
+    }
+    ready();
+}
+
+bool Outbox::has_room(std::size_t bytes) const {
+    const std::lock_guard lock(mutex_);
+    return closed_ || (waiters_.empty() && room_for(bytes));
+}
+
 void Outbox::close() {
+    std::deque<Waiter> waiters; // what they hold may lead back here: they go without the lock
     const std::lock_guard lock(mutex_);
     closed_ = true;
+    waiters.swap(waiters_);
     clear();
 }
 
@@ -232,19 +267,27 @@ Outbox::Position Outbox::insert(Position before, rpc::EncodedPtr&& message) {
     Item item;
     item.message = std::move(message);
     item.sequence = ++sequence_;
-    item.cost = bytes;
     const auto position = items_.insert(before, std::move(item));
-    charge(bytes);
+    take_cost(*position, bytes);
     budget_->pushed.fetch_add(1, std::memory_order_relaxed);
     return position;
 }
 
+/// As far as this outbox's own limit goes.
+bool Outbox::fits(std::size_t bytes) const {
+    if (items_.empty() || used() + bytes <= limit_) return true;
+    return is_large(bytes) ? large_ == 0 : used() - large_ + bytes <= limit_;
+}
+
+/// For those who can wait.
+bool Outbox::room_for(std::size_t bytes) const { return items_.empty() || used() + bytes <= limit_ / 2; }
+
 /// Whether so many bytes more may be taken in; droppable messages give way. If a message that `must` arrive does not fit, the
 /// outbox overflows. The lock is released for a moment where the process's limit is what was reached.
 bool Outbox::make_room(std::size_t bytes, bool must, Lock& lock) {
-    if (used() + bytes > limit_ && !items_.empty()) {
+    if (!fits(bytes)) {
         if (droppables_ > 0) remove_droppables();
-        if (used() + bytes > limit_ && !items_.empty()) {
+        if (!fits(bytes)) {
             if (must) overflow();
             return false;
         }
@@ -269,7 +312,7 @@ bool Outbox::make_room(std::size_t bytes, bool must, Lock& lock) {
 
 void Outbox::remove(Position position) {
     leave_index(position);
-    refund(position->cost);
+    give_back(*position, position->cost);
     items_.erase(position);
 }
 
@@ -316,9 +359,18 @@ void Outbox::remove_older_sets(const std::string& set_key, std::uint64_t generat
     }
 }
 
-void Outbox::charge(std::size_t bytes) {
+void Outbox::take_cost(Item& item, std::size_t bytes) {
+    item.cost = bytes;
+    item.large = is_large(bytes);
+    if (item.large) large_ += bytes;
     used_.fetch_add(bytes, std::memory_order_relaxed);
     budget_->used_.fetch_add(bytes, std::memory_order_relaxed);
+}
+
+void Outbox::give_back(Item& item, std::size_t bytes) {
+    item.cost -= bytes;
+    if (item.large) large_ -= bytes;
+    refund(bytes);
 }
 
 void Outbox::refund(std::size_t bytes) {
@@ -334,6 +386,7 @@ void Outbox::overflow() {
 
 void Outbox::clear() {
     refund(used());
+    large_ = 0;
     items_.clear();
     held_ = items_.end();
     next_frame_ = 0;

@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <list>
 #include <map>
@@ -65,7 +66,7 @@ public:
     /// Cost of a message beyond its bytes.
     static constexpr std::size_t overhead = 256;
 
-    /// `limit` in bytes. A message larger than the limit is still taken when nothing else waits.
+    /// `limit` in bytes. One message of more than half of it may wait besides: a large answer neither fails nor leaves no room for small ones.
     Outbox(std::size_t limit, std::shared_ptr<OutboxBudget> budget);
     ~Outbox();
     Outbox(const Outbox&) = delete;
@@ -103,6 +104,13 @@ public:
     /// Bytes of payload that take() has handed out so far.
     std::uint64_t taken_bytes() const { return taken_bytes_.load(std::memory_order_relaxed); }
 
+    /// Calls `ready` once so many bytes more would leave half of the limit free, or nothing waits: at once on this thread, or later on the one
+    /// that calls take(), outside of locks. For those who make much on their own: they wait here, instead of making a client that reads, but
+    /// not as fast as they work, overflow. Called at once when closed; what waits when it is closed is let go of, uncalled.
+    void when_room(std::size_t bytes, std::function<void()> ready);
+    /// Whether when_room() would call at once.
+    bool has_room(std::size_t bytes) const;
+
     /// The connection is gone: forgets everything and takes nothing more.
     void close();
 
@@ -115,6 +123,7 @@ private:
         std::string key; // of a replaceable message, or of a set
         std::uint64_t sequence = 0;
         std::size_t cost = 0; // what is charged for it and has not been given back
+        bool large = false;   // see large_
     };
     using Items = std::list<Item>;
     using Position = Items::iterator;
@@ -142,6 +151,12 @@ private:
     std::unordered_set<std::uint64_t> begun_; // sets of which something has left and the end has not
     Ticket next_ticket_ = 0, next_answer_ = 0;
     std::map<Ticket, Position> held_answers_; // end(): an answer that sends nothing
+    std::size_t large_ = 0; // of used_, what large messages take: it does not count against the others
+    struct Waiter {
+        std::size_t bytes;
+        std::function<void()> ready;
+    };
+    std::deque<Waiter> waiters_; // of when_room()
     bool closed_ = false, overflowed_ = false;
 
     friend class OutboxBudget;
@@ -149,13 +164,17 @@ private:
     Pushed push_of_set(rpc::EncodedPtr&& message, const Delivery& delivery, Lock& lock);
     Pushed push_replaceable(rpc::EncodedPtr&& message, const Delivery& delivery, Lock& lock);
     Position insert(Position before, rpc::EncodedPtr&& message);
+    bool fits(std::size_t bytes) const;
+    bool room_for(std::size_t bytes) const;
     bool make_room(std::size_t bytes, bool must, Lock& lock);
     void remove(Position position);
     void leave_index(Position position);
     void remove_droppables();
     void remove_older_sets(const std::string& set_key, std::uint64_t generation);
-    void charge(std::size_t bytes);
+    void take_cost(Item& item, std::size_t bytes);
+    void give_back(Item& item, std::size_t bytes);
     void refund(std::size_t bytes);
+    bool is_large(std::size_t bytes) const { return bytes > limit_ / 2; }
     void overflow();
     void clear();
 };

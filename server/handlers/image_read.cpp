@@ -14,6 +14,9 @@ namespace {
 /// Pixels that are read at once: the time until a client that has gone is noticed.
 constexpr std::int64_t band_pixels = 1 << 20;
 
+/// Pixels between two that are wanted, beyond which what lies in between is not read.
+constexpr std::int64_t far_apart = 4096;
+
 template <class T>
 void read(const imaging::ImageSource& source, const imaging::Rect& rect, imaging::PlaneId plane, std::span<T> out, int threads,
           const imaging::CancelToken& cancel) {
@@ -74,11 +77,17 @@ private:
             }
             return out;
         }
-        std::vector<T> row(static_cast<std::size_t>(width));
+        // Pieces of a row that begin with a wanted pixel; far apart, the pixels one by one where that is quicker.
+        const bool one_by_one = x.step > (image_.source->direct() ? far_apart : band_pixels);
+        const auto at_once = one_by_one ? 1 : std::min(width, std::max<std::int64_t>(1, band_pixels / x.step) * x.step);
+        row_.resize(static_cast<std::size_t>(at_once));
         for (auto line = y.from; line < y.to; line += y.step) {
-            check();
-            read<T>(*image_.source, {x.from, line, x.to, line + 1}, plane, std::span<T>(row), threads_, cancel_);
-            for (std::int64_t i = 0; i < width; i += x.step) *out++ = row[static_cast<std::size_t>(i)];
+            for (auto from = x.from; from < x.to; from += one_by_one ? x.step : at_once) {
+                check();
+                const imaging::Rect piece{from, line, std::min(x.to, from + at_once), line + 1};
+                read<T>(*image_.source, piece, plane, std::span<T>(row_).first(static_cast<std::size_t>(piece.width())), threads_, cancel_);
+                for (std::int64_t i = 0; i < piece.width(); i += x.step) *out++ = row_[static_cast<std::size_t>(i)];
+            }
         }
         return out;
     }
@@ -93,7 +102,7 @@ private:
     const int threads_;
     const imaging::CancelToken& cancel_;
     const std::function<bool()>& unwanted_;
-    std::vector<T> values_;
+    std::vector<T> values_, row_;
 };
 
 template <class T>

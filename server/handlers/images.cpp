@@ -6,6 +6,7 @@
 #include "imaging/budget_cache.hpp"
 #include "imaging/celestial.hpp"
 #include "imaging/spectral_axis.hpp"
+#include "pubsub/receiver.hpp"
 #include "rpc/parameter.hpp"
 #include "rpc/convert.hpp"
 
@@ -55,6 +56,31 @@ rpc::Value header_of(const OpenImage& image) {
     return rpc::Map{{"cards", std::move(cards)}, {"hdu", image.info.hdu}, {"name", image.info.name}};
 }
 
+/// Reads one block after the other for a session, each when the client has read what came before it: how much is asked for at once is up to
+/// the client, and neither memory nor its connection must suffer from it.
+void post_read(const SessionPtr& session, const OpenImagePtr& image, const rpc::CallPtr& call, const BlockRequest& request) {
+    const auto bytes = static_cast<std::size_t>(request.values()) * (image->source->wide() ? 8 : 4);
+    Job job;
+    job.owner = session->number();
+    job.job_class = JobClass::block;
+    job.group = image->number;
+    job.work = [session, image, call, request, bytes](const JobContext& context) {
+        const auto unwanted = [&] { return !call->peer()->connected(); };
+        if (unwanted()) return;
+        auto& outbox = connection_of(*call).receiver()->outbox();
+        if (!outbox.has_room(bytes)) return outbox.when_room(bytes, [=] { post_read(session, image, call, request); });
+        // Many clients that read large blocks at once take turns, as far as there is memory.
+        auto& cache = session->cache();
+        const auto memory = cache.reserve(std::min(bytes, cache.limit() / 2), context.cancel);
+        call->answer(read_block(*image, request, context.threads, context.cancel, unwanted));
+    };
+    job.on_error = [session, image, call](const std::exception& error) {
+        session->report_failure(*image, error, "image.read");
+        call->fail_with_exception(error.what());
+    };
+    session->scheduler().post(std::move(job));
+}
+
 void read_image(const SessionPtr& session, const OpenImagePtr& image, const rpc::CallPtr& call, std::vector<rpc::Value>&& values) {
     const auto& shape = image->shape();
     BlockRequest request;
@@ -70,21 +96,7 @@ void read_image(const SessionPtr& session, const OpenImagePtr& image, const rpc:
         static_cast<double>(limit))
         throw rpc::CallError(rpc::code::method_failed, "That would be more than " + std::to_string(limit) + " values (" +
                                                            std::to_string(max_block_bytes >> 20) + " MiB) at once: read it in parts.");
-    Job job;
-    job.owner = session->number();
-    job.group = image->number;
-    job.work = [session, image, call, request](const JobContext& context) {
-        const auto unwanted = [&] { return !call->peer()->connected(); };
-        // Many clients that read large blocks at once take turns, as far as there is memory.
-        auto& cache = session->cache();
-        const auto memory = cache.reserve(std::min(static_cast<std::size_t>(request.values()) * (image->source->wide() ? 8 : 4), cache.limit() / 2), context.cancel);
-        call->answer(read_block(*image, request, context.threads, context.cancel, unwanted));
-    };
-    job.on_error = [session, image, call](const std::exception& error) {
-        session->report_failure(*image, error, "image.read");
-        call->fail_with_exception(error.what());
-    };
-    session->scheduler().post(std::move(job));
+    post_read(session, image, call, request);
 }
 
 std::vector<std::array<double, 2>> points_of(rpc::Value&& value) {

@@ -9,30 +9,47 @@
 #include <list>
 #include <map>
 #include <mutex>
+#include <stdexcept>
+#include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace cubelink::server {
 
 struct Scheduler::Impl {
-    static constexpr std::size_t classes = 3;
+    using Clock = std::chrono::steady_clock;
+    static constexpr std::size_t classes = 4;
+    /// Threads besides, for those who wait behind jobs that take long.
+    static constexpr std::size_t most_besides = 64;
+    /// How long such a thread waits for another job before it ends.
+    static constexpr auto linger = std::chrono::seconds(1);
     /// Every so many jobs a worker looks at the classes from the other end, so that bulk work goes on beside a user who never rests.
     static constexpr std::uint64_t turn_of_bulk = 8;
 
     struct Owner {
         std::array<std::deque<Job>, classes> waiting;
-        bool bulk_running = false;
+        std::array<std::size_t, classes> running{};
+        bool idle() const {
+            for (std::size_t c = 0; c < classes; ++c)
+                if (running[c] > 0 || !waiting[c].empty()) return false;
+            return true;
+        }
+        bool nothing_runs() const {
+            return std::all_of(running.begin(), running.end(), [](std::size_t n) { return n == 0; });
+        }
     };
     struct Running {
         OwnerId owner;
         std::uint64_t group;
         std::string key;
         imaging::CancelToken cancel;
-        JobClass job_class;
+        bool by_general;
+        Clock::time_point begun;
     };
 
     mutable std::mutex mutex;
-    std::condition_variable general_wake, reserved_wake;
+    std::condition_variable general_wake, reserved_wake, besides_wake, watcher_wake;
     std::map<OwnerId, Owner> owners;
     std::array<std::deque<OwnerId>, classes> rings; // owners that have jobs of the class, the one whose turn it is in front
     std::list<Running> running;
@@ -41,74 +58,152 @@ struct Scheduler::Impl {
     Counters counters;
     bool stopping = false;
     int threads = 1;
+    std::chrono::milliseconds patience{100};
     std::vector<std::thread> workers;
+    std::thread watcher;
+    struct Besides {
+        std::thread thread;
+        bool ended = false;
+    };
+    std::list<Besides> besides;
+    bool look_wanted = false; // something was posted that may have to wait
+
+    enum class Worker { general, reserved, besides };
 
     /// Takes the next job of a class; false if there is none that may run.
-    bool take(JobClass job_class, Job& job) {
-        auto& ring = rings[static_cast<std::size_t>(job_class)];
+    bool take(JobClass job_class, Worker worker, Job& job) {
+        const auto c = static_cast<std::size_t>(job_class);
+        const bool one_at_a_time = job_class == JobClass::block || job_class == JobClass::bulk;
+        if (job_class == JobClass::bulk && worker == Worker::general && bulk_running + 1 >= general) return false;
+        auto& ring = rings[c];
         for (std::size_t i = 0; i < ring.size(); ++i) {
             const OwnerId id = ring[i];
             auto& owner = owners[id];
-            if (job_class == JobClass::bulk && (owner.bulk_running || bulk_running + 1 >= general)) continue;
-            auto& queue = owner.waiting[static_cast<std::size_t>(job_class)];
+            if (one_at_a_time && owner.running[c] > 0) continue;
+            if (worker == Worker::besides && !owner.nothing_runs()) continue;
+            auto& queue = owner.waiting[c];
             job = std::move(queue.front());
             queue.pop_front();
             ring.erase(ring.begin() + static_cast<std::ptrdiff_t>(i));
             if (!queue.empty()) ring.push_back(id);
             --counters.waiting;
-            if (job_class == JobClass::bulk) {
-                owner.bulk_running = true;
-                ++bulk_running;
-            }
-            forget_if_idle(id);
+            ++owner.running[c];
             return true;
         }
         return false;
     }
 
-    bool take_any(bool reserved, Job& job) {
-        if (reserved) return take(JobClass::interactive, job);
-        if (++picks % turn_of_bulk == 0 && (take(JobClass::bulk, job) || take(JobClass::view, job))) return true;
-        return take(JobClass::interactive, job) || take(JobClass::view, job) || take(JobClass::bulk, job);
+    bool take_any(Worker worker, Job& job) {
+        using enum JobClass;
+        if (worker == Worker::reserved) return take(interactive, worker, job);
+        if (worker == Worker::general && ++picks % turn_of_bulk == 0 && (take(bulk, worker, job) || take(block, worker, job) || take(view, worker, job)))
+            return true;
+        return take(interactive, worker, job) || take(view, worker, job) || take(block, worker, job) || take(bulk, worker, job);
     }
 
     void forget_if_idle(OwnerId id) {
-        const auto it = owners.find(id);
-        if (it == owners.end() || it->second.bulk_running) return;
-        for (const auto& queue : it->second.waiting)
-            if (!queue.empty()) return;
-        owners.erase(it);
+        if (const auto it = owners.find(id); it != owners.end() && it->second.idle()) owners.erase(it);
     }
 
-    void work(bool reserved) {
+    void work(Worker worker) {
         std::unique_lock lock(mutex);
         for (;;) {
             Job job;
-            auto& wake = reserved ? reserved_wake : general_wake;
-            wake.wait(lock, [&] { return stopping || take_any(reserved, job); });
+            auto& wake = worker == Worker::reserved ? reserved_wake : general_wake;
+            wake.wait(lock, [&] { return stopping || take_any(worker, job); });
             if (stopping && !job.work) return;
-            const auto entry = running.insert(running.end(), {job.owner, job.group, job.key, job.cancel, job.job_class});
-            if (!reserved) ++general_running;
-            JobContext context{job.cancel, 1};
-            if (job.job_class != JobClass::interactive)
-                context.threads = std::max(1, threads / static_cast<int>(std::max<std::size_t>(1, general_running)));
-            ++counters.running;
-            lock.unlock();
-            const bool was_bulk = job.job_class == JobClass::bulk;
-            const OwnerId owner = job.owner;
-            const int outcome = run(job, context);
-            job = Job{}; // what it captured goes before it counts as done
-            lock.lock();
-            running.erase(entry);
-            --counters.running;
-            if (!reserved) --general_running;
-            ++(outcome == 0 ? counters.done : outcome == 1 ? counters.cancelled : counters.failed);
-            if (was_bulk) {
-                --bulk_running;
-                if (const auto it = owners.find(owner); it != owners.end()) it->second.bulk_running = false;
-                forget_if_idle(owner);
-                general_wake.notify_one();
+            execute(std::move(job), worker, lock);
+        }
+    }
+
+    /// Runs a job that was taken. The lock is released meanwhile.
+    void execute(Job&& taken, Worker worker, std::unique_lock<std::mutex>& lock) {
+        Job job = std::move(taken);
+        const bool by_general = worker == Worker::general;
+        const bool counted_bulk = by_general && job.job_class == JobClass::bulk;
+        const auto entry = running.insert(running.end(), {job.owner, job.group, job.key, job.cancel, by_general, Clock::now()});
+        if (by_general) ++general_running;
+        if (counted_bulk) ++bulk_running;
+        JobContext context{job.cancel, 1};
+        if (by_general && job.job_class != JobClass::interactive)
+            context.threads = std::max(1, threads / static_cast<int>(std::max<std::size_t>(1, general_running)));
+        ++counters.running;
+        lock.unlock();
+        const auto c = static_cast<std::size_t>(job.job_class);
+        const OwnerId owner = job.owner;
+        const int outcome = run(job, context);
+        job = Job{}; // what it captured goes before it counts as done
+        lock.lock();
+        running.erase(entry);
+        --counters.running;
+        if (by_general) --general_running;
+        ++(outcome == 0 ? counters.done : outcome == 1 ? counters.cancelled : counters.failed);
+        --owners[owner].running[c];
+        forget_if_idle(owner);
+        if (counted_bulk) --bulk_running;
+        // Jobs that had to let this one end first.
+        if (c >= static_cast<std::size_t>(JobClass::block)) general_wake.notify_one();
+    }
+
+    // ---- Threads besides
+
+    /// Whether every general thread is held by a job that takes long, and so has been for a while.
+    bool all_take_long() const {
+        const auto before = Clock::now() - patience;
+        return static_cast<std::size_t>(std::count_if(running.begin(), running.end(), [&](const Running& one) { return one.by_general && one.begun <= before; })) >=
+               general;
+    }
+    /// The same for bulk jobs, of which the general threads take only so many.
+    bool bulk_takes_long() const { return bulk_running + 1 >= general; }
+
+    bool take_besides(Job& job) {
+        if (all_take_long()) return take_any(Worker::besides, job);
+        return bulk_takes_long() && take(JobClass::bulk, Worker::besides, job);
+    }
+
+    void work_besides(Besides& self) {
+        std::unique_lock lock(mutex);
+        for (;;) {
+            Job job;
+            besides_wake.wait_for(lock, linger, [&] { return stopping || take_besides(job); });
+            if (!job.work) break;
+            execute(std::move(job), Worker::besides, lock);
+        }
+        self.ended = true;
+    }
+
+    void watch() {
+        std::unique_lock lock(mutex);
+        while (!stopping) {
+            watcher_wake.wait(lock, [&] { return stopping || look_wanted; });
+            watcher_wake.wait_for(lock, patience, [&] { return stopping; });
+            if (stopping) return;
+            for (auto it = besides.begin(); it != besides.end();) {
+                if (!it->ended) {
+                    ++it;
+                    continue;
+                }
+                it->thread.join(); // it has released the lock for the last time, or is about to
+                it = besides.erase(it);
             }
+            look_wanted = counters.waiting > 0;
+            if (look_wanted) let_one_in_if_it_helps();
+        }
+    }
+
+    void let_one_in_if_it_helps() {
+        const bool all = all_take_long(), bulk = bulk_takes_long();
+        const auto helps = [&](const auto& entry) {
+            const auto& waiting = entry.second.waiting[static_cast<std::size_t>(JobClass::bulk)];
+            return entry.second.nothing_runs() && (all || (bulk && !waiting.empty()));
+        };
+        if (besides.size() >= most_besides || std::none_of(owners.begin(), owners.end(), helps)) return;
+        try {
+            auto& self = besides.emplace_back();
+            self.thread = std::thread([this, &self] { work_besides(self); });
+        } catch (const std::system_error& e) {
+            besides.pop_back();
+            log::warn(std::string("no thread could be started for those who wait: ") + e.what());
         }
     }
 
@@ -165,11 +260,18 @@ struct Scheduler::Impl {
     }
 };
 
-Scheduler::Scheduler(int threads) : threads_(std::max(1, threads)), impl_(std::make_unique<Impl>()) {
+Scheduler::Scheduler(int threads, std::chrono::milliseconds patience) : threads_(std::max(1, threads)), impl_(std::make_unique<Impl>()) {
     impl_->threads = threads_;
+    impl_->patience = patience;
     impl_->general = static_cast<std::size_t>(std::max(2, threads_));
-    impl_->workers.emplace_back([this] { impl_->work(true); });
-    for (std::size_t i = 0; i < impl_->general; ++i) impl_->workers.emplace_back([this] { impl_->work(false); });
+    try {
+        impl_->workers.emplace_back([this] { impl_->work(Impl::Worker::reserved); });
+        for (std::size_t i = 0; i < impl_->general; ++i) impl_->workers.emplace_back([this] { impl_->work(Impl::Worker::general); });
+        impl_->watcher = std::thread([this] { impl_->watch(); });
+    } catch (const std::system_error& e) {
+        stop();
+        throw std::runtime_error(std::string("no more threads can be started: ") + e.what());
+    }
 }
 
 Scheduler::~Scheduler() { stop(); }
@@ -194,6 +296,10 @@ void Scheduler::post(Job job) {
             ++impl_->counters.waiting;
             if (c == 0) impl_->reserved_wake.notify_one();
             impl_->general_wake.notify_one();
+            if (impl_->general_running >= impl_->general || c == static_cast<std::size_t>(JobClass::bulk)) {
+                impl_->besides_wake.notify_all();
+                if (!std::exchange(impl_->look_wanted, true)) impl_->watcher_wake.notify_one();
+            }
         }
     }
 }
@@ -229,8 +335,13 @@ void Scheduler::stop() {
     }
     impl_->general_wake.notify_all();
     impl_->reserved_wake.notify_all();
+    impl_->besides_wake.notify_all();
+    impl_->watcher_wake.notify_all();
+    if (impl_->watcher.joinable()) impl_->watcher.join();
     for (auto& worker : impl_->workers)
         if (worker.joinable()) worker.join();
+    for (auto& one : impl_->besides)
+        if (one.thread.joinable()) one.thread.join();
 }
 
 Scheduler::Counters Scheduler::counters() const {

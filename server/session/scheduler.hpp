@@ -2,11 +2,15 @@
 /// The threads that compute, shared fairly between sessions. Thread-safe.
 ///
 /// Jobs have a class: interactive ones (a command's check, a cursor profile) are taken first and always find a thread, because one is kept
-/// for them; view jobs (tiles) come next; bulk jobs (a cube's histogram) run one at a time for a session and never on all threads.
-/// Within a class the owners take turns, so that a session with a thousand jobs waits longer, and another does not.
+/// for them; view jobs (tiles) come next; blocks (pixels for programs) run one at a time for a session; bulk jobs (a cube's histogram) too, and
+/// never on all threads. Within a class the owners take turns, so that a session with a thousand jobs waits longer, and another does not.
+///
+/// Where all threads are held by jobs that take long, whatever their class, owners of whom nothing runs get threads besides: how long one
+/// waits does not depend on what others have asked for. The operating system then shares the processor.
 
 #include "imaging/cancel.hpp"
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -19,7 +23,7 @@ namespace cubelink::server {
 /// Whose work it is: a session's number. 0: the server's own.
 using OwnerId = std::uint64_t;
 
-enum class JobClass { interactive, view, bulk };
+enum class JobClass { interactive, view, block, bulk };
 
 /// What a running job may use.
 struct JobContext {
@@ -41,8 +45,9 @@ struct Job {
 
 class Scheduler {
 public:
-    /// `threads`: how many may compute at once (there are at least two workers, and one more for interactive jobs).
-    explicit Scheduler(int threads);
+    /// `threads`: how many may compute at once (there are at least two workers, and one more for interactive jobs). `patience`: a job that has
+    /// run for so long takes long.
+    explicit Scheduler(int threads, std::chrono::milliseconds patience = std::chrono::milliseconds(100));
     ~Scheduler();
     Scheduler(const Scheduler&) = delete;
     Scheduler& operator=(const Scheduler&) = delete;

@@ -1,15 +1,18 @@
 #include "server/session/tile_set.hpp"
 
 #include "imaging/pyramid_cache.hpp"
+#include "pubsub/receiver.hpp"
 #include "rpc/error.hpp"
 #include "rpc/icd/messages.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstring>
 #include <deque>
 #include <set>
+#include <utility>
 
 namespace cubelink::server {
 
@@ -19,6 +22,9 @@ using Clock = std::chrono::steady_clock;
 
 /// How long ready tiles are held back for the histogram; after that all but the last may go.
 constexpr auto patience = std::chrono::milliseconds(250);
+
+/// What a tile takes in an outbox, at most or nearly so.
+constexpr std::size_t tile_bytes = 257 << 10;
 
 /// What a set counts beyond its tiles.
 constexpr std::size_t set_overhead = 16;
@@ -36,6 +42,8 @@ public:
         // The plane that is shown gets a pyramid in any case: if that holds its pixels, full-resolution tiles are cut from it too.
         needs_pyramid_ = !image_->source->direct() || (request_.current_plane && imaging::pyramid_keeps_pixels(session_->cache(), *image_->source));
         for (const auto& tile : request_.tiles) needs_pyramid_ |= geometry(tile).mip > 1;
+        for (const auto& connection : session_->connections())
+            if (connection->id() == request_.connection) viewer_ = connection->receiver();
         session_->tiles_under_way += request_.tiles.size() + set_overhead;
     }
     ~TileSet() { session_->tiles_under_way -= request_.tiles.size() + set_overhead; }
@@ -62,14 +70,19 @@ private:
     }
 
     void post_runner() {
+        post([self = shared_from_this()](const JobContext& context) { self->run(context); });
+    }
+    void post(std::function<void(const JobContext&)> work) {
         Job job;
         job.owner = session_->number();
         job.job_class = JobClass::view;
         job.group = image_->number;
-        job.work = [self = shared_from_this()](const JobContext& context) { self->run(context); };
+        job.work = std::move(work);
         job.on_error = [self = shared_from_this()](const std::exception& error) { self->fail(error); };
         session_->scheduler().post(std::move(job));
     }
+
+    bool room() const { return !viewer_ || viewer_->outbox().has_room(tile_bytes); }
 
     /// Makes one tile, and sees to it that there are jobs for the rest.
     void run(const JobContext& context) {
@@ -81,7 +94,10 @@ private:
                 ready_.clear();
                 return;
             }
+            if (next_ == request_.tiles.size()) return;
         }
+        // Tiles are not made faster than they are read: a slow line gets them late, and is not taken for one that is dead.
+        if (!room()) return viewer_->outbox().when_room(tile_bytes, [self = shared_from_this()] { self->post_runner(); });
         std::shared_ptr<const imaging::PlanePyramid> pyramid;
         if (needs_pyramid_) {
             // Not cancelled with the set: the plane is likely to be asked for again, and the scheduler's token stops it when the file is closed.
@@ -158,6 +174,14 @@ private:
         std::size_t may_go = count;
         if (!gates_->data.open()) may_go = Clock::now() - started_ > patience ? count - 1 : 0;
         while (!ready_.empty() && sent_ < may_go) {
+            if (!room()) {
+                if (!flush_waits_.exchange(true))
+                    viewer_->outbox().when_room(tile_bytes, [self = shared_from_this()] {
+                        self->flush_waits_ = false;
+                        self->post([self](const JobContext&) { self->flush(); });
+                    });
+                return;
+            }
             if (!begun_) sync(false);
             begun_ = true;
             session_->publish(std::move(ready_.front()), delivery(), request_.connection);
@@ -211,9 +235,11 @@ private:
     std::shared_ptr<PlaneGates> gates_;
     const Clock::time_point started_ = Clock::now();
     bool needs_pyramid_ = false;
+    std::shared_ptr<pubsub::Receiver> viewer_; // of the connection whose view it is; null if that has gone
 
     std::mutex mutex_;
     std::size_t next_ = 0, sent_ = 0;
+    std::atomic<bool> flush_waits_{false}; // flush() comes again when there is room
     bool fanned_out_ = false, begun_ = false, finished_ = false;
     std::deque<std::shared_ptr<icd::RasterTileData>> ready_;
 };

@@ -35,8 +35,8 @@ TEST_CASE("messages leave in order, whole, and no more at a time than asked for"
 TEST_CASE("what must arrive and does not fit makes the outbox overflow and gives its memory back") {
     const auto all = budget();
     Outbox outbox(10'000, all);
-    CHECK(outbox.push(message(std::string(50'000, 'x'))) == Pushed::queued); // alone, anything goes
-    CHECK(outbox.push(message("y")) == Pushed::closed);
+    for (int i = 0; i < 9; ++i) CHECK(outbox.push(message(std::string(1'000 - Outbox::overhead, 'x'))) == Pushed::queued);
+    CHECK(outbox.push(message(std::string(1'001 - Outbox::overhead, 'y'))) == Pushed::closed);
     CHECK(outbox.overflowed());
     CHECK(outbox.used() == 0);
     CHECK(all->used() == 0);
@@ -44,6 +44,49 @@ TEST_CASE("what must arrive and does not fit makes the outbox overflow and gives
     CHECK(outbox.push(message("z")) == Pushed::closed);
     CHECK(outbox.answer(outbox.open_ticket(), message("z")) == Pushed::closed);
     CHECK(taken(outbox).empty());
+}
+
+TEST_CASE("one large message waits besides what fits, two do not") {
+    const auto all = budget();
+    Outbox outbox(10'000, all);
+    CHECK(outbox.push(message("first")) == Pushed::queued);
+    CHECK(outbox.push(frames({std::string(50'000, 'x'), "end"})) == Pushed::queued);
+    for (int i = 0; i < 9; ++i) CHECK(outbox.push(message(std::string(1'000 - Outbox::overhead, 'y'))) == Pushed::queued);
+    taken(outbox, 2); // the large one but its end
+    CHECK_FALSE(outbox.overflowed());
+    CHECK(outbox.push(message(std::string(1'100 - Outbox::overhead, 'y'))) == Pushed::closed);
+    CHECK(outbox.overflowed());
+    CHECK(all->used() == 0);
+
+    Outbox other(10'000, all);
+    CHECK(other.push(message(std::string(50'000, 'x'))) == Pushed::queued);
+    CHECK(other.push(message(std::string(6'000, 'x'))) == Pushed::closed);
+}
+
+TEST_CASE("who makes much waits until there is room") {
+    const auto all = budget();
+    Outbox outbox(10'000, all);
+    int called = 0;
+    outbox.when_room(50'000, [&] { ++called; }); // nothing waits: as much as you like
+    CHECK(called == 1);
+    outbox.push(message(std::string(3'000, 'x')));
+    outbox.push(message(std::string(3'000, 'x')));
+    CHECK_FALSE(outbox.has_room(1));
+    for (int i = 0; i < 3; ++i) outbox.when_room(1'000, [&] { ++called; });
+    CHECK(called == 1);
+    taken(outbox, 1); // room for one of them, and for the two that it makes two of three thousand
+    CHECK(called == 2);
+    taken(outbox);
+    CHECK(called == 4);
+
+    outbox.push(message(std::string(9'000, 'x')));
+    const auto kept = std::make_shared<int>(0);
+    outbox.when_room(1, [&called, kept] { ++called; });
+    outbox.close();
+    CHECK(kept.use_count() == 1); // let go of, uncalled
+    CHECK(called == 4);
+    outbox.when_room(1, [&] { ++called; });
+    CHECK(called == 5);
 }
 
 TEST_CASE("droppable messages are left out above half of the budget, and make room for others") {

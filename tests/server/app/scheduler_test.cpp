@@ -1,5 +1,6 @@
 #include "server/session/scheduler.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <doctest/doctest.h>
@@ -62,7 +63,7 @@ TEST_CASE("owners take turns") {
 }
 
 TEST_CASE("interactive work finds a thread when everything else is busy, and bulk never takes all") {
-    Scheduler scheduler(2);
+    Scheduler scheduler(2, 1h);
     std::atomic<int> bulk{0};
     for (OwnerId owner = 1; owner <= 4; ++owner)
         scheduler.post(job(owner, JobClass::bulk, [&](const JobContext& context) {
@@ -81,6 +82,50 @@ TEST_CASE("interactive work finds a thread when everything else is busy, and bul
     scheduler.post(job(7, JobClass::interactive, [&](const JobContext&) { cursor.set_value(); }));
     CHECK(cursor.get_future().wait_for(2s) == std::future_status::ready);
     scheduler.stop();
+}
+
+TEST_CASE("jobs that take long make nobody else wait, whatever their class and however many they are") {
+    Scheduler scheduler(2, 10ms);
+    std::atomic<int> started{0};
+    const auto endless = [&](const JobContext& context) {
+        ++started;
+        wait_until_cancelled(context);
+    };
+    for (OwnerId owner = 1; owner <= 3; ++owner)
+        for (const auto kind : {JobClass::interactive, JobClass::view, JobClass::block, JobClass::bulk}) scheduler.post(job(owner, kind, endless));
+    CHECK(soon([&] { return started >= 3; }));
+    for (OwnerId owner = 10; owner < 20; ++owner)
+        for (const auto kind : {JobClass::interactive, JobClass::view, JobClass::block, JobClass::bulk}) {
+            std::promise<void> done;
+            scheduler.post(job(owner, kind, [&](const JobContext&) { done.set_value(); }));
+            CHECK(done.get_future().wait_for(20s) == std::future_status::ready);
+        }
+    scheduler.stop();
+}
+
+TEST_CASE("bulk jobs of several sessions run beside each other in the end") {
+    Scheduler scheduler(2, 10ms);
+    std::atomic<int> started{0};
+    for (OwnerId owner = 1; owner <= 4; ++owner)
+        scheduler.post(job(owner, JobClass::bulk, [&](const JobContext& context) {
+            ++started;
+            wait_until_cancelled(context);
+        }));
+    CHECK(soon([&] { return started == 4; }));
+    scheduler.stop();
+}
+
+TEST_CASE("blocks run one at a time for a session") {
+    Scheduler scheduler(4);
+    std::atomic<int> running{0}, most{0};
+    for (int i = 0; i < 50; ++i)
+        scheduler.post(job(1, JobClass::block, [&](const JobContext&) {
+            most = std::max(most.load(), ++running);
+            std::this_thread::sleep_for(1ms);
+            --running;
+        }));
+    CHECK(soon([&] { return scheduler.counters().done == 50; }));
+    CHECK(most == 1);
 }
 
 TEST_CASE("cancelling by key, group and owner, within 100 ms") {
@@ -150,7 +195,7 @@ TEST_CASE("whatever is dropped lets go of what it captured") {
                     case 1: scheduler.cancel_group(owner, mine() % 3); break;
                     case 2: scheduler.cancel_key(owner, "k" + std::to_string(mine() % 3)); break;
                     default:
-                        scheduler.post(job(owner, static_cast<JobClass>(mine() % 3), [token](const JobContext&) {}, "k" + std::to_string(mine() % 9), mine() % 3));
+                        scheduler.post(job(owner, static_cast<JobClass>(mine() % 4), [token](const JobContext&) {}, "k" + std::to_string(mine() % 9), mine() % 3));
                     }
                 }
             });
