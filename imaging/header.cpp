@@ -1,6 +1,7 @@
 #include "imaging/header.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -128,6 +129,8 @@ void Header::parse(std::string_view cards) {
             card.kind = Card::Kind::commentary;
             card.text = trim_right(line);
         } else {
+            // Names are capitals; those written in small letters mean the same.
+            for (char& c : card.keyword) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
             parse_value(line.substr(9), card);
         }
         continued = card.kind == Card::Kind::string && card.value.ends_with('&');

@@ -15,7 +15,7 @@ namespace cubelink::imaging {
 /// One logical card; a long string that goes on in CONTINUE cards is one.
 struct Card {
     enum class Kind { commentary, string, logical, number, other, empty };
-    std::string keyword; // without trailing blanks; HIERARCH cards have the whole name
+    std::string keyword; // in capitals, without trailing blanks; of commentary as it stands
     Kind kind = Kind::empty;
     std::string value;   // strings without quotes and trailing blanks; others as they stand, trimmed
     std::string comment;

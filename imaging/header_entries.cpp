@@ -23,6 +23,13 @@ std::string float_text(const std::string& name, double value) {
     return buffer.data();
 }
 
+/// "VELO-LSR", but not "VELO-F2V", which names an algorithm.
+bool names_a_frame(const std::string& type) {
+    if (!type.starts_with("VELO-") || type.size() < 8) return false;
+    const std::string_view code = std::string_view(type).substr(5);
+    return code[1] != '2' && code != "LOG" && code != "TAB" && code != "GRI" && code != "GRA";
+}
+
 HeaderEntry number_entry(const Card& card) {
     HeaderEntry entry{card.keyword, card.value, EntryType::string, 0, card.comment};
     const auto value = parse_fits_number(card.value);
@@ -54,7 +61,7 @@ std::vector<HeaderEntry> header_entries(const Header& header) {
         if (card.kind == Card::Kind::string) {
             if (contains(card.keyword, "UNIT")) entry.value = normalise_unit(entry.value);
             // AIPS hides the frame of reference in the type: clients' libraries want it in SPECSYS.
-            if (card.keyword.starts_with("CTYPE") && entry.value.starts_with("VELO-") && !header.find("SPECSYS")) {
+            if (card.keyword.starts_with("CTYPE") && names_a_frame(entry.value) && !header.find("SPECSYS")) {
                 const std::string frame = entry.value.substr(5, entry.value.find(' ', 5) - 5);
                 entry.value = "VELO";
                 entries.push_back(std::move(entry));

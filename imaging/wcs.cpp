@@ -86,7 +86,8 @@ bool finite(double a, double b) { return std::isfinite(a) && std::isfinite(b); }
 } // namespace
 
 struct Wcs::Impl {
-    WcsPointer master;
+    std::optional<WcsRecipe> recipe;
+    WcsPointer master; // for its facts; calls borrow others
     mutable std::mutex lock;
     mutable std::vector<WcsPointer> idle;
 
@@ -100,7 +101,7 @@ struct Wcs::Impl {
     std::optional<std::array<double, 4>> matrix;
     std::shared_ptr<const SpectralAxis> spectrum;
 
-    /// A copy of the structure for as long as a call lasts.
+    /// A structure of one's own for as long as a call lasts.
     class Lease {
     public:
         explicit Lease(const Impl& impl) : impl_(impl) {
@@ -111,7 +112,7 @@ struct Wcs::Impl {
                     impl_.idle.pop_back();
                 }
             }
-            if (!copy_) copy_ = copy_wcs(*impl_.master);
+            if (!copy_) copy_ = impl_.recipe->make();
         }
         ~Lease() {
             if (!copy_) return;
@@ -126,6 +127,8 @@ struct Wcs::Impl {
         const Impl& impl_;
         WcsPointer copy_;
     };
+
+    bool left_out(std::size_t axis) const { return axis < recipe->left_out().size() && recipe->left_out()[axis]; }
 
     /// FITS pixel coordinates of all axes. What the image lacks but the description has is its first pixel.
     void pixel_of(PixelPoint pixel, double channel, double stokes_index, double* out) const {
@@ -153,7 +156,7 @@ struct Wcs::Impl {
         }
         for (std::size_t i = 0; i < count; ++i) {
             for (std::size_t axis = 0; axis < width; ++axis) {
-                if (status[i] & (1 << axis)) world[i * width + axis] = nothing;
+                if ((status[i] & (1 << axis)) != 0 || left_out(axis)) world[i * width + axis] = nothing;
             }
         }
     }
@@ -207,6 +210,8 @@ void Wcs::Impl::find_spectrum(const Header& header, const ImageInfo& info) {
     if (!is_spectral_type(name)) return;
     const auto width = static_cast<std::size_t>(axes);
     const double factor = factor_of(name);
+    // Older headers say it in CTYPE ("VELO-LSR") or VELREF: wcslib's repairs have put it where it belongs.
+    const std::string frame = header.text("SPECSYS").value_or(master->specsys);
     std::vector<double> values;
     values.reserve(static_cast<std::size_t>(info.spectral_length));
     const Lease lease(*this);
@@ -220,16 +225,17 @@ void Wcs::Impl::find_spectrum(const Header& header, const ImageInfo& info) {
         to_world(lease.get(), pixels, count, world);
         for (std::size_t i = 0; i < count; ++i) values.push_back(world[i * width + static_cast<std::size_t>(spectral)] * factor);
     }
-    spectrum = std::make_shared<const SpectralAxis>(std::move(values), kind_of(name), info.rest_frequency, header.text("SPECSYS").value_or(""));
+    spectrum = std::make_shared<const SpectralAxis>(std::move(values), kind_of(name), info.rest_frequency, frame);
 }
 
 Wcs::Wcs() : impl_(std::make_unique<Impl>()) {}
 Wcs::~Wcs() = default;
 
-std::shared_ptr<const Wcs> Wcs::make(const Header& header, const ImageInfo& info) {
+std::shared_ptr<const Wcs> Wcs::make(const Header& header, const ImageInfo& info, const ArrayLookup& arrays) {
     std::shared_ptr<Wcs> result(new Wcs());
     Impl& impl = *result->impl_;
-    impl.master = build_wcs(header, info.axis_lengths);
+    impl.recipe = WcsRecipe::of(header, info.axis_lengths, arrays);
+    if (impl.recipe) impl.master = impl.recipe->make();
     if (!impl.master) return nullptr;
     const wcsprm& wcs = *impl.master;
     impl.axes = wcs.naxis;

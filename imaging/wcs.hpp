@@ -4,6 +4,7 @@
 /// of spectral axes SI units, of others the header's unit. What has no answer (outside of the projection) is NaN, never an exception.
 
 #include "imaging/celestial.hpp"
+#include "imaging/coordinate_arrays.hpp"
 #include "imaging/image_info.hpp"
 #include "imaging/spectral_axis.hpp"
 
@@ -24,8 +25,8 @@ struct PixelPoint {
 
 class Wcs {
 public:
-    /// nullptr if the header has no usable world coordinates; never throws for what a header says.
-    static std::shared_ptr<const Wcs> make(const Header& header, const ImageInfo& info);
+    /// nullptr if the header has no usable world coordinates; never throws for what a header says. `arrays`: where "-TAB" axes find theirs.
+    static std::shared_ptr<const Wcs> make(const Header& header, const ImageInfo& info, const ArrayLookup& arrays = {});
     ~Wcs();
     Wcs(const Wcs&) = delete;
     Wcs& operator=(const Wcs&) = delete;

@@ -5,10 +5,13 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cstdlib>
+#include <functional>
 #include <mutex>
 #include <wcslib/wcs.h>
 #include <wcslib/wcsfix.h>
 #include <wcslib/wcshdr.h>
+#include <wcslib/wtbarr.h>
 
 namespace cubelink::imaging {
 
@@ -115,64 +118,117 @@ std::string records_for_wcslib(const Header& header, const std::vector<std::int6
     return records + record("END");
 }
 
-WcsPointer try_build(const std::string& records, const std::vector<std::int64_t>& lengths) {
-    std::string text = records;
-    wcsprm* found = nullptr;
-    int rejected = 0, count = 0;
-    const std::lock_guard guard(wcslib_lock());
-    if (wcspih(text.data(), static_cast<int>(text.size() / 80), WCSHDR_all, 0, &rejected, &count, &found) != 0 || found == nullptr) return nullptr;
-    WcsPointer result;
-    for (int i = 0; i < count && !result; ++i) {
-        if (found[i].alt[0] != ' ' || found[i].naxis < 1 || found[i].naxis > axis_limit) continue;
-        auto* copy = new wcsprm{};
-        copy->flag = -1;
-        if (wcssub(1, &found[i], nullptr, nullptr, copy) == 0) result.reset(copy);
-        else delete copy;
-    }
-    wcsvfree(&count, &found);
-    if (!result) return nullptr;
-    std::array<int, axis_limit> naxis{};
-    for (std::size_t i = 0; i < lengths.size() && i < naxis.size(); ++i) naxis[i] = static_cast<int>(lengths[i]);
-    std::array<int, NWCSFIX> status{};
-    // A fix that fails leaves things as they were; wcsset then decides.
-    wcsfix(0, naxis.data(), result.get(), status.data());
-    if (wcsset(result.get()) != 0) return nullptr;
-    return result;
+} // namespace
+
+void WcsDeleter::operator()(wcsprm*) {
+    wcsvfree(&count, &all);
 }
+
+WcsPointer WcsRecipe::parse() const {
+    std::string text = records_;
+    wcsprm* all = nullptr;
+    int rejected = 0, count = 0;
+    if (wcspih(text.data(), static_cast<int>(text.size() / 80), WCSHDR_all, 0, &rejected, &count, &all) != 0 || all == nullptr) return nullptr;
+    for (int i = 0; i < count; ++i) {
+        if (all[i].alt[0] == ' ' && all[i].naxis >= 1 && all[i].naxis <= axis_limit) return WcsPointer(&all[i], WcsDeleter{all, count});
+    }
+    wcsvfree(&count, &all);
+    return nullptr;
+}
+
+namespace {
+
+ArrayWish wish_of(const wtbarr_s& place) { return {place.extnam, place.extver, place.extlev, place.ttype, place.row}; }
 
 } // namespace
 
-void WcsDeleter::operator()(wcsprm* wcs) const {
-    if (wcs == nullptr) return;
-    wcsfree(wcs);
-    delete wcs;
-}
-
-WcsPointer build_wcs(const Header& header, const std::vector<std::int64_t>& lengths) {
-    if (lengths.empty() || lengths.size() > axis_limit) return nullptr;
-    std::vector<bool> without(lengths.size(), false);
-    const auto type = [&](std::size_t axis) { return header.text("CTYPE" + std::to_string(axis + 1)).value_or(""); };
-    bool described = header.find("CRVAL1") || header.find("CDELT1") || header.find("CD1_1") || header.find("PC1_1");
-    for (std::size_t axis = 0; axis < lengths.size(); ++axis) described = described || !type(axis).empty();
-    if (!described) return nullptr;
-    if (auto wcs = try_build(records_for_wcslib(header, lengths, without), lengths)) return wcs;
-    // One bad axis must not cost the others: first the spectral and unknown ones lose their type, then the celestial ones.
-    for (std::size_t axis = 0; axis < lengths.size(); ++axis) without[axis] = celestial_role(type(axis)).empty();
-    if (auto wcs = try_build(records_for_wcslib(header, lengths, without), lengths)) return wcs;
-    for (std::size_t axis = 0; axis < lengths.size(); ++axis) without[axis] = !celestial_role(type(axis)).empty();
-    return try_build(records_for_wcslib(header, lengths, without), lengths);
-}
-
-WcsPointer copy_wcs(const wcsprm& wcs) {
-    const std::lock_guard guard(wcslib_lock());
-    auto* copy = new wcsprm{};
-    copy->flag = -1;
-    if (wcssub(1, &wcs, nullptr, nullptr, copy) != 0) {
-        delete copy;
-        return nullptr;
+void WcsRecipe::look_up(const wcsprm& wcs, const ArrayLookup& arrays) {
+    found_.clear();
+    for (int i = 0; arrays && i < wcs.nwtb && i < 64; ++i) {
+        const ArrayWish wish = wish_of(wcs.wtb[i]);
+        if (auto array = arrays(wish)) found_.push_back({wish, std::move(*array)});
     }
-    WcsPointer result(copy);
-    return wcsset(copy) == 0 ? std::move(result) : nullptr;
+}
+
+/// Hands the arrays to wcslib, which frees them. False if one is missing or has not the size that the header asks for.
+bool WcsRecipe::fill_tables(wcsprm& wcs) const {
+    // Coordinates first: they tell how long the indices must be.
+    for (const int kind : {'c', 'i'}) {
+        for (int i = 0; i < wcs.nwtb; ++i) {
+            const wtbarr_s& place = wcs.wtb[i];
+            if (place.kind != kind) continue;
+            const ArrayWish wish = wish_of(place);
+            const auto found = std::find_if(found_.begin(), found_.end(), [&](const Found& one) { return one.wish == wish; });
+            if (found == found_.end()) return false;
+            std::vector<int> lengths = found->array.lengths;
+            if (kind == 'c') {
+                // The axis of coordinates may be left out where there is one.
+                if (lengths.size() == 1 && place.ndim == 2) lengths.insert(lengths.begin(), 1);
+                if (static_cast<int>(lengths.size()) != place.ndim || lengths[0] != place.ndim - 1) return false;
+                std::copy(lengths.begin() + 1, lengths.end(), place.dimlen);
+            } else if (lengths.size() != 1 || lengths[0] != *place.dimlen) {
+                return false;
+            }
+            const std::vector<double>& values = found->array.values;
+            auto* copy = static_cast<double*>(std::calloc(values.size(), sizeof(double)));
+            if (copy == nullptr) return false;
+            std::copy(values.begin(), values.end(), copy);
+            *place.arrayp = copy;
+        }
+    }
+    return true;
+}
+
+WcsPointer WcsRecipe::make() const {
+    const std::lock_guard guard(wcslib_lock());
+    WcsPointer wcs = parse();
+    if (!wcs || !fill_tables(*wcs)) return nullptr;
+    std::vector<int> naxis = lengths_;
+    naxis.resize(axis_limit);
+    std::array<int, NWCSFIX> status{};
+    // A fix that fails leaves things as they were; wcsset then decides. 7: "M/S" is no siemens, "H" no henry, "D" no debye.
+    wcsfix(7, naxis.data(), wcs.get(), status.data());
+    return wcsset(wcs.get()) == 0 ? std::move(wcs) : nullptr;
+}
+
+std::optional<WcsRecipe> WcsRecipe::of(const Header& header, const std::vector<std::int64_t>& lengths, const ArrayLookup& arrays) {
+    if (lengths.empty() || lengths.size() > axis_limit) return std::nullopt;
+    std::vector<std::string> types;
+    for (std::size_t axis = 0; axis < lengths.size(); ++axis) types.push_back(header.text("CTYPE" + std::to_string(axis + 1)).value_or(""));
+    const bool typed = std::any_of(types.begin(), types.end(), [](const std::string& type) { return !type.empty(); });
+    const auto has = [&](const char* name) { return header.find(name) != nullptr; };
+    if (!typed && !has("CRVAL1") && !has("CDELT1") && !has("CD1_1") && !has("PC1_1") && !has("PLTRAH")) return std::nullopt;
+
+    // One bad axis must not cost the others: axes lose their type until wcslib takes what is left. Types that it would have to know are
+    // then without values; others are linear anyway.
+    const auto tabular = [](const std::string& type) { return type.ends_with("-TAB"); };
+    const auto celestial = [](const std::string& type) { return !celestial_role(type).empty(); };
+    const std::vector<std::function<bool(const std::string&)>> ways{
+        [](const std::string&) { return false; },
+        tabular,
+        [&](const std::string& type) { return !celestial(type); },
+        [&](const std::string& type) { return celestial(type) || tabular(type); },
+        [](const std::string&) { return true; },
+    };
+    std::string last;
+    for (const auto& way : ways) {
+        WcsRecipe recipe;
+        std::vector<bool> without;
+        for (const std::string& type : types) {
+            without.push_back(way(type));
+            recipe.left_out_.push_back(without.back() && (celestial(type) || tabular(type) || is_spectral_type(type)));
+        }
+        recipe.records_ = records_for_wcslib(header, lengths, without);
+        if (recipe.records_ == last) continue;
+        last = recipe.records_;
+        recipe.lengths_.assign(lengths.begin(), lengths.end());
+        {
+            const std::lock_guard guard(wcslib_lock());
+            if (const WcsPointer wcs = recipe.parse()) recipe.look_up(*wcs, arrays);
+        }
+        if (recipe.make()) return recipe;
+    }
+    return std::nullopt;
 }
 
 } // namespace cubelink::imaging

@@ -118,25 +118,39 @@ void add_beam(std::vector<HeaderEntry>& entries, const ImageInfo& info) {
     entries.push_back(text_entry(one ? "Restoring beam" : "Median area beam", text));
 }
 
-/// Of the four corners: smallest to largest; longitudes counted from the first corner, so that a range may run through 0.
-void add_corner_ranges(std::vector<HeaderEntry>& entries, const ImageInfo& info, const Wcs& wcs, const WorldAxis& x, const WorldAxis& y) {
+/// The value at each corner, in their order around the image. Longitudes are followed along the edges, so that they may run through 0 and
+/// further than half of the sky; NaN if any place on the way has none.
+std::array<double, 4> corner_values(const ImageInfo& info, const Wcs& wcs, std::size_t axis, bool longitude) {
+    constexpr int steps = 16;
     const double right = static_cast<double>(info.shape.width - 1), top = static_cast<double>(info.shape.height - 1);
-    const std::array<PixelPoint, 4> corners{PixelPoint{0, 0}, {right, 0}, {0, top}, {right, top}};
-    std::array<std::array<double, 2>, 4> world{};
-    for (std::size_t i = 0; i < corners.size(); ++i) world[i] = wcs.plane_world(corners[i]);
+    const std::array<PixelPoint, 4> corners{PixelPoint{0, 0}, {right, 0}, {right, top}, {0, top}};
+    std::array<double, 4> values{};
+    double last = wcs.plane_world(corners[0])[axis];
+    values[0] = last;
+    for (std::size_t i = 1; i < corners.size(); ++i) {
+        const PixelPoint from = corners[i - 1], to = corners[i];
+        if (!longitude) {
+            values[i] = wcs.plane_world(to)[axis];
+            continue;
+        }
+        for (int step = 1; step <= steps; ++step) {
+            const double part = static_cast<double>(step) / steps;
+            last += std::remainder(wcs.plane_world({from.x + (to.x - from.x) * part, from.y + (to.y - from.y) * part})[axis] - last, 360.0);
+        }
+        values[i] = last;
+    }
+    return values;
+}
+
+/// Of the four corners: smallest to largest.
+void add_corner_ranges(std::vector<HeaderEntry>& entries, const ImageInfo& info, const Wcs& wcs, const WorldAxis& x, const WorldAxis& y) {
     for (std::size_t axis = 0; axis < 2; ++axis) {
         const WorldAxis& facts = axis == 0 ? x : y;
         if (is_spectral_type(facts.name)) continue; // told below, with its unit
-        double low = world[0][axis], high = low;
-        bool known = true;
-        for (const auto& corner : world) {
-            double value = corner[axis];
-            known = known && std::isfinite(value);
-            if (facts.role == "lon") value = world[0][axis] + std::remainder(value - world[0][axis], 360.0);
-            low = std::min(low, value);
-            high = std::max(high, value);
-        }
-        if (known) entries.push_back(text_entry(facts.range_name() + " range", "[" + facts.range_value(low) + ", " + facts.range_value(high) + "]"));
+        const auto values = corner_values(info, wcs, axis, facts.role == "lon");
+        if (std::any_of(values.begin(), values.end(), [](double value) { return !std::isfinite(value); })) continue;
+        const auto [low, high] = std::minmax_element(values.begin(), values.end());
+        entries.push_back(text_entry(facts.range_name() + " range", "[" + facts.range_value(*low) + ", " + facts.range_value(*high) + "]"));
     }
 }
 
@@ -165,7 +179,8 @@ std::vector<HeaderEntry> computed_entries(const ImageInfo& info, const Header& h
     };
     if (plane) add_reference(entries, *wcs, header, world_axis(x_number), world_axis(y_number));
     if (!info.bunit.empty()) entries.push_back(text_entry("Pixel unit", info.bunit));
-    if (wcs != nullptr && !wcs->frame_text().empty()) entries.push_back(text_entry("Celestial frame", wcs->frame_text()));
+    if (wcs != nullptr && !wcs->frame_text().empty())
+        entries.push_back(text_entry("Celestial frame", wcs->frame_text() == "ICRS" ? "ICRS, J2000" : wcs->frame_text()));
     const auto spectrum = wcs != nullptr ? wcs->spectral_axis() : nullptr;
     if (spectrum) {
         if (!spectrum->spectral_frame().empty()) entries.push_back(text_entry("Spectral frame", spectrum->spectral_frame()));

@@ -8,8 +8,10 @@ namespace cubelink::imaging {
 namespace {
 
 constexpr std::int64_t block = 2880;
-constexpr std::int64_t header_limit = 64 << 20;
+constexpr std::int64_t header_limit = 16 << 20; // some 200,000 cards
 constexpr std::int64_t beam_table_limit = 64 << 20;
+constexpr std::int64_t coordinate_table_limit = 64 << 20; // of all of a file's
+
 constexpr int hdu_limit = 100'000;
 
 /// The records of the header at `offset`, END included; `end` becomes the offset of its data. Throws ImageError if END does not come.
@@ -35,7 +37,7 @@ std::string read_records(ByteSource& source, std::int64_t offset, std::int64_t& 
         // Headers of thousands of cards in a few reads.
         step = std::min<std::int64_t>(step * 2, block * 64);
     }
-    throw ImageError(where + ": the header has no END card within 64 MiB");
+    throw ImageError(where + ": the header has no END card within 16 MiB");
 }
 
 std::vector<std::int64_t> axis_lengths(const Header& header, const std::string& prefix, std::string& trouble) {
@@ -83,8 +85,8 @@ std::int64_t size_of_data(const Header& header, int bitpix, const std::vector<st
 
 bool known_bitpix(std::int64_t bitpix) { return bitpix == 8 || bitpix == 16 || bitpix == 32 || bitpix == 64 || bitpix == -32 || bitpix == -64; }
 
-/// What the header says, data left aside.
-Hdu describe(Header header, int number) {
+/// What the header says, data left aside. `tables`: the names of those with coordinates.
+Hdu describe(Header header, int number, const std::set<std::string>& tables) {
     Hdu hdu;
     hdu.number = number;
     hdu.extname = header.text("EXTNAME").value_or("");
@@ -112,17 +114,27 @@ Hdu describe(Header header, int number) {
         hdu.header = image_header_of(header);
         hdu.table_header = std::move(header);
         if (hdu.extname == "COMPRESSED_IMAGE") hdu.extname.clear();
-    } else if (type == "BINTABLE" && hdu.extname == "BEAMS") {
-        hdu.beam_table = true;
+    } else if (type == "BINTABLE" && (hdu.extname == "BEAMS" || tables.contains(hdu.extname))) {
+        hdu.beam_table = hdu.extname == "BEAMS";
+        hdu.coordinate_table = tables.contains(hdu.extname);
         hdu.header = std::move(header);
     }
     return hdu;
 }
 
+/// The rows of a table; fewer if the file ends before.
+std::vector<std::byte> read_rows(ByteSource& source, const Hdu& hdu) {
+    std::vector<std::byte> rows(static_cast<std::size_t>(std::min(hdu.data_size, source.size().value_or(hdu.data_size))));
+    rows.resize(source.read(hdu.data_offset, rows));
+    return rows;
+}
+
 } // namespace
 
-HduList scan_hdus(ByteSource& source, const std::string& shown, const CancelToken& cancel) {
+HduList scan_hdus(ByteSource& source, const std::string& shown, const CancelToken& cancel, const WantedHdu& wanted) {
     HduList list;
+    std::set<std::string> table_names;
+    std::int64_t table_bytes = 0;
     std::int64_t offset = 0;
     for (int number = 0; number < hdu_limit; ++number) {
         const std::string where = number == 0 ? shown : shown + ", HDU " + std::to_string(number);
@@ -139,7 +151,7 @@ HduList scan_hdus(ByteSource& source, const std::string& shown, const CancelToke
         try {
             Header header(read_records(source, offset, data_offset, where, cancel));
             if (number == 0 && !header.is_true("SIMPLE")) throw ImageError(shown + ": not a FITS file: SIMPLE is not T");
-            hdu = describe(std::move(header), number);
+            hdu = describe(std::move(header), number, table_names);
         } catch (const ImageError& error) {
             if (number == 0) throw;
             list.trouble = error.what();
@@ -151,13 +163,21 @@ HduList scan_hdus(ByteSource& source, const std::string& shown, const CancelToke
         const bool lost = !hdu.trouble.empty() && !hdu.compressed;
         if (!hdu.trouble.empty()) hdu.trouble = where + ": " + hdu.trouble;
         if (lost) list.trouble = hdu.trouble;
+        if (hdu.image && hdu.trouble.empty()) table_names.merge(coordinate_table_names(hdu.header));
+        if (hdu.coordinate_table && !lost && hdu.data_size <= coordinate_table_limit - table_bytes) {
+            table_bytes += hdu.data_size;
+            auto rows = read_rows(source, hdu);
+            list.coordinate_tables.push_back({hdu.header, std::move(rows)});
+        }
         if (hdu.beam_table && !lost && hdu.data_size <= beam_table_limit) {
-            std::vector<std::byte> rows(static_cast<std::size_t>(std::min(hdu.data_size, source.size().value_or(hdu.data_size))));
-            rows.resize(source.read(data_offset, rows));
-            hdu.beams = read_beam_table(hdu.header, rows);
+            auto beams = read_beam_table(hdu.header, read_rows(source, hdu));
+            if (!beams.empty()) list.beam_tables.push_back({number, std::move(beams)});
         }
         const std::int64_t size = hdu.data_size;
-        if (hdu.image || hdu.beam_table) list.hdus.push_back(std::move(hdu));
+        if (hdu.image) {
+            if (!wanted(hdu)) hdu.header = hdu.table_header = Header();
+            list.images.push_back(std::move(hdu));
+        }
         if (lost) break; // nobody knows where the next one begins
         const std::int64_t padded = (size + block - 1) / block * block;
         if (__builtin_add_overflow(data_offset, padded, &offset) || !source.may_continue(offset)) break;

@@ -3,6 +3,7 @@
 
 #include "imaging/cancel.hpp"
 #include "imaging/fits/byte_source.hpp"
+#include "imaging/fits/coordinate_table.hpp"
 #include "imaging/header.hpp"
 
 #include <functional>
@@ -22,20 +23,29 @@ struct Hdu {
     std::string extname;
     Header table_header;               // compressed images: the header as it stands
     Header header;                     // the image's, for compressed ones that of the image before it was compressed
-    std::vector<Beam> beams;           // HDUs that are tables of beams
     bool beam_table = false;
+    bool coordinate_table = false;     // one that an image before it looks its coordinates up in
     std::string trouble;               // why the data can't be where the header says; empty if nothing is wrong
 };
 
+struct BeamTable {
+    int number = 0; // of its HDU
+    std::vector<Beam> beams;
+};
+
 struct HduList {
-    std::vector<Hdu> hdus;             // images and beam tables only
+    std::vector<Hdu> images;
+    std::vector<BeamTable> beam_tables;
+    std::vector<CoordinateTable> coordinate_tables;
     int count = 0;                     // HDUs seen
     int primary_axes = 0;              // NAXIS of the primary HDU
     std::string trouble;               // what stopped the search, if not the end of the file
 };
 
-/// Reads all headers. Throws ImageError if the file does not begin with a FITS header.
-HduList scan_hdus(ByteSource& source, const std::string& shown, const CancelToken& cancel);
+/// Reads all headers. Throws ImageError if the file does not begin with a FITS header. Images that are not `wanted`, asked in their
+/// order, are kept without their headers: of very many, one can be opened in little memory.
+using WantedHdu = std::function<bool(const Hdu&)>;
+HduList scan_hdus(ByteSource& source, const std::string& shown, const CancelToken& cancel, const WantedHdu& wanted);
 
 /// The header of a compressed image as it was before compression.
 Header image_header_of(const Header& table);

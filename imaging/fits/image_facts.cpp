@@ -21,7 +21,8 @@ std::string data_type_text(const Layout& layout) {
     return layout.scaling.trivial() || layout.type == PixelType::float32 ? name : name + " (rescaled to float)";
 }
 
-/// The rows of a table as one beam for each channel and stokes; what has no row is NaN.
+/// The rows of a table as one beam for each channel and stokes; what has no row is NaN. A table that knows one channel only means all of
+/// them, and so with stokes.
 std::vector<Beam> arrange(const std::vector<Beam>& rows, const ImageShape& shape) {
     const std::int64_t count = shape.stokes > beam_limit / shape.depth ? beam_limit + 1 : shape.depth * shape.stokes;
     if (rows.empty() || count > beam_limit) return {};
@@ -31,9 +32,18 @@ std::vector<Beam> arrange(const std::vector<Beam>& rows, const ImageShape& shape
     for (int stokes = 0; stokes < shape.stokes; ++stokes) {
         for (int channel = 0; channel < shape.depth; ++channel) beams.push_back({nothing, nothing, nothing, channel, stokes});
     }
+    const bool one_channel = std::all_of(rows.begin(), rows.end(), [](const Beam& row) { return row.channel == 0; });
+    const bool one_stokes = std::all_of(rows.begin(), rows.end(), [](const Beam& row) { return row.stokes == 0; });
     for (const Beam& row : rows) {
         if (row.channel < 0 || row.channel >= shape.depth || row.stokes < 0 || row.stokes >= shape.stokes) continue;
-        beams[static_cast<std::size_t>(row.stokes * shape.depth + row.channel)] = row;
+        for (std::int64_t stokes = row.stokes; stokes < (one_stokes ? shape.stokes : row.stokes + 1); ++stokes) {
+            for (std::int64_t channel = row.channel; channel < (one_channel ? shape.depth : row.channel + 1); ++channel) {
+                Beam& beam = beams[static_cast<std::size_t>(stokes * shape.depth + channel)];
+                beam.major = row.major;
+                beam.minor = row.minor;
+                beam.pa = row.pa;
+            }
+        }
     }
     return beams;
 }
@@ -62,9 +72,8 @@ void find_beams(ImageInfo& info, const Hdu& hdu, const HduList& list, bool suppo
     info.beams = beam_of_header(hdu.header);
     if (info.beams.empty() || hdu.header.is_true("CASAMBM")) {
         // The table of this image: the next one after it, else the only one there is.
-        const Hdu* table = nullptr;
-        for (const Hdu& other : list.hdus) {
-            if (other.beams.empty()) continue;
+        const BeamTable* table = nullptr;
+        for (const BeamTable& other : list.beam_tables) {
             if (table == nullptr || (table->number < hdu.number && other.number > hdu.number)) table = &other;
         }
         if (table != nullptr) {

@@ -22,21 +22,44 @@ bool is_gzip(const FileHandle& file) {
     return file.read_some(0, magic) == 2 && magic[0] == std::byte{0x1f} && magic[1] == std::byte{0x8b};
 }
 
-HduList scan_headers(const std::shared_ptr<const FileHandle>& file, const std::string& name, const CancelToken& cancel) {
+HduList scan_headers(const std::shared_ptr<const FileHandle>& file, const std::string& name, const CancelToken& cancel, const WantedHdu& wanted) {
     if (is_gzip(*file)) {
         GzipHeaderSource source(file, cancel);
-        return scan_hdus(source, name, cancel);
+        return scan_hdus(source, name, cancel, wanted);
     }
     FileSource source(file);
-    return scan_hdus(source, name, cancel);
+    return scan_hdus(source, name, cancel, wanted);
+}
+
+/// Those that choose_hdu may choose: the one of that number, and the first of that name.
+WantedHdu only(const std::string& wish) {
+    return [wish, found = false](const Hdu& hdu) mutable {
+        if (!wish.empty() && wish == std::to_string(hdu.number)) return true;
+        if (found || (!wish.empty() && wish != hdu.extname)) return false;
+        return found = true;
+    };
+}
+
+/// As many as one answer can describe.
+WantedHdu some() {
+    return [images = 0, cards = std::size_t{0}](const Hdu& hdu) mutable {
+        constexpr int image_limit = 2000;
+        constexpr std::size_t card_limit = 300'000;
+        cards += hdu.header.cards().size();
+        return images++ == 0 || (images <= image_limit && cards <= card_limit);
+    };
+}
+
+ArrayLookup arrays_of(const HduList& list) {
+    return [&list](const ArrayWish& wish) { return find_coordinate_array(list.coordinate_tables, wish); };
 }
 
 const Hdu& choose_hdu(const HduList& list, const std::string& wish, const std::string& name) {
-    for (const Hdu& hdu : list.hdus) {
-        if (hdu.image && (wish.empty() || wish == std::to_string(hdu.number))) return hdu;
+    for (const Hdu& hdu : list.images) {
+        if (wish.empty() || wish == std::to_string(hdu.number)) return hdu;
     }
-    for (const Hdu& hdu : list.hdus) {
-        if (hdu.image && hdu.extname == wish) return hdu;
+    for (const Hdu& hdu : list.images) {
+        if (hdu.extname == wish) return hdu;
     }
     if (!list.trouble.empty()) throw ImageError(list.trouble);
     if (list.count == 1 && list.primary_axes == 1) throw ImageError(name + ": Image must be 2D, 3D or 4D.");
@@ -58,7 +81,7 @@ ImageInfo info_of(const Hdu& hdu, const HduList& list, const Axes& axes, const F
     ImageInfo info = image_facts(hdu, list, axes, name, options.support_aips_beam);
     info.file_size = file.size();
     info.file_date = file.identity().mtime_ns / 1'000'000'000;
-    wcs = Wcs::make(hdu.header, info);
+    wcs = Wcs::make(hdu.header, info, arrays_of(list));
     info.computed = computed_entries(info, hdu.header, wcs.get());
     return info;
 }
@@ -80,9 +103,9 @@ FitsImage open_fits(const std::string& path, const std::string& wish, const Open
     std::unique_ptr<ScratchSource> scratch;
     if (is_gzip(*file)) {
         scratch = std::make_unique<ScratchSource>(file, options.scratch, options.cancel, options.progress);
-        list = scan_hdus(*scratch, name, options.cancel);
+        list = scan_hdus(*scratch, name, options.cancel, only(wish));
     } else {
-        list = scan_headers(file, name, options.cancel);
+        list = scan_headers(file, name, options.cancel, only(wish));
     }
     const Hdu& hdu = choose_hdu(list, wish, name);
     const Axes axes = axes_of(hdu, name);
@@ -103,32 +126,34 @@ FitsImage open_fits(const std::string& path, const std::string& wish, const Open
 
 std::vector<HduSummary> list_image_hdus(const std::string& path, const CancelToken& cancel) {
     const std::string name = shown_name(path, {});
-    const HduList list = scan_headers(FileHandle::open(path, name), name, cancel);
+    const HduList list = scan_headers(FileHandle::open(path, name), name, cancel, [](const Hdu&) { return false; });
     std::vector<HduSummary> summaries;
-    for (const Hdu& hdu : list.hdus) {
-        if (hdu.image) summaries.push_back({hdu.number, hdu.extname, hdu.bitpix, hdu.axes, hdu.compressed});
-    }
+    for (const Hdu& hdu : list.images) summaries.push_back({hdu.number, hdu.extname, hdu.bitpix, hdu.axes, hdu.compressed});
     return summaries;
 }
 
 ImageInfo read_info(const std::string& path, const std::string& wish, const OpenOptions& options) {
     const std::string name = shown_name(path, options);
     const auto file = FileHandle::open(path, name);
-    const HduList list = scan_headers(file, name, options.cancel);
+    const HduList list = scan_headers(file, name, options.cancel, only(wish));
     const Hdu& hdu = choose_hdu(list, wish, name);
     std::shared_ptr<const Wcs> wcs;
     return info_of(hdu, list, axes_of(hdu, name), *file, name, options, wcs);
 }
 
-std::vector<ImageInfo> read_all_info(const std::string& path, const OpenOptions& options) {
+std::vector<ImageInfo> read_all_info(const std::string& path, const OpenOptions& options, std::size_t* left_out) {
     const std::string name = shown_name(path, options);
     const auto file = FileHandle::open(path, name);
-    const HduList list = scan_headers(file, name, options.cancel);
+    const HduList list = scan_headers(file, name, options.cancel, some());
     choose_hdu(list, "", name); // throws if there is none
     std::vector<ImageInfo> all;
     std::string trouble;
-    for (const Hdu& hdu : list.hdus) {
-        if (!hdu.image) continue;
+    if (left_out != nullptr) *left_out = 0;
+    for (const Hdu& hdu : list.images) {
+        if (hdu.header.cards().empty()) {
+            if (left_out != nullptr) ++*left_out;
+            continue;
+        }
         options.cancel.throw_if_cancelled();
         try {
             std::shared_ptr<const Wcs> wcs;

@@ -48,8 +48,9 @@ std::vector<HduSummary> list_image_hdus(const std::string& path, const CancelTok
 /// The header's facts without opening the data. `hdu` as for open_fits.
 ImageInfo read_info(const std::string& path, const std::string& hdu, const OpenOptions& options = {});
 
-/// Those of all image HDUs that can be opened, in file order. Throws the first one's error if none can.
-std::vector<ImageInfo> read_all_info(const std::string& path, const OpenOptions& options = {});
+/// Those of all image HDUs that can be opened, in file order. Throws the first one's error if none can. Of very many images only the first are
+/// described (at most 2000, with 300,000 cards together); `left_out`: how many were not.
+std::vector<ImageInfo> read_all_info(const std::string& path, const OpenOptions& options = {}, std::size_t* left_out = nullptr);
 
 enum class FileKind { unknown, fits, fits_gz, hdf5 };
 

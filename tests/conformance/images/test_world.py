@@ -39,6 +39,38 @@ SKIES = {
     "fk4.fits": sky_header("TAN", RADESYS="FK4", EQUINOX=1950.0),
     "icrs.fits": sky_header("TAN", RADESYS="ICRS"),
 }
+
+
+def tables():
+    """{name: HDUs} of images whose axes are looked up in tables: a spectral one with an index, and two of the sky at once."""
+
+    def table(name, **columns):
+        return fits.BinTableHDU.from_columns(
+            [fits.Column(key, f"{v.size}D", dim=str(v.shape[::-1]).replace(" ", "").replace(",)", ")"), array=v[numpy.newaxis]) for key, v in columns.items()], name=name)
+
+    def described(header, axis, kind, name, *columns, dimension=1):
+        header[f"CTYPE{axis}"], header[f"PS{axis}_0"], header[f"PS{axis}_1"] = kind, name, columns[0]
+        if len(columns) > 1:
+            header[f"PS{axis}_2"] = columns[1]
+        header[f"PV{axis}_3"], header[f"CRPIX{axis}"], header[f"CRVAL{axis}"], header[f"CDELT{axis}"] = dimension, 1.0, 1.0, 1.0
+
+    spectral = sky_header()
+    described(spectral, 3, "FREQ-TAB", "FREQUENCIES", "where", "index")
+    spectral["CUNIT3"], spectral["RESTFRQ"] = "Hz", 1.42e9
+    values = table("FREQUENCIES", where=(1.4e9 + 1e6 * numpy.arange(10) ** 2)[:, numpy.newaxis], index=1 + 2.5 * numpy.arange(10.0))
+    y, x = numpy.mgrid[0:30, 0:40]
+    both = numpy.stack([83 + 0.01 * x + 1e-5 * y**2, 22 + 0.01 * y + 1e-5 * x**2], axis=-1)
+    sky = fits.Header()
+    described(sky, 1, "GLON-TAB", "SKY", "coords")
+    described(sky, 2, "GLAT-TAB", "SKY", "coords", dimension=2)
+    sky["CUNIT1"] = sky["CUNIT2"] = "deg"
+    return {
+        "freq_tab.fits": [fits.PrimaryHDU(numpy.zeros((20, 5, 6), "f4"), spectral), values],
+        "sky_tab.fits": [fits.PrimaryHDU(), fits.ImageHDU(numpy.zeros((30, 40), "f4"), sky), table("SKY", coords=both)],
+        "lost_tab.fits": [fits.PrimaryHDU(numpy.zeros((20, 5, 6), "f4"), spectral)],
+    }
+
+
 FREQUENCIES = 1.42e9 + 5e5 * (numpy.arange(50) + 1 - 10)
 
 
@@ -54,6 +86,21 @@ class World(ServerTest):
         spectral = {"CTYPE3": "WAVE", "CRPIX3": 1.0, "CRVAL3": 5e-7, "CDELT3": 1e-10, "CUNIT3": "m"}
         fits.writeto(folder / "wave.fits", numpy.zeros((20, 5, 6), "f4"), sky_header(**spectral))
         fits.writeto(folder / "none.fits", numpy.zeros((5, 6), "f4"))
+        for name, hdus in tables().items():
+            fits.HDUList(hdus).writeto(folder / name)
+        # Polynomials of the plate and a third axis; a frame that only the old way of writing the axis names; units that shout.
+        old = {"CTYPE3": "VELO-LSR", "CRPIX3": 1.0, "CRVAL3": 10.0, "CDELT3": 2.0, "CUNIT3": "KM/S", "RESTFREQ": 1.42e9}
+        fits.writeto(folder / "velo_lsr.fits", numpy.zeros((9, 5, 6), "f4"), sky_header("SIN", EPOCH=1950.0, **old))
+        polynomials = {"PV1_0": 1e-4, "PV1_1": 1.001, "PV1_2": 1e-3, "PV2_1": 0.999, "PV2_4": 1e-3}
+        spectral = {"CTYPE3": "FREQ", "CRPIX3": 10.0, "CRVAL3": 1.42e9, "CDELT3": 5e5}
+        fits.writeto(folder / "tpv.fits", numpy.zeros((3, 48, 64), "f4"), sky_header("TPV", **polynomials, **spectral))
+        # No native pole can be where this says: astropy has no world for it, and a plain grid of degrees would be a lie.
+        fits.writeto(folder / "impossible.fits", numpy.zeros((3, 48, 64), "f4"), sky_header("TSC", LONPOLE=90.0, **spectral))
+        small = sky_header("SIN").tostring().replace("CRVAL1", "crval1").replace("CTYPE2", "ctype2")
+        fits.writeto(folder / "small.fits", numpy.zeros((48, 64), "f4"))
+        cards = (folder / "small.fits").read_bytes().partition(b"END" + b" " * 77)[0].rstrip() + b" " * 80
+        cards = cards[: len(cards) // 80 * 80] + small.partition("END" + " " * 77)[0].encode() + b"END".ljust(80)
+        (folder / "small.fits").write_bytes(cards + b" " * (-len(cards) % 2880) + bytes(48 * 64 * 4))
 
     async def test_pixels_and_sky(self):
         client = await self.viewer()
@@ -69,6 +116,46 @@ class World(ServerTest):
                 self.assertEqual(world["units"], ["deg", "deg"])
                 back = await client.call("image.to_pixel", file_id=0, points=world["points"])
                 numpy.testing.assert_allclose(back["points"], POINTS, atol=1e-5)
+
+    async def test_tables(self):
+        client = await self.viewer()
+        await open_file(client, "freq_tab.fits")
+        with fits.open(self.folder / "freq_tab.fits") as file:
+            world = WCS(file[0].header, file)
+            expected = world.wcs_pix2world(numpy.stack([numpy.zeros(20), numpy.zeros(20), numpy.arange(20.0)], axis=-1), 0)[:, 2]
+        axis = await client.call("image.spectral_axis", file_id=0)
+        self.assertEqual(axis["kind"], "frequency")
+        numpy.testing.assert_allclose(axis["values"], expected, rtol=1e-13)
+        await open_file(client, "sky_tab.fits", hdu="1")
+        points = numpy.array([[0, 0], [3.25, 7.5], [38.9, 28.1]])
+        with fits.open(self.folder / "sky_tab.fits") as file:
+            expected = WCS(file[1].header, file).wcs_pix2world(points, 0)
+        got = (await client.call("image.to_world", file_id=0, points=points.tolist()))["points"]
+        numpy.testing.assert_allclose(got, expected, atol=1e-9)
+        # Without its table the axis has no values; the sky has.
+        await open_file(client, "lost_tab.fits")
+        got = (await client.call("image.to_world", file_id=0, points=POINTS.tolist()))["points"]
+        numpy.testing.assert_allclose(got, numpy.array(WCS(sky_header()).pixel_to_world_values(*POINTS.T)).T, atol=1e-9)
+
+    async def test_odd_descriptions(self):
+        client = await self.viewer()
+        ack = await open_file(client, "velo_lsr.fits")
+        shown = {entry["name"]: entry["value"] for entry in ack["file_info_extended"]["computed_entries"]}
+        self.assertEqual((shown["Spectral frame"], shown["Velocity range"]), ("LSRK", "[10.0000, 26.0000] (km/s)"))
+        axis = await client.call("image.spectral_axis", file_id=0)
+        self.assertEqual(axis["frame"], "LSRK")
+        numpy.testing.assert_allclose(axis["values"], 1e4 + 2e3 * numpy.arange(9))
+        await open_file(client, "tpv.fits")
+        expected = WCS(fits.getheader(self.folder / "tpv.fits")).all_pix2world(numpy.column_stack([POINTS, numpy.zeros(len(POINTS))]), 0)[:, :2]
+        got = (await client.call("image.to_world", file_id=0, points=POINTS.tolist()))["points"]
+        numpy.testing.assert_allclose(got, expected, atol=1e-9)
+        await open_file(client, "small.fits")
+        got = (await client.call("image.to_world", file_id=0, points=POINTS.tolist()))["points"]
+        numpy.testing.assert_allclose(got, numpy.array(WCS(sky_header("SIN")).pixel_to_world_values(*POINTS.T)).T, atol=1e-9)
+        await open_file(client, "impossible.fits")
+        got = (await client.call("image.to_world", file_id=0, points=POINTS.tolist()))["points"]
+        self.assertTrue(numpy.isnan(numpy.array(got, dtype=float)).all())
+        self.assertEqual(len((await client.call("image.spectral_axis", file_id=0))["values"]), 3)
 
     async def test_frames(self):
         client = await self.viewer()

@@ -1,0 +1,35 @@
+#pragma once
+/// Columns of a binary table. Pure functions, any thread.
+
+#include "imaging/header.hpp"
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace cubelink::imaging {
+
+struct TableColumn {
+    std::string name, unit;   // TTYPE, TUNIT
+    std::size_t offset = 0;   // in a row, bytes
+    std::int64_t repeat = 0;
+    char type = 0;            // of TFORM: B, I, J, K, E, D, …
+};
+
+struct TableShape {
+    std::size_t row_size = 0;
+    std::int64_t rows = 0;
+    std::vector<TableColumn> columns;
+    /// The first of this name, nullptr if there is none.
+    const TableColumn* find(std::string_view name) const;
+};
+
+/// None if the header makes no sense: every column lies within its row.
+std::optional<TableShape> table_shape(const Header& header);
+
+/// Element `index` of a cell as a number; NaN for types that hold none. `row` is a whole row, index < repeat.
+double cell_value(const TableColumn& column, std::span<const std::byte> row, std::size_t index = 0);
+
+} // namespace cubelink::imaging
