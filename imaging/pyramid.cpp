@@ -16,7 +16,7 @@ namespace {
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-void check(const Rect& rect, std::int64_t mip, std::span<float> out, std::int64_t width, std::int64_t height) {
+void check(const Rect& rect, std::int64_t mip, std::int64_t width, std::int64_t height) {
     if (rect.x0 < 0 || rect.y0 < 0 || rect.x1 > width || rect.y1 > height || rect.x0 >= rect.x1 || rect.y0 >= rect.y1) {
         throw std::out_of_range("pixels [" + std::to_string(rect.x0) + ", " + std::to_string(rect.x1) + ") × [" + std::to_string(rect.y0) +
                                 ", " + std::to_string(rect.y1) + ") are not in an image of " + std::to_string(width) + " × " +
@@ -29,6 +29,10 @@ void check(const Rect& rect, std::int64_t mip, std::span<float> out, std::int64_
     if (rect.x0 % mip != 0 || rect.y0 % mip != 0 || !aligned(rect.x1, width) || !aligned(rect.y1, height)) {
         throw std::invalid_argument("a rectangle to be averaged by " + std::to_string(mip) + " must begin and end at multiples of it");
     }
+}
+
+void check(const Rect& rect, std::int64_t mip, std::int64_t width, std::int64_t height, std::span<float> out) {
+    check(rect, mip, width, height);
     if (out.size() != std::size_t(ceil_div(rect.width(), mip) * ceil_div(rect.height(), mip))) {
         throw std::invalid_argument("the result of averaging by " + std::to_string(mip) + " does not fit");
     }
@@ -67,23 +71,29 @@ std::size_t PlanePyramid::bytes() const {
     return bytes;
 }
 
-void PlanePyramid::read(const ImageSource& source, const Rect& rect, std::int64_t mip, std::span<float> out,
-                        const CancelToken& cancel) const {
-    check(rect, mip, out, width_, height_);
+std::optional<PlanePyramid::View> PlanePyramid::view(const Rect& rect, std::int64_t mip) const {
+    check(rect, mip, width_, height_);
     if (mip == 1) {
-        if (!pixels_) return source.read(rect, plane_, out, 1, cancel);
-        for (std::int64_t y = rect.y0; y < rect.y1; ++y) {
-            std::copy_n(pixels_.get() + y * width_ + rect.x0, rect.width(), out.data() + (y - rect.y0) * rect.width());
-        }
-        return;
+        if (!pixels_) return {};
+        return View{pixels_.get() + rect.y0 * width_ + rect.x0, width_};
     }
     for (const Level& level : levels_) {
         // Above the last level the whole image is one block, as in the last.
         if (level.mip != mip && !(&level == &levels_.back() && mip > level.mip)) continue;
-        const std::int64_t w = ceil_div(rect.width(), mip), h = ceil_div(rect.height(), mip), x0 = rect.x0 / mip, y0 = rect.y0 / mip;
-        for (std::int64_t y = 0; y < h; ++y) std::copy_n(level.mean.get() + (y0 + y) * level.width + x0, w, out.data() + y * w);
+        return View{level.mean.get() + rect.y0 / mip * level.width + rect.x0 / mip, level.width};
+    }
+    return {};
+}
+
+void PlanePyramid::read(const ImageSource& source, const Rect& rect, std::int64_t mip, std::span<float> out,
+                        const CancelToken& cancel) const {
+    check(rect, mip, width_, height_, out);
+    if (const auto held = view(rect, mip)) {
+        const std::int64_t w = ceil_div(rect.width(), mip), h = ceil_div(rect.height(), mip);
+        for (std::int64_t y = 0; y < h; ++y) std::copy_n(held->pixels + y * held->stride, w, out.data() + y * w);
         return;
     }
+    if (mip == 1) return source.read(rect, plane_, out, 1, cancel);
     if (pixels_) {
         const std::int64_t step = rect.height() + (rect.height() & 1);
         return average(rect, mip, out, step, [&](std::int64_t y, std::int64_t) {
@@ -95,7 +105,7 @@ void PlanePyramid::read(const ImageSource& source, const Rect& rect, std::int64_
 
 void read_downsampled(const ImageSource& source, PlaneId plane, const Rect& rect, std::int64_t mip, std::span<float> out, int threads,
                       const CancelToken& cancel) {
-    check(rect, mip, out, source.shape().width, source.shape().height);
+    check(rect, mip, source.shape().width, source.shape().height, out);
     if (mip == 1) return source.read(rect, plane, out, threads, cancel);
 
     if (const auto* by_parts = dynamic_cast<const AnglesByParts*>(&source)) {

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -48,6 +49,14 @@ public:
     void read_tile(const ImageSource& source, const TileGeometry& tile, std::span<float> out, const CancelToken& cancel) const {
         read(source, tile.rect, tile.mip, out, cancel);
     }
+
+    /// Where the pixels of a rectangle averaged by `mip` lie, and how far apart their rows; nothing if they are not in memory. Arguments as read().
+    /// Lasts as long as the pyramid.
+    struct View {
+        const float* pixels = nullptr;
+        std::ptrdiff_t stride = 0;
+    };
+    std::optional<View> view(const Rect& rect, std::int64_t mip) const;
 
     /// Whether read() has this mip in memory, or makes it from pixels that it has in memory.
     bool holds(std::int64_t mip) const { return pixels_ || (!levels_.empty() && mip >= levels_.front().mip); }

@@ -4,6 +4,7 @@
 #include "imaging/kernels/zfp_encoder.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cfloat>
 #include <cmath>
 #include <cstring>
@@ -30,9 +31,10 @@ struct CloseBits {
 };
 
 /// What our own encoder declines: odd values, in some block.
-std::size_t libzfp_into(const float* pixels, std::int32_t width, std::int32_t height, int precision, std::vector<std::byte>& scratch) {
+std::size_t libzfp_into(const TileView& view, int precision, std::vector<std::byte>& scratch) {
     const std::unique_ptr<zfp_field, CloseField> field(
-        zfp_field_2d(const_cast<float*>(pixels), zfp_type_float, std::size_t(width), std::size_t(height)));
+        zfp_field_2d(const_cast<float*>(view.pixels), zfp_type_float, std::size_t(view.width), std::size_t(view.height)));
+    zfp_field_set_stride_2d(field.get(), 1, view.stride);
     const std::unique_ptr<zfp_stream, CloseZfp> zfp(zfp_stream_open(nullptr));
     zfp_stream_set_precision(zfp.get(), unsigned(precision));
     const std::size_t capacity = zfp_stream_maximum_size(zfp.get(), field.get());
@@ -46,51 +48,92 @@ std::size_t libzfp_into(const float* pixels, std::int32_t width, std::int32_t he
 }
 
 /// One precision of one tile. `scratch` grows to what the worst tile of this size needs.
-std::size_t zfp_into(const float* pixels, std::int32_t width, std::int32_t height, int precision, std::vector<std::byte>& scratch) {
-    const std::size_t room = kernels::zfp_room(width, height, precision);
+std::size_t zfp_into(const TileView& view, int precision, std::vector<std::byte>& scratch) {
+    const std::size_t room = kernels::zfp_room(view.width, view.height, precision);
     if (scratch.size() < room) scratch.resize(room);
-    const std::size_t size = kernels::zfp_encode(pixels, width, width, height, precision, scratch.data());
-    return size > 0 ? size : libzfp_into(pixels, width, height, precision, scratch);
+    const std::size_t size = kernels::zfp_encode(view.pixels, view.stride, view.width, view.height, precision, scratch.data());
+    return size > 0 ? size : libzfp_into(view, precision, scratch);
 }
 
-std::vector<std::int32_t> blank_runs(std::span<const float> pixels) {
-    std::vector<std::int32_t> runs;
-    bool blank = false; // the first run is one of valid pixels, if of none
-    std::size_t start = 0;
-    for (std::size_t i = 0; i < pixels.size(); ++i) {
-        if (std::isfinite(pixels[i]) == blank) {
-            runs.push_back(std::int32_t(i - start));
-            start = i;
-            blank = !blank;
+/// Which pixels of a tile are blanks: a bit for each, each row beginning with a new word.
+class Blanks {
+public:
+    /// The scratch memory is this thread's: one at a time.
+    explicit Blanks(const TileView& view) : words_(std::size_t(view.width + 63) / 64), width_(view.width), height_(view.height) {
+        thread_local std::vector<std::uint64_t> scratch;
+        if (scratch.size() < words_ * std::size_t(height_)) scratch.resize(words_ * std::size_t(height_));
+        bits_ = scratch.data();
+        for (std::int32_t y = 0; y < height_; ++y) any_ |= kernels::find_blanks(view.pixels + y * view.stride, std::size_t(width_), row(y));
+    }
+    bool any() const { return any_; }
+    bool any_in_row(std::int32_t y) const { return std::any_of(row(y), row(y) + words_, [](std::uint64_t word) { return word != 0; }); }
+
+    /// Lengths of valid, blank, valid, … runs, row after row.
+    std::vector<std::int32_t> runs() const {
+        std::vector<std::int32_t> runs;
+        std::int32_t start = 0;
+        std::uint64_t before = 0; // the first run is one of valid pixels, if of none
+        for (std::int32_t y = 0; y < height_; ++y) {
+            for (std::int32_t x = 0; x < width_; x += 64) {
+                const std::uint64_t word = row(y)[x / 64];
+                const std::int32_t valid = std::min(64, width_ - x);
+                std::uint64_t changes = word ^ (word << 1 | before);
+                if (valid < 64) changes &= (std::uint64_t(1) << valid) - 1;
+                before = word >> (valid - 1) & 1;
+                for (; changes != 0; changes &= changes - 1) {
+                    const std::int32_t at = y * width_ + x + std::countr_zero(changes);
+                    runs.push_back(at - start);
+                    start = at;
+                }
+            }
+        }
+        runs.push_back(width_ * height_ - start);
+        return runs;
+    }
+
+    /// Calls block(x, y) for the corner of each 4 × 4 block with a blank in it.
+    template <class Block>
+    void for_each_block(Block&& block) const {
+        for (std::int32_t y = 0; y < height_; y += kBlock) {
+            for (std::size_t w = 0; w < words_; ++w) {
+                std::uint64_t word = 0;
+                for (std::int32_t k = y; k < std::min(height_, y + kBlock); ++k) word |= row(k)[w];
+                while (word != 0) {
+                    const int x = std::countr_zero(word) / kBlock * kBlock;
+                    block(std::int32_t(w * 64) + x, y);
+                    word &= ~(std::uint64_t(15) << x);
+                }
+            }
         }
     }
-    runs.push_back(std::int32_t(pixels.size() - start));
-    return runs;
-}
 
-/// Blanks become the mean of the valid pixels of their block, 0 if there are none.
-void fill_blocks(std::span<const float> pixels, std::int32_t width, std::int32_t height, float* out) {
-    for (std::int32_t y0 = 0; y0 < height; y0 += kBlock) {
-        const std::int32_t y1 = std::min(height, y0 + kBlock);
-        for (std::int32_t x0 = 0; x0 < width; x0 += kBlock) {
-            const std::int32_t x1 = std::min(width, x0 + kBlock);
-            double sum = 0;
-            int valid = 0;
-            for (std::int32_t y = y0; y < y1; ++y) {
-                for (std::int32_t x = x0; x < x1; ++x) {
-                    const float v = pixels[std::size_t(y) * std::size_t(width) + std::size_t(x)];
-                    if (!std::isfinite(v)) continue;
-                    sum += v;
-                    ++valid;
-                }
-            }
-            const float fill = valid > 0 ? float(sum / valid) : 0.0f;
-            for (std::int32_t y = y0; y < y1; ++y) {
-                for (std::int32_t x = x0; x < x1; ++x) {
-                    const std::size_t i = std::size_t(y) * std::size_t(width) + std::size_t(x);
-                    out[i] = std::isfinite(pixels[i]) ? pixels[i] : fill;
-                }
-            }
+private:
+    std::uint64_t* row(std::int32_t y) { return bits_ + words_ * std::size_t(y); }
+    const std::uint64_t* row(std::int32_t y) const { return bits_ + words_ * std::size_t(y); }
+
+    std::size_t words_;
+    std::int32_t width_, height_;
+    std::uint64_t* bits_;
+    bool any_ = false;
+};
+
+/// Of a block of `rows` rows: blanks become the mean of its valid pixels, 0 if there are none.
+void fill_block(float* block, std::ptrdiff_t stride, std::int32_t columns, std::int32_t rows) {
+    double sum = 0;
+    int valid = 0;
+    for (std::int32_t y = 0; y < rows; ++y) {
+        for (std::int32_t x = 0; x < columns; ++x) {
+            const float v = block[y * stride + x];
+            if (!std::isfinite(v)) continue;
+            sum += v;
+            ++valid;
+        }
+    }
+    const float fill = valid > 0 ? float(sum / valid) : 0.0f;
+    for (std::int32_t y = 0; y < rows; ++y) {
+        for (std::int32_t x = 0; x < columns; ++x) {
+            float& v = block[y * stride + x];
+            if (!std::isfinite(v)) v = fill;
         }
     }
 }
@@ -101,53 +144,72 @@ std::size_t checked_size(std::int32_t width, std::int32_t height) {
     return std::size_t(width) * std::size_t(height);
 }
 
-void encode_zfp(std::span<const float> pixels, std::int32_t width, std::int32_t height, int precision, EncodedTile& tile) {
+void encode_zfp(TileView view, int precision, EncodedTile& tile) {
     thread_local std::vector<float> filled;
     thread_local std::vector<std::byte> stream;
 
-    const float* source = pixels.data();
-    if (kernels::all_finite(pixels.data(), pixels.size())) {
-        tile.nan_encodings.assign(1, std::int32_t(pixels.size()));
+    const Blanks blanks(view);
+    const std::size_t n = std::size_t(view.width) * std::size_t(view.height);
+    if (!blanks.any()) {
+        tile.nan_encodings.assign(1, std::int32_t(n));
     } else {
-        tile.nan_encodings = blank_runs(pixels);
-        if (filled.size() < pixels.size()) filled.resize(pixels.size());
-        fill_blocks(pixels, width, height, filled.data());
-        source = filled.data();
+        tile.nan_encodings = blanks.runs();
+        if (filled.size() < n) filled.resize(n);
+        for (std::int32_t y = 0; y < view.height; ++y) std::copy_n(view.pixels + y * view.stride, view.width, filled.data() + y * view.width);
+        blanks.for_each_block([&](std::int32_t x, std::int32_t y) {
+            fill_block(filled.data() + y * view.width + x, view.width, std::min(kBlock, view.width - x), std::min(kBlock, view.height - y));
+        });
+        view.pixels = filled.data();
+        view.stride = view.width;
     }
 
-    const std::size_t raw = pixels.size_bytes();
-    std::size_t size = zfp_into(source, width, height, precision, stream);
+    const std::size_t raw = n * sizeof(float);
+    std::size_t size = zfp_into(view, precision, stream);
     tile.quality = precision;
     if (precision < 32 && raw > 20 * size) {
         tile.data.assign(reinterpret_cast<const char*>(stream.data()), size);
-        size = zfp_into(source, width, height, 32, stream);
+        size = zfp_into(view, 32, stream);
         if (raw <= 10 * size) return;
         tile.quality = 32;
     }
     tile.data.assign(reinterpret_cast<const char*>(stream.data()), size);
 }
 
+void encode_plain(const TileView& view, EncodedTile& tile) {
+    thread_local std::vector<float> filled;
+    const Blanks blanks(view);
+    const std::size_t width = std::size_t(view.width);
+    if (blanks.any() && filled.size() < width) filled.resize(width);
+    tile.data.reserve(width * std::size_t(view.height) * sizeof(float));
+    for (std::int32_t y = 0; y < view.height; ++y) {
+        const float* row = view.pixels + y * view.stride;
+        if (blanks.any() && blanks.any_in_row(y)) {
+            kernels::fill_blanks(row, width, -FLT_MAX, filled.data());
+            row = filled.data();
+        }
+        tile.data.append(reinterpret_cast<const char*>(row), width * sizeof(float));
+    }
+}
+
 } // namespace
 
-EncodedTile encode_tile(std::span<const float> pixels, std::int32_t width, std::int32_t height, TileCompression compression,
-                        float quality) {
-    if (pixels.size() != checked_size(width, height)) throw std::invalid_argument("a tile's pixels do not fill its rectangle");
+EncodedTile encode_tile(const TileView& view, TileCompression compression, float quality) {
+    checked_size(view.width, view.height);
     EncodedTile tile;
     tile.compression = compression;
     if (compression == TileCompression::zfp) {
         if (std::isnan(quality)) throw std::invalid_argument("the quality of a tile is not a number");
-        encode_zfp(pixels, width, height, int(std::round(std::clamp(quality, 1.0f, 32.0f))), tile);
-        return tile;
+        encode_zfp(view, int(std::round(std::clamp(quality, 1.0f, 32.0f))), tile);
+    } else {
+        encode_plain(view, tile);
     }
-    const float* source = pixels.data();
-    if (!kernels::all_finite(pixels.data(), pixels.size())) {
-        thread_local std::vector<float> filled;
-        if (filled.size() < pixels.size()) filled.resize(pixels.size());
-        kernels::fill_blanks(pixels.data(), pixels.size(), -FLT_MAX, filled.data());
-        source = filled.data();
-    }
-    tile.data.assign(reinterpret_cast<const char*>(source), pixels.size_bytes());
     return tile;
+}
+
+EncodedTile encode_tile(std::span<const float> pixels, std::int32_t width, std::int32_t height, TileCompression compression,
+                        float quality) {
+    if (pixels.size() != checked_size(width, height)) throw std::invalid_argument("a tile's pixels do not fill its rectangle");
+    return encode_tile(TileView{pixels.data(), width, width, height}, compression, quality);
 }
 
 std::vector<float> decode_tile(const EncodedTile& tile, std::int32_t width, std::int32_t height) {

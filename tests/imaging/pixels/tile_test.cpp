@@ -102,6 +102,50 @@ TEST_CASE("runs of blanks") {
           std::vector<std::int32_t>{1, 2, 1});
 }
 
+TEST_CASE("tiles cut out of a plane are those of their pixels; blanks are counted and filled in any place") {
+    std::mt19937_64 random(5);
+    std::normal_distribution<float> normal(0, 1);
+    for (int round = 0; round < cubelink::test::effort(200); ++round) {
+        const auto width = std::int32_t(1 + random() % 256), height = std::int32_t(1 + random() % 100);
+        const std::ptrdiff_t stride = width + std::ptrdiff_t(random() % 70);
+        const double blanks = round % 4 == 0 ? 0 : round % 4 == 1 ? 0.001 : round % 4 == 2 ? 0.3 : 0.99;
+        std::vector<float> plane(std::size_t(stride * height), NAN), pixels;
+        for (std::int32_t y = 0; y < height; ++y) {
+            for (std::int32_t x = 0; x < width; ++x) {
+                const bool blank = std::uniform_real_distribution<double>(0, 1)(random) < blanks;
+                pixels.push_back(blank ? random() % 2 == 0 ? NAN : -INFINITY : normal(random));
+                plane[std::size_t(y * stride + x)] = pixels.back();
+            }
+        }
+        // Written out: runs of blanks, and what ZFP gets in their place.
+        std::vector<std::int32_t> runs{0};
+        std::vector<float> filled = pixels;
+        for (std::size_t i = 0; i < pixels.size(); ++i) {
+            const bool in_blank = runs.size() % 2 == 0;
+            if (std::isfinite(pixels[i]) == in_blank) runs.push_back(0);
+            ++runs.back();
+            if (std::isfinite(pixels[i])) continue;
+            const auto x0 = std::int32_t(i) % width / 4 * 4, y0 = std::int32_t(i) / width / 4 * 4;
+            double sum = 0, count = 0;
+            for (std::int32_t y = y0; y < std::min(height, y0 + 4); ++y) {
+                for (std::int32_t x = x0; x < std::min(width, x0 + 4); ++x) {
+                    const float v = pixels[std::size_t(y * width + x)];
+                    if (std::isfinite(v)) sum += v, ++count;
+                }
+            }
+            filled[i] = count > 0 ? float(sum / count) : 0;
+        }
+        const EncodedTile cut = encode_tile(TileView{plane.data(), stride, width, height}, TileCompression::zfp, 12);
+        CHECK(cut.nan_encodings == runs);
+        CHECK(cut.data == encode_tile(filled, width, height, TileCompression::zfp, 12).data);
+
+        const EncodedTile plain = encode_tile(TileView{plane.data(), stride, width, height}, TileCompression::none, 0);
+        for (float& p : pixels) p = std::isfinite(p) ? p : -FLT_MAX;
+        REQUIRE(plain.data.size() == pixels.size() * sizeof(float));
+        CHECK(std::memcmp(plain.data.data(), pixels.data(), plain.data.size()) == 0);
+    }
+}
+
 TEST_CASE("ZFP tiles: blanks come back exactly, pixels within what the precision allows, at every quality and size") {
     std::mt19937_64 random(2);
     std::normal_distribution<float> normal(0, 1);
