@@ -88,7 +88,7 @@ public:
 
 private:
     void accept();
-    void take(tcp::socket&& socket);
+    void take(tcp::socket&& socket, const tcp::endpoint& peer);
     void begin_stop(std::uint64_t grace_milliseconds);
     std::vector<tcp::endpoint> endpoints();
 
@@ -96,6 +96,7 @@ private:
     std::shared_ptr<Gate> gate_;
     std::shared_ptr<const TlsContext> tls_;
     std::optional<tcp::acceptor> acceptor_;
+    tcp::endpoint peer_; // of the connection that is being accepted
     std::optional<asio::steady_timer> accept_timer_, stop_timer_;
     std::uint16_t port_ = 0;
 };
@@ -130,6 +131,7 @@ void AsioTransport::listen() {
         try {
             tcp::acceptor acceptor(loop_.context, endpoint.protocol());
             acceptor.set_option(tcp::acceptor::reuse_address(true));
+            acceptor.set_option(tcp::no_delay(true)); // Linux hands it on to the sockets that are accepted
             if (endpoint.address().is_v6()) acceptor.set_option(asio::ip::v6_only(!endpoint.address().is_unspecified()));
             acceptor.bind(endpoint);
             acceptor.listen(1024);
@@ -145,11 +147,11 @@ void AsioTransport::listen() {
 }
 
 void AsioTransport::accept() {
-    acceptor_->async_accept([this](const asio::error_code& error, tcp::socket socket) {
+    acceptor_->async_accept(peer_, [this](const asio::error_code& error, tcp::socket socket) {
         if (loop_.stopping) return;
         if (!error) {
             try {
-                take(std::move(socket));
+                take(std::move(socket), peer_);
             } catch (...) {
                 ++loop_.counters.refused;
                 report_exception("accepting a connection");
@@ -165,14 +167,11 @@ void AsioTransport::accept() {
     });
 }
 
-void AsioTransport::take(tcp::socket&& socket) {
+void AsioTransport::take(tcp::socket&& socket, const tcp::endpoint& peer) {
     auto& counters = loop_.counters;
-    asio::error_code error;
-    const auto peer = socket.remote_endpoint(error);
-    if (error) return;
     auto address = address_text(peer.address());
+    asio::error_code error;
     socket.non_blocking(true, error);
-    if (!error) socket.set_option(tcp::no_delay(true), error);
     if (error) return;
 
     const auto& options = loop_.options;
