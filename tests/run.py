@@ -1,22 +1,27 @@
 #!/usr/bin/env python3
 """Runs the tests step by step, counts them, and closes with a line `N passed, N failed`.
 
-A step builds what it needs and runs commands. The tests in a command's output are counted by the closing lines of the runners in use
-(doctest, Node's test runner, unittest, and `N passed, N failed` of our own scripts); a command without such a line counts as one test.
-A command that fails without a failed test in its output counts as one failure, so that nothing fails unseen.
+A step builds what it needs and runs commands, two at a time where the machine has two cores (CUBELINK_JOBS says otherwise), except those
+that ask to be alone. The tests in a command's output are counted by the closing lines of the runners in use (doctest, Node's test runner,
+unittest, and `N passed, N failed` of our own scripts); a command without such a line counts as one test. A command that fails without a failed
+test in its output counts as one failure, so that nothing fails unseen.
 """
 
+import concurrent.futures
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "tests" / "output"
 PYTHON = "/usr/bin/python3"
+JOBS = int(os.environ.get("CUBELINK_JOBS", min(2, len(os.sched_getaffinity(0)))))
 
 
 class Count:
@@ -41,30 +46,99 @@ def counted(text):
     return (passed, failed) if found else None
 
 
-def run(count, name, command, cwd=ROOT, env=None, limit=900):
-    started = time.time()
-    try:
-        done = subprocess.run(command, cwd=cwd, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=limit)
-        text, status = done.stdout.decode("utf-8", "replace"), done.returncode
-    except subprocess.TimeoutExpired as late:
-        text, status = (late.stdout or b"").decode("utf-8", "replace") + f"\nstopped after {limit} s", 1
-    except OSError as error:
-        text, status = str(error), 1
-    passed, failed = counted(text) or ((1, 0) if status == 0 else (0, 1))
-    if status != 0 and failed == 0:
-        failed = 1
-    if status == 0 and passed == 0 and failed == 0:
-        failed = 1
-        text += "\nran no test"
-    count.passed += passed
-    count.failed += failed
-    print(f"{'ok    ' if failed == 0 else 'FAILED'} {name}: {passed} passed, {failed} failed, {time.time() - started:.1f} s".replace(
-        " passed, ", " good, ").replace(" failed,", " bad,"), flush=True)
-    if failed:
-        OUTPUT.mkdir(parents=True, exist_ok=True)
-        (OUTPUT / (re.sub(r"\W+", "_", name) + ".log")).write_text(text)
-        print("\n".join("    " + line for line in text.splitlines()[-80:]), flush=True)
+def output_of(command, cwd, env, limit):
+    """(text, exit status) of a command. At the limit it ends with all that it started."""
+    with tempfile.TemporaryFile() as output:
+        try:
+            process = subprocess.Popen(command, cwd=cwd, env={**os.environ, **env}, stdin=subprocess.DEVNULL, stdout=output,
+                                       stderr=subprocess.STDOUT, start_new_session=True)
+        except OSError as error:
+            return str(error), 1
+        late = ""
+        try:
+            process.wait(limit)
+        except subprocess.TimeoutExpired:
+            late = f"\nstopped after {limit} s"
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        output.seek(0)
+        return output.read().decode("utf-8", "replace") + late, process.returncode
+
+
+# What tells why a test failed, for each kind of runner: where it begins, and before what it ends.
+REASONS = [
+    re.compile(r"^✖ failing tests:.*", re.M | re.S),  # Node's runner for people, which repeats at its end what failed
+    re.compile(r"^ *not ok .*?(?=^ *(?:not )?ok |^ *# Subtest|^1\.\.|\Z)", re.M | re.S),  # and for machines
+    re.compile(r"^(?:FAIL|ERROR): .*?(?=^={20}|^-{20,}\nRan |\Z)", re.M | re.S),  # unittest
+    re.compile(r"^={79}\n(?:(?!^={79}\n).)*?(?:ERROR|FATAL).*?(?=^={79}\n|\Z)", re.M | re.S),  # doctest
+    re.compile(r"^.*(?:ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:).*(?:\n.*){0,50}", re.M),
+    re.compile(r"^Traceback .*?^\S.*?$\n(?:(?!ok ).*\n?){0,3}", re.M | re.S),  # our own scripts
+    re.compile(r"^(?:FAIL|FAILED|not ok)\b.*(?:\n(?!ok\b).*){0,15}", re.M),
+]
+
+
+def reasons(text, most=160):
+    """The parts of a runner's output that say what failed and why, then its last lines."""
+    lines = text.splitlines()
+    chosen = set()
+    for pattern in REASONS:
+        for match in pattern.finditer(text):
+            first = text.count("\n", 0, match.start())
+            length = match[0].count("\n") + 1
+            chosen.update(range(first, min(first + min(length, 60), len(lines))))
+    shown = sorted(chosen)[:most]
+    shown += [n for n in range(max(0, len(lines) - 40), len(lines)) if n not in set(shown)]
+    parts, before = [], -1
+    for n in shown:
+        if n != before + 1:
+            parts.append("…")
+        parts.append(lines[n])
+        before = n
+    return parts
+
+
+class Test:
+    """A command of a step."""
+
+    def __init__(self, name, command, cwd=ROOT, env=None, limit=900, alone=False):
+        self.name, self.command, self.cwd, self.env, self.limit, self.alone = name, command, cwd, env or {}, limit, alone
+
+    def __call__(self):
+        started = time.time()
+        # Nothing of the user's own: servers keep a store below XDG_DATA_HOME.
+        with tempfile.TemporaryDirectory(prefix="cubelink-test-", ignore_cleanup_errors=True) as data:
+            text, status = output_of(self.command, self.cwd, {"XDG_DATA_HOME": data, **self.env}, self.limit)
+        passed, failed = counted(text) or ((1, 0) if status == 0 else (0, 1))
+        if status != 0 and failed == 0:
+            failed = 1
+        if status == 0 and passed == 0 and failed == 0:
+            failed = 1
+            text += "\nran no test"
+        said = [f"{'ok    ' if failed == 0 else 'FAILED'} {self.name}: {passed} good, {failed} bad, {time.time() - started:.1f} s"]
+        if failed:
+            OUTPUT.mkdir(parents=True, exist_ok=True)
+            log = OUTPUT / (re.sub(r"\W+", "_", self.name) + ".log")
+            log.write_text(text)
+            said += ["    " + line for line in reasons(text)] + [f"    (exit status {status}; all of it is in {log.relative_to(ROOT)})"]
+        return passed, failed, "\n".join(said)
+
+
+def run(count, *tests):
+    """Several at a time; then, one after another, those that must be alone."""
+    def take(result):
+        passed, failed, said = result
+        count.passed += passed
+        count.failed += failed
+        print(said, flush=True)
+
+    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+        for done in concurrent.futures.as_completed([pool.submit(test) for test in tests if not test.alone]):
+            take(done.result())
+    for test in tests:
+        if test.alone:
+            take(test())
 
 
 def shell(script):
@@ -93,13 +167,18 @@ SANITIZER_ENV = {
 
 def ctest(count, preset, labels_out=()):
     listing = subprocess.run(["ctest", "--test-dir", f"build/{preset}", "--show-only=json-v1"], cwd=ROOT, capture_output=True, check=True)
+    tests = []
     for test in json.loads(listing.stdout)["tests"]:
         properties = {p["name"]: p["value"] for p in test.get("properties", [])}
         if set(properties.get("LABELS", [])) & set(labels_out):
             continue
         env = dict(item.split("=", 1) for item in properties.get("ENVIRONMENT", []))
-        run(count, f"{preset}: {test['name']}", test["command"], cwd=properties.get("WORKING_DIRECTORY", str(ROOT)),
-            env={**SANITIZER_ENV, **env} if preset in ("asan", "tsan") else env, limit=int(properties.get("TIMEOUT", 900)))
+        tests.append((-float(properties.get("COST", 0)),
+                      Test(f"{preset}: {test['name']}", test["command"], cwd=properties.get("WORKING_DIRECTORY", str(ROOT)),
+                           env={**SANITIZER_ENV, **env} if preset in ("asan", "tsan") else env, limit=int(properties.get("TIMEOUT", 900)),
+                           alone=properties.get("RUN_SERIAL", False))))
+    # The long ones first, so that none is left to run by itself at the end.
+    run(count, *(test for _, test in sorted(tests, key=lambda each: each[0])))
 
 
 def build(count, preset, targets=""):
@@ -125,29 +204,37 @@ def step_fuzz(count):
     """Each fuzz target for some seconds on its recorded corpus."""
     if not build(count, "fuzz", "fuzz_targets"):
         return
+    tests = []
     for program in sorted((ROOT / "build/fuzz/tests/fuzz").glob("*_fuzz")):
         corpus = ROOT / "tests/fuzz/corpus" / program.name.removesuffix("_fuzz")
         scratch = ROOT / "build/fuzz/scratch" / program.name
         scratch.mkdir(parents=True, exist_ok=True)
-        run(count, f"fuzz: {program.name}", [str(program), "-max_total_time=10", "-rss_limit_mb=2048", "-verbosity=0", "-print_final_stats=1",
-                                             str(scratch)] + ([str(corpus)] if corpus.is_dir() else []), env=SANITIZER_ENV)
+        folders = [str(scratch)] + ([str(corpus)] if corpus.is_dir() else [])
+        options = ["-max_total_time=10", "-rss_limit_mb=2048", "-verbosity=0", "-print_final_stats=1"]
+        tests.append(Test(f"fuzz: {program.name}", [str(program), *options, *folders], env=SANITIZER_ENV))
+    run(count, *tests)
+
+
+def npm_test(count, folder):
+    """The test of an npm package, once its packages are there; nothing if they can't be had."""
+    folder = folder.relative_to(ROOT)
+    if not prepare(count, f"npm packages of {folder}", shell(f"npm_install {folder}")):
+        return []
+    return [Test(str(folder), ["npm", "test", "--silent"], cwd=ROOT / folder)]
+
+
+def scripts(folder, pattern):
+    found = sorted(script for script in (ROOT / folder).glob(pattern) if "node_modules" not in script.parts)
+    return [Test(str(script.relative_to(ROOT)), [PYTHON, str(script)]) for script in found]
 
 
 def step_clients(count):
-    if prepare(count, "npm packages of clients/js", shell("npm_install clients/js")):
-        run(count, "clients/js", ["npm", "test", "--silent"], cwd=ROOT / "clients/js")
-    for script in sorted((ROOT / "tests/clients").glob("*/test_*.py")):
-        run(count, str(script.relative_to(ROOT)), [PYTHON, str(script)])
+    run(count, *npm_test(count, ROOT / "clients/js"), *scripts("tests/clients", "*/test_*.py"))
 
 
 def step_conformance(count):
-    for package in sorted((ROOT / "tests/conformance").glob("*/package.json")):
-        folder = package.parent.relative_to(ROOT)
-        if prepare(count, f"npm packages of {folder}", shell(f"npm_install {folder}")):
-            run(count, str(folder), ["npm", "test", "--silent"], cwd=package.parent)
-    for script in sorted((ROOT / "tests/conformance").glob("**/test_*.py")):
-        if "node_modules" not in script.parts:
-            run(count, str(script.relative_to(ROOT)), [PYTHON, str(script)])
+    packages = sorted((ROOT / "tests/conformance").glob("*/package.json"))
+    run(count, *(test for package in packages for test in npm_test(count, package.parent)), *scripts("tests/conformance", "**/test_*.py"))
 
 
 def step_browser(count):
@@ -155,10 +242,9 @@ def step_browser(count):
         return
     if not prepare(count, "npm packages of tests/browser", shell("npm_install tests/browser; npm_install tools/carta")):
         return
-    if not prepare(count, "clients/js", shell("npm_install clients/js; cd clients/js; npm run --silent build")):
-        return
-    for script in sorted((ROOT / "tests/browser").glob("*.test.mjs")):
-        run(count, str(script.relative_to(ROOT)), ["node", str(script)], limit=600)
+    # A browser keeps both cores busy by itself.
+    run(count, *(Test(str(script.relative_to(ROOT)), ["node", str(script)], limit=600, alone=True)
+                 for script in sorted((ROOT / "tests/browser").glob("*.test.mjs"))))
 
 
 STEPS = {
