@@ -121,7 +121,7 @@ void IcdDialect::receive_event(const Header& header, std::string_view payload, r
     const std::uint16_t version = spoken ? header.version : newest_version;
     reply_version_ = version;
     std::uint16_t unset = 0;
-    stream_version_.compare_exchange_strong(unset, version);
+    if (spoken) stream_version_.compare_exchange_strong(unset, version);
     if (!spoken) {
         const std::string why = "ICD version " + std::to_string(header.version) + " is not spoken here, only " +
                                 std::to_string(oldest_version) + " to " + std::to_string(newest_version);

@@ -38,7 +38,7 @@ private:
     // Replies go out in the version of the latest request. Publications in that of the first, for good, so that the frames
     // cached under encoding_key() never differ from it.
     std::atomic<std::uint16_t> reply_version_{newest_version};
-    std::atomic<std::uint16_t> stream_version_{0}; // 0: no request yet
+    std::atomic<std::uint16_t> stream_version_{0}; // 0: no request in a version that is spoken yet
 };
 
 } // namespace cubelink::icd

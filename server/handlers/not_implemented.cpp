@@ -17,7 +17,19 @@ bool asks_for_nothing(const icd::Event& event, const google::protobuf::Message& 
                                                         "CLOSE_PV_PREVIEW"};
     if (harmless.contains(event.name)) return true;
     if (const auto* contours = dynamic_cast<const icd::SetContourParameters*>(&message)) return contours->levels().empty();
+    if (const auto* overlay = dynamic_cast<const icd::SetVectorOverlayParameters*>(&message))
+        return overlay->stokes_intensity() == -1 && overlay->stokes_angle() == -1;
     return false;
+}
+
+/// What asked for contours waits until those of every level are there: they are, without a line.
+std::shared_ptr<google::protobuf::Message> no_contours(const icd::SetContourParameters& asked) {
+    auto data = std::make_shared<icd::ContourImageData>();
+    data->set_file_id(static_cast<std::int32_t>(asked.file_id()));
+    data->set_reference_file_id(asked.reference_file_id());
+    for (const double level : asked.levels()) data->add_contour_sets()->set_level(level);
+    data->set_progress(1);
+    return data;
 }
 
 bool writes_a_file(const google::protobuf::Message& message) {
@@ -42,14 +54,21 @@ void answer(const HandlerContext& context, const icd::Event& event, const rpc::C
         request = std::move(made);
     }
     std::string text = writes_a_file(*request) ? why_no_writing(context, *call) : "";
-    if (text.empty()) text = std::string(event.name) + " is not implemented yet.";
+    if (text.empty()) text = std::string(event.name) + " is not implemented yet";
     if (event.reply) {
         call->answer(std::make_shared<const icd::MessageBody>(failure(event, text)));
+        // Not every failure that a page is told comes before the eyes of who sits there. Its log does.
+        auto logged = std::make_shared<icd::ErrorData>();
+        logged->set_severity(icd::WARNING);
+        logged->add_tags("not implemented");
+        logged->set_message(text);
+        session->publish(std::move(logged), {}, call->peer()->id());
     } else if (asks_for_nothing(event, *request)) {
         acknowledge(call);
     } else {
         call->fail(rpc::code::method_failed, text);
-        session->report(Severity::warning, {"not implemented"}, text);
+        if (const auto* contours = dynamic_cast<const icd::SetContourParameters*>(request.get()); contours && contours->levels().size() <= max_requirements)
+            session->publish(no_contours(*contours), {}, call->peer()->id());
     }
 }
 

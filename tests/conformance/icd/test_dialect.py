@@ -32,6 +32,13 @@ class Dialect(Case):
             self.assertFalse(ack.success)
             self.assertIn(str(version), ack.message)
             self.assertIsNone(client.closed)
+            # Whoever tries again in another version is spoken to in that.
+            client.version = 29
+            self.assertTrue((await client.ask("REGISTER_VIEWER", session_id=0)).success)
+            client.log.clear()
+            await client.ask("OPEN_FILE", file="image.fits", file_id=0)
+            await client.next("REGION_HISTOGRAM_DATA")
+            self.assertEqual({entry[1] for entry in client.log}, {29})
             await client.close()
 
     async def test_an_image_is_opened_and_looked_at(self):
@@ -107,8 +114,21 @@ class Dialect(Case):
             answer = await page.ask(event)
             if not answer.success:
                 self.assertTrue(answer.message, event)
-        await page.tell("SET_CONTOUR_PARAMETERS", file_id=99, levels=[1.0])
-        self.assertTrue((await page.next("ERROR_DATA")).message)
+        # A page shows few failures to those who sit there; its log shows what it is sent.
+        other = await self.page(page.session)
+        self.assertFalse((await page.ask("START_ANIMATION")).success)
+        await page.next("ERROR_DATA", lambda m: "START_ANIMATION" in m.message)
+        page.streams.clear()
+        # Nobody waits for contours, nor is told twice.
+        await page.tell("SET_CONTOUR_PARAMETERS", file_id=0, levels=[1.0, 2.5])
+        contours = await page.next("CONTOUR_IMAGE_DATA")
+        self.assertEqual(([one.level for one in contours.contour_sets], contours.progress), ([1.0, 2.5], 1))
+        await page.next("ERROR_DATA", lambda m: "SET_CONTOUR_PARAMETERS" in m.message)
+        # To take away what is not there is no error.
+        await page.tell("SET_VECTOR_OVERLAY_PARAMETERS", file_id=0, stokes_intensity=-1, stokes_angle=-1)
+        await page.tell("SET_CONTOUR_PARAMETERS", file_id=0)
+        self.assertTrue(await page.silence("ERROR_DATA"))
+        self.assertNotIn("ERROR_DATA", [entry[0] for entry in other.log])
 
     async def test_before_register_viewer(self):
         self.start()
