@@ -13,6 +13,7 @@
 #include "server/wslink_server.hpp"
 
 #include "imaging/budget_cache.hpp"
+#include "imaging/pixel_memory.hpp"
 #include "rpc/icd/icd_dialect.hpp"
 #include "rpc/secret.hpp"
 
@@ -27,6 +28,10 @@
 #include <memory>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
 
 namespace cubelink::server {
 namespace {
@@ -122,9 +127,20 @@ HttpApiOptions api_options(const Options& o) {
 /// What a stopping server gives sessions to be saved, in milliseconds, after what it gave clients.
 constexpr std::uint64_t last_look = 500;
 
+/// Tiles and their frames, some 256 KiB each, come and go all the time: left to itself, the C library returns them to the kernel, and gets them
+/// back cleared, at a price beyond that of filling and sending them.
+void keep_freed_memory(const Options& options) {
+#if defined(__GLIBC__)
+    mallopt(M_MMAP_THRESHOLD, 1 << 20);
+    mallopt(M_TRIM_THRESHOLD, 8 << 20);
+#endif
+    imaging::keep_spare_pixels(std::min(std::size_t{16} << 20, options.memory_limit / 32));
+}
+
 int serve(Options options) {
     log::set_level(options.log_level);
     raise_descriptor_limit();
+    keep_freed_memory(options);
     const Jail jail(options.folder, options.allow_links_to);
     imaging::BudgetCache cache(options.memory_limit);
     if (options.auth_key.empty() && !options.no_auth) options.auth_key = rpc::random_letters(32);
@@ -173,7 +189,7 @@ int serve(Options options) {
     scripting_in_use = &scripting;
     server.listen();
     // CARTA's Python client looks for a line of these words when it starts a server.
-    if (!options.carta_frontend.empty()) std::cout << "CARTA is accessible at " << carta_address(server.address()) << std::endl;
+    if (!options.carta_frontend.empty()) std::cout << "CARTA is accessible at " << carta_address(server.address(), options.content == options.carta_frontend) << std::endl;
     const int status = server.run();
     directory_in_use = nullptr;
     keeper.save_now(directory.all(), last_look);

@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstring>
 #include <deque>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -126,16 +127,19 @@ private:
         const auto tile = geometry(id);
         thread_local std::vector<float> cut;
         std::shared_ptr<const imaging::TilePixels> kept;
-        std::span<const float> pixels;
-        if (tile.mip == 1 && !(pyramid && !pyramid->pixels().empty()) && image_->source->direct()) {
+        imaging::TileView view{nullptr, tile.width, tile.width, tile.height};
+        if (const auto held = pyramid ? pyramid->view(tile.rect, tile.mip) : std::nullopt) {
+            view.pixels = held->pixels;
+            view.stride = held->stride;
+        } else if (image_->source->direct() && !(pyramid && pyramid->holds(tile.mip))) {
             kept = imaging::cached_tile(session_->cache(), *image_->source, image_->hdu, request_.plane, tile, context.cancel);
-            pixels = kept->pixels();
+            view.pixels = kept->pixels().data();
         } else {
             cut.resize(static_cast<std::size_t>(tile.width) * static_cast<std::size_t>(tile.height));
             pyramid->read_tile(*image_->source, tile, cut, context.cancel);
-            pixels = cut;
+            view.pixels = cut.data();
         }
-        auto encoded = imaging::encode_tile(pixels, tile.width, tile.height, request_.format.compression, request_.format.quality);
+        auto encoded = imaging::encode_tile(view, request_.format.compression, request_.format.quality);
 
         auto message = std::make_shared<icd::RasterTileData>();
         message->set_file_id(image_->file_id);
