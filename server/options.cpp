@@ -137,6 +137,10 @@ ParsedOptions parse_options(const std::vector<std::string>& arguments) {
     app.add_option("--scratch", o.scratch, "where compressed images are inflated (default: the system's temporary folder)")->type_name("DIR");
     app.add_flag("--read-only", o.read_only, "no message that writes a file");
     app.add_flag("--scripting", o.scripting, "accept scripting requests over HTTP");
+    // As CARTA's Python client starts a server.
+    app.add_flag("--enable_scripting", o.scripting)->group("");
+    app.add_flag("--debug_no_auth", o.no_auth)->group("");
+    app.add_flag("--no_browser")->group("");
     app.add_option("--scripting-timeout", o.scripting_timeout_seconds, "how long a scripting request waits for its answer; 0 for ever")
         ->check(seconds)
         ->capture_default_str()

@@ -36,11 +36,11 @@ std::vector<WslinkServerHooks::Route> page_routes(std::shared_ptr<const HttpApi>
     return routes;
 }
 
-std::string carta_address(const std::string& server_address) {
+std::string carta_address(const std::string& server_address, bool at_root) {
     const auto query = server_address.find('?');
     auto address = server_address.substr(0, query);
     if (address.empty() || address.back() != '/') address += '/';
-    address.append(page.substr(1)).append("/");
+    if (!at_root) address.append(page.substr(1)).append("/");
     if (query != std::string::npos) address += server_address.substr(query);
     return address;
 }

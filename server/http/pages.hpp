@@ -16,7 +16,7 @@ namespace cubelink::server {
 /// `carta_frontend` is the folder of the page's build, "" for none; throws std::runtime_error if it is no folder.
 std::vector<WslinkServerHooks::Route> page_routes(std::shared_ptr<const HttpApi> api, const std::string& carta_frontend);
 
-/// The page's address, made of the server's ("http://host:port/base/?token=…").
-std::string carta_address(const std::string& server_address);
+/// The page's address, made of the server's ("http://host:port/base/?token=…"). `at_root`: the page is what is served there.
+std::string carta_address(const std::string& server_address, bool at_root);
 
 } // namespace cubelink::server

@@ -56,7 +56,7 @@ SessionDirectory::Registered SessionDirectory::register_viewer(const std::shared
                 stored = it == sessions_.end();
                 result.session = stored ? make(id, *owner) : it->second;
                 result.resumed = true;
-            } else if (may_rebuild && id <= 0x7FFFFFFF) {
+            } else if (may_rebuild) {
                 result.session = make(id, identity.user);
                 result.resumed = true;
             } else {

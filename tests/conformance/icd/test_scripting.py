@@ -3,6 +3,8 @@
 
 import asyncio
 import json
+import os
+import re
 
 from harness import SECRET, Case, run
 
@@ -126,6 +128,32 @@ class Scripting(Case):
         await page.next("SCRIPTING_REQUEST")
         await self.stopped()
         self.assertEqual((await reply)[0], 503)
+
+
+class StartedByTheClient(Case):
+    """As CARTA's Python client starts a server: with its own options, looking for this line."""
+
+    options = ("--no_browser", "--enable_scripting")
+
+    async def test_the_address(self):
+        page = f"{self.folder}/page"
+        os.mkdir(page)
+        with open(f"{page}/index.html", "w") as file:
+            file.write("the page")
+        for at_root in (True, False):
+            self.start("--carta-frontend", page, *(("--content", page) if at_root else ()))
+            line = next(line for line in self.server.lines if line.startswith("CARTA is accessible at "))
+            address = re.search(r"CARTA is accessible at (http://.*?:\d+/\?token=(.*))", line)
+            self.assertEqual(bool(address), at_root)
+            path = "/" if at_root else "/carta/"
+            self.assertEqual(line.split(" at ")[1], f"{self.base}{path}?token={SECRET}")
+            self.assertEqual(await self.http("GET", path), (200, b"the page"))
+            client = await self.page()
+            reply = asyncio.ensure_future(self.http("POST", "/api/scripting/action", {"session_id": client.session, "path": "", "action": "a", "parameters": []}))
+            asked = await client.next("SCRIPTING_REQUEST")
+            await client.tell("SCRIPTING_RESPONSE", scripting_request_id=asked.scripting_request_id, success=True)
+            self.assertEqual(await reply, (200, {"success": True}))
+            await self.stopped()
 
 
 class Timeout(Case):
