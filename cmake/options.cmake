@@ -10,7 +10,7 @@ set(CUBELINK_SANITIZE "" CACHE STRING "Sanitizers to build with, as for -fsaniti
 option(CUBELINK_FUZZ "Build the libFuzzer targets (clang)" OFF)
 
 add_library(cubelink_flags INTERFACE)
-target_include_directories(cubelink_flags INTERFACE ${CMAKE_SOURCE_DIR})
+target_include_directories(cubelink_flags INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(cubelink_flags INTERFACE -Wall -Wextra -Werror)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # GCC 12 sees uninitialised strings in moved-from variants where there are none, and overlapping copies in "a" + std::to_string(b).
@@ -34,13 +34,14 @@ function(cubelink_library name)
     cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
     add_library(${name} STATIC ${ARG_SOURCES})
     target_link_libraries(${name} PUBLIC cubelink_flags ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
+    target_compile_features(${name} PUBLIC cxx_std_20) # for whoever includes its headers
 endfunction()
 
 # cubelink_test(NAME SOURCES … LIBRARIES …): a doctest program in build/<preset>/tests/, run by ctest under NAME.
 function(cubelink_test name)
     cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES" ${ARGN})
-    add_executable(${name} ${ARG_SOURCES} ${CMAKE_SOURCE_DIR}/tests/support/doctest_main.cpp)
+    add_executable(${name} ${ARG_SOURCES} ${PROJECT_SOURCE_DIR}/tests/support/doctest_main.cpp)
     target_link_libraries(${name} PRIVATE cubelink_flags ${ARG_LIBRARIES} Threads::Threads)
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-    add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+    add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 endfunction()

@@ -40,6 +40,7 @@ struct Client::Impl {
         std::vector<Callback> listening, subscribed;
     };
     std::map<std::string, Listeners> listeners;
+    std::vector<std::function<void(const std::string&)>> lost_listeners;
     bool subscribed = false; // the server was told of a topic, and sends no others since
     std::string client_id, lost; // lost: why there is no connection any more
     std::size_t max_frame = frame_limit_before_hello;
@@ -111,8 +112,8 @@ struct Client::Impl {
                 if (const auto found = listeners.find(topic); found != listeners.end()) callbacks = found->second;
             }
             const Value message = result ? *result : Value();
-            for (const auto& callback : callbacks.listening) callback(message);
-            for (const auto& callback : callbacks.subscribed) callback(message);
+            for (const auto& callback : callbacks.listening) guarded(callback, message);
+            for (const auto& callback : callbacks.subscribed) guarded(callback, message);
             return;
         }
         std::promise<Value> promise;
@@ -131,17 +132,29 @@ struct Client::Impl {
         }
     }
 
+    /// A listener's mistake is neither the connection's nor the other listeners'.
+    template <class Callback, class Argument>
+    static void guarded(const Callback& callback, const Argument& argument) {
+        try {
+            callback(argument);
+        } catch (...) {
+        }
+    }
+
     void fail(const std::string& why) {
         std::map<std::string, std::promise<Value>> left;
+        std::vector<std::function<void(const std::string&)>> callbacks;
         {
             std::lock_guard lock(mutex);
             if (!lost.empty()) return;
             lost = why;
             left.swap(waiting);
+            callbacks.swap(lost_listeners);
             if (!open) opened.set_exception(std::make_exception_ptr(ConnectionLost(why)));
             open = true;
         }
         for (auto& [id, promise] : left) promise.set_exception(std::make_exception_ptr(ConnectionLost(why)));
+        for (const auto& callback : callbacks) guarded(callback, why);
     }
 };
 
@@ -178,6 +191,10 @@ Client::Client(const std::string& url, const std::string& secret, std::chrono::m
 }
 
 Client::~Client() {
+    {
+        std::lock_guard lock(impl_->mutex);
+        impl_->lost_listeners.clear();
+    }
     impl_->fail("the connection was closed");
     impl_->socket.reset(); // joins the network thread: no handler runs after this
 }
@@ -195,6 +212,16 @@ void Client::listen(const std::string& topic, Callback callback) {
         if (!impl_->subscribed) return;
     }
     call("pubsub.subscribe", {topic}).get();
+}
+
+void Client::on_lost(std::function<void(const std::string&)> callback) {
+    std::string why;
+    {
+        std::lock_guard lock(impl_->mutex);
+        if (impl_->lost.empty()) return impl_->lost_listeners.push_back(std::move(callback));
+        why = impl_->lost;
+    }
+    Impl::guarded(callback, why);
 }
 
 void Client::subscribe(const std::string& topic, Callback callback, rpc::Map filter) {

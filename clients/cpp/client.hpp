@@ -6,7 +6,7 @@
 ///     client.subscribe("wslink.communication.channel", [](const Value& message) { … });
 ///
 /// Bytes are simply part of values (rpc::Bytes); large ones are not copied on the way in. All members may be called from any thread. Callbacks
-/// run on the network thread: they must not wait for a call's answer there.
+/// run on the network thread: they must not wait for a call's answer there, nor destroy the client; what they throw is dropped.
 
 #include "rpc/error.hpp"
 #include "rpc/value.hpp"
@@ -49,6 +49,9 @@ public:
     void subscribe(const std::string& topic, Callback callback, rpc::Map filter = {});
     /// Drops what subscribe() was given for the topic; the server sends it no more unless somebody listen()s.
     void unsubscribe(const std::string& topic);
+
+    /// Calls `callback` once, when the connection has ended by itself, with the reason; at once if it has. Not when the client is destroyed.
+    void on_lost(std::function<void(const std::string& why)> callback);
 
     /// As in wslink's other clients, for code that reads like theirs: what stands for the bytes in a message. Here, the bytes themselves.
     static rpc::Value add_attachment(rpc::Bytes bytes) { return rpc::Value(std::move(bytes)); }

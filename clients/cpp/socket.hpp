@@ -26,7 +26,7 @@ public:
     virtual void close(std::uint16_t code) = 0;
 };
 
-/// Begins to connect to a ws:// or wss:// address (certificates are checked against the system's). Throws std::invalid_argument for another.
+/// Begins to connect to a ws:// or wss:// address (certificates are checked against the system's, or $SSL_CERT_FILE, and for the address's host). Throws std::invalid_argument for another.
 std::unique_ptr<WebSocket> open_web_socket(const std::string& url, SocketHandlers handlers);
 
 } // namespace cubelink::client

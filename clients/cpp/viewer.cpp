@@ -75,10 +75,12 @@ struct Image::Tiles {
         Tile tile;
         std::pair<std::int32_t, std::int32_t> plane; // channel and stokes
     };
+    std::mutex turn; // held by whoever waits for a tile: a newer request for tiles of a file replaces an older one
     std::mutex mutex;
     std::condition_variable arrived;
     std::map<std::pair<std::int32_t, std::int64_t>, Arrived> ready; // (file, tile code)
     std::string failure;                                            // the last that was told of tiles
+    std::string lost;                                               // why nothing comes any more
     std::int32_t next_file = 0;
 
     void take(const Value& message) {
@@ -107,13 +109,20 @@ struct Image::Tiles {
     void take_error(const Value& message) {
         const auto* tags = field(message, "tags").get_if<rpc::Array>();
         const auto severity = text(field(message, "severity"));
-        if (!tags || (severity != "ERROR" && severity != "CRITICAL")) return;
+        // A warning, too: that of a file which was written again while it was open.
+        if (!tags || (severity != "WARNING" && severity != "ERROR" && severity != "CRITICAL")) return;
         for (const auto& tag : *tags) {
             if (text(tag) != "tiles") continue;
             std::lock_guard lock(mutex);
             failure = text(field(message, "message"));
             arrived.notify_all();
         }
+    }
+
+    void take_end(const std::string& why) {
+        std::lock_guard lock(mutex);
+        lost = why;
+        arrived.notify_all();
     }
 
     /// session.changed: others open images, too.
@@ -127,6 +136,7 @@ Viewer::Viewer(Client& client, std::uint32_t session_id) : client_(client), tile
     client.listen("carta.raster.tile.data", [tiles = tiles_](const Value& message) { tiles->take(message); });
     client.listen("carta.error.data", [tiles = tiles_](const Value& message) { tiles->take_error(message); });
     client.listen("session.changed", [tiles = tiles_](const Value& message) { tiles->take_change(message); });
+    client.on_lost([tiles = tiles_](const std::string& why) { tiles->take_end(why); });
     const auto ack = client.call("carta.register.viewer", {Map{{"session_id", session_id}}}).get();
     check(ack);
     session_id_ = static_cast<std::uint32_t>(number(field(ack, "session_id")));
@@ -184,6 +194,7 @@ std::vector<double> Image::spectrum(std::int64_t x, std::int64_t y, std::int64_t
 Tile Image::tile(int layer, int x, int y, std::chrono::milliseconds patience) {
     const auto code = static_cast<std::int64_t>(layer) << 24 | static_cast<std::int64_t>(y) << 12 | x;
     const std::pair key{file_id_, code};
+    std::lock_guard turn(tiles_->turn);
     {
         std::lock_guard lock(tiles_->mutex);
         tiles_->ready.erase(key); // of an earlier channel, perhaps
@@ -195,7 +206,9 @@ Tile Image::tile(int layer, int x, int y, std::chrono::milliseconds patience) {
         const auto found = tiles_->ready.find(key);
         return found != tiles_->ready.end() && (!plane_ || *plane_ == found->second.plane);
     };
-    if (!tiles_->arrived.wait_for(lock, patience, [&] { return there() || !tiles_->failure.empty(); })) throw ConnectionLost("no tile came in time");
+    if (!tiles_->arrived.wait_for(lock, patience, [&] { return there() || !tiles_->failure.empty() || !tiles_->lost.empty(); }))
+        throw ConnectionLost("no tile came in time");
+    if (!there() && !tiles_->lost.empty()) throw ConnectionLost(tiles_->lost);
     if (!there()) throw rpc::CallError(rpc::code::method_failed, tiles_->failure);
     auto found = tiles_->ready.extract(key);
     return std::move(found.mapped().tile);

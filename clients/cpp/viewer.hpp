@@ -1,7 +1,8 @@
 #pragma once
 /// Images through a Client: open one, and take tiles, spectra and blocks of exact pixels from it as plain arrays.
 ///
-/// Calls block until the answer is there; thread-safe as Client is, but for one Image the calls for tiles take their turns.
+/// Calls block until the answer is there. Thread-safe as Client is; calls for tiles of one viewer take their turns. An Image may be copied; set_channel() is to
+/// be called for one of the copies only, and not beside its other calls.
 
 #include "clients/cpp/client.hpp"
 
@@ -46,7 +47,7 @@ public:
     Block read(Range x = {}, Range y = {}, Range channel = {}, Range stokes = {});
     std::vector<double> spectrum(std::int64_t x, std::int64_t y, std::int64_t stokes = 0);
     /// A tile of the current channel; layer 0 is the whole plane in one tile. Throws rpc::CallError if there is no such tile or it can't be
-    /// read, ConnectionLost when none comes in time.
+    /// read, ConnectionLost when none comes in time or can come any more.
     Tile tile(int layer, int x, int y, std::chrono::milliseconds patience = std::chrono::seconds(60));
     void set_channel(std::int32_t channel, std::int32_t stokes = 0);
     void close();

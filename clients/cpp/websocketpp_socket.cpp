@@ -39,7 +39,7 @@ public:
             handlers_.on_close(1006, status ? "the server answered " + std::to_string(status) + " " + connection->get_response_msg()
                                             : connection->get_ec().message());
         });
-        set_up_tls();
+        set_up_tls(url);
         std::error_code error;
         const auto connection = endpoint_.get_connection(url, error);
         if (error) throw std::invalid_argument(url + ": " + error.message());
@@ -71,12 +71,15 @@ public:
 private:
     using Endpoint = websocketpp::client<Configuration>;
 
-    void set_up_tls() {
+    void set_up_tls([[maybe_unused]] const std::string& url) {
         if constexpr (std::is_base_of_v<websocketpp::config::asio_tls_client, Configuration>) {
-            endpoint_.set_tls_init_handler([](websocketpp::connection_hdl) {
+            auto host = websocketpp::uri(url).get_host();
+            if (host.size() > 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
+            endpoint_.set_tls_init_handler([host](websocketpp::connection_hdl) {
                 auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_client);
                 context->set_default_verify_paths();
                 context->set_verify_mode(asio::ssl::verify_peer);
+                context->set_verify_callback(asio::ssl::host_name_verification(host));
                 return context;
             });
         }

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <condition_variable>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
 
 using cubelink::client::Client;
@@ -118,6 +119,12 @@ TEST_CASE("calls of the C++ client") {
         // What was listened to before the first subscription still comes.
         client.call("bench.pubval", {"listened.topic", "second"}).get();
         CHECK(listened.wait_for(2).size() == 2);
+        // A listener that throws harms nobody else.
+        Inbox after;
+        client.subscribe("faulty.topic", [](const Value&) { throw std::runtime_error("a listener's mistake"); });
+        client.subscribe("faulty.topic", after.callback());
+        client.call("bench.pubval", {"faulty.topic", 1}).get();
+        CHECK(after.wait_for(1).size() == 1);
         client.unsubscribe("test.topic");
         client.call("bench.publish", {"test.topic", 10, 1}).get();
         client.call("bench.none").get();

@@ -9,11 +9,16 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
+#include <future>
 #include <limits>
 #include <memory>
+#include <thread>
 
 using cubelink::client::Client;
 using cubelink::client::ConnectionLost;
@@ -101,6 +106,55 @@ TEST_CASE("images of the C++ client") {
     image.close();
     CHECK_THROWS_AS(image.spectrum(0, 0), CallError);
     CHECK(plane.read().values.size() == 200);
+}
+
+TEST_CASE("several threads take tiles; when the server dies, none of them goes on waiting") {
+    Images images;
+    Client client(images.server->url(), images.server->secret());
+    Viewer viewer(client);
+    const auto image = viewer.open("disk_cube.fits");
+    std::promise<std::string> why;
+    client.on_lost([&](const std::string& reason) { why.set_value(reason); });
+    std::atomic<int> good{0}, wrong{0}, lost{0};
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t)
+        threads.emplace_back([&, t, mine = image]() mutable {
+            try {
+                for (;;) ++(shows_plane(mine.tile(1, t & 1, 0), 256 * (t & 1), 0, 0) ? good : wrong);
+            } catch (const ConnectionLost&) {
+                ++lost;
+            } catch (const CallError&) {
+                ++wrong;
+            }
+        });
+    while (good < 20 && wrong == 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    images.server->kill();
+    const auto killed = std::chrono::steady_clock::now();
+    for (auto& thread : threads) thread.join();
+    CHECK(std::chrono::steady_clock::now() - killed < std::chrono::seconds(30));
+    CHECK(std::pair{wrong.load(), lost.load()} == std::pair{0, 4});
+    CHECK(why.get_future().get() != "");
+    bool at_once = false;
+    client.on_lost([&](const std::string&) { at_once = true; });
+    CHECK(at_once);
+}
+
+TEST_CASE("wss: only to a server whose certificate is trusted and names the host") {
+    TemporaryFolder folder;
+    const auto path = [&](const char* name) { return folder.path() + "/" + name; };
+    const auto command = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=test -addext subjectAltName=DNS:localhost -keyout " + path("key") + " -out " +
+                         path("cert") + " 2>/dev/null";
+    REQUIRE(std::system(command.c_str()) == 0);
+    ServerProcess server(program("CUBELINK_PROGRAM", CUBELINK_PROGRAM),
+                         {folder.path(), "--store", path("store"), "--ssl-cert", path("cert"), "--ssl-key", path("key"), "--host", "127.0.0.1"});
+    const auto port = server.url().substr(server.url().rfind(':'));
+    ::unsetenv("SSL_CERT_FILE");
+    CHECK_THROWS_AS(Client("wss://localhost" + port, server.secret()), ConnectionLost);
+    ::setenv("SSL_CERT_FILE", path("cert").c_str(), 1);
+    CHECK_THROWS_AS(Client("wss://127.0.0.1" + port, server.secret()), ConnectionLost);
+    Client client("wss://localhost" + port, server.secret());
+    CHECK(client.call("server.info").get().get_if<cubelink::rpc::Map>() != nullptr);
+    ::unsetenv("SSL_CERT_FILE");
 }
 
 TEST_CASE("the example of the C++ README") {
