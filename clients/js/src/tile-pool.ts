@@ -2,6 +2,7 @@
 import { decodeTile, type EncodedTile } from "./tile.js";
 
 interface Job {
+  tile: EncodedTile;
   resolve(pixels: Float32Array): void;
   reject(error: Error): void;
   worker: number;
@@ -38,7 +39,7 @@ export class TilePool {
     const nanEncodings = tile.nanEncodings.slice();
     this.load[worker]! += 1;
     return new Promise((resolve, reject) => {
-      this.jobs.set(id, { resolve, reject, worker });
+      this.jobs.set(id, { tile, resolve, reject, worker });
       this.workers[worker]!.postMessage({ id, tile: { ...tile, imageData, nanEncodings } }, [imageData.buffer, nanEncodings.buffer]);
     });
   }
@@ -67,13 +68,17 @@ export class TilePool {
     else job.reject(new Error(error ?? "a tile could not be decoded"));
   }
 
-  /** A worker that cannot be loaded is not used again; with none left, decode() works on the spot. */
+  /** A worker that cannot be loaded (a bundler that does not know of it, a content policy) is not used again; what it had is decoded on the spot. */
   private abandon(worker: number): void {
     this.load[worker] = Infinity;
     for (const [id, job] of this.jobs) {
       if (job.worker !== worker) continue;
       this.jobs.delete(id);
-      job.reject(new Error("a tile decoder failed to start"));
+      try {
+        job.resolve(decodeTile(job.tile));
+      } catch (error) {
+        job.reject(error as Error);
+      }
     }
   }
 }

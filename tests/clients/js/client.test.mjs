@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { after, test } from "node:test";
 
-import { connect, CubelinkError, finestLayer, methodName, tileBounds, tileCode, tileOfCode } from "../../../clients/js/dist/node.js";
+import { connect, CubelinkError, finestLayer, methodName, TilePool, tileBounds, tileCode, tileOfCode } from "../../../clients/js/dist/node.js";
 import { imageMethods, pixel } from "./mock/images.mjs";
 import { startServer } from "./mock/wslink_server.mjs";
 
@@ -165,6 +165,27 @@ test("names of messages", () => {
   assert.equal(methodName("openFile"), "carta.open.file");
   assert.equal(methodName("FILE_LIST_REQUEST"), "carta.file.list.request");
   assert.equal(methodName("pvRequest"), "carta.pv.request");
+});
+
+test("tiles are decoded all the same where workers can't be started", async () => {
+  globalThis.Worker = class {
+    postMessage() {
+      setTimeout(() => this.onerror({ preventDefault() {} }));
+    }
+    terminate() {}
+  };
+  try {
+    const pool = new TilePool(2);
+    const tile = { width: 2, height: 1, compression: 0, quality: 0, imageData: new Uint8Array(Float32Array.of(1, 2).buffer), nanEncodings: new Uint8Array(0) };
+    for (let i = 0; i < 2; i++) {
+      const decoded = await Promise.all([pool.decode(tile), pool.decode(tile), pool.decode(tile)]);
+      assert.deepEqual(decoded, Array.from({ length: 3 }, () => Float32Array.of(1, 2)));
+      await assert.rejects(pool.decode({ ...tile, width: 3 }), /3 × 1 with 8 bytes/);
+    }
+    pool.close();
+  } finally {
+    delete globalThis.Worker;
+  }
 });
 
 test("tile geometry", () => {
