@@ -1,7 +1,9 @@
 #include "server/connection_impl.hpp"
 
+#include "rpc/weight.hpp"
 #include "server/log.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace cubelink::server {
@@ -184,9 +186,10 @@ void ConnectionImpl::dispatch(rpc::Request&& request) {
     if (!slot) slot = &surroundings_.metrics.calls_of(request.method, method != nullptr);
     auto& statistics = *slot;
     const bool in_order = !method || method->order == rpc::AnswerOrder::in_order;
-    const auto bytes = std::exchange(input_since_call_, 0);
+    const auto bytes = std::max(std::exchange(input_since_call_, 0), rpc::weight(request.args) + rpc::weight(request.kwargs));
     (in_order ? calls_in_order_ : calls_when_done_).fetch_add(1, relaxed);
-    bytes_of_calls_.fetch_add(in_order ? bytes : 0, relaxed);
+    const auto before = (in_order ? bytes_of_calls_ : bytes_when_done_).fetch_add(bytes, relaxed);
+    const auto of_all = surroundings_.bytes_of_calls.fetch_add(bytes, relaxed);
     const auto ticket = in_order ? receiver_->outbox().open_ticket() : 0;
 
     auto answer = [self = shared_from_this(), &statistics, ticket, in_order, bytes, begun = received_at_](rpc::Reply&& reply) {
@@ -202,9 +205,11 @@ void ConnectionImpl::dispatch(rpc::Request&& request) {
         self->wake();
     };
     const auto call = std::make_shared<rpc::Call>(std::move(request), shared_from_this(), std::move(answer));
-    if (!in_order && calls_when_done_.load(relaxed) > surroundings_.rules.calls_when_done) {
-        return call->fail(rpc::code::method_failed, "too many calls of this connection are in progress");
-    }
+    const auto& rules = surroundings_.rules;
+    const bool too_many = calls_when_done_.load(relaxed) > rules.calls_when_done || (before > 0 && before + bytes > rules.bytes_of_calls);
+    if (!in_order && too_many) return call->fail(rpc::code::method_failed, "too many calls of this connection are in progress");
+    if (bytes > rules.bytes_of_small_call && of_all + bytes > rules.bytes_of_calls_process)
+        return call->fail(rpc::code::method_failed, "the server has too much to do to take more: try again");
     rpc::MethodRegistry::dispatch(call, method);
     apply_back_pressure();
 }
@@ -252,12 +257,9 @@ void ConnectionImpl::on_ignored(std::string_view what) {
 
 /// From any thread, when a call has got its answer.
 void ConnectionImpl::answered(bool in_order, std::size_t bytes) {
-    if (!in_order) {
-        calls_when_done_.fetch_sub(1, relaxed);
-        return;
-    }
-    calls_in_order_.fetch_sub(1, relaxed);
-    bytes_of_calls_.fetch_sub(bytes, relaxed);
+    surroundings_.bytes_of_calls.fetch_sub(bytes, relaxed);
+    (in_order ? calls_in_order_ : calls_when_done_).fetch_sub(1, relaxed);
+    (in_order ? bytes_of_calls_ : bytes_when_done_).fetch_sub(bytes, relaxed);
 }
 
 void ConnectionImpl::apply_back_pressure() {

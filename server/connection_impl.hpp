@@ -40,6 +40,7 @@ struct ConnectionSurroundings {
     std::function<void(const std::shared_ptr<Connection>&)> on_connected;
     std::function<void(const std::shared_ptr<Connection>&, Ending)> on_disconnected;
     std::size_t inbox_used = 0; // unfinished input of all connections
+    std::atomic<std::size_t> bytes_of_calls{0}; // unanswered, of all connections
 };
 
 class ConnectionImpl final : public Connection, public std::enable_shared_from_this<ConnectionImpl>, private rpc::DialectSink {
@@ -132,7 +133,7 @@ private:
     std::size_t unfinished_ = 0;       // input that is held, see account_input()
     std::size_t half_sent_ = 0;        // of that, what waits for more to come
     std::size_t input_since_call_ = 0; // bytes received since the last request, which are taken for the next one's
-    std::atomic<std::size_t> calls_in_order_{0}, calls_when_done_{0}, bytes_of_calls_{0}; // unanswered
+    std::atomic<std::size_t> calls_in_order_{0}, calls_when_done_{0}, bytes_of_calls_{0}, bytes_when_done_{0}; // unanswered
 
     struct Closing {
         std::uint16_t code;

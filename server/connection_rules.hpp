@@ -30,10 +30,12 @@ struct ConnectionRules {
     unsigned wrong_secrets = 5;
 
     // Calls of one connection that wait for their answers. Beyond the first two, nothing more is read from it until they are fewer;
-    // long work does not count there (the call that stops it must get through) but has a limit of its own, beyond which calls fail.
+    // long work does not count there (the call that stops it must get through) but has limits of its own, beyond which calls fail. Bytes are
+    // what arguments take in memory. When those of all connections together are too many, larger calls fail.
     std::size_t calls_in_order = 1000;
     std::size_t bytes_of_calls = std::size_t{64} << 20;
     std::size_t calls_when_done = 10'000;
+    std::size_t bytes_of_calls_process = std::size_t{512} << 20, bytes_of_small_call = std::size_t{256} << 10;
 
     // Output.
     std::size_t outbox = std::size_t{64} << 20;

@@ -197,6 +197,7 @@ WslinkHttp::WslinkHttp(const WslinkServerOptions& options, const WslinkServerHoo
 WslinkHttp::~WslinkHttp() = default;
 void WslinkHttp::handle(HttpRequest&& request, HttpReply reply) { impl_->handle(std::move(request), std::move(reply)); }
 bool WslinkHttp::trusted_proxy(std::string_view address) const { return impl_->access.trusted(address); }
+bool WslinkHttp::wants_body(const HttpRequest& request) const { return impl_->identity_of(request).has_value(); }
 WslinkHttp::Upgrade WslinkHttp::upgrade(const HttpRequest& request) { return impl_->upgrade(request); }
 
 } // namespace cubelink::server

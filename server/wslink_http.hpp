@@ -24,6 +24,9 @@ public:
 
     void handle(transport::HttpRequest&& request, transport::HttpReply reply);
 
+    /// Whether whoever sends a request may send a body with it: not without a right token.
+    bool wants_body(const transport::HttpRequest& request) const;
+
     /// Where a WebSocket upgrade may go.
     struct Upgrade {
         enum class To { refused, wslink, icd } to = To::refused;

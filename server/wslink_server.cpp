@@ -30,6 +30,9 @@ transport::HttpResponse stopping_response() { return {503, {{"Content-Type", "te
 
 } // namespace
 
+/// Wishes to end later, and other timers, beyond which further wishes are not noted.
+constexpr std::size_t most_exits_to_come = 10'000;
+
 struct WslinkServer::Impl {
     WslinkServerOptions options;
     WslinkServerHooks hooks;
@@ -69,7 +72,8 @@ struct WslinkServer::Impl {
                                                    if (stopping) return reply(stopping_response());
                                                    http->handle(std::move(request), std::move(reply));
                                                },
-                                               [this](const transport::HttpRequest& request) { return upgrade(request); }});
+                                               [this](const transport::HttpRequest& request) { return upgrade(request); },
+                                               [this](const transport::HttpRequest& request) { return http->wants_body(request); }});
         add_pubsub_methods(surroundings.methods, surroundings.hub);
         add_exit_methods(surroundings.methods,
                          {[this](const rpc::Call& call) {
@@ -77,6 +81,8 @@ struct WslinkServer::Impl {
                           },
                           [this] { stop("a client asked for it"); },
                           [this](double seconds) {
+                              // One for each visitor that left lately: more tell nothing that these do not.
+                              if (timers.size() >= most_exits_to_come) return;
                               post_after(static_cast<Milliseconds>(seconds * 1000), [this] {
                                   if (table.empty()) stop("a client asked for it, and all have left");
                               });

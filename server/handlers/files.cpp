@@ -131,7 +131,7 @@ void register_info(HandlerContext& context) {
         [&context](const CommandCall<icd::FileInfoRequest>& c) {
             icd::FileInfoResponse response;
             try {
-                response = file_info(context, *c.request, c.session->ended());
+                response = file_info(context, *c.request, context.directory.while_connected(c.connection()));
             } catch (const rpc::CallError&) {
                 throw;
             } catch (const std::exception& e) {

@@ -156,6 +156,8 @@ void resume_image(const HandlerContext& context, const SessionPtr& session, cons
 }
 
 void resume(const HandlerContext& context, const CommandCall<icd::ResumeSession>& c) {
+    if (static_cast<std::size_t>(c.request->images_size()) > Session::max_images)
+        throw rpc::BadArguments("images: " + std::to_string(c.request->images_size()) + " at once, the limit is " + std::to_string(Session::max_images));
     std::string failed, missing;
     for (const auto& asked : c.request->images()) {
         if (c.session->closed()) return c.call->fail(rpc::code::method_failed, "The session was closed.");

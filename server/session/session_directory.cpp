@@ -44,7 +44,7 @@ SessionDirectory::Registered SessionDirectory::register_viewer(const std::shared
     bool stored = false;
     {
         const std::lock_guard lock(mutex_);
-        if (const auto it = by_connection_.find(connection->id()); it != by_connection_.end()) earlier = it->second;
+        if (const auto it = by_connection_.find(connection->id()); it != by_connection_.end()) earlier = it->second.session;
         if (id != 0) {
             const auto it = sessions_.find(id);
             const auto owner = it != sessions_.end()  ? std::optional(it->second->user())
@@ -64,7 +64,10 @@ SessionDirectory::Registered SessionDirectory::register_viewer(const std::shared
             }
         }
         if (!result.session) result.session = make(free_id(), identity.user);
-        by_connection_[connection->id()] = result.session;
+        if (earlier != result.session) {
+            if (earlier) by_connection_.at(connection->id()).alive.cancel();
+            by_connection_.insert_or_assign(connection->id(), Place{result.session});
+        }
         if (may_rebuild) pages_.insert(connection->id());
         else pages_.erase(connection->id());
         result.session->attach(connection);
@@ -79,7 +82,15 @@ SessionDirectory::Registered SessionDirectory::register_viewer(const std::shared
 SessionPtr SessionDirectory::session_of(std::uint64_t connection_id) const {
     const std::lock_guard lock(mutex_);
     const auto it = by_connection_.find(connection_id);
-    return it == by_connection_.end() ? nullptr : it->second;
+    return it == by_connection_.end() ? nullptr : it->second.session;
+}
+
+imaging::CancelToken SessionDirectory::while_connected(std::uint64_t connection_id) const {
+    const std::lock_guard lock(mutex_);
+    if (const auto it = by_connection_.find(connection_id); it != by_connection_.end()) return it->second.alive;
+    imaging::CancelToken none;
+    none.cancel();
+    return none;
 }
 
 bool SessionDirectory::is_page(std::uint64_t connection_id) const {
@@ -107,7 +118,8 @@ void SessionDirectory::connection_ended(const std::shared_ptr<Connection>& conne
         pages_.erase(connection->id());
         const auto it = by_connection_.find(connection->id());
         if (it == by_connection_.end()) return;
-        session = it->second;
+        session = it->second.session;
+        it->second.alive.cancel();
         by_connection_.erase(it);
     }
     left(session, connection->id(), ending);
@@ -182,7 +194,11 @@ void SessionDirectory::close(const SessionPtr& session) {
         const std::lock_guard lock(mutex_);
         const auto it = sessions_.find(session->id());
         if (it != sessions_.end() && it->second == session) sessions_.erase(it);
-        std::erase_if(by_connection_, [&](const auto& entry) { return entry.second == session; });
+        std::erase_if(by_connection_, [&](const auto& entry) {
+            if (entry.second.session != session) return false;
+            entry.second.alive.cancel();
+            return true;
+        });
         no_longer_alone(*session);
     }
     session->changed({{"what", "closed"}});

@@ -43,6 +43,8 @@ public:
     SessionPtr session_of(std::uint64_t connection_id) const;
     /// Whether the connection has registered as a page does: one that can rebuild what it had.
     bool is_page(std::uint64_t connection_id) const;
+    /// Cancelled when the connection has gone or its session is closed: for what is computed for this one caller. Cancelled already if it has no session.
+    imaging::CancelToken while_connected(std::uint64_t connection_id) const;
     SessionPtr find(std::uint32_t id) const;
     std::vector<SessionPtr> all() const;
 
@@ -69,7 +71,11 @@ private:
     const Later later_;
     mutable std::mutex mutex_;
     std::map<std::uint32_t, SessionPtr> sessions_;
-    std::map<std::uint64_t, SessionPtr> by_connection_;
+    struct Place {
+        SessionPtr session;
+        imaging::CancelToken alive{};
+    };
+    std::map<std::uint64_t, Place> by_connection_;
     std::set<std::uint64_t> pages_; // connections
     struct LeftAlone {
         std::uint64_t number; // of the session

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -77,6 +78,7 @@ void HttpExchange::on_gone() {
     state_ = State::done;
     if (counted_) --link_.loop().counters.open_http;
     counted_ = false;
+    link_.loop().http_bodies -= std::exchange(body_counted_, 0);
 }
 
 void HttpExchange::on_bytes(char* data, std::size_t size) {
@@ -107,6 +109,7 @@ void HttpExchange::parse() {
         buffer_.erase(0, end + 4);
         if (head_.upgrades_to_websocket) return upgrade();
         state_ = State::body;
+        if (head_.body_size > 0 && !expect_body()) return;
         if (head_.expects_continue && buffer_.size() < head_.body_size) link_.write("HTTP/1.1 100 Continue\r\n\r\n");
     }
     if (buffer_.size() < head_.body_size) return;
@@ -114,6 +117,23 @@ void HttpExchange::parse() {
     head_.request.body = std::move(buffer_);
     buffer_ = {};
     hand_over();
+}
+
+/// Whether the body is to be read: not if nobody wants it, nor if there are too many of them already.
+bool HttpExchange::expect_body() {
+    auto& loop = link_.loop();
+    if (loop.handlers.wants_body && !loop.handlers.wants_body(head_.request)) {
+        buffer_ = {};
+        hand_over();
+        return false;
+    }
+    if (loop.http_bodies + head_.body_size > loop.options.max_http_bodies) {
+        respond(refuse({503, "too many requests with large bodies at once"}));
+        return false;
+    }
+    body_counted_ = head_.body_size;
+    loop.http_bodies += body_counted_;
+    return true;
 }
 
 void HttpExchange::hand_over() {

@@ -46,6 +46,7 @@ private:
     class PendingReply;
     void parse();
     void upgrade();
+    bool expect_body();
     void hand_over();
     void respond(HttpResponse&& response);
     bool open_file(HttpResponse& response);
@@ -59,6 +60,7 @@ private:
     int file_ = -1;
     std::uint64_t file_at_ = 0, file_left_ = 0;
     std::size_t surplus_ = 0;
+    std::size_t body_counted_ = 0; // of Loop::http_bodies
     State state_ = State::head;
     bool counted_ = true;
 };

@@ -27,6 +27,7 @@ struct Loop {
     std::unordered_set<std::shared_ptr<Link>> links;
     std::unordered_map<std::string, std::size_t> links_per_address;
     std::uint64_t next_socket_id = 1;
+    std::size_t http_bodies = 0; // bytes, read and to be read
     bool stopping = false;
     /// Where bytes are read to: one buffer for all, so that an idle connection holds none.
     std::vector<char> scratch = std::vector<char>(256 << 10);

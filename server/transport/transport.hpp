@@ -103,6 +103,8 @@ struct UpgradeDecision {
 struct TransportHandlers {
     std::function<void(HttpRequest&&, HttpReply)> on_http;
     std::function<UpgradeDecision(const HttpRequest&)> on_upgrade;
+    /// Whether the body of a request is of interest, asked before it is read: if not, on_http gets the request without it. Empty: always.
+    std::function<bool(const HttpRequest&)> wants_body{};
 };
 
 struct TransportOptions {
@@ -110,6 +112,7 @@ struct TransportOptions {
     std::uint16_t port = 1234;            // 0: a free one
     std::string ssl_cert_file, ssl_key_file; // both or none; PEM
     std::size_t max_http_body = 16u << 20;
+    std::size_t max_http_bodies = 256u << 20; // of all requests that have not been answered
     std::size_t max_http_header = 16u << 10;
     int http_timeout_seconds = 30;        // for a request to arrive whole, and without progress of a response
     std::size_t max_connections = 1000;   // sockets of every kind

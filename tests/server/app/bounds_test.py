@@ -35,6 +35,11 @@ def make_files(folder):
         with open(f"{folder}/{name}", "wb") as file:
             file.write(text.ljust(2880).encode())
             file.truncate(2880 + 500_000_000 + 2879)
+    plane = header.replace("NAXIS1  =                    1", "NAXIS1  =                 8000").replace("NAXIS2  =                    1", "NAXIS2  =                 8000")
+    plane = plane.replace("NAXIS3  =            500000000", "NAXIS3  =                    1").replace("BITPIX  =                    8", "BITPIX  =                  -32")
+    with open(f"{folder}/plane.fits", "wb") as file:
+        file.write(plane.ljust(2880).encode())
+        file.truncate(2880 + 8000 * 8000 * 4 + 2879)
     # Much to look at for whoever asks what is in it.
     one = "".join(card.ljust(80) for card in ("XTENSION= 'IMAGE   '", "BITPIX  =                    8", "NAXIS   =                    2", "NAXIS1  =                    1",
                                               "NAXIS2  =                    1", "PCOUNT  =                    0", "GCOUNT  =                    1",
@@ -187,6 +192,84 @@ class Tests:
                 async with await viewer(server) as other:
                     assert (await open_file(other, "image.fits"))["success"]
         assert (soft, hard) == resource.getrlimit(resource.RLIMIT_NOFILE)
+
+    async def test_slow_reader(self):
+        """Who reads late gets all of what it asked for, however much that is: tiles and blocks are made as they are read."""
+        with self.server("--outbox-limit", "16M") as server:
+            async with await viewer(server) as client:
+                assert (await open_file(client, "plane.fits"))["success"]
+                client.socket.transport.pause_reading()
+                codes = [5 << 24 | y << 12 | x for x in range(16) for y in range(8)]
+                _, tiles = await client.start("carta.add.required.tiles", [{"file_id": 0, "tiles": codes, "compression_type": "NONE"}])
+                blocks = [(await client.start("image.read", [0, [0, 3000], [100 * i, 100 * i + 1000], 0, 0]))[1] for i in range(4)]
+                await asyncio.sleep(1)
+                client.socket.transport.resume_reading()
+                assert "error" not in await tiles
+                assert [len((await block)["result"]["data"]) for block in blocks] == [12_000_000] * 4
+                assert (await client.next(SYNC, lambda s: s["end_sync"], 60))["tile_count"] == 128
+
+    async def test_neighbours(self):
+        """What takes long for others, on all threads there are, keeps nobody waiting, and ends when they leave."""
+        with self.server("--threads", "2") as server:
+            others = [await viewer(server) for _ in range(3)]
+            infos = [(await other.start("carta.file.info.request", [{"directory": "", "file": "zeros.fits.gz", "hdu": "7"}]))[1] for other in others]
+            async with await viewer(server) as client:
+                assert (await open_file(client, "image.fits"))["success"]
+                await client.call("carta.add.required.tiles", {"file_id": 0, "tiles": [0], "compression_type": "NONE"})
+                await client.next("carta.raster.tile.data")
+                assert not any(info.done() for info in infos)
+                for other in others:
+                    other.socket.transport.abort()
+                for _ in range(100):
+                    if gauge(server, "cubelink_jobs_running") + gauge(server, "cubelink_jobs_waiting") == 0:
+                        break
+                    await asyncio.sleep(0.05)
+                else:
+                    raise AssertionError("it goes on for those who have left")
+            await asyncio.gather(*infos, *(other.close() for other in others), return_exceptions=True)
+
+    async def test_arguments(self):
+        """Calls that wait for others keep what they were given: not without limit."""
+        with self.server() as server:
+            async with await viewer(server) as client:
+                assert (await open_file(client, "image.fits", 1))["success"]
+                await client.start("carta.open.file", [{"directory": "", "file": "zeros.fits.gz", "hdu": "", "file_id": 0}])
+                before = server.memory()
+                replies = [(await client.start("image.read", [1, "x" * 4_000_000]))[1] for _ in range(60)]
+                await fails(client.call("image.read", 1, "x" * 4_000_000), "too many calls")
+                assert server.memory() - before < 400e6, server.memory() - before
+                await client.call("carta.close.file", {"file_id": 0})
+                assert all("error" in reply for reply in await asyncio.gather(*replies))
+
+    async def test_bodies(self):
+        """Who has no token need not send a body; who has one gets no further than memory allows."""
+        with self.server() as server:
+            head = "PUT /api/database/preferences HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 16000000\r\n"
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(head.encode() + b"\r\n")
+            assert (await asyncio.wait_for(reader.readline(), 20)).startswith(b"HTTP/1.1 403")
+            writer.close()
+            token = f"Authorization: Bearer {server.secret}\r\n\r\n"
+            streams = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(17)]
+            for _, writer in streams:
+                writer.write((head + token).encode())
+            done, waiting = await asyncio.wait([asyncio.ensure_future(reader.readline()) for reader, _ in streams], timeout=20, return_when=asyncio.FIRST_COMPLETED)
+            assert all(one.result().startswith(b"HTTP/1.1 503") for one in done), [one.result() for one in done]
+            for one in waiting:
+                one.cancel()
+            for _, writer in streams:
+                writer.close()
+
+    async def test_steps(self):
+        """Some pixels of a very long row do not take the row's memory."""
+        with self.server("--memory-limit", "64M") as server:
+            async with await viewer(server) as client:
+                if not (await open_file(client, "wide.fits"))["success"]:
+                    return
+                for step in (7_000_000, 997):
+                    assert len((await client.call("image.read", 0, [0, 400_000_000, step], 0, 0, 0))["data"]) == 4 * -(-400_000_000 // step)
+                peak = next(int(line.split()[1]) for line in open(f"/proc/{server.process.pid}/status") if line.startswith("VmHWM"))
+                assert peak < 700_000, peak
 
     async def test_stop_amid_work(self):
         """SIGTERM ends the server within 5 s, whatever it is doing, with exit status 0."""
