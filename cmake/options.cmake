@@ -34,7 +34,7 @@ function(cubelink_library name)
     cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
     add_library(${name} STATIC ${ARG_SOURCES})
     target_link_libraries(${name} PUBLIC cubelink_flags ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
-    target_compile_features(${name} PUBLIC cxx_std_20) # for whoever includes its headers
+    target_compile_features(${name} INTERFACE cxx_std_20) # for whoever includes its headers
 endfunction()
 
 # cubelink_test(NAME SOURCES … LIBRARIES …): a doctest program in build/<preset>/tests/, run by ctest under NAME.
