@@ -13,7 +13,10 @@ import { TileStream } from "./tile-stream.js";
 import { loadWslink, type SmartConnectConfig, type WslinkModule } from "./wslink-api.js";
 
 export interface ConnectOptions {
-  /** Address of the WebSocket, ws://host:port/ws; in a page by default `ws` beside the page. sessionURL is the same by wslink's name. */
+  /**
+   * Address of the WebSocket, ws://host:port/ws, or the http://host:port/?token=… that the server printed; in a page by default `ws` beside the page. sessionURL is
+   * the same by wslink's name.
+   */
   url?: string;
   sessionURL?: string;
   /** Address of a wslink launcher, and the name of the application that it is to start. */
@@ -76,12 +79,13 @@ export class Client implements Session {
     private readonly wslink: WslinkModule,
   ) {
     this.sessionId = options.sessionId ?? 0;
+    const address = options.url ?? options.sessionURL ?? (options.sessionManagerURL ? undefined : besideThePage());
     this.config = {
-      sessionURL: options.url ?? options.sessionURL ?? (options.sessionManagerURL ? undefined : besideThePage()),
+      ...(address === undefined ? {} : target(address)),
       sessionManagerURL: options.sessionManagerURL,
       application: options.application,
-      secret: options.secret,
     };
+    if (options.secret !== undefined) this.config.secret = options.secret;
     // SmartConnect looks whether a key is there.
     for (const key of Object.keys(this.config)) if (this.config[key] === undefined) delete this.config[key];
     // Others in the session open images and change channels, too.
@@ -313,9 +317,17 @@ export class Client implements Session {
 
 function besideThePage(): string | undefined {
   if (typeof document === "undefined" || typeof location === "undefined") return undefined;
-  const url = new URL("ws", document.baseURI);
-  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  // The page's own parameters are nobody else's.
+  const url = new URL(document.baseURI);
   url.search = "";
-  url.hash = "";
   return url.href;
+}
+
+/** Where a page's address leads to: `ws` beside it, with the token that it brings. Addresses of sockets are taken as they are. */
+function target(address: string): { sessionURL: string; secret?: string } {
+  if (!/^https?:/.test(address)) return { sessionURL: address };
+  const url = new URL("ws", address);
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+  const secret = new URL(address).searchParams.get("token");
+  return secret === null ? { sessionURL: url.href } : { sessionURL: url.href, secret };
 }

@@ -248,6 +248,14 @@ test("tiles asked for at once in several precisions come in theirs; a tile that 
   }
 });
 
+test("the address that the server prints is enough", async () => {
+  const printed = `${url.replace("ws:", "http:").replace(/ws$/, "")}?token=${SECRET}`;
+  const client = await connect({ url: printed });
+  assert.equal(client.state, "connected");
+  client.close();
+  await assert.rejects(connect({ url: printed, secret: "another" }), (e) => e.code === -32000);
+});
+
 test("the README's example, as it stands", async () => {
   const values = [5, 7];
   writeCube(`${folder}disk_cube.fits`, [300, 300, 66], (data) => values.forEach((v, i) => data.writeFloatBE(v, 4 * (256 + 300 * (256 + 300 * (64 + i))))));
