@@ -316,6 +316,22 @@ await check("a program drives it by scripting", async () => {
   assert.deepEqual(await ask({ action: "fetchParameter", parameters }), [200, { success: true, response: 40 }]);
 });
 
+await check("what is not implemented is in the page's log, and nothing waits for it", async () => {
+  const log = () => carta("carta.logStore.logEntries.map((entry) => entry.message)");
+  await carta("(carta.activeFrame.contourConfig.setContourConfiguration([0.001, 0.002], 0, 1), carta.activeFrame.applyContours())");
+  // What CARTA's Python client waits for before it saves a picture.
+  await carta("carta.waitForImageData().then(() => (window.pictureIsThere = true)), 0");
+  await page.waitForFunction("window.pictureIsThere");
+  await carta("carta.activeFrame.clearContours(true)");
+  await carta("void carta.animatorStore.startAnimation()");
+  await until("carta.logStore.logEntries.some((entry) => entry.message.startsWith('START_ANIMATION is not'))", "the log tells of the animation");
+  await carta("void carta.animatorStore.stopAnimation()");
+  assert.equal((await log()).filter((message) => message.startsWith("SET_CONTOUR_PARAMETERS is not")).length, 1);
+  await carta("carta.activeFrame.setChannels(60, 0, true)");
+  await shows(cube, planeOf(cube, 60), 0.9, "carta-after-what-is-not-implemented");
+  assert.deepEqual(await alerts(), []);
+});
+
 await check("keeps a preference across a reload", async () => {
   await carta("carta.preferenceStore.setPreference('colormap', 'viridis')");
   await sleep(500);
