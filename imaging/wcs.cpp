@@ -86,8 +86,7 @@ bool finite(double a, double b) { return std::isfinite(a) && std::isfinite(b); }
 } // namespace
 
 struct Wcs::Impl {
-    std::optional<WcsRecipe> recipe;
-    WcsPointer master; // for its facts; calls borrow others
+    WcsRecipe recipe;
     mutable std::mutex lock;
     mutable std::vector<WcsPointer> idle;
 
@@ -112,7 +111,7 @@ struct Wcs::Impl {
                     impl_.idle.pop_back();
                 }
             }
-            if (!copy_) copy_ = impl_.recipe->make();
+            if (!copy_) copy_ = impl_.recipe.make();
         }
         ~Lease() {
             if (!copy_) return;
@@ -128,7 +127,7 @@ struct Wcs::Impl {
         WcsPointer copy_;
     };
 
-    bool left_out(std::size_t axis) const { return axis < recipe->left_out().size() && recipe->left_out()[axis]; }
+    bool left_out(std::size_t axis) const { return axis < recipe.left_out().size() && recipe.left_out()[axis]; }
 
     /// FITS pixel coordinates of all axes. What the image lacks but the description has is its first pixel.
     void pixel_of(PixelPoint pixel, double channel, double stokes_index, double* out) const {
@@ -190,28 +189,26 @@ struct Wcs::Impl {
         return world;
     }
 
-    void find_matrix();
-    void find_spectrum(const Header& header, const ImageInfo& info);
+    void find_matrix(const wcsprm& wcs);
+    void find_spectrum(const std::string& frame, const ImageInfo& info);
 };
 
-void Wcs::Impl::find_matrix() {
+void Wcs::Impl::find_matrix(const wcsprm& wcs) {
     if (lon < 0 || lat < 0 || x >= axes || y >= axes) return;
-    const double* pc = master->lin.pc;
-    const double* cdelt = master->lin.cdelt;
+    const double* pc = wcs.lin.pc;
+    const double* cdelt = wcs.lin.cdelt;
     const auto element = [&](int world, int pixel) { return cdelt[world] * pc[world * axes + pixel]; };
     const std::array<double, 4> found{element(lon, x), element(lon, y), element(lat, x), element(lat, y)};
     if (std::all_of(found.begin(), found.end(), [](double value) { return std::isfinite(value); })) matrix = found;
 }
 
-void Wcs::Impl::find_spectrum(const Header& header, const ImageInfo& info) {
+void Wcs::Impl::find_spectrum(const std::string& frame, const ImageInfo& info) {
     // A header can claim any length; no receiver has more channels than this.
     if (spectral < 0 || spectral >= axes || spectral >= dimensions || info.spectral_length > (1 << 22)) return;
     const std::string name = axis_name(facts[static_cast<std::size_t>(spectral)].ctype);
     if (!is_spectral_type(name)) return;
     const auto width = static_cast<std::size_t>(axes);
     const double factor = factor_of(name);
-    // Older headers say it in CTYPE ("VELO-LSR") or VELREF: wcslib's repairs have put it where it belongs.
-    const std::string frame = header.text("SPECSYS").value_or(master->specsys);
     std::vector<double> values;
     values.reserve(static_cast<std::size_t>(info.spectral_length));
     const Lease lease(*this);
@@ -234,10 +231,10 @@ Wcs::~Wcs() = default;
 std::shared_ptr<const Wcs> Wcs::make(const Header& header, const ImageInfo& info, const ArrayLookup& arrays) {
     std::shared_ptr<Wcs> result(new Wcs());
     Impl& impl = *result->impl_;
-    impl.recipe = WcsRecipe::of(header, info.axis_lengths, arrays);
-    if (impl.recipe) impl.master = impl.recipe->make();
-    if (!impl.master) return nullptr;
-    const wcsprm& wcs = *impl.master;
+    auto built = WcsRecipe::of(header, info.axis_lengths, arrays);
+    if (!built) return nullptr;
+    impl.recipe = std::move(built->recipe);
+    const wcsprm& wcs = *built->wcs;
     impl.axes = wcs.naxis;
     impl.dimensions = info.dimensions;
     impl.x = info.rendered_axes[0] - 1;
@@ -255,7 +252,7 @@ std::shared_ptr<const Wcs> Wcs::make(const Header& header, const ImageInfo& info
         impl.system = system_of(header, axis_name(wcs.ctype[wcs.lng]), impl.frame);
         impl.projection.assign(wcs.cel.prj.code, 3);
     }
-    impl.find_matrix();
+    impl.find_matrix(wcs);
     // The increment as the interface shows it: with CD the diagonal (or the whole column's length where it is rotated) is all there is.
     for (int i = 0; i < wcs.naxis; ++i) {
         if (!(wcs.altlin & 1) && (wcs.altlin & 2)) {
@@ -264,7 +261,10 @@ std::shared_ptr<const Wcs> Wcs::make(const Header& header, const ImageInfo& info
             impl.facts[static_cast<std::size_t>(i)].cdelt = std::copysign(std::sqrt(square), wcs.lin.pc[i * wcs.naxis + i]);
         }
     }
-    impl.find_spectrum(header, info);
+    // Older headers say it in CTYPE ("VELO-LSR") or VELREF: wcslib's repairs have put it where it belongs.
+    const std::string frame = header.text("SPECSYS").value_or(wcs.specsys);
+    impl.idle.push_back(std::move(built->wcs));
+    impl.find_spectrum(frame, info);
     return result;
 }
 

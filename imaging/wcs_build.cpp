@@ -181,7 +181,10 @@ bool WcsRecipe::fill_tables(wcsprm& wcs) const {
 
 WcsPointer WcsRecipe::make() const {
     const std::lock_guard guard(wcslib_lock());
-    WcsPointer wcs = parse();
+    return finished(parse());
+}
+
+WcsPointer WcsRecipe::finished(WcsPointer wcs) const {
     if (!wcs || !fill_tables(*wcs)) return nullptr;
     std::vector<int> naxis = lengths_;
     naxis.resize(axis_limit);
@@ -191,7 +194,7 @@ WcsPointer WcsRecipe::make() const {
     return wcsset(wcs.get()) == 0 ? std::move(wcs) : nullptr;
 }
 
-std::optional<WcsRecipe> WcsRecipe::of(const Header& header, const std::vector<std::int64_t>& lengths, const ArrayLookup& arrays) {
+std::optional<WcsRecipe::WithFirst> WcsRecipe::of(const Header& header, const std::vector<std::int64_t>& lengths, const ArrayLookup& arrays) {
     if (lengths.empty() || lengths.size() > axis_limit) return std::nullopt;
     std::vector<std::string> types;
     for (std::size_t axis = 0; axis < lengths.size(); ++axis) types.push_back(header.text("CTYPE" + std::to_string(axis + 1)).value_or(""));
@@ -222,11 +225,10 @@ std::optional<WcsRecipe> WcsRecipe::of(const Header& header, const std::vector<s
         if (recipe.records_ == last) continue;
         last = recipe.records_;
         recipe.lengths_.assign(lengths.begin(), lengths.end());
-        {
-            const std::lock_guard guard(wcslib_lock());
-            if (const WcsPointer wcs = recipe.parse()) recipe.look_up(*wcs, arrays);
-        }
-        if (recipe.make()) return recipe;
+        const std::lock_guard guard(wcslib_lock());
+        WcsPointer wcs = recipe.parse();
+        if (wcs) recipe.look_up(*wcs, arrays);
+        if (wcs = recipe.finished(std::move(wcs)); wcs) return WithFirst{std::move(recipe), std::move(wcs)};
     }
     return std::nullopt;
 }

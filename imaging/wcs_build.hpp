@@ -24,8 +24,9 @@ using WcsPointer = std::unique_ptr<wcsprm, WcsDeleter>;
 /// the distortions of cubes; so each is made anew.
 class WcsRecipe {
 public:
+    struct WithFirst;
     /// `lengths`: NAXISn. None if the header's world coordinates can't be used.
-    static std::optional<WcsRecipe> of(const Header& header, const std::vector<std::int64_t>& lengths, const ArrayLookup& arrays);
+    static std::optional<WithFirst> of(const Header& header, const std::vector<std::int64_t>& lengths, const ArrayLookup& arrays);
 
     /// Fixed and set; nullptr if memory is short.
     WcsPointer make() const;
@@ -40,11 +41,17 @@ private:
     bool fill_tables(wcsprm& wcs) const;
     void look_up(const wcsprm& wcs, const ArrayLookup& arrays);
     WcsPointer parse() const;
+    WcsPointer finished(WcsPointer wcs) const;
 
     std::string records_;
     std::vector<int> lengths_;
     std::vector<Found> found_;
     std::vector<bool> left_out_;
+};
+
+struct WcsRecipe::WithFirst {
+    WcsRecipe recipe;
+    WcsPointer wcs; // made by it
 };
 
 } // namespace cubelink::imaging

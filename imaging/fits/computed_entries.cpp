@@ -119,26 +119,26 @@ void add_beam(std::vector<HeaderEntry>& entries, const ImageInfo& info) {
 }
 
 /// The value at each corner, in their order around the image. Longitudes are followed along the edges, so that they may run through 0 and
-/// further than half of the sky; NaN if any place on the way has none.
+/// further than half of the sky; NaN if any place on the way has none. Around a pole they have no order: each is then from 0 to 360.
 std::array<double, 4> corner_values(const ImageInfo& info, const Wcs& wcs, std::size_t axis, bool longitude) {
     constexpr int steps = 16;
     const double right = static_cast<double>(info.shape.width - 1), top = static_cast<double>(info.shape.height - 1);
-    const std::array<PixelPoint, 4> corners{PixelPoint{0, 0}, {right, 0}, {right, top}, {0, top}};
+    const std::array<PixelPoint, 5> corners{PixelPoint{0, 0}, {right, 0}, {right, top}, {0, top}, {0, 0}};
     std::array<double, 4> values{};
-    double last = wcs.plane_world(corners[0])[axis];
-    values[0] = last;
-    for (std::size_t i = 1; i < corners.size(); ++i) {
-        const PixelPoint from = corners[i - 1], to = corners[i];
-        if (!longitude) {
-            values[i] = wcs.plane_world(to)[axis];
-            continue;
-        }
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = wcs.plane_world(corners[i])[axis];
+    if (!longitude) return values;
+    double last = values[0];
+    std::array<double, 4> followed{};
+    for (std::size_t i = 0; i < values.size(); ++i) {
+        followed[i] = last;
+        const PixelPoint from = corners[i], to = corners[i + 1];
         for (int step = 1; step <= steps; ++step) {
             const double part = static_cast<double>(step) / steps;
             last += std::remainder(wcs.plane_world({from.x + (to.x - from.x) * part, from.y + (to.y - from.y) * part})[axis] - last, 360.0);
         }
-        values[i] = last;
     }
+    if (!(std::fabs(last - values[0]) > 180)) return followed;
+    for (double& value : values) value -= 360 * std::floor(value / 360);
     return values;
 }
 

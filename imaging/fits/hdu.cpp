@@ -1,7 +1,9 @@
 #include "imaging/fits/hdu.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
+#include <utility>
 
 namespace cubelink::imaging {
 
@@ -101,9 +103,9 @@ Hdu describe(Header header, int number, const std::set<std::string>& tables) {
     hdu.data_size = size_of_data(header, hdu.bitpix, hdu.axes, number == 0, hdu.trouble);
 
     const std::string type = number == 0 ? "IMAGE" : header.text("XTENSION").value_or("");
-    const bool groups = number == 0 && header.is_true("GROUPS") && !hdu.axes.empty() && hdu.axes.front() == 0;
+    hdu.random_groups = number == 0 && header.is_true("GROUPS") && !hdu.axes.empty() && hdu.axes.front() == 0;
     if (type == "IMAGE" || type == "IUEIMAGE") {
-        hdu.image = hdu.axes.size() >= 2 && !groups;
+        hdu.image = hdu.axes.size() >= 2 && !hdu.random_groups;
         hdu.header = std::move(header);
     } else if (type == "BINTABLE" && header.is_true("ZIMAGE")) {
         hdu.compressed = true;
@@ -120,6 +122,19 @@ Hdu describe(Header header, int number, const std::set<std::string>& tables) {
         hdu.header = std::move(header);
     }
     return hdu;
+}
+
+/// Of a file that is no FITS file.
+std::string what_it_is(std::string_view first) {
+    using namespace std::string_view_literals;
+    static constexpr std::array kinds{
+        std::pair{"BZh"sv, "bzip2"},        std::pair{"\xfd\x37zXZ\0"sv, "xz"}, std::pair{"PK\x03\x04"sv, "zip"},
+        std::pair{"\x28\xb5\x2f\xfd"sv, "zstd"}, std::pair{"\x1f\x9d"sv, "compress"},  std::pair{"\x1f\x8b"sv, "gzip, twice"},
+    };
+    for (const auto& [magic, name] : kinds) {
+        if (first.starts_with(magic)) return std::string(": it is compressed by ") + name + "; of these, only files gzipped once are read";
+    }
+    return ": it does not begin with SIMPLE";
 }
 
 /// The rows of a table; fewer if the file ends before.
@@ -142,7 +157,7 @@ HduList scan_hdus(ByteSource& source, const std::string& shown, const CancelToke
         const std::size_t count = source.read(offset, std::as_writable_bytes(std::span(first)));
         if (number == 0) {
             if (count == 0) throw ImageError(shown + ": the file is empty");
-            if (std::strncmp(first, "SIMPLE  =", 9) != 0) throw ImageError(shown + ": not a FITS file: it does not begin with SIMPLE");
+            if (std::strncmp(first, "SIMPLE  =", 9) != 0) throw ImageError(shown + ": not a FITS file" + what_it_is({first, count}));
         } else if (std::strncmp(first, "XTENSION=", 9) != 0) {
             break; // the end, or records that the standard no longer knows
         }
@@ -160,6 +175,7 @@ HduList scan_hdus(ByteSource& source, const std::string& shown, const CancelToke
         hdu.data_offset = data_offset;
         list.count = number + 1;
         if (number == 0) list.primary_axes = static_cast<int>(hdu.axes.size());
+        list.random_groups = list.random_groups || hdu.random_groups;
         const bool lost = !hdu.trouble.empty() && !hdu.compressed;
         if (!hdu.trouble.empty()) hdu.trouble = where + ": " + hdu.trouble;
         if (lost) list.trouble = hdu.trouble;

@@ -23,6 +23,7 @@ struct Hdu {
     std::string extname;
     Header table_header;               // compressed images: the header as it stands
     Header header;                     // the image's, for compressed ones that of the image before it was compressed
+    bool random_groups = false;        // visibilities, as AIPS writes them
     bool beam_table = false;
     bool coordinate_table = false;     // one that an image before it looks its coordinates up in
     std::string trouble;               // why the data can't be where the header says; empty if nothing is wrong
@@ -39,6 +40,7 @@ struct HduList {
     std::vector<CoordinateTable> coordinate_tables;
     int count = 0;                     // HDUs seen
     int primary_axes = 0;              // NAXIS of the primary HDU
+    bool random_groups = false;        // in the primary HDU
     std::string trouble;               // what stopped the search, if not the end of the file
 };
 

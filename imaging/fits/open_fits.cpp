@@ -63,6 +63,7 @@ const Hdu& choose_hdu(const HduList& list, const std::string& wish, const std::s
     }
     if (!list.trouble.empty()) throw ImageError(list.trouble);
     if (list.count == 1 && list.primary_axes == 1) throw ImageError(name + ": Image must be 2D, 3D or 4D.");
+    if (list.random_groups && (wish.empty() || wish == "0")) throw ImageError(name + ": it holds random groups (visibilities), not an image");
     if (wish.empty()) throw ImageError(name + ": no HDU of this file holds an image");
     throw ImageError(name + ": there is no image in HDU " + wish + " (the file has " + std::to_string(list.count) + " HDUs)");
 }

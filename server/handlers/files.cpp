@@ -113,7 +113,8 @@ icd::FileInfoResponse file_info(const HandlerContext& context, const icd::FileIn
     options.support_aips_beam = request.support_aips_beam();
     *response.mutable_file_info() = file_info_of(path, request.file(), FileKind::fits);
     std::vector<imaging::ImageInfo> infos;
-    if (request.hdu().empty()) infos = imaging::read_all_info(path.real_path, options);
+    std::size_t left_out = 0;
+    if (request.hdu().empty()) infos = imaging::read_all_info(path.real_path, options, &left_out);
     else infos.push_back(imaging::read_info(path.real_path, request.hdu(), options));
     require_same(path);
     for (const auto& info : infos) {
@@ -121,6 +122,7 @@ icd::FileInfoResponse file_info(const HandlerContext& context, const icd::FileIn
         response.mutable_file_info()->add_hdu_list(key);
         fill((*response.mutable_file_info_extended())[key], info);
     }
+    if (left_out > 0) response.set_message("There are " + std::to_string(left_out) + " more images in this file: ask for each by its HDU.");
     response.set_success(true);
     return response;
 }

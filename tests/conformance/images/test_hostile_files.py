@@ -1,6 +1,8 @@
 """Files that are missing, broken, lying, or changed while they are open: a clear message on whatever has an id, and nobody else notices."""
 
+import bz2
 import gzip
+import lzma
 import os
 import random
 import unittest
@@ -167,6 +169,31 @@ class HostileFiles(ServerTest):
                 self.alive()
         await client.call("carta.close.file", {"file_id": -1})
         self.assertGreater(opened, 0)
+
+    async def test_thousands_of_images(self):
+        """A file of very many HDUs is described in part, and says so; each of them can be opened."""
+        primary, one = fits.PrimaryHDU().header, fits.ImageHDU(numpy.zeros((2, 2), "u1")).header
+        count = 3000
+        (self.folder / "many.fits").write_bytes(primary.tostring().encode() + (one.tostring().encode() + bytes(2880)) * count)
+        client = await self.viewer()
+        info = await client.call("carta.file.info.request", {"directory": "", "file": "many.fits"}, timeout=PATIENCE)
+        self.assertEqual(len(info["file_info_extended"]), 2000)
+        self.assertIn("1000 more", info["message"])
+        for hdu in ("1", str(count)):
+            self.assertEqual((await open_file(client, "many.fits", hdu=hdu))["file_info"]["HDU_list"], [hdu])
+
+    async def test_what_it_is_instead(self):
+        """Files that a person may take for images are named for what they are."""
+        groups = numpy.array([numpy.zeros((1, 1, 4, 3), "f4")])
+        data = fits.GroupData(groups, parnames=["UU"], pardata=[numpy.zeros(1, "f4")], bitpix=-32)
+        fits.GroupsHDU(data).writeto(self.folder / "visibilities.fits")
+        whole = (self.folder / "cube.fits").read_bytes()
+        files = {"bz2": ("x.fits.bz2", bz2.compress(whole)), "xz": ("x.fits.xz", lzma.compress(whole)), "twice": ("x.fits.gz", gzip.compress(gzip.compress(whole)))}
+        for name, content in files.values():
+            (self.folder / name).write_bytes(content)
+        client = await self.viewer()
+        for name, word in (("visibilities.fits", "random groups"), ("x.fits.bz2", "bzip2"), ("x.fits.xz", "by xz"), ("x.fits.gz", "twice"), ("naxis_one.fits", "2D, 3D or 4D")):
+            self.assertIn(word, await self.refused(client, "", name))
 
     async def test_names(self):
         client = await self.viewer()

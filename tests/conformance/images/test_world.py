@@ -157,6 +157,24 @@ class World(ServerTest):
         self.assertTrue(numpy.isnan(numpy.array(got, dtype=float)).all())
         self.assertEqual(len((await client.call("image.spectral_axis", file_id=0))["values"]), 3)
 
+    async def test_ranges(self):
+        """The longitudes of the four corners: through 0, over the whole sky, around a pole; none where a corner is off the sky."""
+        places = {"TAN": (0.0, 0.0, 101, 101, 0.1), "CAR": (180.0, 0.0, 360, 180, 1.0), "ARC": (0.0, 90.0, 101, 101, 0.1), "AIT": (0.0, 0.0, 361, 181, 1.0)}
+        expected = {
+            "TAN": ("[23:40:03.032, 00:19:56.968]", "[-04:58:06.88, +04:58:06.88]"),
+            "CAR": ("[00:02:00.000, 23:58:00.000]", "[-89:30:00.00, +89:30:00.00]"),
+            "ARC": ("[03:00:00.000, 21:00:00.000]", "[+82:55:44.16, +82:55:44.16]"),
+            "AIT": (None, None),
+        }
+        client = await self.viewer()
+        for projection, (lon, lat, width, height, step) in places.items():
+            header = sky_header(projection, CRVAL1=lon, CRVAL2=lat, CRPIX1=(width + 1) / 2, CRPIX2=(height + 1) / 2, CDELT1=-step, CDELT2=step)
+            fits.writeto(self.folder / "range.fits", numpy.zeros((height, width), "u1"), header, overwrite=True)
+            ack = await open_file(client, "range.fits")
+            shown = {entry["name"]: entry["value"] for entry in ack["file_info_extended"]["computed_entries"]}
+            self.assertEqual((shown.get("RA range"), shown.get("DEC range")), expected[projection], projection)
+            self.assertEqual(shown["Celestial frame"], "ICRS, J2000")
+
     async def test_frames(self):
         client = await self.viewer()
         for name in ("fk5.fits", "fk5_1975.fits", "fk4.fits", "icrs.fits", "galactic.fits"):
