@@ -37,6 +37,8 @@ cubelink_library(cubelink_app
     PUBLIC cubelink_net cubelink_icd cubelink_imaging cubelink_http_api
     PRIVATE CLI11::CLI11 Threads::Threads
 )
+# CLI11's templates are dear to optimise, and run once.
+set_source_files_properties(options.cpp PROPERTIES COMPILE_OPTIONS -O1)
 
 add_executable(cubelink main.cpp)
 target_link_libraries(cubelink PRIVATE cubelink_flags cubelink_app)
