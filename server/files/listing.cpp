@@ -220,7 +220,11 @@ Listing list_folder(const Jail& jail, const std::string& directory, FilterMode m
         }
     };
     std::vector<std::thread> helpers;
-    for (int i = 1; i < threads && entries.size() > 256; ++i) helpers.emplace_back(work);
+    for (int i = 1; i < threads && entries.size() > 256; ++i) {
+        try {
+            helpers.emplace_back(work);
+        } catch (const std::system_error&) { break; } // no more threads: it takes longer
+    }
     work();
     for (auto& helper : helpers) helper.join();
 
