@@ -17,6 +17,12 @@ bool key_less(const Value* a, const Value* b) {
     return *a->get_if<std::uint64_t>() < *b->get_if<std::uint64_t>();
 }
 
+bool same_key(const Value& a, const Value& b) {
+    const auto* x = a.get_if<std::string>();
+    const auto* y = b.get_if<std::string>();
+    return x && y ? *x == *y : a == b;
+}
+
 void refuse(std::string id, std::string method, std::string message, DialectSink& sink) {
     sink.on_bad_request(Reply{std::move(id), std::move(method), nullptr, Error{code::bad_arguments, std::move(message), {}}});
 }
@@ -44,7 +50,7 @@ const Value* duplicate_key(const Map& map) {
     if (map.size() <= 8) {
         for (auto a = map.begin(); a != map.end(); ++a)
             for (auto b = map.begin(); b != a; ++b)
-                if (a->first == b->first) return &a->first;
+                if (same_key(a->first, b->first)) return &a->first;
         return nullptr;
     }
     std::vector<const Value*> keys;

@@ -127,7 +127,7 @@ private:
         case '[':
             return read_array(out, depth);
         case '"':
-            out = read_string();
+            out.storage().emplace<std::string>(read_string());
             return;
         case 't':
             if (take_word("true"))
@@ -203,8 +203,9 @@ private:
                 read_value(dropped, depth + 1);
             } else {
                 // The entry is there before its value is read: a list within it may hold the place of the break.
-                map.append(std::move(key), nullptr);
-                read_value((map.end() - 1)->second, depth + 1);
+                auto& entry = map.append();
+                entry.first.storage().emplace<std::string>(std::move(key));
+                read_value(entry.second, depth + 1);
             }
             const char next = peek();
             if (next != ',' && next != '}') fail("expected ',' or '}' in a map");

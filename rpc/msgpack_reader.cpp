@@ -129,17 +129,24 @@ private:
         Value& container = *levels_[depth_ - 1];
         if (auto* array = container.get_if<Array>()) return &array->emplace_back();
         Map& map = *container.get_if<Map>();
-        if (in_key_) {
-            map.append(nullptr, nullptr);
-            return &(map.end() - 1)->first;
-        }
+        if (in_key_) return &map.append().first;
         return &(map.end() - 1)->second;
+    }
+
+    // Made where they stay: most of a small message is texts and integers.
+    static void set(Value& at, std::string_view text) { at.storage().emplace<std::string>(text); }
+    static void set(Value& at, std::int64_t number) { at.storage().emplace<std::int64_t>(number); }
+    static void set(Value& at, std::uint64_t number) {
+        if (number > static_cast<std::uint64_t>(INT64_MAX))
+            at.storage().emplace<std::uint64_t>(number);
+        else
+            set(at, static_cast<std::int64_t>(number));
     }
 
     /// A value that may also be a map's key.
     template <class T>
     bool put_key(T value) {
-        if (!refused() && count_value()) *place() = Value(value);
+        if (!refused() && count_value()) set(*place(), value);
         return true;
     }
 

@@ -36,6 +36,8 @@ public:
 
     /// Appends without looking for an entry of the same key; decoders reject duplicates themselves.
     void append(Value key, Value value);
+    /// The same with key and value null, to be filled in where they are.
+    Entry& append();
 
     // Defined below Value, which is incomplete here.
     std::size_t size() const;
@@ -117,6 +119,7 @@ private:
 
 inline std::size_t Map::size() const { return entries_.size(); }
 inline bool Map::empty() const { return entries_.empty(); }
+inline Map::Entry& Map::append() { return entries_.emplace_back(); }
 inline void Map::reserve(std::size_t n) { entries_.reserve(n); }
 inline Map::Entries::const_iterator Map::begin() const { return entries_.begin(); }
 inline Map::Entries::const_iterator Map::end() const { return entries_.end(); }
