@@ -143,7 +143,15 @@ void register_info(HandlerContext& context) {
             }
             icd::answer(c.call, std::move(response));
         },
-        [](Command& command, const auto&) { command.heavy = true; });
+        [](Command& command, const CommandCall<icd::FileInfoRequest>& c) {
+            command.heavy = true;
+            command.on_dropped = [call = c.call, file = c.request->file()] {
+                icd::FileInfoResponse response;
+                response.mutable_file_info()->set_name(file);
+                response.set_message("The session was closed.");
+                icd::answer(call, std::move(response));
+            };
+        });
 }
 
 void register_open(HandlerContext& context) {
