@@ -19,7 +19,8 @@ inline constexpr int bad_arguments = -32602;
 struct Error {
     int code = code::method_failed;
     std::string message;
-    Value data; // null: not sent
+    Value data;        // null: not sent
+    bool told = false; // by a publication too: where a failure without an answer is one itself, it is not said twice
 };
 
 /// Thrown by a method to fail with a code of its own. Any other exception becomes method_failed.
@@ -27,6 +28,7 @@ class CallError : public std::runtime_error {
 public:
     CallError(int code, const std::string& message, Value data = {})
         : std::runtime_error(message), error_{code, message, std::move(data)} {}
+    explicit CallError(Error error) : std::runtime_error(error.message), error_(std::move(error)) {}
     const Error& error() const { return error_; }
 
 private:

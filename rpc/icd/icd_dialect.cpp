@@ -144,8 +144,9 @@ void IcdDialect::receive_event(const Header& header, std::string_view payload, r
 EncodedPtr IcdDialect::encode(const rpc::Reply& reply) const {
     const std::uint16_t version = reply_version_;
     const Event* request = event_by_method(reply.method);
-    const auto encode_failure = [&](const std::string& text) {
+    const auto encode_failure = [&](const std::string& text) -> EncodedPtr {
         if (auto answer = failure(request, text)) return frame(MessageBody(std::move(answer)), version, request_id_of(reply));
+        if (reply.error && reply.error->told) return nullptr;
         auto error = std::make_shared<ErrorData>();
         error->set_severity(ErrorSeverity::ERROR);
         error->add_tags(reply.method);

@@ -62,13 +62,16 @@ FileKind kind_of_bytes(std::string_view bytes, std::string_view name) {
     return FileKind::unknown;
 }
 
-/// CASA says in table.info what a table is; Miriad images have an item "image" beside their "header".
+/// CASA says in table.info what a table is (an image, a list of components), and describes what is joined or computed as JSON; Miriad images
+/// have an item "image" beside their "header".
 FileKind kind_of_folder(int folder) {
     if (has_file(folder, "table.info") && has_file(folder, "table.dat")) {
         const auto info = first_bytes(folder, "table.info", 256);
         const auto first_line = std::string_view(info).substr(0, info.find('\n'));
-        if (first_line.find("Type = Image") != std::string_view::npos) return FileKind::casa;
+        for (const auto type : {"Type = Image", "Type = Component List"})
+            if (first_line.find(type) != std::string_view::npos) return FileKind::casa;
     }
+    if (has_file(folder, "imageconcat.json") || has_file(folder, "imageexpr.json")) return FileKind::casa;
     if (has_file(folder, "header") && has_file(folder, "image")) return FileKind::miriad;
     return FileKind::unknown;
 }

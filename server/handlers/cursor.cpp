@@ -18,7 +18,7 @@ std::string at(const char* field, int index) { return std::string(field) + "[" +
 [[noreturn]] void no_regions(Session& session, const char* what) {
     const std::string message = std::string(what) + " of regions are not implemented yet.";
     session.report(Severity::warning, {"region"}, message);
-    throw rpc::CallError(rpc::code::method_failed, message);
+    throw rpc::CallError(rpc::Error{rpc::code::method_failed, message, {}, true});
 }
 
 std::vector<SpatialRequirement> checked_spatial(const icd::SetSpatialRequirements& request, const OpenImage& image) {
@@ -82,6 +82,10 @@ std::vector<SpectralRequirement> checked_spectral(const icd::SetSpectralRequirem
             throw rpc::BadArguments(at("spectral_profiles", i) + ".coordinate: \"" + one.coordinate() +
                                     "\" is no profile along z of a stokes that this image has");
         require_short(one.stats_types(), at("spectral_profiles", i) + ".stats_types");
+        for (int k = 0; k < one.stats_types_size(); ++k)
+            if (!icd::StatsType_IsValid(one.stats_types(k)))
+                throw rpc::BadArguments(at("spectral_profiles", i) + "." + at("stats_types", k) + ": there is no statistic " +
+                                        std::to_string(one.stats_types(k)));
         list.push_back({one.coordinate(), {one.stats_types().begin(), one.stats_types().end()}});
     }
     return list;
@@ -104,7 +108,7 @@ void set_spectral(const CommandCall<icd::SetSpectralRequirements>& c) {
     const auto image = c.session->require_unchanged_image(request.file_id());
     if (image->info.dimensions < 3) {
         const std::string message = image->info.name + ": spectral profiles need an image of at least three axes.";
-        c.call->fail(rpc::code::method_failed, message);
+        c.call->fail(rpc::Error{rpc::code::method_failed, message, {}, true});
         return c.session->report(Severity::warning, {"spectral"}, message);
     }
     auto asked = checked_spectral(request, *image);

@@ -17,7 +17,7 @@ constexpr std::int32_t image_region = -1, cube_region = -2;
 [[noreturn]] void no_regions(Session& session, const char* what) {
     const std::string message = std::string(what) + " of regions are not implemented yet.";
     session.report(Severity::warning, {"region"}, message);
-    throw rpc::CallError(rpc::code::method_failed, message);
+    throw rpc::CallError(rpc::Error{rpc::code::method_failed, message, {}, true});
 }
 
 void check_coordinate(const std::string& coordinate, const OpenImage& image, const std::string& where) {

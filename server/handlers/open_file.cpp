@@ -12,7 +12,7 @@ namespace cubelink::server {
 void require_fits(const JailedPath& path) {
     const FileKind kind = kind_by_content(path);
     const char* format = kind == FileKind::casa ? "CASA" : kind == FileKind::miriad ? "Miriad" : kind == FileKind::hdf5 ? "HDF5" : nullptr;
-    if (format) throw PathError("\"" + path.relative + "\" is a " + format + " image; this server opens FITS images.");
+    if (format) throw PathError("\"" + path.relative + "\" is an image in " + format + " format; this server opens FITS images.");
     if (path.is_folder()) throw PathError("\"" + path.relative + "\" is a folder, not an image.");
 }
 

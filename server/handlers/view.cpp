@@ -78,7 +78,7 @@ void set_channels(const CommandCall<icd::SetImageChannels>& c) {
         acknowledge(c.call);
         if (!(plane == image->plane)) show(c, image, plane);
     } else {
-        c.call->fail(rpc::code::method_failed, wrong_plane(request, *image));
+        c.call->fail(rpc::Error{rpc::code::method_failed, wrong_plane(request, *image), {}, true});
         c.session->report(Severity::error, {"channels"}, wrong_plane(request, *image));
     }
     if (!request.channel_map_enabled()) image->channel_maps.leave(c.connection());

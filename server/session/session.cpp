@@ -145,7 +145,7 @@ OpenImagePtr Session::require_image(std::int32_t file_id) {
     if (auto found = image(file_id)) return found;
     const std::string message = "No file with id " + std::to_string(file_id) + " is open.";
     report(Severity::debug, {"file_id"}, message);
-    throw rpc::CallError(rpc::code::method_failed, message);
+    throw rpc::CallError(rpc::Error{rpc::code::method_failed, message, {}, true});
 }
 
 OpenImagePtr Session::require_unchanged_image(std::int32_t file_id) {
@@ -154,7 +154,7 @@ OpenImagePtr Session::require_unchanged_image(std::int32_t file_id) {
         found->source->check_unchanged();
     } catch (const imaging::ImageError& e) {
         report_failure(*found, e, "file");
-        throw rpc::CallError(rpc::code::method_failed, std::string(e.what()) + "; open it again.");
+        throw rpc::CallError(rpc::Error{rpc::code::method_failed, std::string(e.what()) + "; open it again.", {}, true});
     }
     return found;
 }

@@ -130,6 +130,25 @@ class Dialect(Case):
         self.assertTrue(await page.silence("ERROR_DATA"))
         self.assertNotIn("ERROR_DATA", [entry[0] for entry in other.log])
 
+    async def test_what_has_no_answer_is_told_once(self):
+        """What the ICD does not answer fails by one ERROR_DATA, of the severity that the matter has."""
+        self.start()
+        page = await self.page()
+        await page.ask("OPEN_FILE", file="image.fits", file_id=0)
+        spectral = [icd.SetSpectralRequirements.SpectralConfig(coordinate="z")]
+        for event, fields, severity, tag in (
+            ("ADD_REQUIRED_TILES", {"file_id": 7, "tiles": [0]}, icd.DEBUG, "file_id"),
+            ("CLOSE_FILE", {"file_id": 7}, icd.DEBUG, "file_id"),
+            ("SET_IMAGE_CHANNELS", {"file_id": 0, "channel": 3}, icd.ERROR, "channels"),
+            ("SET_SPECTRAL_REQUIREMENTS", {"file_id": 0, "region_id": 0, "spectral_profiles": spectral}, icd.WARNING, "spectral"),
+            ("ADD_REQUIRED_TILES", {"file_id": 0, "tiles": [-1]}, icd.ERROR, "carta.add.required.tiles"),
+        ):
+            await page.tell(event, **fields)
+            error = await page.next("ERROR_DATA")
+            self.assertEqual((error.severity, list(error.tags)), (severity, [tag]), error.message)
+            self.assertTrue((await page.ask("OPEN_FILE", file="image.fits", file_id=0)).success)
+            self.assertEqual([entry for entry in page.streams if entry[0] == "ERROR_DATA"], [])
+
     async def test_before_register_viewer(self):
         self.start()
         client = await icd_client.connect(self.port, SECRET)
