@@ -50,6 +50,14 @@ public:
     virtual void read(const Rect& rect, PlaneId plane, std::span<float> out, int threads, const CancelToken& cancel) const = 0;
     virtual void read64(const Rect& rect, PlaneId plane, std::span<double> out, int threads, const CancelToken& cancel) const = 0;
 
+    /// Whether the values are integers of 64 bits, of which doubles keep 53: BITPIX 64 without BLANK and scaling, but for that of unsigned ones.
+    enum class Whole { no, with_sign, unsigned_ };
+    virtual Whole whole() const { return Whole::no; }
+    /// As read(), of an image that is whole(): the integers themselves, unsigned ones bit by bit.
+    virtual void read_whole(const Rect&, PlaneId, std::span<std::int64_t>, int /*threads*/, const CancelToken&) const {
+        throw std::logic_error("the values of this image are no integers of 64 bits");
+    }
+
     /// Channels [from, from + out.size()) of the pixel (x, y).
     virtual void read_spectrum(std::int64_t x, std::int64_t y, std::int32_t stokes, std::int32_t from, std::span<float> out, const CancelToken& cancel) const = 0;
 

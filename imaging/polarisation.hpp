@@ -46,6 +46,10 @@ public:
     void read64(const Rect& rect, PlaneId plane, std::span<double> out, int threads, const CancelToken& cancel) const override;
     void read_spectrum(std::int64_t x, std::int64_t y, std::int32_t stokes, std::int32_t from, std::span<float> out,
                        const CancelToken& cancel) const override;
+    Whole whole() const override { return base_->whole(); } // of the planes that are not computed
+    void read_whole(const Rect& rect, PlaneId plane, std::span<std::int64_t> out, int threads, const CancelToken& cancel) const override {
+        base_->read_whole(rect, plane, out, threads, cancel);
+    }
     void check_unchanged() const override { base_->check_unchanged(); }
     bool direct() const override { return base_->direct(); }
 

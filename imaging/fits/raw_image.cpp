@@ -136,6 +136,25 @@ void RawImage::read64(const Rect& rect, PlaneId plane, std::span<double> out, in
     read_as(rect, plane, out, threads, cancel, double_converter(layout_.type, layout_.scaling));
 }
 
+ImageSource::Whole RawImage::whole() const {
+    const auto& scaling = layout_.scaling;
+    if (layout_.type != PixelType::int64 || scaling.blank || scaling.scale != 1) return Whole::no;
+    return scaling.zero == 0 ? Whole::with_sign : scaling.zero == 0x1p63 ? Whole::unsigned_ : Whole::no;
+}
+
+void RawImage::read_whole(const Rect& rect, PlaneId plane, std::span<std::int64_t> out, int threads, const CancelToken& cancel) const {
+    const Whole kind = whole();
+    if (kind == Whole::no) return ImageSource::read_whole(rect, plane, out, threads, cancel);
+    const std::uint64_t flip = kind == Whole::unsigned_ ? std::uint64_t{1} << 63 : 0;
+    read_as(rect, plane, out, threads, cancel, [flip](const std::byte* in, std::int64_t* to, std::size_t count, const Scaling&) {
+        for (std::size_t i = 0; i < count; ++i) {
+            std::uint64_t bits;
+            std::memcpy(&bits, in + i * sizeof bits, sizeof bits);
+            to[i] = static_cast<std::int64_t>(__builtin_bswap64(bits) ^ flip);
+        }
+    });
+}
+
 void RawImage::read_spectrum(std::int64_t x, std::int64_t y, std::int32_t stokes, std::int32_t from, std::span<float> out,
                              const CancelToken& cancel) const {
     check_spectrum_request(layout_.shape, x, y, stokes, from, out.size());

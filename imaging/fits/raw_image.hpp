@@ -17,6 +17,8 @@ public:
     const FileIdentity& identity() const override { return original_->identity(); }
     void read(const Rect& rect, PlaneId plane, std::span<float> out, int threads, const CancelToken& cancel) const override;
     void read64(const Rect& rect, PlaneId plane, std::span<double> out, int threads, const CancelToken& cancel) const override;
+    Whole whole() const override;
+    void read_whole(const Rect& rect, PlaneId plane, std::span<std::int64_t> out, int threads, const CancelToken& cancel) const override;
     void read_spectrum(std::int64_t x, std::int64_t y, std::int32_t stokes, std::int32_t from, std::span<float> out,
                        const CancelToken& cancel) const override;
     void check_unchanged() const override { original_->check_path(); }

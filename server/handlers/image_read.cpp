@@ -20,7 +20,8 @@ constexpr std::int64_t far_apart = 4096;
 template <class T>
 void read(const imaging::ImageSource& source, const imaging::Rect& rect, imaging::PlaneId plane, std::span<T> out, int threads,
           const imaging::CancelToken& cancel) {
-    if constexpr (std::is_same_v<T, double>) source.read64(rect, plane, out, threads, cancel);
+    if constexpr (std::is_same_v<T, std::int64_t>) source.read_whole(rect, plane, out, threads, cancel);
+    else if constexpr (std::is_same_v<T, double>) source.read64(rect, plane, out, threads, cancel);
     else source.read(rect, plane, out, threads, cancel);
 }
 
@@ -135,11 +136,15 @@ AxisRange checked_range(const rpc::Value& value, std::int64_t length, const char
 
 rpc::Value read_block(const OpenImage& image, const BlockRequest& request, int threads, const imaging::CancelToken& cancel,
                       const std::function<bool()>& unwanted) {
-    // Integers of 8 and 16 bits, and floats, are exact as float32; what is not comes as float64.
+    // Integers of 8 and 16 bits, and floats, are exact as float32, those of 32 bits as float64; those of 64 bits only as they are.
+    using Whole = imaging::ImageSource::Whole;
     const bool wide = image.source->wide();
+    const auto whole = request.stokes.to <= image.shape().stokes ? image.source->whole() : Whole::no;
     rpc::Map block{{"shape", rpc::Array{request.stokes.count(), request.channel.count(), request.y.count(), request.x.count()}},
-                   {"dtype", wide ? "<f8" : "<f4"}};
-    block["data"] = wide ? bytes_of<double>(image, request, threads, cancel, unwanted) : bytes_of<float>(image, request, threads, cancel, unwanted);
+                   {"dtype", whole == Whole::with_sign ? "<i8" : whole == Whole::unsigned_ ? "<u8" : wide ? "<f8" : "<f4"}};
+    block["data"] = whole != Whole::no ? bytes_of<std::int64_t>(image, request, threads, cancel, unwanted)
+                    : wide             ? bytes_of<double>(image, request, threads, cancel, unwanted)
+                                       : bytes_of<float>(image, request, threads, cancel, unwanted);
     block["axes"] = rpc::Array{"stokes", "channel", "y", "x"};
     block["unit"] = image.info.bunit;
     return block;

@@ -74,6 +74,10 @@ void post_read(const SessionPtr& session, const OpenImagePtr& image, const rpc::
         const auto memory = cache.reserve(std::min(bytes, cache.limit() / 2), context.cancel);
         call->answer(read_block(*image, request, context.threads, context.cancel, unwanted));
     };
+    // If the file is closed, whoever is left with the call says so.
+    job.work = [work = std::move(job.work), closed = std::shared_ptr<void>(nullptr, [call, image](void*) {
+                    if (image->closed.cancelled()) call->fail(rpc::code::method_failed, "The file was closed.");
+                })](const JobContext& context) { work(context); };
     job.on_error = [session, image, call](const std::exception& error) {
         session->report_failure(*image, error, "image.read");
         call->fail_with_exception(error.what());
