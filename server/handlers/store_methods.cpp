@@ -15,7 +15,7 @@ namespace cubelink::server {
 
 namespace {
 
-constexpr std::size_t max_name = 512, max_items = 10'000, max_bytes = std::size_t{16} << 20; // as for the HTTP API
+constexpr std::size_t max_name = 512, max_bytes = std::size_t{16} << 20; // as for the HTTP API
 constexpr unsigned max_depth = 60;
 
 using rpc::Path;
@@ -78,7 +78,7 @@ void on_store_method(HandlerContext& context, const char* name, std::initializer
 Work list(Values&& values) {
     return [kind = kind_of(std::move(values[0]))](Store& store, const std::string& user) -> Value {
         rpc::Array names;
-        for (auto& item : store.list(user, kind)) names.push_back(std::move(item.name));
+        for (auto& item : store.list_names(user, kind)) names.push_back(std::move(item.name));
         return names;
     };
 }
@@ -96,8 +96,6 @@ Work get(Values&& values) {
 Work set(Values&& values) {
     const auto kind = kind_of(std::move(values[0]));
     return [kind, name = name_of(std::move(values[1])), json = json_of(values[2], kind)](Store& store, const std::string& user) -> Value {
-        if (!store.get(user, kind, name) && store.list(user, kind).size() >= max_items)
-            throw rpc::CallError(rpc::code::method_failed, "There are too many of these already.");
         store.set(user, kind, name, json);
         return {};
     };

@@ -160,7 +160,9 @@ void HttpApi::handle(HttpRequest&& request, const std::string& path, const std::
             response.head_only = head;
             answer(*asked, std::move(response));
         },
-        [answer, asked](const std::exception& error) { answer(*asked, api_failure(500, error.what())); });
+        [answer, asked](const std::exception& error) {
+            answer(*asked, api_failure(dynamic_cast<const StoreFull*>(&error) ? 507 : 500, error.what()));
+        });
 }
 
 } // namespace cubelink::server

@@ -13,7 +13,6 @@ using nlohmann::json;
 namespace {
 
 constexpr std::size_t max_name = 512;
-constexpr std::size_t max_items = 10000; // of a kind, for each user
 
 std::string name_in(const json& body, const char* field) {
     const auto found = body.is_object() ? body.find(field) : body.end();
@@ -27,10 +26,6 @@ const json& object_in(const json& body, const char* field) {
     const auto found = body.find(field);
     if (found == body.end() || !found->is_object()) throw ApiError(400, std::string(field) + ": expected an object");
     return *found;
-}
-
-void check_room(Store& store, const std::string& user, StoreKind kind, std::size_t more) {
-    if (store.list(user, kind).size() + more > max_items) throw ApiError(400, "there are too many of these already");
 }
 
 json stored(const std::string& text) {
@@ -59,7 +54,6 @@ json preferences(Store& store, const std::string& user, const std::string& metho
             if (name.empty() || name.size() > max_name) throw ApiError(400, "a preference's name has 1 to " + std::to_string(max_name) + " bytes");
             items.emplace_back(name, value.dump());
         }
-        check_room(store, user, StoreKind::preferences, items.size());
         store.set_all(user, StoreKind::preferences, items);
         return {{"success", true}};
     }
@@ -84,7 +78,6 @@ json put_or_delete(Store& store, const std::string& user, StoreKind kind, const 
     const auto name = name_in(body, name_field);
     if (method == "PUT") {
         const auto text = object_in(body, value_field).dump();
-        check_room(store, user, kind, 1);
         store.set(user, kind, name, text);
         return {{"success", true}};
     }
@@ -136,7 +129,7 @@ json answer_database(Store& store, const std::string& user, const std::string& m
     if (path == "/database/list/workspaces") {
         if (method != "GET") throw ApiError::wrong_method("GET, HEAD");
         json items = json::array();
-        for (const auto& item : store.list(user, StoreKind::workspaces)) items.push_back({{"name", item.name}, {"date", item.modified}});
+        for (const auto& item : store.list_names(user, StoreKind::workspaces)) items.push_back({{"name", item.name}, {"date", item.modified}});
         return {{"success", true}, {"workspaces", items}};
     }
     if (path == "/database/workspace" || below("/database/workspace/"))

@@ -113,6 +113,16 @@ struct Store::Impl {
             .step();
     }
 
+    /// Before the transaction that added something is committed.
+    void check_room(const std::string& user, StoreKind kind) {
+        const auto room = room_of(kind);
+        Statement sum(database, "SELECT count(*), total(length(CAST(name AS BLOB)) + length(CAST(value AS BLOB))) FROM items WHERE user = ? AND kind = ?");
+        sum.bind(user).bind(name_of(kind)).step();
+        const auto full = [&](const std::string& most) { return StoreFull("no room: a user's " + std::string(name_of(kind)) + " are at most " + most); };
+        if (sum.number(0) > room.items) throw full(std::to_string(room.items));
+        if (sum.number(1) > room.bytes) throw full(std::to_string(room.bytes >> 20) + " MiB");
+    }
+
     std::mutex mutex;
     Database database;
 };
@@ -153,12 +163,32 @@ void Store::set_patience(std::chrono::milliseconds patience) {
     impl_->database.set_patience(static_cast<int>(patience.count()));
 }
 
+Store::Room Store::room_of(StoreKind kind) {
+    constexpr std::int64_t items = 10'000, mebibyte = std::int64_t{1} << 20;
+    switch (kind) {
+    case StoreKind::preferences: return {items, 4 * mebibyte};
+    case StoreKind::layouts: return {items, 8 * mebibyte};
+    case StoreKind::snippets: return {items, 16 * mebibyte};
+    case StoreKind::workspaces: return {items, 64 * mebibyte};
+    }
+    return {};
+}
+
 std::vector<Store::Item> Store::list(const std::string& user, StoreKind kind) {
     std::lock_guard lock(impl_->mutex);
     Statement statement(impl_->database, "SELECT name, value, modified FROM items WHERE user = ? AND kind = ? ORDER BY name");
     statement.bind(user).bind(name_of(kind));
     std::vector<Item> items;
     while (statement.step()) items.push_back({statement.text(0), statement.text(1), statement.number(2)});
+    return items;
+}
+
+std::vector<Store::Item> Store::list_names(const std::string& user, StoreKind kind) {
+    std::lock_guard lock(impl_->mutex);
+    Statement statement(impl_->database, "SELECT name, modified FROM items WHERE user = ? AND kind = ? ORDER BY name");
+    statement.bind(user).bind(name_of(kind));
+    std::vector<Item> items;
+    while (statement.step()) items.push_back({statement.text(0), {}, statement.number(1)});
     return items;
 }
 
@@ -171,14 +201,14 @@ std::optional<Store::Item> Store::get(const std::string& user, StoreKind kind, c
 }
 
 void Store::set(const std::string& user, StoreKind kind, const std::string& name, const std::string& json) {
-    std::lock_guard lock(impl_->mutex);
-    impl_->set(user, kind, name, json);
+    set_all(user, kind, {{name, json}});
 }
 
 void Store::set_all(const std::string& user, StoreKind kind, const std::vector<std::pair<std::string, std::string>>& name_and_json) {
     std::lock_guard lock(impl_->mutex);
     Transaction transaction(impl_->database);
     for (const auto& [name, json] : name_and_json) impl_->set(user, kind, name, json);
+    impl_->check_room(user, kind);
     transaction.commit();
 }
 

@@ -29,6 +29,12 @@ public:
     using StoreError::StoreError;
 };
 
+/// A user has kept as much of a kind as there is room for (see Store::room_of); nothing was changed.
+class StoreFull : public StoreError {
+public:
+    using StoreError::StoreError;
+};
+
 /// What is kept by name for a user. `preferences` has one item for each key.
 enum class StoreKind { preferences, layouts, snippets, workspaces };
 
@@ -57,8 +63,18 @@ public:
     /// How long a call waits for another program's lock before it throws StoreBusy. Before it is set: 5 s.
     void set_patience(std::chrono::milliseconds patience);
 
+    /// How much a user may keep of a kind: items, and bytes of all their names and values. What set() and set_all() would bring above it is
+    /// refused with StoreFull. Preferences and layouts go out with each REGISTER_VIEWER_ACK, so there is less room for them.
+    struct Room {
+        std::int64_t items = 0;
+        std::int64_t bytes = 0;
+    };
+    static Room room_of(StoreKind kind);
+
     /// Sorted by name.
     std::vector<Item> list(const std::string& user, StoreKind kind);
+    /// The same without the values.
+    std::vector<Item> list_names(const std::string& user, StoreKind kind);
     std::optional<Item> get(const std::string& user, StoreKind kind, const std::string& name);
     void set(const std::string& user, StoreKind kind, const std::string& name, const std::string& json);
     /// All of them or, if one fails, none.

@@ -233,3 +233,24 @@ TEST_CASE("only who asked for what another program keeps locked waits for it") {
     }
     CHECK(has("given up at the end"));
 }
+
+TEST_CASE("a user's share is bounded, in items and in bytes, and a refused change leaves all as it was") {
+    auto store = Store::in_memory();
+    const auto room = Store::room_of(StoreKind::layouts);
+    const std::string half(static_cast<std::size_t>(room.bytes / 2 - 100), ' ');
+    store->set("ann", StoreKind::layouts, "one", half);
+    store->set("ann", StoreKind::layouts, "two", half);
+    CHECK_THROWS_AS(store->set("ann", StoreKind::layouts, "three", std::string(300, ' ')), StoreFull);
+    CHECK(store->list_names("ann", StoreKind::layouts).size() == 2);
+    store->set("ann", StoreKind::layouts, "two", "{}");
+    store->set("ann", StoreKind::layouts, "three", std::string(300, ' '));
+    store->set("bob", StoreKind::layouts, "one", half); // another's share is another's
+
+    std::vector<std::pair<std::string, std::string>> many;
+    for (std::int64_t i = 0; i <= room.items; ++i) many.emplace_back(std::to_string(i), "1");
+    CHECK_THROWS_AS(store->set_all("ann", StoreKind::preferences, many), StoreFull);
+    CHECK(store->list_names("ann", StoreKind::preferences).empty());
+    many.pop_back();
+    store->set_all("ann", StoreKind::preferences, many);
+    CHECK(store->list_names("ann", StoreKind::preferences).size() == static_cast<std::size_t>(room.items));
+}
