@@ -46,6 +46,7 @@ struct Scheduler::Impl {
         imaging::CancelToken cancel;
         bool by_general;
         Clock::time_point begun;
+        bool shares; // takes a part of the processor for as long as it runs; interactive jobs are over too soon for that
     };
 
     mutable std::mutex mutex;
@@ -116,17 +117,25 @@ struct Scheduler::Impl {
         }
     }
 
+    /// The threads that are an owner's, of whom something runs. Shared by owners, not by jobs: a job that follows from another of the same
+    /// owner, which is about to end, would go on with half of them to its own end.
+    int share() const {
+        std::vector<OwnerId> sharing;
+        for (const auto& one : running)
+            if (one.shares && std::find(sharing.begin(), sharing.end(), one.owner) == sharing.end()) sharing.push_back(one.owner);
+        return std::max(1, threads / static_cast<int>(std::max<std::size_t>(1, sharing.size())));
+    }
+
     /// Runs a job that was taken. The lock is released meanwhile.
     void execute(Job&& taken, Worker worker, std::unique_lock<std::mutex>& lock) {
         Job job = std::move(taken);
         const bool by_general = worker == Worker::general;
         const bool counted_bulk = by_general && job.job_class == JobClass::bulk;
-        const auto entry = running.insert(running.end(), {job.owner, job.group, job.key, job.cancel, by_general, Clock::now()});
+        const bool shares = by_general && job.job_class != JobClass::interactive;
+        const auto entry = running.insert(running.end(), {job.owner, job.group, job.key, job.cancel, by_general, Clock::now(), shares});
         if (by_general) ++general_running;
         if (counted_bulk) ++bulk_running;
-        JobContext context{job.cancel, 1};
-        if (by_general && job.job_class != JobClass::interactive)
-            context.threads = std::max(1, threads / static_cast<int>(std::max<std::size_t>(1, general_running)));
+        const JobContext context{job.cancel, shares ? share() : 1};
         ++counters.running;
         lock.unlock();
         const auto c = static_cast<std::size_t>(job.job_class);

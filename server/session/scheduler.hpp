@@ -28,7 +28,7 @@ enum class JobClass { interactive, view, block, bulk };
 /// What a running job may use.
 struct JobContext {
     imaging::CancelToken cancel; // look at it at least every 100 ms
-    int threads = 1;             // for parallel loops inside the job: its share of the processor at this moment
+    int threads = 1;             // for parallel loops inside the job: its owner's share of the processor at this moment
 };
 
 struct Job {

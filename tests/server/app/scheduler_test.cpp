@@ -203,3 +203,24 @@ TEST_CASE("whatever is dropped lets go of what it captured") {
     }
     CHECK(token.use_count() == 1);
 }
+
+TEST_CASE("owners share the threads, jobs of one owner do not") {
+    Scheduler scheduler(8);
+    std::promise<void> go;
+    auto gate = go.get_future().share();
+    const auto threads_of = [&](OwnerId owner, JobClass job_class) {
+        auto told = std::make_shared<std::promise<int>>();
+        auto threads = told->get_future();
+        scheduler.post(job(owner, job_class, [told, gate](const JobContext& context) {
+            told->set_value(context.threads);
+            gate.wait();
+        }));
+        return threads.get();
+    };
+    CHECK(threads_of(1, JobClass::view) == 8);
+    CHECK(threads_of(1, JobClass::view) == 8);
+    CHECK(threads_of(2, JobClass::interactive) == 1);
+    CHECK(threads_of(2, JobClass::block) == 4);
+    CHECK(threads_of(3, JobClass::bulk) == 2); // 8 / 3
+    go.set_value();
+}
