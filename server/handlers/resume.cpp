@@ -130,6 +130,15 @@ std::string left_out(const icd::ImageProperties& asked) {
     return list;
 }
 
+/// What was asked for and the file does not have: it shows what it showed, or its first plane.
+std::string not_there(const icd::ImageProperties& asked, const OpenImage& image) {
+    std::string list;
+    const std::string of = " of file " + std::to_string(asked.file_id());
+    if (!image.has_channel(asked.channel())) append(list, "channel " + std::to_string(asked.channel()) + of);
+    if (!image.has_stokes(asked.stokes())) append(list, "stokes " + std::to_string(asked.stokes()) + of);
+    return list;
+}
+
 void resume_image(const HandlerContext& context, const SessionPtr& session, const icd::ImageProperties& asked) {
     const auto cursor = cursor_of(asked);
     auto image = session->image(asked.file_id());
@@ -158,12 +167,14 @@ void resume_image(const HandlerContext& context, const SessionPtr& session, cons
 void resume(const HandlerContext& context, const CommandCall<icd::ResumeSession>& c) {
     if (static_cast<std::size_t>(c.request->images_size()) > Session::max_images)
         throw rpc::BadArguments("images: " + std::to_string(c.request->images_size()) + " at once, the limit is " + std::to_string(Session::max_images));
-    std::string failed, missing;
+    std::string failed, missing, absent;
     for (const auto& asked : c.request->images()) {
         if (c.session->closed()) return c.call->fail(rpc::code::method_failed, "The session was closed.");
         try {
             resume_image(context, c.session, asked);
             if (const auto list = left_out(asked); !list.empty()) append(missing, list);
+            if (const auto image = c.session->image(asked.file_id()))
+                if (const auto list = not_there(asked, *image); !list.empty()) append(absent, list);
         } catch (const std::exception& e) {
             append(failed, std::to_string(asked.file_id()) + " (" + asked.file() + ": " + e.what() + ")");
         }
@@ -176,6 +187,7 @@ void resume(const HandlerContext& context, const CommandCall<icd::ResumeSession>
     icd::ResumeSessionAck ack;
     ack.set_success(failed.empty());
     std::string message = failed.empty() ? "" : "These files could not be opened again: " + failed + ".";
+    if (!absent.empty()) message += (message.empty() ? "" : " ") + ("There is no " + absent + ".");
     if (!missing.empty()) message += (message.empty() ? "" : " ") + missing;
     ack.set_message(message);
     icd::answer(c.call, std::move(ack));

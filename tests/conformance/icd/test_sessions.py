@@ -172,6 +172,8 @@ class Sessions(Case):
         self.assertNotIn("7 (image", ack.message)
         state = await (await self.wslink(77)).call("session.state")
         self.assertEqual([file["file_id"] for file in state["files"]], [0, 1, 7])
+        ack = await page.ask("RESUME_SESSION", images=[properties("cube.fits", 8, channel=1000, stokes=0), properties("cube.fits", 9, channel=7)])
+        self.assertEqual((ack.success, ack.message), (True, "There is no channel 1000 of file 8."))
 
     async def test_a_page_after_kill_9(self):
         self.start()
