@@ -164,7 +164,7 @@ void register_open(HandlerContext& context) {
             const auto cancel = c.session->begin_opening(request.file_id());
             try {
                 require_room(*c.session, request.file_id());
-                image = open_file(context, request, cancel);
+                image = open_file(context, c.session->cache(), request, cancel);
                 if (cancel.cancelled()) throw imaging::Cancelled();
             } catch (const imaging::Cancelled&) {
                 failure = "The file was closed before it was open.";

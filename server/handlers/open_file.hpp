@@ -3,12 +3,14 @@
 
 #include "server/handlers/context.hpp"
 
+#include "imaging/budget_cache.hpp"
 #include "rpc/icd/messages.hpp"
 
 namespace cubelink::server {
 
-/// Opens what OPEN_FILE asks for, acknowledgement included; not yet part of any session. Throws what says why not, fit for the client.
-OpenImagePtr open_file(const HandlerContext& context, const icd::OpenFile& request, const imaging::CancelToken& cancel);
+/// Opens what OPEN_FILE asks for, acknowledgement included; not yet part of any session. What its header takes of memory comes out of the
+/// budget for as long as the image lives. Throws what says why not, fit for the client.
+OpenImagePtr open_file(const HandlerContext& context, imaging::BudgetCache& budget, const icd::OpenFile& request, const imaging::CancelToken& cancel);
 
 /// Throws PathError if the session has as many files open as it may, and this would be one more.
 void require_room(const Session& session, std::int32_t file_id);

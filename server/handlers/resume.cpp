@@ -28,7 +28,7 @@ OpenImagePtr open_silently(const HandlerContext& context, const SessionPtr& sess
         ~End() { session->end_opening(); }
     } const end{session};
     require_room(*session, request.file_id());
-    auto image = open_file(context, request, cancel);
+    auto image = open_file(context, session->cache(), request, cancel);
     cancel.throw_if_cancelled();
     return image;
 }

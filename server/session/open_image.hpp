@@ -4,6 +4,7 @@
 /// The facts never change and may be used from any thread. The state below them belongs to the session's command queue: only commands
 /// read and change it; jobs get copies of what they need.
 
+#include "imaging/budget_cache.hpp"
 #include "imaging/fits/open_fits.hpp"
 #include "imaging/polarisation.hpp"
 #include "rpc/message.hpp"
@@ -87,6 +88,7 @@ struct OpenImage {
     std::shared_ptr<const imaging::Wcs> wcs; // may be null
     std::shared_ptr<const imaging::PolarisationSource> source;
     rpc::BodyPtr acknowledgement; // the OPEN_FILE_ACK, for those who come later
+    imaging::Reservation memory;  // what all this takes of --memory-limit
     imaging::CancelToken closed;
     mutable std::atomic<bool> changed_reported{false}; // the user has been told that the file was written again
     std::shared_ptr<std::atomic<int>> cube_histograms = std::make_shared<std::atomic<int>>(0); // being computed

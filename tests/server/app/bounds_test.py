@@ -271,6 +271,29 @@ class Tests:
                 peak = next(int(line.split()[1]) for line in open(f"/proc/{server.process.pid}/status") if line.startswith("VmHWM"))
                 assert peak < 700_000, peak
 
+    async def test_headers(self):
+        """What an open image's header takes counts against --memory-limit, and is given back when it is closed."""
+        cards = ["SIMPLE  =                    T", "BITPIX  =                    8", "NAXIS   =                    2", "NAXIS1  =                    1",
+                 "NAXIS2  =                    1", *(f"K{i:07} = 'a header that is long'" for i in range(60_000)), "END"]  # fmt: skip
+        with open(f"{self.folder}/header.fits", "wb") as file:
+            text = "".join(card.ljust(80) for card in cards).encode()
+            file.write(text.ljust(-(-len(text) // 2880) * 2880) + bytes(2880))
+        with self.server("--memory-limit", "64M") as server:
+            async with await viewer(server) as client:
+                for _ in range(3):
+                    ack = await open_file(client, "header.fits")
+                    assert ack["success"], ack
+                    await client.call("carta.close.file", {"file_id": 0})
+        with open(f"{self.folder}/header.fits", "r+b") as file:
+            more = "".join(f"L{i:07} = 'and longer still'".ljust(80) for i in range(90_000)).encode()
+            text = text[: 80 * (len(cards) - 1)] + more + b"END".ljust(80)
+            file.write(text.ljust(-(-len(text) // 2880) * 2880) + bytes(2880))
+        with self.server("--memory-limit", "64M") as server:
+            async with await viewer(server) as client:
+                ack = await open_file(client, "header.fits")
+                assert not ack["success"] and "memory limit 64 MiB" in ack["message"], ack["message"]
+                assert (await open_file(client, "image.fits"))["success"]
+
     async def test_stop_amid_work(self):
         """SIGTERM ends the server within 5 s, whatever it is doing, with exit status 0."""
         async def stop(start):
