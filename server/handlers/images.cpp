@@ -126,6 +126,19 @@ std::optional<imaging::SkySystem> frame_of(rpc::Value&& value, const OpenImage& 
     return system;
 }
 
+/// What the two numbers of a point are called: longitude and latitude on the sky, also where the image has latitude first.
+std::array<std::string, 2> names_of_points(const imaging::Wcs& wcs, const std::optional<imaging::SkySystem>& frame) {
+    if (frame) switch (frame->frame) {
+        case imaging::SkyFrame::galactic: return {"GLON", "GLAT"};
+        case imaging::SkyFrame::ecliptic: return {"ELON", "ELAT"};
+        default: return {"RA", "DEC"};
+        }
+    auto names = wcs.plane_names();
+    const auto is_latitude = [](const std::string& name) { return name == "DEC" || name.ends_with("LAT"); };
+    if (wcs.celestial_plane() && is_latitude(names[0])) std::swap(names[0], names[1]);
+    return names;
+}
+
 rpc::Value converted(const OpenImage& image, std::vector<rpc::Value>&& values, bool to_world) {
     if (!image.wcs) throw rpc::CallError(rpc::code::method_failed, image.info.name + ": the header has no world coordinates.");
     const auto points = points_of(std::move(values[1]));
@@ -161,7 +174,7 @@ rpc::Value converted(const OpenImage& image, std::vector<rpc::Value>&& values, b
         }
     }
     rpc::Map result{{"points", std::move(out)}};
-    const auto names = wcs.plane_names();
+    const auto names = names_of_points(wcs, frame);
     const auto units = wcs.plane_units();
     result["frame"] = frame ? std::string(imaging::name_of(frame->frame)) : wcs.frame_text();
     result["names"] = rpc::Array{names[0], names[1]};

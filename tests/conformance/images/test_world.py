@@ -184,6 +184,7 @@ class World(ServerTest):
                 with self.subTest(file=name, frame=frame):
                     world = await client.call("image.to_world", file_id=0, points=POINTS.tolist(), frame=frame)
                     got = SkyCoord(numpy.array(world["points"]) * units.deg, frame=system)
+                    self.assertEqual(world["names"], ["GLON", "GLAT"] if frame == "GALACTIC" else ["RA", "DEC"])
                     # A hundredth of an arc second: the theories of FK4 differ by that much.
                     limit = 0.05 if name == "fk4.fits" else 0.001
                     self.assertLess(got.separation(expected).arcsec.max(), limit)
