@@ -1,16 +1,9 @@
 #include "imaging/kernels/reduce.hpp"
 
+#include "imaging/kernels/x86.hpp"
+
 #include <algorithm>
 #include <cmath>
-
-#if CUBELINK_X86
-#if defined(__GNUC__) && !defined(__clang__)
-// GCC 12's own AVX-512 headers read variables that they leave undefined on purpose (GCC bug 105593).
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#endif
-#include <immintrin.h>
-#endif
 
 namespace cubelink::imaging::kernels {
 
