@@ -125,8 +125,11 @@ ParsedOptions parse_options(const std::vector<std::string>& arguments) {
         ->check(seconds)
         ->capture_default_str()
         ->type_name("SECONDS");
-    app.add_option("--max-connections", o.max_connections, "of every kind")->capture_default_str()->type_name("N");
-    app.add_option("--max-connections-per-address", o.max_connections_per_address, "0: no limit")->capture_default_str()->type_name("N");
+    app.add_option("--max-connections", o.max_connections, "of every kind")->check(CLI::Range(0, 1'000'000))->capture_default_str()->type_name("N");
+    app.add_option("--max-connections-per-address", o.max_connections_per_address, "0: no limit")
+        ->check(CLI::Range(0, 1'000'000))
+        ->capture_default_str()
+        ->type_name("N");
     app.add_option("--threads", o.threads, "threads for computation")->check(CLI::Range(1, 1024))->capture_default_str()->type_name("N");
     app.add_option("--memory-limit", memory, "budget of all caches together")->capture_default_str()->type_name("SIZE");
     app.add_option("--outbox-limit", outbox, "bytes that may wait for one client")->capture_default_str()->type_name("SIZE");

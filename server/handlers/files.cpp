@@ -88,7 +88,9 @@ void register_list(HandlerContext& context) {
             job.owner = session->number();
             const bool for_page = context.directory.is_page(call->peer()->id());
             job.work = [&context, session, call, request, for_page, stop = session->listing_token()](const JobContext& job) {
-                icd::answer(call, list(context, session, *request, stop, job.threads, for_page));
+                try {
+                    icd::answer(call, list(context, session, *request, stop, job.threads, for_page));
+                } catch (const imaging::Cancelled&) { call->fail(rpc::code::method_failed, "The session was closed."); }
             };
             job.on_error = [call](const std::exception& e) { call->fail_with_exception(e.what()); };
             session->scheduler().post(std::move(job));

@@ -100,6 +100,7 @@ TEST_CASE("nonsense is one line that names it") {
     check_refused({"--memory-limit", "lots"}, "memory-limit");
     check_refused({"--memory-limit", "1K"}, "memory-limit");
     check_refused({"--threads", "0"}, "threads");
+    check_refused({"--max-connections", "-1"}, "max-connections");
     check_refused({"--no-auth", "--host", "0.0.0.0"}, "no-auth");
     check_refused({"--ssl-cert", folder.write("c.pem", "").string()}, "ssl-key");
     check_refused({"--keys", "/does/not/exist"}, "keys");
