@@ -5,6 +5,10 @@ A step builds what it needs and runs commands, two at a time where the machine h
 that ask to be alone. The tests in a command's output are counted by the closing lines of the runners in use (doctest, Node's test runner,
 unittest, and `N passed, N failed` of our own scripts); a command without such a line counts as one test. A command that fails without a failed
 test in its output counts as one failure, so that nothing fails unseen.
+
+A test that fails is told in full and run once more, by itself: on a shared machine that may have starved it. If it passes then, it counts as
+good, and the last lines call it unsteady, which is a fault of the test (or a race in the program) that somebody has to look at. What can't
+be blamed on the machine gets no second run: what a sanitizer or a fuzzer finds, and a program that dies of a signal.
 """
 
 import concurrent.futures
@@ -28,6 +32,7 @@ class Count:
     def __init__(self):
         self.passed = 0
         self.failed = 0
+        self.unsteady = []
 
 
 def counted(text):
@@ -99,6 +104,10 @@ def reasons(text, most=160):
     return parts
 
 
+# What no busy machine brings about.
+CERTAIN = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|libFuzzer: |no sanitizer said a word:|terminate called|Segmentation fault|core dumped")
+
+
 class Test:
     """A command of a step."""
 
@@ -106,6 +115,7 @@ class Test:
         self.name, self.command, self.cwd, self.env, self.limit, self.alone = name, command, cwd, env or {}, limit, alone
 
     def __call__(self):
+        """(passed, failed, what to print, whether a second run could tell something else)"""
         started = time.time()
         # Nothing of the user's own: servers keep a store below XDG_DATA_HOME.
         with tempfile.TemporaryDirectory(prefix="cubelink-test-", ignore_cleanup_errors=True) as data:
@@ -122,23 +132,34 @@ class Test:
             log = OUTPUT / (re.sub(r"\W+", "_", self.name) + ".log")
             log.write_text(text)
             said += ["    " + line for line in reasons(text)] + [f"    (exit status {status}; all of it is in {log.relative_to(ROOT)})"]
-        return passed, failed, "\n".join(said)
+        return passed, failed, "\n".join(said), failed and status >= 0 and not CERTAIN.search(text)
 
 
 def run(count, *tests):
-    """Several at a time; then, one after another, those that must be alone."""
-    def take(result):
-        passed, failed, said = result
+    """Several at a time; then, one after another, those that must be alone; then once more what failed."""
+    again = []
+
+    def take(test, result, second=False):
+        passed, failed, said, doubtful = result
+        print(said, flush=True)
+        if doubtful and not second:
+            again.append(test)
+            return
         count.passed += passed
         count.failed += failed
-        print(said, flush=True)
+        if second and not failed:
+            count.unsteady.append(test.name)
 
     with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
-        for done in concurrent.futures.as_completed([pool.submit(test) for test in tests if not test.alone]):
-            take(done.result())
+        under_way = {pool.submit(test): test for test in tests if not test.alone}
+        for done in concurrent.futures.as_completed(under_way):
+            take(under_way[done], done.result())
     for test in tests:
         if test.alone:
-            take(test())
+            take(test, test())
+    for test in again:
+        print(f"again  {test.name}", flush=True)
+        take(test, test(), second=True)
 
 
 def shell(script):
@@ -273,6 +294,8 @@ def main():
     for name in names:
         print(f"== {name}", flush=True)
         STEPS[name](count)
+    for name in count.unsteady:
+        print(f"unsteady: {name} failed and passed in its second run; its first is told above")
     print(f"{count.passed} passed, {count.failed} failed")
     return 1 if count.failed or not count.passed else 0
 
