@@ -101,6 +101,8 @@ void HttpExchange::parse() {
         const auto seen = std::string_view(buffer_).substr(0, end == std::string::npos ? buffer_.size() : end + 4);
         if (const auto refusal = check_partial_head(seen, options.max_http_header); refusal.status != 0) return respond(refuse(refusal));
         if (end == std::string::npos) return;
+        if (!options.ssl_cert_file.empty() && !link_.tls())
+            return respond(refuse({400, "this port speaks TLS: the address begins with https:// (or wss://)"}));
         const auto refusal = parse_head(seen, options.max_http_body, head_);
         if (refusal.status != 0) return respond(refuse(refusal));
         if (refusal_.status != 0) return respond(refuse(refusal_));

@@ -66,8 +66,21 @@ IoResult Stream::tls_result(int returned) const {
     }
 }
 
+void Stream::look_at_first_byte() {
+    char first = 0;
+    ssize_t got;
+    do got = ::recv(descriptor_, &first, 1, MSG_PEEK);
+    while (got < 0 && errno == EINTR);
+    if (got != 1) return; // nothing yet, or the end: SSL_read will see it, too
+    looked_ = true;
+    if ((first < 'A' || first > 'Z') && (first < 'a' || first > 'z')) return;
+    SSL_free(ssl_);
+    ssl_ = nullptr;
+}
+
 IoResult Stream::read(char* data, std::size_t size) {
     IoResult total;
+    if (ssl_ && !looked_) look_at_first_byte();
     if (!ssl_) {
         ssize_t got;
         do got = ::recv(descriptor_, data, size, 0);

@@ -36,7 +36,8 @@ struct IoResult {
 
 class Stream {
 public:
-    /// Without a context: in the clear. The TLS handshake happens within the first reads.
+    /// Without a context: in the clear. The TLS handshake happens within the first reads; a peer whose first byte is a letter, which no
+    /// greeting of TLS is, speaks in the clear (tls() is false from then on), so that it can be told in its own words.
     Stream(int descriptor, const std::shared_ptr<const TlsContext>& tls);
     ~Stream();
     Stream(const Stream&) = delete;
@@ -52,8 +53,10 @@ public:
 
 private:
     IoResult tls_result(int returned) const;
+    void look_at_first_byte();
     int descriptor_;
     ssl_st* ssl_ = nullptr;
+    bool looked_ = false;
 };
 
 } // namespace cubelink::transport
