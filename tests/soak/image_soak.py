@@ -302,7 +302,7 @@ def soak(program):
                     for text in crowd.wrong:
                         print("    " + text, flush=True)
                     check("every call was answered, or its connection closed with a reason", crowd.counts["wrong"] == 0 and server.process.poll() is None, crowd.counts["wrong"] or "")
-                    check("there was something to answer", crowd.counts["answered"] > 2 * SECONDS and crowd.counts["connections"] >= CLIENTS)
+                    check("there was something to answer", crowd.counts["answered"] > CLIENTS and crowd.counts["connections"] > CLIENTS / 4)
                     left = rest.held(lambda name: gauge(server, name), HELD)
                     check("nothing is held for those who left", not left, left or "")
                     check("and nothing is computed", rest.until(lambda: idles(server.process.pid), 60))

@@ -238,7 +238,7 @@ def soak(program):
             for text in crowd.wrong:
                 print("    " + text, flush=True)
             check("every call was answered rightly, or its connection closed with a reason", crowd.counts["wrong"] == 0 and server.process.poll() is None, crowd.counts["wrong"] or "")
-            check("there was something to answer", crowd.counts["answered"] > 5 * SECONDS and crowd.counts["connections"] >= CLIENTS)
+            check("there was something to answer", crowd.counts["answered"] > CLIENTS and crowd.counts["connections"] > CLIENTS / 4)
             left = rest.held(server.gauge, ("wslink_connections", "wslink_inbox_bytes", "wslink_outbox_bytes"))
             check("nothing is held for those who left", not left, left or "")
             if number == 0:
