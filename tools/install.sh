@@ -22,9 +22,9 @@ install_packages() {
     done
     [ -z "$missing" ] && return 0
     echo "Installing Debian packages:$missing"
-    as_root apt-get update -qq
+    as_root apt-get update -qq -o Acquire::Retries=3
     # shellcheck disable=SC2086
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq -o Acquire::Retries=3 --no-install-recommends $missing >/dev/null
 }
 
 install_node() {
