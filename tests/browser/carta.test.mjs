@@ -171,7 +171,7 @@ async function compare(fits, plane, file) {
 /** Waits until the picture is that of the plane. */
 async function shows(fits, plane, least, file) {
   let seen;
-  for (let attempt = 0; attempt < 40; attempt++) {
+  for (let attempt = 0; attempt < 120; attempt++) {
     seen = await compare(fits, plane, file);
     if (seen.correlation >= least && seen.samples > 1000) return seen;
     await sleep(500);
@@ -214,53 +214,59 @@ await check("opens the demo cube and changes the channel", async () => {
   assert.ok(other.correlation < 0.7, `channel 100 looks the same: ${JSON.stringify(other)}`);
 });
 
-await check("shows the profiles under the cursor", async () => {
+/** What the page has at the cursor, as `read` (of the active frame and its file's id) takes it, once the cursor rests and `read` is content. */
+async function atCursor(move, read, what) {
   const box = await page.locator("#raster-canvas").boundingBox();
-  await page.mouse.move(box.x + 300, box.y + 250);
-  await sleep(300);
-  await page.mouse.move(box.x + 360, box.y + 270);
-  await until("carta.activeFrame.cursorValue.position.x === Math.round(carta.activeFrame.cursorInfo.posImageSpace.x)", "the cursor's value is there");
-  const cursor = await carta("JSON.parse(JSON.stringify(carta.activeFrame.cursorValue))");
-  const { x, y } = cursor.position;
-  close(cursor.value, cube.value(x, y, 60), 1e-9, "the value under the cursor");
-  await until(`(() => { const p = carta.spatialProfiles.get(carta.activeFrame.frameInfo.fileId + "-0"); return p && p.x === ${x} && p.y === ${y} && p.profiles.size === 2; })()`, "profiles are there");
-  const profiles = await carta(
-    `(() => { const p = carta.spatialProfiles.get(carta.activeFrame.frameInfo.fileId + "-0");
-      return ["x", "y"].map((name) => { const one = p.getProfile(name); return { start: one.start, end: one.end, mip: one.mip, values: [...one.values] }; }); })()`,
+  for (const [dx, dy] of move) await page.mouse.move(box.x + dx, box.y + dy);
+  const expression = `(() => {
+    const frame = carta.activeFrame, value = frame.cursorValue, pointed = frame.cursorInfo?.posImageSpace;
+    const rests = value && pointed && value.position.x === Math.round(pointed.x) && value.position.y === Math.round(pointed.y);
+    const found = rests && (${read})(frame, frame.frameInfo.fileId, value.position);
+    return found ? { x: value.position.x, y: value.position.y, value: value.value, found } : null;
+  })()`;
+  for (let i = 0; i < 600; i++) {
+    const seen = await carta(expression);
+    if (seen) return seen;
+    await sleep(100);
+  }
+  throw new Error(`${what}: did not come`);
+}
+
+await check("shows the profiles under the cursor", async () => {
+  const { x, y, value, found } = await atCursor(
+    [[300, 250], [360, 270]],
+    `(frame, id, at) => {
+      const p = carta.spatialProfiles.get(id + "-0");
+      if (!p || p.x !== at.x || p.y !== at.y || p.profiles.size !== 2) return null;
+      return ["x", "y"].map((name) => { const one = p.getProfile(name); return { start: one.start, mip: one.mip, values: [...one.values] }; });
+    }`,
+    "profiles",
   );
-  assert.equal(profiles[0].mip, 0 || profiles[0].mip);
-  const [along, across] = profiles;
+  close(value, cube.value(x, y, 60), 1e-9, "the value under the cursor");
+  const [along, across] = found;
   assert.ok(along.values.length > 100 && across.values.length > 100);
-  if (along.mip <= 1) along.values.forEach((value, i) => close(value, cube.value(along.start + i, y, 60), 1e-8, `x profile at ${along.start + i}`));
-  if (across.mip <= 1) across.values.forEach((value, i) => close(value, cube.value(x, across.start + i, 60), 1e-8, `y profile at ${across.start + i}`));
-  const text = await page.locator("[data-testid=x-profiler-info]").innerText();
-  assert.match(text, new RegExp(`Image: ${x} px`));
+  if (along.mip <= 1) along.values.forEach((one, i) => close(one, cube.value(along.start + i, y, 60), 1e-8, `x profile at ${along.start + i}`));
+  if (across.mip <= 1) across.values.forEach((one, i) => close(one, cube.value(x, across.start + i, 60), 1e-8, `y profile at ${across.start + i}`));
+  await page.locator("[data-testid=x-profiler-info]").getByText(`Image: ${x} px`).waitFor();
 });
 
 await check("shows the spectrum under the cursor", async () => {
   await page.locator("#SpectralProfilerButton").click();
   await page.locator("[data-testid=spectral-profiler-0-header-close-button]").waitFor();
-  const box = await page.locator("#raster-canvas").boundingBox();
-  // Below the new window, which floats above the image.
-  await page.mouse.move(box.x + 340, box.y + 400);
-  await sleep(300);
-  await page.mouse.move(box.x + 345, box.y + 405);
-  await until("carta.activeFrame.cursorValue.position.x === Math.round(carta.activeFrame.cursorInfo.posImageSpace.x)", "the cursor's value is there");
-  const { x, y } = await carta("JSON.parse(JSON.stringify(carta.activeFrame.cursorValue.position))");
-  const expected = cube.spectrum(x, y);
-  const found = `(() => {
-    const store = carta.spectralProfiles.get(carta.activeFrame.frameInfo.fileId)?.get(0);
+  const read = `(frame, id) => {
+    const store = carta.spectralProfiles.get(id)?.get(0);
     const profile = store && [...store.profiles.values()].flatMap((byType) => [...byType.values()]).find((one) => one.coordinate === "z");
     return profile?.progress === 1 ? [...profile.values] : null;
-  })()`;
-  let seen;
-  for (let i = 0; i < 150; i++) {
-    seen = await carta(found);
-    if (seen?.every((value, channel) => Math.abs(value - expected[channel]) < 1e-8)) break;
-    await sleep(200);
+  }`;
+  // Below the new window, which floats above the image. The spectrum does not say whose it is: until it is the new place's, it is the old one's.
+  let worst = Infinity;
+  for (let i = 0; i < 300 && !(worst < 1e-8); i++) {
+    const { x, y, found } = await atCursor(i === 0 ? [[340, 400], [345, 405]] : [], read, "the spectrum");
+    const expected = cube.spectrum(x, y);
+    worst = found.length === expected.length ? Math.max(...found.map((value, channel) => Math.abs(value - expected[channel]))) : Infinity;
+    if (!(worst < 1e-8)) await sleep(200);
   }
-  assert.ok(seen, "there is a spectrum");
-  seen.forEach((value, channel) => close(value, expected[channel], 1e-8, `channel ${channel}`));
+  assert.ok(worst < 1e-8, `the spectrum is off by ${worst}`);
   await page.screenshot({ path: `${output}carta-spectrum.png` });
   await page.locator("[data-testid=spectral-profiler-0-header-close-button]").click();
 });
@@ -273,7 +279,7 @@ async function comeBack(open) {
   const before = session;
   session = 0;
   await dialog.getByText("Retry").click();
-  for (let i = 0; i < 300 && !session; i++) await sleep(100);
+  for (let i = 0; i < 600 && !session; i++) await sleep(100);
   assert.equal(session, before, "the session's id");
   await sleep(1500); // an alert would come now
   assert.deepEqual(await alerts(), []);
@@ -334,12 +340,12 @@ await check("what is not implemented is in the page's log, and nothing waits for
 
 await check("keeps a preference across a reload", async () => {
   await carta("carta.preferenceStore.setPreference('colormap', 'viridis')");
-  await sleep(500);
+  const kept = async () => (await (await fetch(`http://127.0.0.1:${port}/carta/api/database/preferences`, { headers: { authorization: `Bearer ${SECRET}` } })).json()).preferences;
+  for (let i = 0; i < 600 && (await kept()).colormap !== "viridis"; i++) await sleep(100);
+  assert.equal((await kept()).colormap, "viridis");
   await start();
-  await until("carta.preferenceStore.isPreferenceReady", "preferences are there", 60_000);
+  await until("carta.preferenceStore.isPreferenceReady", "preferences are there");
   assert.equal(await carta("carta.preferenceStore.colormap"), "viridis");
-  const kept = await (await fetch(`http://127.0.0.1:${port}/carta/api/database/preferences`, { headers: { authorization: `Bearer ${SECRET}` } })).json();
-  assert.equal(kept.preferences.colormap, "viridis");
 });
 
 await check("no error of the page on the way", async () => assert.deepEqual(problems, []));

@@ -25,7 +25,7 @@ async function open(address) {
   const page = await (await browser.newContext({ viewport: { width: 600, height: 500 } })).newPage();
   page.on("pageerror", (error) => problems.push(`page: ${error}`));
   await page.goto(address);
-  await page.waitForFunction(() => document.getElementById("state").textContent === "connected", undefined, { timeout: 20_000 });
+  await page.waitForFunction(() => document.getElementById("state").textContent === "connected", undefined, { timeout: 60_000 });
   return page;
 }
 
@@ -35,7 +35,7 @@ async function say(page, text) {
 }
 
 async function heard(page, texts) {
-  await page.waitForFunction((count) => document.querySelectorAll("#messages li").length >= count, texts.length, { timeout: 10_000 });
+  await page.waitForFunction((count) => document.querySelectorAll("#messages li").length >= count, texts.length, { timeout: 60_000 });
   assert.deepEqual(await page.locator("#messages li").allTextContents(), texts);
 }
 

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 
-import { build, Fits, launchChromium, readPng, root, startProxy, startServer } from "./viewer_support.mjs";
+import { build, drawn, Fits, launchChromium, readPng, root, settled as settledPage, startProxy, startServer } from "./viewer_support.mjs";
 
 const output = `${root}tests/output/`;
 const demo = process.env.CUBELINK_DEMO ?? `${root}build/demo`;
@@ -25,6 +25,7 @@ const problems = [];
 async function newPage(viewport = { width: 1440, height: 900 }) {
   const context = await browser.newContext({ viewport });
   const page = await context.newPage();
+  page.setDefaultTimeout(60_000); // a busy machine draws slowly
   page.on("pageerror", (error) => problems.push(`page: ${error}`));
   page.on("console", (message) => {
     if (/Content Security Policy|refused to/i.test(message.text())) problems.push(`console: ${message.text()}`);
@@ -44,7 +45,7 @@ async function check(name, work) {
   }
 }
 
-const settled = (p = page) => p.waitForFunction(() => window.cubelink?.settled, null, { timeout: 20_000 });
+const settled = (p = page) => settledPage(p);
 const hook = (expression, argument) => page.evaluate(`(${expression})(${JSON.stringify(argument ?? null)})`);
 const openImage = async (name, p = page) => {
   await p.click(`.file-row.file:has-text("${name}")`);
@@ -180,7 +181,7 @@ await check("pixels on the canvas are the cube's", async () => {
   await hook("([x, y, s]) => cubelink.setView(x, y, s)", [256, 256, 4]);
   await settled();
   await page.mouse.move(700, 20);
-  await page.waitForTimeout(200);
+  await drawn(page);
   await checkPixels(cube, 64, interesting(cube, 64, [180, 180, 330, 330]));
 });
 
@@ -231,7 +232,7 @@ await check("stretch, colours and limits by hand change the picture", async () =
   const clip = { x: middle.x + 0.3 * middle.width, y: middle.y + 0.3 * middle.height, width: 0.4 * middle.width, height: 0.4 * middle.height };
   const seen = [];
   const take = async () => {
-    await page.waitForTimeout(120);
+    await drawn(page);
     const text = (await page.screenshot({ clip })).toString("base64");
     assert.ok(!seen.includes(text), "the picture did not change");
     seen.push(text);
@@ -278,7 +279,7 @@ await check("a moving slider ends at the right channel", async () => {
   await hook("([x, y, s]) => cubelink.setView(x, y, s)", [256, 256, 3]);
   await settled();
   await page.mouse.move(700, 20);
-  await page.waitForTimeout(300);
+  await drawn(page);
   await checkPixels(cube, 100, interesting(cube, 100, [190, 190, 320, 320]));
   await page.selectOption("#colormap-choice", "Inferno");
 });
@@ -289,7 +290,7 @@ await check("picture for the record: the cube", async () => {
   await page.waitForFunction(() => cubelink.plane.channel === 52);
   await pointAt(290, 275);
   await settled();
-  await page.waitForTimeout(300);
+  await drawn(page);
   await page.screenshot({ path: `${output}viewer-cube.png` });
 });
 
@@ -321,7 +322,7 @@ await check("the mosaic: full resolution, blank border, wheel and drag", async (
   await hook("([x, y, s]) => cubelink.setView(x, y, s)", [x, y, 6]);
   await settled();
   await page.mouse.move(700, 20);
-  await page.waitForTimeout(300);
+  await drawn(page);
   await checkPixels(mosaic, 0, interesting(mosaic, 0, [x - 40, y - 40, x + 40, y + 40]));
   // And a place where there is nothing.
   const blank = plane.findIndex((v, i) => Number.isNaN(v) && Number.isFinite(plane[i + 8] ?? NaN));
@@ -329,7 +330,7 @@ await check("the mosaic: full resolution, blank border, wheel and drag", async (
   const [bx, by] = [blank % mosaic.width, Math.floor(blank / mosaic.width)];
   await hook("([x, y, s]) => cubelink.setView(x, y, s)", [bx, by, 6]);
   await settled();
-  await page.waitForTimeout(200);
+  await drawn(page);
   const shot = readPng(await bareScreenshot());
   const at = await hook("([x, y]) => cubelink.pixelOnPage(x, y)", [bx, by]);
   assert.deepEqual(shot.at(Math.round(at.x), Math.round(at.y)), [33, 38, 46]);
@@ -340,7 +341,7 @@ await check("picture for the record: the mosaic", async () => {
   await page.click('label[for="stretch-asinh"]');
   await page.click("#zoom-fit");
   await settled();
-  await page.waitForTimeout(300);
+  await drawn(page);
   await page.screenshot({ path: `${output}viewer-mosaic.png` });
 });
 

@@ -7,7 +7,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 
-import { launchChromium, readPng, root, startServer, writeFits } from "./viewer_support.mjs";
+import { drawn, launchChromium, readPng, root, settled as settledPage, startServer, writeFits } from "./viewer_support.mjs";
 
 const output = `${root}tests/output/`;
 mkdirSync(output, { recursive: true });
@@ -20,6 +20,9 @@ writeFits(`${images}/tiny.fits`, { width: 5, height: 3, value: ramp });
 writeFits(`${images}/blank.fits`, { width: 30, height: 20, value: () => NaN });
 writeFits(`${images}/constant.fits`, { width: 30, height: 20, value: () => 7 });
 writeFits(`${images}/cube.fits`, { width: 300, height: 200, depth: 40, value: ramp });
+writeFits(`${images}/row.fits`, { width: 5000, height: 1, value: ramp });
+// Fluxes in W / m² / Hz are such numbers.
+writeFits(`${images}/faint.fits`, { width: 30, height: 20, value: (x, y) => 1e-26 * Math.sin(x + y) });
 writeFits(`${images}/several.fits`, { width: 30, height: 20, name: "SCI", value: ramp }, { width: 60, height: 50, name: "ERR", value: () => 1 });
 for (let i = 0; i < 3000; i++) writeFileSync(`${images}/many/image_${i}.fits`, "SIMPLE  =                    T");
 
@@ -33,12 +36,13 @@ const problems = [];
 async function newPage(address, viewport = { width: 1440, height: 900 }) {
   const context = await browser.newContext({ viewport });
   const page = await context.newPage();
+  page.setDefaultTimeout(60_000); // a busy machine draws slowly
   page.on("pageerror", (error) => problems.push(String(error)));
   await page.goto(address);
   return page;
 }
 const addressOf = (hash = "") => `${server.url}?token=${SECRET}${hash}`;
-const settled = (p = page) => p.waitForFunction(() => window.cubelink?.settled, null, { timeout: 20_000 });
+const settled = (p = page) => settledPage(p);
 const hook = (expression, p = page) => p.evaluate(`(${expression})()`);
 const openImage = async (name) => {
   await page.click(`.file-row.file[data-path="${name}"]`);
@@ -79,9 +83,36 @@ await check("tiny images fill the window, and zooming in does not make them smal
     const box = await page.locator("#canvas").boundingBox();
     await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
     await page.mouse.wheel(0, -100);
-    await page.waitForTimeout(100);
+    await drawn(page);
     assert.ok((await hook("() => cubelink.view.scale")) >= before);
   }
+});
+
+await check("an image of one row is seen, though its pixels are far smaller than the screen's", async () => {
+  await page.selectOption("#colormap-choice", "Grey");
+  await openImage("row.fits");
+  assert.ok((await hook("() => cubelink.view.scale")) < 0.3);
+  for (const [x, grey] of [[500, 25], [4500, 230]]) {
+    const [r, g, b] = await shade(x, 0);
+    assert.ok(r === g && g === b && Math.abs(r - grey) < 12, `${[r, g, b]} at ${x}`);
+  }
+});
+
+await check("profiles of very small values have their numbers at the axis", async () => {
+  await page.addInitScript(`(${() => {
+    const written = (window.writtenTexts = []);
+    const fill = CanvasRenderingContext2D.prototype.fillText;
+    CanvasRenderingContext2D.prototype.fillText = function (text, ...more) {
+      written.push(text);
+      return fill.call(this, text, ...more);
+    };
+  }})()`);
+  await page.reload();
+  await page.waitForSelector(".file-row.file");
+  await openImage("faint.fits");
+  await page.waitForFunction(() => ["−1e−26", "1e−26"].every((text) => window.writtenTexts.includes(text)));
+  const { ys } = await hook("() => cubelink.plots.x");
+  assert.equal(ys[7], Math.fround(1e-26 * Math.sin(7 + 10)));
 });
 
 await check("limits by hand are not taken along to another image; a blank one has none, a constant one is drawn in the middle of the colours", async () => {
@@ -97,7 +128,7 @@ await check("limits by hand are not taken along to another image; a blank one ha
   assert.deepEqual(await shade(5, 5), [33, 38, 46]);
   await openImage("constant.fits");
   await page.waitForFunction(() => cubelink.look.limits.low === 7);
-  await page.waitForTimeout(100);
+  await drawn(page);
   assert.deepEqual(await shade(5, 5), [128, 128, 128]);
 });
 
@@ -151,7 +182,7 @@ await check("an image that fits goes on fitting when the window changes; nothing
       const { scale, width, height } = cubelink.view;
       return Math.abs(scale - 0.96 * Math.min(width / 300, height / 200)) < 1e-6;
     });
-    await page.waitForTimeout(100);
+    await drawn(page);
     await page.screenshot({ path: `${output}viewer-${width}x${height}.png` });
     const cut = await page.evaluate(() =>
       [...document.querySelectorAll(".reading b")].filter((e) => e.getBoundingClientRect().right > e.closest(".stage").getBoundingClientRect().right + 1).map((e) => e.id),
@@ -170,6 +201,16 @@ await check("somebody else in the session chooses the channel: the page goes alo
   await page.evaluate(() => cubelink.setView(20, 20, 20));
   await settled();
   other.close();
+});
+
+await check("a server that does not answer is spoken of while one waits", async () => {
+  server.pause();
+  await page.keyboard.press("Shift+ArrowLeft");
+  await page.waitForFunction(() => document.querySelector("#connection").textContent === "waiting for the server");
+  server.goOn();
+  await page.waitForFunction(() => document.querySelector("#connection").textContent === "connected" && cubelink.cursor.x === 150);
+  await page.keyboard.press("Shift+ArrowRight");
+  await page.waitForFunction(() => cubelink.cursor.x === 151);
 });
 
 await check("a server that is killed and started again: the same view, channel and session", async () => {

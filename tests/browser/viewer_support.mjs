@@ -40,13 +40,15 @@ export async function startServer(folder, { authKey = "a-secret-for-tests", port
     child.stdout.on("data", read);
     child.stderr.on("data", read);
     child.on("exit", (code) => reject(new Error(`the server ended with ${code}:\n${output}`)));
-    setTimeout(() => reject(new Error(`the server does not start:\n${output}`)), 20_000).unref();
+    setTimeout(() => reject(new Error(`the server does not start:\n${output}`)), 60_000).unref();
   });
   const actualPort = await listening;
   return {
     port: actualPort,
     url: `http://127.0.0.1:${actualPort}/`,
     log: () => output,
+    pause: () => child.kill("SIGSTOP"),
+    goOn: () => child.kill("SIGCONT"),
     kill: () => new Promise((resolve) => child.on("exit", resolve) && child.kill("SIGKILL")),
     stop: () =>
       new Promise((resolve) => {
@@ -56,6 +58,16 @@ export async function startServer(folder, { authKey = "a-secret-for-tests", port
       }),
   };
 }
+
+/** All tiles of the view and the histogram of its plane have come, and are drawn. */
+export async function settled(page) {
+  await drawn(page); // a view that has just been changed needs its tiles from the next frame on
+  await page.waitForFunction(() => window.cubelink?.settled);
+  await drawn(page);
+}
+
+/** What was changed before is on the screen: the page draws in the next frame. */
+export const drawn = (page) => page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
 
 /** A door in front of the server that can be shut: connections are cut without a word, and new ones refused. */
 export async function startProxy(target) {

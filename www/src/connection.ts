@@ -5,6 +5,8 @@ import { keptInTab } from "./kept";
 import { delay } from "./pump";
 
 const STORED_SECRET = "cubelink-secret";
+/** A person begins to wonder. */
+const LONG_SILENCE_SECONDS = 3;
 
 /**
  * The secret comes as ?token= in the address that the server prints. It is put aside for reloads of this tab and taken out of the address bar, where others could
@@ -87,6 +89,12 @@ export async function openConnection(): Promise<Client> {
 
 function watch(client: Client): void {
   showState("good", "connected");
+  let slow = false;
+  window.setInterval(() => {
+    const was = slow;
+    slow = client.silence > LONG_SILENCE_SECONDS;
+    if (slow !== was && client.state === "connected") showState(slow ? "waiting" : "good", slow ? "waiting for the server" : "connected");
+  }, 1000);
   client.onState(({ state, retryIn }) => {
     document.body.classList.toggle("offline", state !== "connected");
     if (state === "connected") showState("good", "connected");

@@ -33,6 +33,16 @@ export function hours(degrees: number, digits = 3): string {
   return sexagesimal((((degrees % 360) + 360) % 360) / 15, digits, ["h", "m", "s"], 24);
 }
 
+/** A longitude in degrees, as galactic ones are written. */
+export function longitude(d: number): string {
+  return `${(((d % 360) + 360) % 360).toFixed(5)}°`;
+}
+
+/** A latitude in degrees. */
+export function latitude(d: number): string {
+  return `${d < 0 ? "−" : "+"}${Math.abs(d).toFixed(5)}°`;
+}
+
 /** Degrees, minutes, seconds, signed. */
 export function degrees(d: number, digits = 2): string {
   return (d < 0 ? "−" : "+") + sexagesimal(Math.abs(d), digits, ["°", "′", "″"]);

@@ -61,7 +61,10 @@ export class OpenImage {
   readonly histogram = new Signal<Histogram | null>(null);
   readonly cursor = new Signal<CursorValue | null>(null);
   readonly spectrum = new Signal<(Profile & { progress: number }) | null>(null);
+  /** What the spectrum is drawn over. */
   readonly axis: Signal<SpectralAxis>;
+  /** The header's own: frequencies or velocities of the channels, null where it names none. */
+  readonly headerAxis = new Signal<SpectralAxis | null>(null);
   readonly sky = new Signal<Sky | null>(null);
 
   private readonly histograms = new Map<string, Histogram>();
@@ -116,6 +119,7 @@ export class OpenImage {
         region_id: 0,
         spectral_profiles: [{ coordinate: "z", stats_types: ["Mean"] }],
       });
+      if (info.axes?.spectral && !this.headerAxis.value) void this.readHeaderAxis();
     }
     this.spatialPump.push();
     const { x, y } = this.cursor.value ?? { x: Math.floor(info.width / 2), y: Math.floor(info.height / 2) };
@@ -150,23 +154,37 @@ export class OpenImage {
       this.axis.set(channelAxis(this.image.info.depth));
       return;
     }
-    const { values, unit, label } = await this.readAxis(kind);
-    this.axis.set({ kind, values, unit, label });
+    this.axis.set(await this.readAxis(kind));
   }
 
-  private async readAxis(kind: string): Promise<{ values: Float64Array; unit: string; label: string }> {
-    const { values, unit } = await this.image.spectralAxis(kind);
+  private async readHeaderAxis(): Promise<void> {
+    try {
+      const axis = await this.readAxis();
+      if (axis.unit !== "") this.headerAxis.set(axis);
+    } catch {
+      // Not all headers say enough for it: then channels have numbers alone.
+    }
+  }
+
+  private async readAxis(wish?: string): Promise<SpectralAxis> {
+    const { values, unit, kind } = await this.image.spectralAxis(wish);
     if (values.length !== this.image.info.depth) throw new Error(`the image has no spectral axis of the kind ${kind}`);
     // In units that give short numbers.
     const largest = values.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
     const label = AXIS_LABELS[kind] ?? kind;
     if (unit === "Hz") {
       const [factor, name] = largest >= 1e9 ? [1e-9, "GHz"] : largest >= 1e6 ? [1e-6, "MHz"] : [1, "Hz"];
-      return { values: values.map((v) => v * factor), unit: name, label };
+      return { values: values.map((v) => v * factor), kind, unit: name, label };
     }
-    if (unit === "m/s") return { values: values.map((v) => v / 1000), unit: "km/s", label };
-    if (unit === "m") return { values: values.map((v) => v * 1000), unit: "mm", label };
-    return { values, unit, label };
+    if (unit === "m/s") return { values: values.map((v) => v / 1000), kind, unit: "km/s", label };
+    if (unit === "m") return { values: values.map((v) => v * 1000), kind, unit: "mm", label };
+    return { values, kind, unit, label };
+  }
+
+  /** All tiles of the view are on show, with the limits of their own histogram. */
+  get settled(): boolean {
+    const { channel, stokes } = this.loader.shown.value;
+    return this.loader.settled && this.histograms.has(planeKey(this.image.fileId, channel, stokes));
   }
 
   takeHistogram(data: RegionHistogramData): void {

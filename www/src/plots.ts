@@ -23,6 +23,8 @@ class Plot {
   private readonly heading: HTMLElement;
   private readonly note: HTMLElement;
   private range: [number, number] | null = null;
+  /** What uPlot draws is divided by this: it knows no steps below 1e-16, which fluxes in W or erg are. */
+  private unit = 1;
   points: { xs: number[]; ys: (number | null)[] } = { xs: [], ys: [] };
 
   constructor(title: string, colour: string, onClick?: (x: number) => void) {
@@ -41,7 +43,7 @@ class Plot {
         scales: { x: { time: false, range: (_u, min, max) => this.range ?? (min === max ? [min - 1, max + 1] : [min, max]) } },
         axes: [
           { ...AXIS, size: 26, gap: 3, space: 60 },
-          { ...AXIS, size: 54, gap: 3, space: 26, values: (_u, ticks) => tickTexts(ticks) },
+          { ...AXIS, size: 54, gap: 3, space: 26, values: (_u, ticks) => tickTexts(ticks, this.unit) },
         ],
         series: [{}, { stroke: colour, width: 1.25, points: { show: (_u, _series, first, last) => last - first < FEW_POINTS, size: 4 }, spanGaps: false }],
         hooks: {
@@ -79,7 +81,8 @@ class Plot {
     this.points = { xs, ys };
     this.marker.at = marker;
     this.range = range;
-    this.plot.setData([xs, ys]);
+    this.unit = unitFor(ys);
+    this.plot.setData([xs, this.unit === 1 ? ys : ys.map((v) => (v === null ? null : v / this.unit))]);
   }
 
   mark(at: number | null): void {
@@ -116,8 +119,15 @@ class Plot {
   }
 }
 
+/** A power of ten where values are very small or very large, else 1. */
+function unitFor(ys: (number | null)[]): number {
+  const largest = ys.reduce<number>((most, v) => Math.max(most, Math.abs(v ?? 0)), 0);
+  return largest > 0 && (largest < 1e-9 || largest > 1e15) ? 10 ** Math.floor(Math.log10(largest)) : 1;
+}
+
 /** All of an axis in the same manner. */
-function tickTexts(ticks: (number | null)[]): string[] {
+function tickTexts(splits: (number | null)[], unit: number): string[] {
+  const ticks = splits.map((v) => (v === null ? null : v * unit));
   const largest = Math.max(...ticks.map((v) => Math.abs(v ?? 0)));
   const exponent = largest !== 0 && (largest < 1e-3 || largest >= 1e5);
   return ticks.map((v) => (v === null ? "" : v === 0 ? "0" : exponent ? String(Number(v.toPrecision(3)).toExponential()) : String(Number(v.toPrecision(5)))).replaceAll("-", "−"));
@@ -144,7 +154,7 @@ export class Plots {
       });
     });
     byId("plots").append(this.x.element, this.y.element, this.z.element);
-    this.z.element.hidden = true;
+    this.show(null);
   }
 
   /** What is drawn, for tests: positions and values, null where blank. */
@@ -156,6 +166,7 @@ export class Plots {
     this.stop.forEach((stop) => stop());
     this.open = open;
     for (const plot of [this.x, this.y, this.z]) plot.set([], [], null);
+    for (const plot of [this.x, this.y]) plot.element.hidden = !open;
     this.z.element.hidden = !open || open.image.info.depth < 2;
     if (!open) return;
     this.axisChoice.replaceChildren(h("option", { value: "" }, "Channel"));

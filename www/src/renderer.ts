@@ -7,6 +7,9 @@ import type { View } from "./view";
 
 const BLANK = -3.4028234663852886e38;
 
+/** Screen pixels: an image of a few rows that are far less than a pixel each would not be seen. */
+const THINNEST = 3;
+
 const VERTEX = `#version 300 es
 uniform vec4 box;   // left, bottom, right, top in clip coordinates
 uniform vec2 texels; // how much of the texture the box shows
@@ -89,12 +92,20 @@ export class Renderer {
     gl.uniform4f(this.uniforms.blank, 0.13, 0.15, 0.18, 1);
     gl.activeTexture(gl.TEXTURE0);
     const finest = finestLayer(view.imageWidth, view.imageHeight);
+    const ratio = this.canvas.width / view.width;
+    const thicken = (size: number) => Math.max(1, THINNEST / (size * view.scale * ratio));
+    const [wider, higher] = [thicken(view.imageWidth), thicken(view.imageHeight)];
+    const [middleX, middleY] = [(view.imageWidth - 1) / 2, (view.imageHeight - 1) / 2];
+    const clip = (x: number, y: number): [number, number] => [
+      ((middleX + (x - middleX) * wider - view.centreX) * view.scale * 2) / view.width,
+      ((middleY + (y - middleY) * higher - view.centreY) * view.scale * 2) / view.height,
+    ];
     for (const cached of tiles.sort((a, b) => a.tile.layer - b.tile.layer)) {
       const { layer, x, y, width, height } = cached.tile;
       if (layer > finest) continue;
       const { x0, y0, x1, y1, mip } = tileBounds(layer, x, y, view.imageWidth, view.imageHeight);
-      const [left, bottom] = this.clip(view, x0 - 0.5, y0 - 0.5);
-      const [right, top] = this.clip(view, x1 - 0.5, y1 - 0.5);
+      const [left, bottom] = clip(x0 - 0.5, y0 - 0.5);
+      const [right, top] = clip(x1 - 0.5, y1 - 0.5);
       if (right < -1 || left > 1 || top < -1 || bottom > 1) continue;
       gl.bindTexture(gl.TEXTURE_2D, (cached.texture ??= this.upload(cached.tile.pixels, width, height)));
       gl.uniform4f(this.uniforms.box, left, bottom, right, top);
@@ -102,10 +113,6 @@ export class Renderer {
       gl.uniform2f(this.uniforms.texels, (x1 - x0) / mip, (y1 - y0) / mip);
       gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
     }
-  }
-
-  private clip(view: View, x: number, y: number): [number, number] {
-    return [((x - view.centreX) * view.scale * 2) / view.width, ((y - view.centreY) * view.scale * 2) / view.height];
   }
 
   private setUp(): void {

@@ -1,6 +1,7 @@
 /** The canvas with the image: draws it, and turns mouse, touch and keys into views and cursor positions. */
 import { BeamMark } from "./beam";
 import { byId, perFrame } from "./dom";
+import * as format from "./format";
 import type { Look, Renderer } from "./renderer";
 import { planeKey, type CachedTile, type TileCache } from "./tile-cache";
 import { layerOfView, tilesOfLayer, tilesOfView } from "./tile-plan";
@@ -25,6 +26,7 @@ export class Stage {
   private stopWatching: () => void = () => {};
   private readonly canvas = byId<HTMLCanvasElement>("canvas");
   private readonly wrap = byId("canvas-wrap");
+  private readonly readingNote = byId("reading");
   private readonly overlay = byId<SVGSVGElement>("overlay");
   private readonly pointers = new Map<number, { x: number; y: number }>();
   private readonly cross = this.overlay.appendChild(document.createElementNS(SVG, "g"));
@@ -54,6 +56,9 @@ export class Stage {
     this.held = false;
     byId("welcome").hidden = open !== null;
     if (open) {
+      const { width, height } = open.image.info;
+      const bytes = (width * height * Math.abs(Number(open.image.card("BITPIX") ?? 32))) / 8;
+      this.readingNote.textContent = `Reading the image, ${format.bytes(bytes)} …`;
       this.view.setImage(open.image.info.width, open.image.info.height);
       this.stopWatching = open.cursor.watch(() => this.drawCrosshair());
     }
@@ -126,6 +131,7 @@ export class Stage {
       }
     }
     this.renderer.draw(this.view, tiles, this.look());
+    this.readingNote.hidden = !this.open || tiles.length > 0;
     this.beam.draw(this.view, this.open?.image ?? null, this.open?.loader.shown.value ?? null);
   }
 

@@ -29,9 +29,9 @@ export function installTestHook(client: Client, parts: Parts): void {
     get plane() {
       return parts.open?.loader.shown.value ?? null;
     },
-    /** All tiles of the view are on show. */
+    /** All tiles of the view are on show, with the limits of their own histogram. */
     get settled() {
-      return parts.open?.loader.settled ?? false;
+      return parts.open?.settled ?? false;
     },
     get view() {
       const { centreX, centreY, scale, width, height } = parts.stage.view;

@@ -96,6 +96,11 @@ export class Client implements Session {
     return this.state_;
   }
 
+  /** Seconds since the server was heard last, as long as a call waits for it; else 0. Long work and a network that stands still look the same. */
+  get silence(): number {
+    return this.link?.silence ?? 0;
+  }
+
   /** @internal */
   async start(): Promise<void> {
     await this.attempt();

@@ -16,6 +16,7 @@ export class Link {
 
   private readonly pending = new Set<(error: unknown) => void>();
   private readonly listened = new Set<string>();
+  private heardAt = 0;
   private ended = false;
   private destroyed = false;
 
@@ -89,9 +90,16 @@ export class Link {
       const late = () => fail(new CubelinkError(`${method}: no answer within ${timeout} s`));
       const timer = timeout === undefined ? undefined : setTimeout(late, 1000 * timeout);
       signal?.addEventListener("abort", aborted);
+      // The waiting begins with the first of the calls that wait.
+      if (this.pending.size === 0) this.heardAt = performance.now();
       this.pending.add(fail);
+      const heard = <T>(result: T): T => {
+        this.heardAt = performance.now();
+        return result;
+      };
       this.session
         .call(method, args, kwargs)
+        .then(heard, (reason) => Promise.reject(heard(reason)))
         .then(normalise)
         .then(
           (result) => {
@@ -103,11 +111,17 @@ export class Link {
     });
   }
 
+  /** Seconds since the server was heard last, as long as a call waits for it; else 0. */
+  get silence(): number {
+    return this.pending.size === 0 ? 0 : (performance.now() - this.heardAt) / 1000;
+  }
+
   /** Hears a topic; wslink keeps subscriptions on the client's side only. */
   listen(topic: string, callback: (message: unknown) => void): void {
     if (this.listened.has(topic)) return;
     this.listened.add(topic);
     this.session.subscribe(topic, ([message]) => {
+      this.heardAt = performance.now();
       const value = normalise(message);
       if (value instanceof Promise) void value.then((v) => !this.ended && callback(v));
       else if (!this.ended) callback(value);

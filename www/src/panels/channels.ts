@@ -28,11 +28,11 @@ export class ChannelsPanel {
       const { channel } = open.loader.wanted.value;
       slider.value = String(channel);
       number.value = String(channel);
-      const axis = open.axis.value;
-      world.textContent = axis.kind === "" ? "" : `${axis.values[channel]?.toPrecision(7) ?? ""} ${axis.unit}`;
+      const axis = open.axis.value.kind === "" ? open.headerAxis.value : open.axis.value;
+      world.textContent = axis ? `${axis.values[channel]?.toPrecision(7) ?? ""} ${axis.unit}` : "";
       slider.setAttribute("aria-valuetext", `Channel ${channel} ${world.textContent}`);
     };
-    this.stop.push(open.loader.wanted.watch(show), open.axis.watch(show));
+    this.stop.push(open.loader.wanted.watch(show), open.axis.watch(show), open.headerAxis.watch(show));
     const step = (by: number, label: string, text: string) =>
       h("button", { type: "button", class: "step", "aria-label": label, onclick: () => set(open.loader.wanted.value.channel + by) }, text);
     return h(

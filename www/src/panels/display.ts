@@ -12,7 +12,7 @@ const DEFAULT_PERCENTILE = 99.9;
 const SAVED = "cubelink-display";
 
 export class DisplayPanel {
-  look: Look = { colormap: "Inferno", inverted: false, stretch: "linear", limits: { low: 0, high: 1 } };
+  look: Look = { colormap: "Inferno", inverted: false, stretch: "linear", limits: { low: NaN, high: NaN } };
   /** null: limits by hand. */
   percentile: number | null = DEFAULT_PERCENTILE;
   onChange: () => void = () => {};

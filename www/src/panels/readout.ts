@@ -32,10 +32,13 @@ export class Readout {
   }
 }
 
-/** Right ascensions in hours, other angles in degrees, what is no angle with its unit. */
+/** Equatorial positions in hours and degrees with minutes and seconds, galactic and ecliptic ones in degrees, what is no angle with its unit. */
 function coordinate(sky: Sky, i: number): string {
   const v = i === 0 ? sky.lon : sky.lat;
   if (!Number.isFinite(v)) return "–";
   if (sky.units[i] !== "deg") return `${sky.names[i] ?? ""} ${format.value(v)} ${sky.units[i] ?? ""}`.trim();
-  return /^(RA|RIGHT)/i.test(sky.names[i] ?? "") ? format.hours(v) : format.degrees(v);
+  const name = sky.names[i] ?? "";
+  if (/^RA/i.test(name)) return format.hours(v);
+  if (/LON$/i.test(name)) return format.longitude(v);
+  return /LAT$/i.test(name) ? format.latitude(v) : format.degrees(v);
 }
