@@ -131,10 +131,9 @@ Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Store::~Store() = default;
 
 std::unique_ptr<Store> Store::open(const std::string& path) {
-    const auto folder = std::filesystem::path(path).parent_path();
-    if (!folder.empty() && !std::filesystem::exists(folder)) {
+    if (const auto folder = std::filesystem::path(path).parent_path(); !folder.empty()) {
         std::error_code error;
-        std::filesystem::create_directories(folder, error);
+        std::filesystem::create_directories(folder, error); // no error if it is there
         if (error) throw StoreError(path + ": cannot make the folder: " + error.message());
     }
     // Preferences and sessions are the user's own business.

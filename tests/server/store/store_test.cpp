@@ -69,6 +69,17 @@ TEST_CASE("names and values may hold anything") {
     CHECK(store->get("ann", StoreKind::workspaces, odd)->json == odd);
 }
 
+TEST_CASE("a folder that cannot be looked at is the store's error, which the server can do without it after") {
+    Folder folder;
+    fs::create_symlink("loop", folder.path / "loop");
+    CHECK_THROWS_AS(Store::open(folder.file("loop/store.sqlite")), StoreError);
+    CHECK_THROWS_AS(Store::open(folder.file("loop/below/store.sqlite")), StoreError);
+    fs::create_directory(folder.path / "there");
+    fs::create_directory_symlink("there", folder.path / "link");
+    CHECK(Store::open(folder.file("link/store.sqlite")));
+    CHECK(Store::open(folder.file("new/folders/store.sqlite")));
+}
+
 TEST_CASE("a workspace is shared by a key, and only by its owner") {
     auto store = Store::in_memory();
     store->set("ann", StoreKind::workspaces, "w", "{}");
