@@ -135,18 +135,17 @@ void HttpApi::handle(HttpRequest&& request, const std::string& path, const std::
         body = std::move(*parsed);
     }
 
+    const auto asked = std::make_shared<const HttpRequest>(std::move(request));
     if (path == "/scripting/action") {
-        if (request.method != "POST") return answer(request, wrong_method("POST"));
-        if (!shared.options.scripting) return answer(request, api_failure(501, "scripting is off; the server's option --scripting turns it on"));
+        if (asked->method != "POST") return answer(*asked, wrong_method("POST"));
+        if (!shared.options.scripting) return answer(*asked, api_failure(501, "scripting is off; the server's option --scripting turns it on"));
         try {
-            auto asked = std::make_shared<HttpRequest>(std::move(request));
             shared.options.on_scripting(scripting_action(body), *identity,
                                         [answer, asked](HttpResponse&& response) { answer(*asked, std::move(response)); });
-        } catch (const ApiError& error) { answer(request, api_failure(error.status(), error.what())); }
+        } catch (const ApiError& error) { answer(*asked, api_failure(error.status(), error.what())); }
         return;
     }
 
-    const auto asked = std::make_shared<const HttpRequest>(std::move(request));
     shared.worker.post(
         lane_of_user(identity->user),
         [shared = shared_, answer, asked, path, user = identity->user, body = std::move(body)] {

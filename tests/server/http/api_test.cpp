@@ -153,3 +153,13 @@ TEST_CASE("scripting is off unless it is turned on, and checks what it is given"
     CHECK(f.status("POST", "/scripting/action", R"({"session_id":7,"path":"","action":"a","parameters":{}})") == 400);
     CHECK(f.status("GET", "/scripting/action") == 405);
 }
+
+TEST_CASE("a page of an allowed origin may read why its scripting request was refused") {
+    HttpApiOptions options;
+    options.allow_origins = {"https://good.example"};
+    options.scripting = true;
+    Fixture f(options);
+    const auto refused = f.ask("POST", "/scripting/action", "{}", "application/json", Identity{}, "https://good.example");
+    CHECK(refused.status == 400);
+    CHECK(header_of(refused, "Access-Control-Allow-Origin") == "https://good.example");
+}
