@@ -1,5 +1,7 @@
 #include "server/options.hpp"
 
+#include "server/access.hpp"
+
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
@@ -58,8 +60,6 @@ void existing_file(const std::string& option, const std::string& path) {
     if (!fs::is_regular_file(path, error)) refuse(option, "\"" + path + "\" is not a file that can be read");
 }
 
-bool loopback(const std::string& host) { return host == "localhost" || host == "::1" || host == "[::1]" || host.rfind("127.", 0) == 0; }
-
 /// What single options can't know: how they go together.
 void check_together(Options& o) {
     o.folder = existing_folder("FOLDER", o.folder);
@@ -70,7 +70,7 @@ void check_together(Options& o) {
     if (!o.carta_frontend.empty()) o.carta_frontend = existing_folder("--carta-frontend", o.carta_frontend);
     if (!o.keys_file.empty()) existing_file("--keys", o.keys_file);
     if (o.host.empty()) refuse("--host", "needs an address");
-    if (o.no_auth && !loopback(o.host)) refuse("--no-auth", "is for loopback addresses only, not for --host " + o.host);
+    if (o.no_auth && !is_loopback(o.host)) refuse("--no-auth", "is for loopback addresses only, not for --host " + o.host);
     if (o.no_auth && !o.keys_file.empty()) refuse("--no-auth", "and --keys exclude each other");
     if (o.ssl_cert.empty() != o.ssl_key.empty()) refuse(o.ssl_cert.empty() ? "--ssl-cert" : "--ssl-key", "--ssl-cert and --ssl-key go together");
     if (!o.ssl_cert.empty()) {

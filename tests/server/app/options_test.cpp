@@ -102,6 +102,7 @@ TEST_CASE("nonsense is one line that names it") {
     check_refused({"--threads", "0"}, "threads");
     check_refused({"--max-connections", "-1"}, "max-connections");
     check_refused({"--no-auth", "--host", "0.0.0.0"}, "no-auth");
+    check_refused({"--no-auth", "--host", "127.example.org"}, "no-auth"); // a name, which may lead anywhere
     check_refused({"--ssl-cert", folder.write("c.pem", "").string()}, "ssl-key");
     check_refused({"--keys", "/does/not/exist"}, "keys");
     check_refused({"--config", "/does/not/exist"}, "exist");
