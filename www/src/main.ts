@@ -112,6 +112,7 @@ class Viewer {
       await open.require();
     } catch (error) {
       report(error);
+      if (this.open) this.showAddress();
     } finally {
       if (mine === this.opening) this.progress(false);
     }
@@ -119,7 +120,6 @@ class Viewer {
 
   private show(open: OpenImage): void {
     const { info } = open.image;
-    const path = this.source.directory === "" ? this.source.file : `${this.source.directory}/${this.source.file}`;
     byId("title").textContent = info.name;
     byId("subtitle").textContent = [
       `${info.width} × ${info.height}`,
@@ -127,9 +127,7 @@ class Viewer {
       info.stokes > 1 ? `${info.stokes} Stokes` : "",
     ].filter(Boolean).join(" · ");
     document.title = `${info.name} – Cubelink`;
-    const { hdu } = this.source;
-    history.replaceState(null, "", `#${new URLSearchParams(hdu === "" ? { file: path } : { file: path, hdu })}`);
-    this.files.mark(path);
+    this.files.mark(this.showAddress());
     this.info.show(open.image);
     this.display.newImage(String(open.image.card("BUNIT") ?? ""));
     this.stop = [
@@ -142,6 +140,14 @@ class Viewer {
     this.readout.show(open);
     this.stage.show(open);
     this.plots.show(open);
+  }
+
+  /** Into the address bar: what is open, so that a reload or a link opens it again. Returns its path. */
+  private showAddress(): string {
+    const { directory, file, hdu } = this.source;
+    const path = directory === "" ? file : `${directory}/${file}`;
+    history.replaceState(null, "", `#${new URLSearchParams(hdu === "" ? { file: path } : { file: path, hdu })}`);
+    return path;
   }
 
   private close(): void {

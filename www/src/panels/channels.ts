@@ -23,7 +23,7 @@ export class ChannelsPanel {
     const number = h("input", { type: "number", min: "0", max: String(last), step: "1", "aria-label": "Channel number" });
     const world = h("span", { class: "world" });
     slider.addEventListener("input", () => set(slider.valueAsNumber));
-    number.addEventListener("change", () => Number.isFinite(number.valueAsNumber) && set(number.valueAsNumber));
+    number.addEventListener("change", () => set(Number.isFinite(number.valueAsNumber) ? number.valueAsNumber : open.loader.wanted.value.channel));
     const show = () => {
       const { channel } = open.loader.wanted.value;
       slider.value = String(channel);

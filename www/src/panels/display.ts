@@ -46,7 +46,9 @@ export class DisplayPanel {
       this.applyPercentile();
     });
     const byHand = () => {
-      const limits = { low: Number(this.low.value.replace("−", "-")), high: Number(this.high.value.replace("−", "-")) };
+      // What was not typed keeps the digits that its field has no room for.
+      const typed = ({ value }: HTMLInputElement, was: number) => (value === format.plain(was) ? was : Number(value.replace("−", "-")));
+      const limits = { low: typed(this.low, this.look.limits.low), high: typed(this.high, this.look.limits.high) };
       const good = this.low.value.trim() !== "" && this.high.value.trim() !== "" && Number.isFinite(limits.low) && Number.isFinite(limits.high) && limits.low < limits.high;
       for (const input of [this.low, this.high]) input.setAttribute("aria-invalid", String(!good));
       if (good) this.setLimits(limits);
