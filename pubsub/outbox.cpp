@@ -74,17 +74,13 @@ Outbox::Pushed Outbox::push(rpc::EncodedPtr message, const Delivery& delivery) {
 }
 
 Outbox::Pushed Outbox::push_of_set(rpc::EncodedPtr&& message, const Delivery& delivery, Lock& lock) {
-    if (const auto known = sets_.find(delivery.set_key); known != sets_.end()) {
-        if (delivery.generation > known->second.generation) {
-            remove_older_sets(delivery.set_key, delivery.generation);
-            known->second.generation = delivery.generation;
-        } else if (delivery.generation < known->second.generation && !begun_.contains(delivery.set_id)) {
-            // A straggler of a set that was removed, or that came too late altogether.
-            budget_->overtaken.fetch_add(1, std::memory_order_relaxed);
-            return Pushed::left_out;
-        }
+    if (const auto known = sets_.find(delivery.set_key); known != sets_.end() && delivery.generation > known->second.generation) {
+        remove_older_sets(delivery.set_key, delivery.generation);
+        known->second.generation = delivery.generation;
     }
+    if (comes_too_late(delivery)) return Pushed::left_out;
     if (!make_room(cost_of(message), true, lock)) return Pushed::closed;
+    if (comes_too_late(delivery)) return Pushed::left_out; // the lock may have been released in between
     const auto position = insert(items_.end(), std::move(message));
     position->set_id = delivery.set_id;
     position->set_end = delivery.set_end;
@@ -105,9 +101,9 @@ Outbox::Pushed Outbox::push_of_set(rpc::EncodedPtr&& message, const Delivery& de
 Outbox::Pushed Outbox::push_replaceable(rpc::EncodedPtr&& message, const Delivery& delivery, Lock& lock) {
     const auto bytes = cost_of(message);
     auto known = replaceables_.find(delivery.key);
-    const std::size_t freed = known == replaceables_.end() ? 0 : known->second.last->cost;
-    if (bytes > freed && !make_room(bytes - freed, false, lock)) return closed_ ? Pushed::closed : Pushed::left_out;
-    known = replaceables_.find(delivery.key); // the lock may have been released in between
+    const bool stays = known != replaceables_.end() && known->second.first == known->second.last && known->second.last->sequence < last_must_arrive_;
+    const std::size_t freed = known == replaceables_.end() || stays ? 0 : known->second.last->cost;
+    if (bytes > freed && !make_room(bytes - freed, false, lock)) return Pushed::left_out;
 
     if (known != replaceables_.end()) {
         auto& [first, last] = known->second;
@@ -279,11 +275,19 @@ bool Outbox::fits(std::size_t bytes) const {
     return is_large(bytes) ? large_ == 0 : used() - large_ + bytes <= limit_;
 }
 
+/// Whether it is of a set that was removed, or of an older generation altogether; counts it then.
+bool Outbox::comes_too_late(const Delivery& delivery) const {
+    const auto known = sets_.find(delivery.set_key);
+    if (known == sets_.end() || delivery.generation >= known->second.generation || begun_.contains(delivery.set_id)) return false;
+    budget_->overtaken.fetch_add(1, std::memory_order_relaxed);
+    return true;
+}
+
 /// For those who can wait.
 bool Outbox::room_for(std::size_t bytes) const { return items_.empty() || used() + bytes <= limit_ / 2; }
 
 /// Whether so many bytes more may be taken in; droppable messages give way. If a message that `must` arrive does not fit, the
-/// outbox overflows. The lock is released for a moment where the process's limit is what was reached.
+/// outbox overflows; for such a message the lock is released for a moment where the process's limit is what was reached.
 bool Outbox::make_room(std::size_t bytes, bool must, Lock& lock) {
     if (!fits(bytes)) {
         if (droppables_ > 0) remove_droppables();

@@ -164,6 +164,7 @@ private:
     Pushed push_of_set(rpc::EncodedPtr&& message, const Delivery& delivery, Lock& lock);
     Pushed push_replaceable(rpc::EncodedPtr&& message, const Delivery& delivery, Lock& lock);
     Position insert(Position before, rpc::EncodedPtr&& message);
+    bool comes_too_late(const Delivery& delivery) const;
     bool fits(std::size_t bytes) const;
     bool room_for(std::size_t bytes) const;
     bool make_room(std::size_t bytes, bool must, Lock& lock);

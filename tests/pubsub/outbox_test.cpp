@@ -128,6 +128,18 @@ TEST_CASE("a replaceable message overtakes nothing that must arrive, and its key
     CHECK(taken(outbox) == "r1 a1 r2 r3 r4 r5 a5");
 }
 
+TEST_CASE("a replaceable message that cannot take another's place needs room of its own") {
+    const auto all = budget();
+    Outbox outbox(10'000, all);
+    const auto of = [](std::size_t cost) { return message(std::string(cost - Outbox::overhead, 'x')); };
+    CHECK(outbox.push(of(4'000), replaceable("a")) == Pushed::queued);
+    CHECK(outbox.push(of(3'000)) == Pushed::queued);
+    CHECK(outbox.push(of(4'000), replaceable("a")) == Pushed::left_out); // the first keeps its place ahead of what must arrive
+    CHECK(outbox.push(of(2'900), replaceable("a")) == Pushed::queued);
+    CHECK(outbox.push(of(3'000), replaceable("a")) == Pushed::queued); // the second's
+    CHECK(outbox.used() == 10'000);
+}
+
 TEST_CASE("what has begun to leave is not replaced") {
     Outbox outbox(1 << 20, budget());
     outbox.push(frames({"a1", "a2"}), replaceable("a"));
@@ -169,6 +181,16 @@ TEST_CASE("the process's budget gives up the fullest connection, not the one tha
     CHECK(all->used() == 10'000 + Outbox::overhead);
     CHECK(modest.push(message(std::string(200'000, 'm'))) == Pushed::closed); // larger than all there is
     CHECK(all->used() == 0);
+}
+
+TEST_CASE("a set that was overtaken while its message waited for memory does not follow the newer one") {
+    const auto all = budget(100'000);
+    Outbox hog(1 << 20, all), viewer(1 << 20, all);
+    hog.on_relieved = [&] { viewer.push(message("begin2"), of_set(2, 2, true)); };
+    for (int i = 0; i < 9; ++i) hog.push(message(std::string(10'000, 'h')));
+    CHECK(viewer.push(message(std::string(10'000, '1')), of_set(1, 1, true)) == Pushed::left_out);
+    CHECK(all->overtaken == 1);
+    CHECK(taken(viewer) == "begin2");
 }
 
 TEST_CASE("random pushes of every kind keep the books straight") {
