@@ -67,7 +67,15 @@ void Link::flush_soon() {
 
 void Link::pause_reading(bool paused) {
     reading_paused_ = paused;
-    if (!paused) wait_to_read();
+    if (!paused) read_on();
+}
+
+/// Goes on where reading was left: more may wait in the socket or, unseen by the kernel, inside TLS.
+void Link::read_on() {
+    if (!stream_.tls()) return wait_to_read();
+    asio::post(loop_.context, [self = shared_from_this()] {
+        if (!self->gone() && !self->read_ended_) self->on_readable();
+    });
 }
 
 void Link::wait_to_read() {
@@ -113,13 +121,8 @@ void Link::read_turn() {
     }
     if (gone()) return;
     switch (result.status) {
-    case IoStatus::ok:
-        // A full buffer: more may wait in the socket or, unseen by the kernel, inside TLS.
-        if (stream_.tls()) {
-            asio::post(loop_.context, [self = shared_from_this()] {
-                if (!self->gone() && !self->read_armed_ && !self->read_ended_) self->on_readable();
-            });
-        } else wait_to_read();
+    case IoStatus::ok: // a full buffer
+        read_on();
         break;
     case IoStatus::wants_read: wait_to_read(); break;
     case IoStatus::wants_write:

@@ -78,6 +78,7 @@ public:
 private:
     enum class State { open, finishing, lingering, gone };
     void wait_to_read();
+    void read_on();
     void wait_to_write();
     void on_readable();
     void read_turn();

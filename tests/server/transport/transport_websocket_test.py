@@ -9,7 +9,7 @@ import struct
 import time
 import unittest
 
-from transport_client import KEY, SLOW, Client, OnBoth, blob, frame, handshake, make_certificate, read_all, split
+from transport_client import KEY, Client, OnBoth, blob, frame, handshake, make_certificate, read_all, split, wait_until
 
 
 class WebSockets(OnBoth):
@@ -141,7 +141,7 @@ class WebSockets(OnBoth):
             self.assertEqual(c.closed_with(), code or 1005)
             self.assertEqual(read_all(c.s), b"")
             c.close()
-            self.assertIn(f"{code or 1005}", self.server.get("/status")[2].decode())
+            wait_until(lambda: self.server.status()[-1].startswith(f"{code or 1005} "), f"the end with {code}")
 
     def test_server_closes(self):
         c = Client(self.server)
@@ -152,12 +152,11 @@ class WebSockets(OnBoth):
         self.assertEqual(read_all(c.s), b"")
         c.close()
         c = Client(self.server)
+        start = time.monotonic()
         c.text("!close 4001")
         self.assertEqual(c.receive(), (8, struct.pack(">H", 4001) + b"as you wish"))
-        start = time.monotonic()  # and does not answer
-        self.assertEqual(read_all(c.s), b"")
+        self.assertEqual(read_all(c.s), b"")  # some time after, because it is not answered
         self.assertGreater(time.monotonic() - start, 4)
-        self.assertLess(time.monotonic() - start, 7 * SLOW)
         c.close()
 
     def test_drop_and_throw(self):
@@ -190,13 +189,24 @@ class WebSockets(OnBoth):
 
     def test_paused_reading_keeps_order(self):
         c = Client(self.server)
-        c.s.sendall(frame(1, b"!pause 300") + b"".join(frame(1, b"%d" % i) for i in range(100)))
         start = time.monotonic()
+        c.s.sendall(frame(1, b"!pause 300") + b"".join(frame(1, b"%d" % i) for i in range(100)))
         c.s.sendall(frame(2, b"z" * 1_000_000))
         for i in range(100):
             self.assertEqual(c.receive()[1], b"%d" % i)
         self.assertGreater(time.monotonic() - start, 0.25)
         self.assertEqual(len(c.receive()[1]), 1_000_000)
+        c.close()
+
+    def test_paused_reading_forgets_nothing_inside_tls(self):
+        """More than one read of the server takes, with a second pause in it: what TLS has taken from the socket comes, too."""
+        c = Client(self.server)
+        c.s.sendall(frame(1, b"!pause 300"))
+        c.s.sendall(frame(1, b"!pause 50"))
+        for i in range(27):
+            c.s.sendall(frame(2, bytes([i]) * 9990))
+        for i in range(27):
+            self.assertEqual(c.receive()[1], bytes([i]) * 9990)
         c.close()
 
     def test_peers_that_vanish(self):
@@ -209,8 +219,7 @@ class WebSockets(OnBoth):
         c = Client(self.server)
         c.send(2, b"abc", size=1_000_000)
         c.close()
-        time.sleep(0.2)
-        self.assertEqual(self.server.get("/status")[2].split()[2], b"0")
+        wait_until(lambda: self.server.status()[2] == "0", "the end of all")
 
     def test_half_closed_websocket(self):
         if self.tls:
@@ -226,7 +235,7 @@ class WebSockets(OnBoth):
             c.text(f"number {i}")
         for i, c in enumerate(clients):
             self.assertEqual(c.receive()[1], b"number %d" % i)
-        self.assertEqual(self.server.get("/status")[2].split()[2], b"200")
+        wait_until(lambda: self.server.status()[2] == "200", "the end of all others")
         for c in clients:
             c.close()
 
