@@ -28,7 +28,7 @@ std::optional<Reply> Hello::receive(const Request& request, std::size_t max_mess
         if (authenticated_) return std::nullopt;
         return failure(request, code::not_authenticated, "Unauthorized: Skip message processing");
     }
-    if (request.method != "wslink.hello") return failure(request, code::unknown_method, "Unknown system method called");
+    if (request.method != method) return failure(request, code::unknown_method, "Unknown system method called");
     if (!brings_right_secret(request)) {
         ++wrong_secrets_;
         return failure(request, code::not_authenticated, "Authentication failed");

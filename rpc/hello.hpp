@@ -32,6 +32,7 @@ public:
     /// How many hellos brought a wrong secret, or none.
     unsigned wrong_secrets() const { return wrong_secrets_; }
 
+    static constexpr std::string_view method = "wslink.hello";
     /// Whether an id addresses the server itself rather than a method.
     static bool is_system_id(std::string_view id) { return id.starts_with("system:"); }
 

@@ -249,6 +249,13 @@ std::vector<std::string> tokens_of(const transport::HttpRequest& request) {
     return tokens;
 }
 
+std::string network_of(std::string_view text) {
+    const auto address = parse_address(text);
+    if (!address) return std::string(text);
+    const auto* first = reinterpret_cast<const char*>(address->data());
+    return is_v4(*address) ? std::string(first + 12, 4) : std::string(first, 8);
+}
+
 bool is_loopback(std::string_view host) {
     if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
     const auto address = parse_address(host);

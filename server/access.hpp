@@ -62,6 +62,9 @@ private:
 /// token, header carta-auth-token. At most 8; any right one opens.
 std::vector<std::string> tokens_of(const transport::HttpRequest& request);
 
+/// What stands for whoever has this address: IPv4 as it is; of IPv6 the first 64 bits, the rest of which they choose; else the text itself.
+std::string network_of(std::string_view address);
+
 /// Whether an address (or the name localhost) stays on this machine.
 bool is_loopback(std::string_view host);
 

@@ -143,9 +143,26 @@ void ConnectionImpl::closed(std::uint16_t close_code) {
 
 void ConnectionImpl::on_request(rpc::Request&& request) {
     if (closing_) return;
-    if (needs_hello_ && !before_methods(request)) return;
+    if (needs_hello_ && (has_to_wait(request) || !before_methods(request))) return;
     if (names_other_client(request.id, client_id())) surroundings_.metrics.client_id_mismatches.fetch_add(1, relaxed);
     dispatch(std::move(request));
+}
+
+/// A secret from where many wrong ones came from is looked at later; until then nothing else is read.
+bool ConnectionImpl::has_to_wait(rpc::Request& request) {
+    if (!rpc::Hello::is_system_id(request.id) || request.method != rpc::Hello::method) return false;
+    const auto wait = surroundings_.wrong_secrets.wait(remote_address_);
+    if (wait.count() == 0) return false;
+    waiting_hello_ = std::make_unique<WaitingHello>(std::move(request), Clock::now() + wait);
+    socket_->pause_reading(true);
+    return true;
+}
+
+void ConnectionImpl::look_at_waiting_hello(Clock::time_point now) {
+    if (!waiting_hello_ || now < waiting_hello_->until) return;
+    const auto hello = std::move(waiting_hello_);
+    before_methods(hello->request);
+    if (socket_ && !paused_) socket_->pause_reading(false);
 }
 
 /// Hello, and what comes before it. True if the request is for a method.
@@ -156,7 +173,7 @@ bool ConnectionImpl::before_methods(const rpc::Request& request) {
     if (!reply) return true;
     answer_now(std::move(*reply));
     if (hello_.wrong_secrets() > wrong_before) {
-        surroundings_.metrics.wrong_secrets.fetch_add(1, relaxed);
+        surroundings_.wrong_secrets.wrong(remote_address_);
         log::warn("connection " + std::to_string(id_) + " from " + remote_address_ + ": wrong secret");
         if (hello_.wrong_secrets() >= surroundings_.rules.wrong_secrets) close_now(code::policy, "too many wrong secrets");
     } else if (!hello_.authenticated() && !rpc::Hello::is_system_id(request.id)) {
@@ -380,8 +397,9 @@ void ConnectionImpl::tick(Clock::time_point now) {
     if (receiver_->outbox().overflowed()) return flush();
     if (paused_) apply_back_pressure();
     account_input();
-    if (needs_hello_ && !authenticated_ && liveness_.age(now) >= rules.hello) return close_now(code::policy, "no hello in time");
-    switch (liveness_.look(now, paused_)) {
+    look_at_waiting_hello(now);
+    if (needs_hello_ && !authenticated_ && !waiting_hello_ && liveness_.age(now) >= rules.hello) return close_now(code::policy, "no hello in time");
+    switch (liveness_.look(now, paused_ || waiting_hello_)) {
     case Liveness::Verdict::fine: break;
     case Liveness::Verdict::ping: socket_->ping(); break;
     case Liveness::Verdict::half_sent: close_now(code::policy, "a message was begun and not ended"); break;

@@ -12,6 +12,7 @@
 #include "server/liveness.hpp"
 #include "server/metrics.hpp"
 #include "server/transport/transport.hpp"
+#include "server/wrong_secrets.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -33,6 +34,7 @@ struct ConnectionSurroundings {
     pubsub::Hub hub;
     pubsub::GroupId first_group = 1; // that a connection is attached to after hello
     Metrics metrics;
+    WrongSecrets wrong_secrets{metrics};
     std::unordered_map<const rpc::Method*, Metrics::Calls*> statistics; // where each method's calls are counted; of the network thread
     std::shared_ptr<pubsub::OutboxBudget> outbox_budget;
     std::function<std::optional<Identity>(std::string_view secret)> identify;
@@ -95,6 +97,8 @@ private:
     void on_ignored(std::string_view what) override;
 
     bool before_methods(const rpc::Request& request);
+    bool has_to_wait(rpc::Request& request);
+    void look_at_waiting_hello(Clock::time_point now);
     void let_in();
     void dispatch(rpc::Request&& request);
     void answer_now(rpc::Reply&& reply);
@@ -134,6 +138,12 @@ private:
     std::size_t half_sent_ = 0;        // of that, what waits for more to come
     std::size_t input_since_call_ = 0; // bytes received since the last request, which are taken for the next one's
     std::atomic<std::size_t> calls_in_order_{0}, calls_when_done_{0}, bytes_of_calls_{0}, bytes_when_done_{0}; // unanswered
+
+    struct WaitingHello {
+        rpc::Request request;
+        Clock::time_point until;
+    };
+    std::unique_ptr<WaitingHello> waiting_hello_; // nothing is read meanwhile
 
     struct Closing {
         std::uint16_t code;

@@ -189,7 +189,10 @@ int serve(Options options) {
     SessionDirectory directory({server.hub(), scheduler, cache, &keeper}, options.session_grace_seconds, later);
     ScriptingDesk scripting(directory, *reader, options.scripting_timeout_seconds, later);
     directory.on_left_alone = [&](const SessionPtr& session) { scripting.left_alone(*session); };
-    HandlerContext context{server.methods(), server.hub(), directory, jail, options, hooks.identify, store.get(), worker.get(), &keeper, &scripting};
+    const auto identify = [&server](const Connection& connection, std::string secret, std::function<void(std::optional<Identity>)> then) {
+        server.identify(connection, std::move(secret), std::move(then));
+    };
+    HandlerContext context{server.methods(), server.hub(), directory, jail, options, identify, store.get(), worker.get(), &keeper, &scripting};
     register_handlers(context);
 
     directory_in_use = &directory;

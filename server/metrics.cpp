@@ -96,7 +96,9 @@ std::string Metrics::text(const Gauges& gauges) const {
     page.sample(refused_tokens.load(relaxed), "reason=\"token\"");
     page.sample(refused_paths.load(relaxed), "reason=\"path\"");
     page.sample(unauthorized_calls.load(relaxed), "reason=\"call before hello\"");
-    page.one("wslink_wrong_secrets_total", "counter", "Hellos with a wrong secret.", wrong_secrets.load(relaxed));
+    page.one("wslink_wrong_secrets_total", "counter", "Wrong secrets, in hellos, tokens and keys.", wrong_secrets.load(relaxed));
+    page.one("wslink_delayed_secrets_total", "counter", "Secrets that had to wait because many wrong ones came from their address.",
+             delayed_secrets.load(relaxed));
     page.one("wslink_client_id_mismatches_total", "counter", "Requests whose id names another client.", client_id_mismatches.load(relaxed));
     page.one("wslink_ignored_frames_total", "counter", "Frames that were wrong but harmless.", ignored_frames.load(relaxed));
     page.one("wslink_client_heartbeats_total", "counter", "Heartbeats that clients sent on their own.", heartbeats.load(relaxed));

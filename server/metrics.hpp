@@ -40,7 +40,8 @@ public:
     Calls& calls_of(std::string_view method, bool registered);
 
     Count connections_json{0}, connections_msgpack{0}, connections_icd{0}; // accepted, by dialect
-    Count wrong_secrets{0};
+    Count wrong_secrets{0};         // of hellos, tokens and api_keys
+    Count delayed_secrets{0};       // that waited because many wrong ones had come from their address
     Count unauthorized_calls{0};    // before hello
     Count client_id_mismatches{0};  // ids of requests that carry another client's id: accepted, but counted
     Count ignored_frames{0};        // wrong, but harmless

@@ -12,6 +12,7 @@ namespace cubelink::server {
 using transport::HttpReply;
 using transport::HttpRequest;
 using transport::HttpResponse;
+using Token = WslinkServerHooks::Route::Token;
 
 namespace {
 
@@ -46,15 +47,16 @@ struct WslinkHttp::Impl {
     const WslinkServerOptions& options;
     const WslinkServerHooks& hooks;
     Metrics& metrics;
+    WrongSecrets& wrong_secrets;
     const Identify identify;
     const std::function<std::string()> metrics_text;
     const AccessPolicy access;
     const std::string base_path;
     std::unique_ptr<StaticFiles> files;
 
-    Impl(const WslinkServerOptions& given_options, const WslinkServerHooks& given_hooks, Metrics& given_metrics, Identify given_identify,
-         std::function<std::string()> given_text)
-        : options(given_options), hooks(given_hooks), metrics(given_metrics), identify(std::move(given_identify)),
+    Impl(const WslinkServerOptions& given_options, const WslinkServerHooks& given_hooks, Metrics& given_metrics, WrongSecrets& given_wrong_secrets,
+         Identify given_identify, std::function<std::string()> given_text)
+        : options(given_options), hooks(given_hooks), metrics(given_metrics), wrong_secrets(given_wrong_secrets), identify(std::move(given_identify)),
           metrics_text(std::move(given_text)), access(access_options(options)), base_path(normal_base_path(options.base_path)) {
         if (!options.content.empty()) files = std::make_unique<StaticFiles>(options.content);
     }
@@ -65,6 +67,23 @@ struct WslinkHttp::Impl {
             if (auto identity = identify(token)) return identity;
         }
         return std::nullopt;
+    }
+
+    /// The same for a request whose answer depends on it: a wrong token is remembered.
+    std::optional<Identity> checked_identity_of(const HttpRequest& request) {
+        auto identity = identity_of(request);
+        if (!identity && !tokens_of(request).empty()) wrong_secrets.wrong(access.origin_of(request).address);
+        return identity;
+    }
+
+    /// Whether the answer to a request depends on its token.
+    bool looks_at_token(const HttpRequest& request, bool upgrade) const {
+        HttpResponse refusal;
+        const auto path = path_of(request, refusal);
+        if (upgrade) return hooks.make_icd_dialect && path != "/ws";
+        if (!path) return false;
+        if (const auto* route = route_of(*path)) return route->token != Token::ignored;
+        return *path == "/metrics";
     }
 
     /// The path below the base path, or the response that says why there is none.
@@ -122,8 +141,9 @@ struct WslinkHttp::Impl {
         if (!path) return reply(std::move(refusal));
 
         if (const auto* route = route_of(*path)) {
-            auto identity = identity_of(request);
-            if (route->needs_token && !identity && request.method != "OPTIONS") {
+            const bool preflight = request.method == "OPTIONS"; // brings no token
+            const auto identity = route->token == Token::ignored || preflight ? std::nullopt : checked_identity_of(request);
+            if (route->token == Token::needed && !identity && !preflight) {
                 ++metrics.refused_tokens;
                 return reply(text_response(403, "a token is needed\n"));
             }
@@ -133,7 +153,7 @@ struct WslinkHttp::Impl {
             if (only_read(request, reply)) reply(text_response(200, "ok"));
         } else if (*path == "/metrics") {
             if (!only_read(request, reply)) return;
-            if (!identity_of(request)) {
+            if (!checked_identity_of(request)) {
                 ++metrics.refused_tokens;
                 auto response = text_response(401, "a token is needed\n");
                 response.headers.emplace_back("WWW-Authenticate", "Bearer");
@@ -180,7 +200,7 @@ struct WslinkHttp::Impl {
             result.refusal = text_response(404, "WebSockets are at /ws\n");
             return result;
         }
-        result.identity = identity_of(request);
+        result.identity = checked_identity_of(request);
         if (!result.identity) {
             ++metrics.refused_tokens;
             result.refusal = text_response(403, "a token is needed\n");
@@ -191,13 +211,19 @@ struct WslinkHttp::Impl {
     }
 };
 
-WslinkHttp::WslinkHttp(const WslinkServerOptions& options, const WslinkServerHooks& hooks, Metrics& metrics, Identify identify,
-                       std::function<std::string()> metrics_text)
-    : impl_(std::make_unique<Impl>(options, hooks, metrics, std::move(identify), std::move(metrics_text))) {}
+WslinkHttp::WslinkHttp(const WslinkServerOptions& options, const WslinkServerHooks& hooks, Metrics& metrics, WrongSecrets& wrong_secrets,
+                       Identify identify, std::function<std::string()> metrics_text)
+    : impl_(std::make_unique<Impl>(options, hooks, metrics, wrong_secrets, std::move(identify), std::move(metrics_text))) {}
 WslinkHttp::~WslinkHttp() = default;
 void WslinkHttp::handle(HttpRequest&& request, HttpReply reply) { impl_->handle(std::move(request), std::move(reply)); }
 bool WslinkHttp::trusted_proxy(std::string_view address) const { return impl_->access.trusted(address); }
-bool WslinkHttp::wants_body(const HttpRequest& request) const { return impl_->identity_of(request).has_value(); }
+bool WslinkHttp::wants_body(const HttpRequest& request) const {
+    return impl_->looks_at_token(request, false) && impl_->identity_of(request).has_value();
+}
+std::chrono::milliseconds WslinkHttp::wait(const HttpRequest& request, bool upgrade) const {
+    if (!impl_->looks_at_token(request, upgrade) || tokens_of(request).empty()) return std::chrono::milliseconds(0);
+    return impl_->wrong_secrets.wait(impl_->access.origin_of(request).address);
+}
 WslinkHttp::Upgrade WslinkHttp::upgrade(const HttpRequest& request) { return impl_->upgrade(request); }
 
 } // namespace cubelink::server

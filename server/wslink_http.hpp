@@ -1,8 +1,8 @@
 #pragma once
 /// The HTTP side of a wslink server: who may come in, which path leads where, static pages. Network thread only.
 
-#include "server/metrics.hpp"
 #include "server/transport/transport.hpp"
+#include "server/wrong_secrets.hpp"
 #include "server/wslink_server.hpp"
 
 #include <functional>
@@ -18,11 +18,14 @@ public:
     using Identify = std::function<std::optional<Identity>(std::string_view secret)>;
 
     /// All references outlive it. `metrics_text` makes the page of /metrics. Throws std::runtime_error if the content folder is none.
-    WslinkHttp(const WslinkServerOptions& options, const WslinkServerHooks& hooks, Metrics& metrics, Identify identify,
+    WslinkHttp(const WslinkServerOptions& options, const WslinkServerHooks& hooks, Metrics& metrics, WrongSecrets& wrong_secrets, Identify identify,
                std::function<std::string()> metrics_text);
     ~WslinkHttp();
 
     void handle(transport::HttpRequest&& request, transport::HttpReply reply);
+
+    /// How long a request is to wait before it is looked at, because of the token that it brings and where it comes from.
+    std::chrono::milliseconds wait(const transport::HttpRequest& request, bool upgrade) const;
 
     /// Whether whoever sends a request may send a body with it: not without a right token.
     bool wants_body(const transport::HttpRequest& request) const;

@@ -66,14 +66,17 @@ struct WslinkServer::Impl {
         surroundings.on_disconnected = hooks.on_disconnected;
         table.on_change = [this](bool empty) { connections_changed(empty); };
 
-        http = std::make_unique<WslinkHttp>(options, hooks, surroundings.metrics, surroundings.identify, [this] { return metrics_text(); });
+        http = std::make_unique<WslinkHttp>(options, hooks, surroundings.metrics, surroundings.wrong_secrets, surroundings.identify, [this] { return metrics_text(); });
         transport = transport::make_transport(transport_options(),
                                               {[this](transport::HttpRequest&& request, transport::HttpReply reply) {
                                                    if (stopping) return reply(stopping_response());
                                                    http->handle(std::move(request), std::move(reply));
                                                },
                                                [this](const transport::HttpRequest& request) { return upgrade(request); },
-                                               [this](const transport::HttpRequest& request) { return http->wants_body(request); }});
+                                               [this](const transport::HttpRequest& request) { return http->wants_body(request); },
+                                               [this](const transport::HttpRequest& request, bool upgrade) {
+                                                   return static_cast<Milliseconds>(http->wait(request, upgrade).count());
+                                               }});
         add_pubsub_methods(surroundings.methods, surroundings.hub);
         add_exit_methods(surroundings.methods,
                          {[this](const rpc::Call& call) {
@@ -220,6 +223,18 @@ std::uint16_t WslinkServer::port() const { return impl_->transport->port(); }
 void WslinkServer::stop() { impl_->stop("as the program wishes"); }
 void WslinkServer::post(std::function<void()> work) { impl_->transport->post(std::move(work)); }
 void WslinkServer::post_after(std::uint64_t milliseconds, std::function<void()> work) { impl_->post_after(milliseconds, std::move(work)); }
+
+void WslinkServer::identify(const Connection& connection, std::string secret, std::function<void(std::optional<Identity>)> then) {
+    auto& surroundings = impl_->surroundings;
+    auto look = [&surroundings, address = connection.remote_address(), secret = std::move(secret), then = std::move(then)] {
+        auto identity = surroundings.identify(secret);
+        if (!identity) surroundings.wrong_secrets.wrong(address);
+        then(std::move(identity));
+    };
+    const auto wait = surroundings.wrong_secrets.wait(connection.remote_address());
+    if (wait.count() == 0) return look();
+    impl_->post_after(static_cast<Milliseconds>(wait.count()), std::move(look));
+}
 
 std::string WslinkServer::address() const { return address_to_open(impl_->options, port(), impl_->options.no_auth ? "" : auth_key()); }
 

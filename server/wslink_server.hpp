@@ -56,10 +56,11 @@ struct WslinkServerHooks {
     /// Which identity a secret shows; nullopt: none. Default: auth_key, in constant time.
     std::function<std::optional<Identity>(std::string_view secret)> identify;
     /// HTTP below a prefix ("/api/", "/config", "/carta/"), base path removed from `path`; the longest prefix wins. `identity` is set if the
-    /// request brought a right token (query, bearer or cookie; always with no_auth). Host and Origin have been checked.
+    /// request brought a right token (query, bearer or cookie; always with no_auth) and that is not ignored. Host and Origin have been checked.
     struct Route {
+        enum class Token { ignored, looked_at, needed }; // looked at: the route itself answers who brings none
         std::string prefix;
-        bool needs_token = true;
+        Token token = Token::needed;
         std::function<void(transport::HttpRequest&&, const std::string& path, const std::optional<Identity>&, transport::HttpReply)> handle;
     };
     std::vector<Route> routes;
@@ -86,6 +87,9 @@ public:
     static rpc::Value add_attachment(rpc::Bytes bytes) { return bytes; }
 
     const std::string& auth_key() const;
+    /// Network thread. For calls that bring another secret: tells `then` which identity it shows, at once, or later if many wrong ones have come
+    /// from where the connection is.
+    void identify(const Connection& connection, std::string secret, std::function<void(std::optional<Identity>)> then);
     /// Binds the port (then port() is true), prints nothing. Throws std::runtime_error.
     void listen();
     std::uint16_t port() const;

@@ -34,8 +34,8 @@ struct HandlerContext {
     SessionDirectory& directory;
     const Jail& jail;
     const Options& options;
-    /// Which identity a secret shows: for the api_key of REGISTER_VIEWER. Empty: none does.
-    std::function<std::optional<Identity>(std::string_view secret)> identify{};
+    /// Finds out which identity a secret shows, at once or later (WslinkServer::identify): for the api_key of REGISTER_VIEWER.
+    std::function<void(const Connection&, std::string secret, std::function<void(std::optional<Identity>)>)> identify;
     // What is kept, by whom, and who asks the clients: nullptr where there is none.
     Store* store = nullptr;
     StoreWorker* worker = nullptr;

@@ -41,45 +41,52 @@ void set_kept(icd::RegisterViewerAck& ack, Store& store, const std::string& user
     for (auto& item : store.list(user, StoreKind::layouts)) (*ack.mutable_user_layouts())[item.name] = std::move(item.json);
 }
 
+void register_now(HandlerContext& context, const rpc::CallPtr& call, const icd::RegisterViewer& request) {
+    const auto connection = shared_connection_of(*call);
+    const auto registered = context.directory.register_viewer(connection, request.session_id(), request.client_feature_flags() != 0);
+    icd::RegisterViewerAck ack;
+    ack.set_session_id(registered.session->id());
+    ack.set_success(true);
+    ack.set_message(registered.message);
+    ack.set_session_type(registered.resumed ? icd::RESUMED : icd::NEW);
+    ack.set_server_feature_flags(feature_flags(context.options, connection->identity(), context.store != nullptr));
+    set_platform(ack);
+    const auto answer = [call, session = registered.session](icd::RegisterViewerAck&& ack) {
+        icd::answer(call, std::move(ack));
+        session->changed({{"what", "connections"}});
+    };
+    if (!context.store || !context.worker) return answer(std::move(ack));
+    context.worker->post(
+        "viewer " + std::to_string(connection->id()),
+        [&store = *context.store, answer, ack, user = connection->identity().user] {
+            auto whole = ack;
+            set_kept(whole, store, user);
+            answer(std::move(whole));
+        },
+        [answer, ack](const std::exception& e) {
+            log::error(std::string("preferences and layouts could not be read: ") + e.what());
+            answer(icd::RegisterViewerAck(ack));
+        },
+        patience);
+}
+
 } // namespace
 
 void register_viewer(HandlerContext& context) {
     icd::on<icd::RegisterViewer>(context.methods, [&context](const rpc::CallPtr& call, const icd::RegisterViewer& request) {
+        if (request.api_key().empty() || context.options.no_auth) return register_now(context, call, request);
         const auto connection = shared_connection_of(*call);
-        icd::RegisterViewerAck ack;
-        if (!request.api_key().empty() && !context.options.no_auth) {
-            const auto identity = context.identify ? context.identify(request.api_key()) : std::nullopt;
-            if (!identity) {
-                ack.set_session_id(request.session_id());
-                ack.set_message("The api_key is not known.");
-                return icd::answer(call, std::move(ack));
+        context.identify(*connection, request.api_key(), [&context, call, request, connection](const std::optional<Identity>& identity) {
+            if (!connection->connected()) return; // it has gone while the key waited
+            if (identity) {
+                connection->set_identity(*identity);
+                return register_now(context, call, request);
             }
-            connection->set_identity(*identity);
-        }
-        const auto registered = context.directory.register_viewer(connection, request.session_id(), request.client_feature_flags() != 0);
-        ack.set_session_id(registered.session->id());
-        ack.set_success(true);
-        ack.set_message(registered.message);
-        ack.set_session_type(registered.resumed ? icd::RESUMED : icd::NEW);
-        ack.set_server_feature_flags(feature_flags(context.options, connection->identity(), context.store != nullptr));
-        set_platform(ack);
-        const auto answer = [call, session = registered.session](icd::RegisterViewerAck&& ack) {
+            icd::RegisterViewerAck ack;
+            ack.set_session_id(request.session_id());
+            ack.set_message("The api_key is not known.");
             icd::answer(call, std::move(ack));
-            session->changed({{"what", "connections"}});
-        };
-        if (!context.store || !context.worker) return answer(std::move(ack));
-        context.worker->post(
-            "viewer " + std::to_string(connection->id()),
-            [&store = *context.store, answer, ack, user = connection->identity().user] {
-                auto whole = ack;
-                set_kept(whole, store, user);
-                answer(std::move(whole));
-            },
-            [answer, ack](const std::exception& e) {
-                log::error(std::string("preferences and layouts could not be read: ") + e.what());
-                answer(icd::RegisterViewerAck(ack));
-            },
-            patience);
+        });
     });
 }
 

@@ -71,7 +71,7 @@ HttpExchange::~HttpExchange() {
 void HttpExchange::start() { link_.set_deadline(std::chrono::seconds(link_.loop().options.http_timeout_seconds)); }
 
 void HttpExchange::going_away() {
-    if (state_ == State::head || state_ == State::body) link_.abort();
+    if (state_ == State::head || state_ == State::waiting || state_ == State::body) link_.abort();
 }
 
 void HttpExchange::on_gone() {
@@ -82,6 +82,7 @@ void HttpExchange::on_gone() {
 }
 
 void HttpExchange::on_bytes(char* data, std::size_t size) {
+    if (state_ == State::waiting) return static_cast<void>(buffer_.append(data, size)); // read before the pause took hold
     if (state_ != State::head && state_ != State::body) {
         // Whatever follows the request is not read as another one. Still reading tells us when the client goes.
         surplus_ += size;
@@ -93,27 +94,40 @@ void HttpExchange::on_bytes(char* data, std::size_t size) {
 }
 
 void HttpExchange::parse() {
-    if (state_ == State::head) {
-        const auto& options = link_.loop().options;
-        // Some clients send an empty line after their last request.
-        if (buffer_.size() >= 2 && buffer_.compare(0, 2, "\r\n") == 0) buffer_.erase(0, 2);
-        const auto end = buffer_.find("\r\n\r\n");
-        const auto seen = std::string_view(buffer_).substr(0, end == std::string::npos ? buffer_.size() : end + 4);
-        if (const auto refusal = check_partial_head(seen, options.max_http_header); refusal.status != 0) return respond(refuse(refusal));
-        if (end == std::string::npos) return;
-        if (!options.ssl_cert_file.empty() && !link_.tls())
-            return respond(refuse({400, "this port speaks TLS: the address begins with https:// (or wss://)"}));
-        const auto refusal = parse_head(seen, options.max_http_body, head_);
-        if (refusal.status != 0) return respond(refuse(refusal));
-        if (refusal_.status != 0) return respond(refuse(refusal_));
-        head_.request.remote_address = link_.address();
-        head_.request.tls = link_.tls();
-        buffer_.erase(0, end + 4);
-        if (head_.upgrades_to_websocket) return upgrade();
-        state_ = State::body;
-        if (head_.body_size > 0 && !expect_body()) return;
-        if (head_.expects_continue && buffer_.size() < head_.body_size) link_.write("HTTP/1.1 100 Continue\r\n\r\n");
-    }
+    if (state_ == State::body) return take_body();
+    const auto& options = link_.loop().options;
+    // Some clients send an empty line after their last request.
+    if (buffer_.size() >= 2 && buffer_.compare(0, 2, "\r\n") == 0) buffer_.erase(0, 2);
+    const auto end = buffer_.find("\r\n\r\n");
+    const auto seen = std::string_view(buffer_).substr(0, end == std::string::npos ? buffer_.size() : end + 4);
+    if (const auto refusal = check_partial_head(seen, options.max_http_header); refusal.status != 0) return respond(refuse(refusal));
+    if (end == std::string::npos) return;
+    if (!options.ssl_cert_file.empty() && !link_.tls())
+        return respond(refuse({400, "this port speaks TLS: the address begins with https:// (or wss://)"}));
+    const auto refusal = parse_head(seen, options.max_http_body, head_);
+    if (refusal.status != 0) return respond(refuse(refusal));
+    if (refusal_.status != 0) return respond(refuse(refusal_));
+    head_.request.remote_address = link_.address();
+    head_.request.tls = link_.tls();
+    buffer_.erase(0, end + 4);
+    const auto& wait = link_.loop().handlers.wait;
+    const auto milliseconds = wait ? wait(head_.request, head_.upgrades_to_websocket) : 0;
+    if (milliseconds == 0) return proceed();
+    state_ = State::waiting;
+    link_.pause_reading(true);
+    link_.set_deadline(std::chrono::milliseconds(milliseconds));
+}
+
+/// Looks at the request, whose head is whole.
+void HttpExchange::proceed() {
+    if (head_.upgrades_to_websocket) return upgrade();
+    state_ = State::body;
+    if (head_.body_size > 0 && !expect_body()) return;
+    if (head_.expects_continue && buffer_.size() < head_.body_size) link_.write("HTTP/1.1 100 Continue\r\n\r\n");
+    take_body();
+}
+
+void HttpExchange::take_body() {
     if (buffer_.size() < head_.body_size) return;
     buffer_.resize(head_.body_size);
     head_.request.body = std::move(buffer_);
@@ -238,6 +252,11 @@ void HttpExchange::on_end() {
 }
 
 void HttpExchange::on_deadline() {
+    if (state_ == State::waiting) {
+        start();
+        link_.pause_reading(false);
+        return proceed();
+    }
     const bool began = state_ == State::body || (state_ == State::head && !buffer_.empty());
     if (began) respond(refuse({408, "the request did not arrive in time"}));
     else link_.abort();

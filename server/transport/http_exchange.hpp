@@ -42,9 +42,11 @@ public:
     void on_gone() override;
 
 private:
-    enum class State { head, body, handed_over, responding, done };
+    enum class State { head, waiting, body, handed_over, responding, done };
     class PendingReply;
     void parse();
+    void proceed();
+    void take_body();
     void upgrade();
     bool expect_body();
     void hand_over();

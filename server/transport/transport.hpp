@@ -105,6 +105,9 @@ struct TransportHandlers {
     std::function<UpgradeDecision(const HttpRequest&)> on_upgrade;
     /// Whether the body of a request is of interest, asked before it is read: if not, on_http gets the request without it. Empty: always.
     std::function<bool(const HttpRequest&)> wants_body{};
+    /// How many milliseconds a request waits before it is looked at, asked once when its head has come. Nothing is read from it meanwhile.
+    /// Empty: none waits.
+    std::function<std::uint64_t(const HttpRequest&, bool upgrade)> wait{};
 };
 
 struct TransportOptions {
