@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <limits>
-#include <numbers>
 #include <stdexcept>
 
 namespace cubelink::imaging {
@@ -119,7 +118,7 @@ double computed_polarisation(Polarisation type, double i, double q, double u, do
     case Polarisation::pflinear:
         return 100.0 * std::sqrt(q * q + u * u) / i;
     case Polarisation::pangle:
-        return 0.5 * std::atan2(u, q) * (180.0 / std::numbers::pi);
+        return angle_of_parts(u, q);
     }
     return kNaN;
 }

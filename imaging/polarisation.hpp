@@ -4,7 +4,7 @@
 ///     13 Ptotal   sqrt(Q² + U² + V²)     15 PFtotal   100 Ptotal / I      17 Pangle  ½ atan2(U, Q) in degrees
 ///     14 Plinear  sqrt(Q² + U²)          16 PFlinear  100 Plinear / I
 ///
-/// A pixel that lacks a finite value of any input is NaN. Block means of Pangle are made from the means of Q and U.
+/// A pixel that lacks a finite value of any input is NaN. Block means of Pangle are made from the means of Q and U over the pixels that have both.
 
 #include "imaging/angle_parts.hpp"
 #include "imaging/image_source.hpp"

@@ -5,8 +5,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
-#include <numbers>
 #include <stdexcept>
 #include <string>
 
@@ -38,29 +36,30 @@ void check(const Rect& rect, std::int64_t mip, std::int64_t width, std::int64_t 
     }
 }
 
-/// Averages rows that `rows(y, n)` gives as n contiguous rows of the rectangle from its row y; n is even but at the end.
-template <class Rows>
-void average(const Rect& rect, std::int64_t mip, std::span<float> out, std::int64_t step, const Rows& rows) {
-    const int depth = std::countr_zero(std::uint64_t(mip));
-    const std::int64_t w = rect.width(), h = rect.height(), out_width = ceil_div(w, mip);
-    RowCascade cascade(w, depth);
-    cascade.start(w, h);
-    for (std::int64_t y = 0; y < h; y += step) {
-        const std::int64_t n = std::min(step, h - y);
-        const auto [pixels, stride] = rows(y, n);
+/// Averages the rows of a rectangle, given from the bottom up.
+class BlockMeans {
+public:
+    BlockMeans(const Rect& rect, std::int64_t mip, std::span<float> out)
+        : out_(out), width_(ceil_div(rect.width(), mip)), depth_(std::countr_zero(std::uint64_t(mip))), cascade_(rect.width(), depth_) {
+        cascade_.start(rect.width(), rect.height());
+    }
+
+    /// Rows [y, y + n) of the rectangle, `stride` apart; n is even but at the end.
+    void push(std::int64_t y, std::int64_t n, const float* pixels, std::int64_t stride) {
         for (std::int64_t r = 0; r < n; r += 2) {
             const float* row = pixels + r * stride;
-            cascade.push(y + r, row, r + 1 < n ? row + stride : nullptr,
-                         [&](int k, std::int64_t yk, const double* sum, const double* count, std::size_t length) {
-                             if (k == depth) kernels::block_means(sum, count, length, out.data() + yk * out_width);
-                         });
+            cascade_.push(y + r, row, r + 1 < n ? row + stride : nullptr,
+                          [&](int k, std::int64_t yk, const double* sum, const double* count, std::size_t length) {
+                              if (k == depth_) kernels::block_means(sum, count, length, out_.data() + yk * width_);
+                          });
         }
     }
-}
 
-struct RowsAt {
-    const float* pixels;
-    std::int64_t stride;
+private:
+    std::span<float> out_;
+    std::int64_t width_;
+    int depth_;
+    RowCascade cascade_;
 };
 
 } // namespace
@@ -95,10 +94,7 @@ void PlanePyramid::read(const ImageSource& source, const Rect& rect, std::int64_
     }
     if (mip == 1) return source.read(rect, plane_, out, 1, cancel);
     if (pixels_) {
-        const std::int64_t step = rect.height() + (rect.height() & 1);
-        return average(rect, mip, out, step, [&](std::int64_t y, std::int64_t) {
-            return RowsAt{pixels_.get() + (rect.y0 + y) * width_ + rect.x0, width_};
-        });
+        return BlockMeans(rect, mip, out).push(0, rect.height(), pixels_.get() + rect.y0 * width_ + rect.x0, width_);
     }
     read_downsampled(source, plane_, rect, mip, out, 1, cancel);
 }
@@ -108,25 +104,36 @@ void read_downsampled(const ImageSource& source, PlaneId plane, const Rect& rect
     check(rect, mip, source.shape().width, source.shape().height, out);
     if (mip == 1) return source.read(rect, plane, out, threads, cancel);
 
-    if (const auto* by_parts = dynamic_cast<const AnglesByParts*>(&source)) {
-        if (const auto parts = by_parts->angle_parts(plane)) {
-            std::vector<float> q(out.size());
-            read_downsampled(source, parts->u, rect, mip, out, threads, cancel);
-            read_downsampled(source, parts->q, rect, mip, q, threads, cancel);
-            for (std::size_t i = 0; i < out.size(); ++i)
-                out[i] = float(0.5 * std::atan2(double(out[i]), double(q[i])) * (180.0 / std::numbers::pi));
-            return;
-        }
-    }
-
     const std::int64_t target = source.direct() ? std::int64_t(1) << 18 : std::int64_t(1) << 22; // pixels read at once
-    const std::int64_t step = std::min(rect.height() + (rect.height() & 1), std::max<std::int64_t>(2, target / rect.width() / 2 * 2));
-    const auto buffer = make_pixels<float>(std::size_t(std::min(step, rect.height()) * rect.width()));
-    average(rect, mip, out, step, [&](std::int64_t y, std::int64_t n) {
-        cancel.throw_if_cancelled();
-        const Rect band{rect.x0, rect.y0 + y, rect.x1, rect.y0 + y + n};
-        source.read(band, plane, {buffer.get(), std::size_t(band.size())}, threads, cancel);
-        return RowsAt{buffer.get(), rect.width()};
+    const std::int64_t step = std::min(rect.height(), std::max<std::int64_t>(2, target / rect.width() / 2 * 2));
+    const std::size_t at_once = std::size_t(step * rect.width());
+    const auto by_band = [&](auto&& take) {
+        for (std::int64_t y = rect.y0; y < rect.y1; y += step) {
+            cancel.throw_if_cancelled();
+            take(Rect{rect.x0, y, rect.x1, std::min(rect.y1, y + step)});
+        }
+    };
+    const auto* by_parts = dynamic_cast<const AnglesByParts*>(&source);
+    if (const auto parts = by_parts != nullptr ? by_parts->angle_parts(plane) : std::nullopt) {
+        std::vector<float> q_means(out.size());
+        const auto u = make_pixels<float>(at_once), q = make_pixels<float>(at_once);
+        BlockMeans mean_u(rect, mip, out), mean_q(rect, mip, q_means);
+        by_band([&](const Rect& band) {
+            const std::span<float> u_band(u.get(), std::size_t(band.size())), q_band(q.get(), u_band.size());
+            source.read(band, parts->u, u_band, threads, cancel);
+            source.read(band, parts->q, q_band, threads, cancel);
+            keep_pairs(u_band, q_band);
+            mean_u.push(band.y0 - rect.y0, band.height(), u.get(), rect.width());
+            mean_q.push(band.y0 - rect.y0, band.height(), q.get(), rect.width());
+        });
+        for (std::size_t i = 0; i < out.size(); ++i) out[i] = float(angle_of_parts(double(out[i]), double(q_means[i])));
+        return;
+    }
+    const auto pixels = make_pixels<float>(at_once);
+    BlockMeans mean(rect, mip, out);
+    by_band([&](const Rect& band) {
+        source.read(band, plane, {pixels.get(), std::size_t(band.size())}, threads, cancel);
+        mean.push(band.y0 - rect.y0, band.height(), pixels.get(), rect.width());
     });
 }
 

@@ -10,7 +10,6 @@
 #include <cmath>
 #include <limits>
 #include <mutex>
-#include <numbers>
 
 namespace cubelink::imaging {
 
@@ -53,21 +52,19 @@ Plan plan_for(const ImageSource& source, PlaneId plane, const PyramidOptions& op
 /// Calls options.progress from any thread, one call at a time, and not more often than it can take.
 class Progress {
 public:
-    Progress(const PyramidOptions& options, std::int64_t total, double from, double to)
-        : options_(options), total_(total), from_(from), to_(to) {}
+    Progress(const PyramidOptions& options, std::int64_t total) : options_(options), total_(total) {}
     void step() {
         const std::int64_t done = done_.fetch_add(1, std::memory_order_relaxed) + 1;
         if (!options_.progress) return;
         const std::unique_lock lock(mutex_, std::try_to_lock);
         if (!lock.owns_lock()) return;
-        last_ = std::max(last_, from_ + (to_ - from_) * double(done) / double(total_));
+        last_ = std::max(last_, double(done) / double(total_));
         options_.progress(last_);
     }
 
 private:
     const PyramidOptions& options_;
     const std::int64_t total_;
-    const double from_, to_;
     std::atomic<std::int64_t> done_{0};
     std::mutex mutex_;
     double last_ = 0;
@@ -87,42 +84,35 @@ public:
     }
 
     std::shared_ptr<const PlanePyramid> build() {
-        make_levels();
-        stream(true, 0, 1);
+        prepare();
+        stream();
         return std::move(result_);
     }
 
     /// Statistics from the angles, levels from the means of their parts.
     std::shared_ptr<const PlanePyramid> build_angle(const AngleParts& parts) {
-        PyramidOptions of_part = options_;
-        of_part.keep_below = 0;
-        PyramidBuilder u(source_, parts.u, of_part, cancel_), q(source_, parts.q, of_part, cancel_);
+        PyramidBuilder u(source_, parts.u, options_, cancel_), q(source_, parts.q, options_, cancel_);
         u.plan_ = q.plan_ = plan_;
-        u.make_levels();
-        u.stream(false, 0, 1.0 / 3);
-        q.make_levels();
-        q.stream(false, 1.0 / 3, 2.0 / 3);
-        result_->summary_ = summarise(source_, {0, 0, result_->width_, result_->height_}, result_->plane_, options_.threads, cancel_);
+        u.prepare();
+        q.prepare();
+        const Bands bands = bands_of(band_target(source_));
+        for_each_band<AngleWorker>(bands, [&](const Rect& band, AngleWorker& worker) { return angle_band(bands, band, u, q, worker); });
+        u.levels_above_base();
+        q.levels_above_base();
         result_->levels_ = std::move(u.result_->levels_);
         for (std::size_t k = 0; k < result_->levels_.size(); ++k) {
             PlanePyramid::Level& level = result_->levels_[k];
             const float* q_mean = q.result_->levels_[k].mean.get();
-            for (std::int64_t i = 0; i < level.width * level.height; ++i)
-                level.mean[std::size_t(i)] = mean_angle(level.mean[std::size_t(i)], q_mean[i]);
+            for (std::size_t i = 0; i < std::size_t(level.width * level.height); ++i)
+                level.mean[i] = float(angle_of_parts(double(level.mean[i]), double(q_mean[i])));
         }
-        if (options_.progress) options_.progress(1);
         return std::move(result_);
     }
 
-    static float mean_angle(float u, float q) {
-        return float(0.5 * std::atan2(double(u), double(q)) * (180.0 / std::numbers::pi)); // NaN if either is
-    }
-
 private:
-    void make_levels() {
+    void prepare() {
         const std::int64_t w = result_->width_, h = result_->height_;
         if (plan_.keep_pixels) result_->pixels_ = make_pixels<float>(std::size_t(w * h));
-        depth_ = 0;
         while ((std::int64_t(1) << depth_) < std::max(w, h)) ++depth_;
         for (int k = 1; k <= depth_; ++k) {
             const std::int64_t mip = std::int64_t(1) << k;
@@ -131,17 +121,7 @@ private:
             level.mean = make_pixels<float>(std::size_t(level.width * level.height));
             result_->levels_.push_back(std::move(level));
         }
-    }
-
-    PlanePyramid::Level* level_at(int k) {
-        const int first = std::countr_zero(std::uint64_t(plan_.first_mip));
-        return k < first ? nullptr : &result_->levels_[std::size_t(k - first)];
-    }
-
-    void stream(bool with_summary, double progress_from, double progress_to) {
-        const std::int64_t w = result_->width_, h = result_->height_;
         constexpr std::int64_t kBaseBlocks = std::int64_t(1) << 20; // 16 MiB of sums and counts
-        base_ = 5;
         while (ceil_div(w, std::int64_t(1) << base_) * ceil_div(h, std::int64_t(1) << base_) > kBaseBlocks) ++base_;
         base_width_ = ceil_div(w, std::int64_t(1) << base_);
         base_height_ = ceil_div(h, std::int64_t(1) << base_);
@@ -149,22 +129,38 @@ private:
             base_sum_ = make_pixels<double>(std::size_t(base_width_ * base_height_));
             base_count_ = make_pixels<double>(std::size_t(base_width_ * base_height_));
         }
+    }
 
-        const bool whole = plan_.keep_pixels && !source_.direct() && !source_.wide();
-        if (whole) source_.read({0, 0, w, h}, result_->plane_, {result_->pixels_.get(), std::size_t(w * h)}, options_.threads, cancel_);
+    PlanePyramid::Level* level_at(int k) {
+        const int first = std::countr_zero(std::uint64_t(plan_.first_mip));
+        return k < first ? nullptr : &result_->levels_[std::size_t(k - first)];
+    }
 
-        const std::int64_t target = whole ? std::int64_t(1) << 16 : band_target(source_);
-        const Bands bands = Bands::cut({0, 0, w, h}, std::int64_t(1) << base_, target);
-        std::vector<PlaneSummary> parts(std::size_t(with_summary ? bands.count : 0));
+    Bands bands_of(std::int64_t target) const {
+        return Bands::cut({0, 0, result_->width_, result_->height_}, std::int64_t(1) << base_, target);
+    }
+
+    /// one(band, worker) for all bands, on all threads; it gives the band's summary.
+    template <class Worker, class One>
+    void for_each_band(const Bands& bands, const One& one) {
+        std::vector<PlaneSummary> parts(static_cast<std::size_t>(bands.count));
         std::vector<Worker> workers(std::size_t(std::max(options_.threads, 1)));
-        Progress progress(options_, bands.count, progress_from, progress_to);
+        Progress progress(options_, bands.count);
         parallel_for(options_.threads, bands.count, cancel_, [&](std::int64_t index, int thread) {
-            PlaneSummary* part = with_summary ? &parts[std::size_t(index)] : nullptr;
-            one_band(bands, bands.band(index), whole, workers[std::size_t(thread)], part);
+            parts[std::size_t(index)] = one(bands.band(index), workers[std::size_t(thread)]);
             progress.step();
         });
         for (const PlaneSummary& part : parts) result_->summary_.merge(part);
-        if (base_ < depth_) levels_above_base();
+    }
+
+    void stream() {
+        const std::int64_t w = result_->width_, h = result_->height_;
+        const bool whole = plan_.keep_pixels && !source_.direct() && !source_.wide();
+        if (whole) source_.read({0, 0, w, h}, result_->plane_, {result_->pixels_.get(), std::size_t(w * h)}, options_.threads, cancel_);
+
+        const Bands bands = bands_of(whole ? std::int64_t(1) << 16 : band_target(source_));
+        for_each_band<Worker>(bands, [&](const Rect& band, Worker& worker) { return one_band(bands, band, whole, worker); });
+        levels_above_base();
     }
 
     /// What a thread needs, made when it gets its first band.
@@ -174,7 +170,8 @@ private:
         std::unique_ptr<RowCascade> cascade;
     };
 
-    void one_band(const Bands& bands, const Rect& band, bool whole, Worker& worker, PlaneSummary* part) {
+    PlaneSummary one_band(const Bands& bands, const Rect& band, bool whole, Worker& worker) {
+        PlaneSummary summary;
         const std::int64_t w = result_->width_, columns = band.width(), rows = band.height();
         const std::size_t n = std::size_t(band.size());
         const bool in_place = result_->pixels_ && columns == w;
@@ -188,7 +185,7 @@ private:
             if (!worker.wide) worker.wide = make_pixels<double>(bands.largest());
             source_.read64(band, result_->plane_, {worker.wide.get(), n}, 1, cancel_);
             for (std::size_t i = 0; i < n; ++i) pixels[i] = to_float(worker.wide[i]);
-            if (part != nullptr) *part = summarise(std::span<const double>(worker.wide.get(), n));
+            summary = summarise(std::span<const double>(worker.wide.get(), n));
         } else {
             if (!whole) {
                 source_.read(band, result_->plane_, {pixels, n}, 1, cancel_);
@@ -196,23 +193,68 @@ private:
                 for (std::int64_t y = 0; y < rows; ++y)
                     std::copy_n(result_->pixels_.get() + (band.y0 + y) * w + band.x0, columns, pixels + y * columns);
             }
-            if (part != nullptr) *part = summarise(std::span<const float>(pixels, n));
+            summary = summarise(std::span<const float>(pixels, n));
         }
         if (result_->pixels_ && !in_place && !whole) {
             for (std::int64_t y = 0; y < rows; ++y)
                 std::copy_n(pixels + y * columns, columns, result_->pixels_.get() + (band.y0 + y) * w + band.x0);
         }
 
-        const int depth = std::min(depth_, base_);
-        if (!worker.cascade) worker.cascade = std::make_unique<RowCascade>(bands.columns, depth);
-        worker.cascade->start(columns, rows);
+        make_blocks(bands, band, pixels, worker.cascade);
+        return summary;
+    }
+
+    /// Of the pixels of a band, all levels up to the base.
+    void make_blocks(const Bands& bands, const Rect& band, const float* pixels, std::unique_ptr<RowCascade>& cascade) {
+        const std::int64_t columns = band.width(), rows = band.height();
+        if (!cascade) cascade = std::make_unique<RowCascade>(bands.columns, std::min(depth_, base_));
+        cascade->start(columns, rows);
         for (std::int64_t y = 0; y < rows; y += 2) {
             const float* row = pixels + y * columns;
-            worker.cascade->push(y, row, y + 1 < rows ? row + columns : nullptr,
-                                 [&](int k, std::int64_t yk, const double* sum, const double* count, std::size_t length) {
-                                     emit(k, (band.y0 >> k) + yk, band.x0 >> k, sum, count, length);
-                                 });
+            cascade->push(y, row, y + 1 < rows ? row + columns : nullptr,
+                          [&](int k, std::int64_t yk, const double* sum, const double* count, std::size_t length) {
+                              emit(k, (band.y0 >> k) + yk, band.x0 >> k, sum, count, length);
+                          });
         }
+    }
+
+    /// As Worker, for the two parts of angles.
+    struct AngleWorker {
+        std::vector<float> u, q;
+        std::vector<double> wide_u, wide_q;
+        std::unique_ptr<RowCascade> cascade_u, cascade_q;
+    };
+
+    PlaneSummary angle_band(const Bands& bands, const Rect& band, PyramidBuilder& u, PyramidBuilder& q, AngleWorker& worker) {
+        const std::size_t n = std::size_t(band.size());
+        worker.u.resize(n);
+        worker.q.resize(n);
+        PlaneSummary summary;
+        if (source_.wide()) {
+            worker.wide_u.resize(n);
+            worker.wide_q.resize(n);
+            source_.read64(band, u.result_->plane_, worker.wide_u, 1, cancel_);
+            source_.read64(band, q.result_->plane_, worker.wide_q, 1, cancel_);
+            summary = summarise_angles<double>(worker.wide_u, worker.wide_q);
+            std::transform(worker.wide_u.begin(), worker.wide_u.end(), worker.u.begin(), to_float);
+            std::transform(worker.wide_q.begin(), worker.wide_q.end(), worker.q.begin(), to_float);
+            keep_pairs<float>(worker.u, worker.q);
+        } else {
+            source_.read(band, u.result_->plane_, worker.u, 1, cancel_);
+            source_.read(band, q.result_->plane_, worker.q, 1, cancel_);
+            summary = summarise_angles<float>(worker.u, worker.q);
+        }
+        u.make_blocks(bands, band, worker.u.data(), worker.cascade_u);
+        q.make_blocks(bands, band, worker.q.data(), worker.cascade_q);
+        return summary;
+    }
+
+    /// Of pixels that have both parts; the parts of the others become NaN.
+    template <class T> static PlaneSummary summarise_angles(std::span<T> u, std::span<T> q) {
+        keep_pairs(u, q);
+        std::vector<T> angles(u.size());
+        for (std::size_t i = 0; i < u.size(); ++i) angles[i] = T(angle_of_parts(double(u[i]), double(q[i])));
+        return summarise(std::span<const T>(angles));
     }
 
     /// Blocks [x, x + n) of row y of level k.
@@ -225,6 +267,7 @@ private:
     }
 
     void levels_above_base() {
+        if (base_ >= depth_) return;
         std::int64_t w = base_width_, h = base_height_;
         for (int k = base_ + 1; k <= depth_; ++k) {
             const std::int64_t above = (w + 1) / 2;
