@@ -15,6 +15,7 @@ struct Config : Base {
     static const websocketpp::log::level elog_level = websocketpp::log::elevel::none;
     static const websocketpp::log::level alog_level = websocketpp::log::alevel::none;
     static const std::size_t max_message_size = 1u << 30;
+    static const std::size_t connection_read_buffer_size = 64 << 10; // a tile is some 100 KiB, a block of pixels much more
 };
 
 template <class Configuration>

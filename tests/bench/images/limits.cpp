@@ -142,7 +142,7 @@ double small_reads_time(const std::string& path, std::int64_t offset, std::int64
     });
 }
 
-double one_way_send_time(std::int64_t bytes) {
+std::vector<double> one_way_send_times(std::int64_t bytes) {
     const int listener = socket(AF_INET, SOCK_STREAM, 0);
     sockaddr_in address{};
     address.sin_family = AF_INET;
@@ -155,9 +155,10 @@ double one_way_send_time(std::int64_t bytes) {
     if (connect(to, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) throw std::runtime_error("no loopback connection");
     const int from = accept(listener, nullptr, nullptr);
     const std::vector<char> ready(static_cast<std::size_t>(bytes), 'x');
-    const double time = best_of(4 * tries, nullptr, [&] {
+    std::vector<char> buffer(1 << 18);
+    std::vector<double> times(4 * tries);
+    for (auto& time : times) time = best_of(1, nullptr, [&] {
         std::thread reader([&] {
-            std::vector<char> buffer(1 << 18);
             for (std::int64_t left = bytes; left > 0;) {
                 const auto got = recv(from, buffer.data(), buffer.size(), 0);
                 if (got <= 0) return;
@@ -174,7 +175,7 @@ double one_way_send_time(std::int64_t bytes) {
     close(to);
     close(from);
     close(listener);
-    return time;
+    return times;
 }
 
 } // namespace cubelink::bench

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace cubelink::bench {
 
@@ -15,7 +16,7 @@ double read_and_sum_time(const std::string& path, std::int64_t offset, std::int6
 double zfp_tile_time(const std::string& path, std::int64_t offset, std::int64_t width, int precision, double* cpu = nullptr);
 /// `count` preads of 4 bytes each, `stride` bytes apart, on one thread.
 double small_reads_time(const std::string& path, std::int64_t offset, std::int64_t stride, int count);
-/// Sending `bytes` that lie ready through a TCP connection over loopback, until the other side has read them all.
-double one_way_send_time(std::int64_t bytes);
+/// Sending `bytes` that lie ready through a TCP connection over loopback, until the other side has read them all: the times of all tries.
+std::vector<double> one_way_send_times(std::int64_t bytes);
 
 } // namespace cubelink::bench

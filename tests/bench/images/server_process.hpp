@@ -16,6 +16,7 @@ public:
     ServerProcess(const ServerProcess&) = delete;
     ServerProcess& operator=(const ServerProcess&) = delete;
 
+    int port() const { return port_; }
     std::string url() const { return "ws://127.0.0.1:" + std::to_string(port_) + "/ws"; }
     /// Resident memory now and at its highest, in bytes.
     std::size_t resident() const { return status("VmRSS:"); }
