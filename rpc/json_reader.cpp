@@ -3,6 +3,7 @@
 #include "rpc/json_plain.hpp"
 #include "rpc/utf8.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -198,10 +199,12 @@ private:
             count_value();
             std::string key = read_string();
             expect(':', "after a name in a map");
-            if (refused() && (depth > 1 || key != "id")) {
+            const bool id = depth == 1 && key == "id";
+            if (refused() && (!id || id_read_)) {
                 Value dropped;
                 read_value(dropped, depth + 1);
             } else {
+                id_read_ = id_read_ || id;
                 // The entry is there before its value is read: a list within it may hold the place of the break.
                 auto& entry = map.append();
                 entry.first.storage().emplace<std::string>(std::move(key));
@@ -388,6 +391,7 @@ private:
     const char* const begin_;
     const unsigned max_depth_;
     std::size_t values_ = 0;
+    bool id_read_ = false; // the message's own, of which a broken message keeps only the first
     std::string problem_;
 };
 

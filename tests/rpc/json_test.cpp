@@ -10,6 +10,7 @@
 #include <doctest/doctest.h>
 #include <limits>
 #include <random>
+#include <sys/resource.h>
 
 using namespace cubelink::rpc;
 
@@ -174,6 +175,20 @@ TEST_CASE("JSON: breaches of rules still show the id, before or after them") {
     CHECK(twice.id == "i");
     CHECK(parse("[[[1]]]", 3) == Value(Array{Value(Array{Value(Array{1})})}));
     CHECK(problem("[[[1]]]", 2) == "nested more than 2 deep");
+}
+
+TEST_CASE("JSON: of a broken message no more is kept than its first id") {
+    const auto peak = [] {
+        rusage usage{};
+        getrusage(RUSAGE_SELF, &usage);
+        return usage.ru_maxrss / 1024; // MiB
+    };
+    std::string text = R"({"args":99999999999999999999,"id":"i")";
+    for (int i = 0; i < 4'000'000; ++i) text += R"(,"id":0)";
+    text += "}";
+    const auto before = peak();
+    CHECK(read_json(text, 8).id == "i");
+    CHECK(peak() - before < 64);
 }
 
 TEST_CASE("JSON: the writer's text is valid whatever it is given") {
