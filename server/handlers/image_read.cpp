@@ -127,7 +127,7 @@ AxisRange checked_range(const rpc::Value& value, std::int64_t length, const char
     if (parts.size() != 2 && parts.size() != 3) return complain("expected [from, to] or [from, to, step]");
     AxisRange range{parts[0], parts[1], parts.size() == 3 ? parts[2] : 1};
     if (range.step < 1) return complain("the step must be at least 1");
-    if (or_index && range.to == range.from + 1 && or_index(range.from)) return range;
+    if (or_index && or_index(range.from) && range.to == range.from + 1) return {range.from, range.to, 1};
     if (range.from < 0 || range.to > length) return complain("[" + std::to_string(range.from) + ", " + std::to_string(range.to) + ") is not within " + whole);
     if (range.from >= range.to) return complain("the range [" + std::to_string(range.from) + ", " + std::to_string(range.to) + ") is empty");
     range.step = std::min(range.step, range.to - range.from);

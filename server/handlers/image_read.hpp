@@ -9,7 +9,7 @@
 
 namespace cubelink::server {
 
-/// Every step-th index of [from, to).
+/// Every step-th index of [from, to); 0 <= from < to, and step is at most to - from: the count can be computed.
 struct AxisRange {
     std::int64_t from = 0, to = 0, step = 1;
     std::int64_t count() const { return (to - from + step - 1) / step; }
