@@ -7,8 +7,6 @@
 
 namespace cubelink::server {
 
-bool is_utf8(std::string_view text);
-
 /// `bytes` itself if they are valid UTF-8.
 std::string shown_name(std::string_view bytes);
 

@@ -1,5 +1,6 @@
 #include "server/files/jail.hpp"
 
+#include "rpc/utf8.hpp"
 #include "server/files/file_names.hpp"
 
 #include <cerrno>
@@ -60,7 +61,7 @@ std::string entry_shown_as(const std::string& folder, const std::string& shown) 
     std::unique_ptr<DIR, int (*)(DIR*)> entries(::opendir(folder.c_str()), ::closedir);
     if (!entries) return {};
     while (const dirent* entry = ::readdir(entries.get()))
-        if (!is_utf8(entry->d_name) && shown_name(entry->d_name) == shown) return entry->d_name;
+        if (!rpc::is_utf8(entry->d_name) && shown_name(entry->d_name) == shown) return entry->d_name;
     return {};
 }
 

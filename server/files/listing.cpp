@@ -21,13 +21,17 @@ namespace cubelink::server {
 
 namespace {
 
+/// A name for what is open, good while it is.
+std::string path_of(const Descriptor& open) { return "/proc/self/fd/" + std::to_string(open.get()); }
+
 struct CloseDirectory {
     void operator()(DIR* d) const { ::closedir(d); }
 };
 using Directory = std::unique_ptr<DIR, CloseDirectory>;
 
-Directory open_directory(int at, const char* name) {
-    const int fd = ::openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+/// Its entries, read through a descriptor of their own.
+Directory entries_of(int folder) {
+    const int fd = ::openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return nullptr;
     DIR* directory = ::fdopendir(fd);
     if (!directory) ::close(fd);
@@ -45,9 +49,9 @@ bool has_file(int folder, const char* name) {
     return ::fstatat(folder, name, &status, 0) == 0 && S_ISREG(status.st_mode);
 }
 
-std::string first_bytes(int at, const char* name, std::size_t n) {
+std::string first_bytes(int at, const char* name, std::size_t n, int flags = 0) {
     // O_NONBLOCK: a FIFO that took the place of a file must not stop the listing.
-    const Descriptor file(::openat(at, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+    const Descriptor file(::openat(at, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags));
     if (!file) return {};
     std::string bytes(n, '\0');
     const auto got = ::read(file.get(), bytes.data(), n);
@@ -78,7 +82,7 @@ FileKind kind_of_folder(int folder) {
 
 std::int64_t size_of_folder(int folder, int depth = 0) {
     std::int64_t total = 0;
-    const Directory entries = open_directory(folder, ".");
+    const Directory entries = entries_of(folder);
     if (!entries || depth > 4) return 0;
     while (const dirent* entry = ::readdir(entries.get())) {
         const std::string_view name = entry->d_name;
@@ -94,8 +98,8 @@ std::int64_t size_of_folder(int folder, int depth = 0) {
     return total;
 }
 
-std::int32_t count_items(int at, const char* name) {
-    const Directory entries = open_directory(at, name);
+std::int32_t count_items(int folder) {
+    const Directory entries = entries_of(folder);
     if (!entries) return -1;
     std::int32_t n = 0;
     while (const dirent* entry = ::readdir(entries.get())) {
@@ -106,8 +110,7 @@ std::int32_t count_items(int at, const char* name) {
 }
 
 struct Entry {
-    std::string bytes;
-    unsigned char type = DT_UNKNOWN;
+    std::string bytes; // of its name
     std::optional<ListedFile> file;
     std::optional<ListedFolder> folder;
 };
@@ -115,23 +118,28 @@ struct Entry {
 /// Fills in what one entry is. Links count as what they lead to, if they may lead there.
 void look_at(const Jail& jail, int folder, FilterMode mode, Entry& entry) {
     const char* name = entry.bytes.c_str();
+    int flags = O_NOFOLLOW; // what is opened is what was looked at, and no link that has taken its place
+    std::string through;
     struct stat status;
     if (::fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) != 0) return;
     Descriptor target;
     if (S_ISLNK(status.st_mode)) {
         target = Descriptor(::openat(folder, name, O_PATH | O_CLOEXEC));
         if (!target || ::fstat(target.get(), &status) != 0) return;
+        through = path_of(target);
         char real[4096];
-        const auto n = ::readlink(("/proc/self/fd/" + std::to_string(target.get())).c_str(), real, sizeof real);
+        const auto n = ::readlink(through.c_str(), real, sizeof real);
         if (n <= 0 || !jail.allows(std::string_view(real, static_cast<std::size_t>(n)))) return;
+        name = through.c_str();
+        flags = 0;
     }
     if (S_ISDIR(status.st_mode)) {
         FileKind kind = FileKind::unknown;
-        const Descriptor opened(::openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        const Descriptor opened(::openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | flags));
         // A list of all files shows folders as folders; asked for such a folder, list_folder() then tells that it is an image.
         if (opened && mode != FilterMode::all_files) kind = kind_of_folder(opened.get());
         if (kind == FileKind::unknown)
-            entry.folder = ListedFolder{shown_name(entry.bytes), count_items(folder, name), status.st_mtime};
+            entry.folder = ListedFolder{shown_name(entry.bytes), count_items(opened.get()), status.st_mtime};
         else
             entry.file = ListedFile{shown_name(entry.bytes), kind, size_of_folder(opened.get()), status.st_mtime};
         return;
@@ -139,7 +147,7 @@ void look_at(const Jail& jail, int folder, FilterMode mode, Entry& entry) {
     if (!S_ISREG(status.st_mode)) return;
     ListedFile file{shown_name(entry.bytes), FileKind::unknown, status.st_size, status.st_mtime};
     if (mode == FilterMode::content) {
-        file.kind = kind_of_bytes(first_bytes(folder, name, 8), entry.bytes);
+        file.kind = kind_of_bytes(first_bytes(folder, name, 8, flags), entry.bytes);
         if (file.kind == FileKind::unknown) return;
     } else {
         file.kind = kind_by_extension(entry.bytes);
@@ -168,7 +176,7 @@ FileKind kind_by_extension(std::string_view name) {
 }
 
 FileKind kind_by_content(const JailedPath& path) {
-    const std::string through = "/proc/self/fd/" + std::to_string(path.descriptor.get());
+    const std::string through = path_of(path.descriptor);
     if (path.is_folder()) {
         const Descriptor folder(::open(through.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         return folder ? kind_of_folder(folder.get()) : FileKind::unknown;
@@ -178,7 +186,7 @@ FileKind kind_by_content(const JailedPath& path) {
 
 std::int64_t listed_size(const JailedPath& path) {
     if (!path.is_folder()) return path.status.st_size;
-    const Descriptor folder(::open(("/proc/self/fd/" + std::to_string(path.descriptor.get())).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const Descriptor folder(::open(path_of(path.descriptor).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     return folder ? size_of_folder(folder.get()) : 0;
 }
 
@@ -188,7 +196,7 @@ Listing list_folder(const Jail& jail, const std::string& directory, FilterMode m
     Listing listing;
     listing.directory = asked.relative;
     listing.parent = parent_of(asked.relative);
-    const Descriptor folder(::open(("/proc/self/fd/" + std::to_string(asked.descriptor.get())).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    const Descriptor folder(::open(path_of(asked.descriptor).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!folder) throw PathError("\"" + asked.relative + "\": " + std::generic_category().message(errno) + ".");
 
     if (mode == FilterMode::all_files && !asked.relative.empty()) {
@@ -203,11 +211,11 @@ Listing list_folder(const Jail& jail, const std::string& directory, FilterMode m
     }
 
     std::vector<Entry> entries;
-    const Directory stream = open_directory(folder.get(), ".");
+    const Directory stream = entries_of(folder.get());
     if (!stream) throw PathError("\"" + asked.relative + "\": " + std::generic_category().message(errno) + ".");
     while (const dirent* found = ::readdir(stream.get())) {
         if (cancel.cancelled()) break;
-        if (found->d_name[0] != '.') entries.push_back({found->d_name, found->d_type, {}, {}});
+        if (found->d_name[0] != '.') entries.push_back({found->d_name, {}, {}});
     }
 
     std::atomic<std::size_t> next{0}, checked{0};
@@ -222,14 +230,14 @@ Listing list_folder(const Jail& jail, const std::string& directory, FilterMode m
             }
         }
     };
-    std::vector<std::thread> helpers;
+    std::vector<std::jthread> helpers; // waited for when they are cleared, by an exception too
     for (int i = 1; i < threads && entries.size() > 256; ++i) {
         try {
             helpers.emplace_back(work);
         } catch (const std::system_error&) { break; } // no more threads: it takes longer
     }
     work();
-    for (auto& helper : helpers) helper.join();
+    helpers.clear();
 
     listing.cancelled = cancel.cancelled();
     for (auto& entry : entries) {

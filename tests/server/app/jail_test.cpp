@@ -1,3 +1,4 @@
+#include "rpc/utf8.hpp"
 #include "server/files/file_names.hpp"
 #include "server/files/jail.hpp"
 #include "tests/server/app/temporary_folder.hpp"
@@ -12,12 +13,12 @@ using cubelink::test::TemporaryFolder;
 namespace fs = std::filesystem;
 
 TEST_CASE("names that are not UTF-8 keep apart, and others stay") {
-    CHECK(is_utf8("plain.fits"));
-    CHECK(is_utf8("gr\xC3\xBC\xC3\x9F""e \xE2\x98\x83 \xF0\x9F\x94\xAD"));
+    for (const auto* right : {"", "plain.fits", "gr\xC3\xBC\xC3\x9F""e \xE2\x98\x83 \xF0\x9F\x94\xAD"}) CHECK(shown_name(right) == right);
     for (const auto* wrong : {"\xFF", "\xC3", "\xC0\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xE2\x98", "a\x80""b"}) {
-        CHECK_FALSE(is_utf8(wrong));
-        CHECK(is_utf8(shown_name(wrong)));
+        CHECK(shown_name(wrong) != wrong);
+        CHECK(cubelink::rpc::is_utf8(shown_name(wrong)));
     }
+    CHECK(shown_name("\xE2\x98") == "\xEF\xBF\xBD""E2\xEF\xBF\xBD""98");
     CHECK(shown_name("a\xFF.fits") == "a\xEF\xBF\xBD""FF.fits");
     CHECK(shown_name("a\xFE.fits") != shown_name("a\xFF.fits"));
 }
@@ -93,7 +94,7 @@ TEST_CASE("a file that is shown under another name opens by it") {
     const Jail jail(folder.text());
     const auto path = jail.open_file(shown_name("sub\xFF"), shown_name("a\xFE.fits"));
     CHECK(path.status.st_size == 1);
-    CHECK(is_utf8(path.relative));
+    CHECK(cubelink::rpc::is_utf8(path.relative));
     CHECK_THROWS_AS(jail.open_file(shown_name("sub\xFF"), shown_name("a\xFD.fits")), PathError);
 }
 
