@@ -17,6 +17,13 @@ namespace {
 /// Pixels that the profiles of one message may be made of: 256 MiB.
 constexpr std::int64_t max_profile_values = 1 << 26;
 
+/// What is held while profiles of so many pixels are made: pixels, values and message. Ordinary ones are not worth asking for.
+imaging::Reservation memory_for(Session& session, std::int64_t pixels, const JobContext& context) {
+    const auto bytes = 3 * sizeof(float) * static_cast<std::size_t>(pixels);
+    if (bytes < (std::size_t{1} << 20)) return {};
+    return session.cache().reserve(std::min(bytes, session.cache().limit() / 2), context.cancel);
+}
+
 Job cursor_job(const SessionPtr& session, const OpenImagePtr& image, std::string key) {
     Job job;
     job.owner = session->number();
@@ -38,6 +45,17 @@ void set_floats(T& profile, std::span<const float> values) {
     profile.set_raw_values_fp32(values.data(), values.size_bytes());
 }
 
+/// Pixels that the profiles are made of. Throws ImageError if they are too many.
+std::int64_t pixels_of(const OpenImage& image, const std::vector<const SpatialRequirement*>& asked) {
+    std::int64_t together = 0;
+    for (const auto* one : asked) {
+        const auto length = one->coordinate.back() == 'x' ? image.shape().width : image.shape().height;
+        together += std::max<std::int64_t>(0, (one->end == 0 ? length : std::min<std::int64_t>(length, one->end)) - one->start);
+        if (together > max_profile_values) throw imaging::ImageError("these profiles are too long to be sent: ask for parts of them");
+    }
+    return together;
+}
+
 std::shared_ptr<icd::SpatialProfileData> spatial_message(const OpenImage& image, imaging::PlaneId plane, PixelIndex pixel,
                                                          const std::vector<const SpatialRequirement*>& asked,
                                                          const imaging::PlanePyramid* pyramid, const JobContext& context) {
@@ -51,12 +69,9 @@ std::shared_ptr<icd::SpatialProfileData> spatial_message(const OpenImage& image,
     float value = 0;
     image.source->read({pixel.x, pixel.y, pixel.x + 1, pixel.y + 1}, plane, {&value, 1}, 1, context.cancel);
     message->set_value(std::isfinite(value) ? value : std::numeric_limits<float>::quiet_NaN());
-    std::int64_t together = 0;
     for (const auto* one : asked) {
         const bool along_x = one->coordinate.back() == 'x';
         const auto length = along_x ? image.shape().width : image.shape().height;
-        together += std::max<std::int64_t>(0, (one->end == 0 ? length : std::min<std::int64_t>(length, one->end)) - one->start);
-        if (together > max_profile_values) throw imaging::ImageError("these profiles are too long to be sent: ask for parts of them");
         imaging::SpatialProfileSpec spec;
         spec.axis = along_x ? imaging::ProfileAxis::x : imaging::ProfileAxis::y;
         spec.start = one->start;
@@ -97,6 +112,7 @@ void publish_cursor_spatial(Session& session, const OpenImage& image, const Curs
         // A column of a compressed image costs as much as the plane.
         if (!image.source->direct() && !asked.empty())
             pyramid = imaging::cached_pyramid(session.cache(), *image.source, image.hdu, plane, context.threads, context.cancel);
+        const auto memory = memory_for(session, pixels_of(image, asked), context);
         auto message = spatial_message(image, plane, *pixel, asked, pyramid.get(), context);
         pubsub::Delivery delivery;
         delivery.delivery_class = pubsub::DeliveryClass::replaceable;
@@ -154,6 +170,7 @@ void post_spectrum(const SessionPtr& session, const OpenImagePtr& image, Spectru
             publish_spectrum(*session, *image, asked, values, static_cast<float>(progress));
         };
         if (image->shape().depth > max_profile_values) throw imaging::ImageError("its spectra are too long to be sent");
+        const auto memory = memory_for(*session, image->shape().depth, context);
         const auto values = imaging::spectral_profile(*image->source, asked.pixel.x, asked.pixel.y, asked.stokes, context.cancel, partial);
         context.cancel.throw_if_cancelled();
         publish_spectrum(*session, *image, asked, values, 1);
