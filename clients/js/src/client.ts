@@ -80,6 +80,11 @@ export class Client implements Session {
   ) {
     this.sessionId = options.sessionId ?? 0;
     const address = options.url ?? options.sessionURL ?? (options.sessionManagerURL ? undefined : besideThePage());
+    if (address !== undefined && !/^(wss?|https?):/.test(address)) {
+      throw new CubelinkError(`connect: "${address}" is no address of a server: it begins with ws://, wss://, http:// or https://`);
+    }
+    // wslink would ask a launcher.
+    if (address === undefined && typeof XMLHttpRequest === "undefined") throw new CubelinkError("connect: there is no url; only pages can do without one, or ask a launcher");
     this.config = {
       ...(address === undefined ? {} : target(address)),
       sessionManagerURL: options.sessionManagerURL,

@@ -25,5 +25,5 @@ export function toError(reason: unknown, context: string): CubelinkError {
       return new CubelinkError(`${context}: ${text}`, typeof code === "number" ? code : 0, data);
     }
   }
-  return new CubelinkError(`${context}: ${typeof reason === "string" ? reason : "no connection"}`);
+  return new CubelinkError(`${context}: ${typeof reason === "string" ? reason : "failed"}`);
 }

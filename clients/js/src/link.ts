@@ -18,7 +18,6 @@ export class Link {
   private readonly listened = new Set<string>();
   private heardAt = 0;
   private ended = false;
-  private destroyed = false;
 
   private constructor(
     private readonly smart: SmartConnect,
@@ -37,8 +36,8 @@ export class Link {
           link.end(error.message);
           return;
         }
-        smart.destroy();
         reject(error);
+        retire(smart);
       };
       const timer = setTimeout(() => fail(new CubelinkError("the server does not answer")), timeoutMs);
       smart.onConnectionReady((connection) => {
@@ -48,13 +47,13 @@ export class Link {
         resolve(link);
       });
       smart.onConnectionError((_connection, error) => {
-        const failure = toError(error, "connection");
+        const failure = toError(error, `connection to ${config.sessionURL ?? config.sessionManagerURL}`);
         fail(failure.code === AUTHENTICATION_FAILED ? new CubelinkError("the server does not accept this secret", AUTHENTICATION_FAILED) : failure);
       });
       smart.onConnectionClose((_connection, event) => {
         const { code, reason } = (event ?? {}) as { code?: number; reason?: string };
         fail(new CubelinkError(`connection closed${reason ? `: ${reason}` : code ? ` (${code})` : ""}`));
-        link?.destroy();
+        destroy(smart);
       });
       smart.connect();
     });
@@ -143,20 +142,31 @@ export class Link {
     this.end(reason);
   }
 
-  private destroy(): void {
-    if (this.destroyed) return;
-    this.destroyed = true;
-    this.smart.destroy();
-  }
-
   private end(reason: string): void {
     if (this.ended) return;
     this.ended = true;
-    // Destroyed before its socket is closed, wslink would stumble over what still arrives. A dead connection may never say that it closed.
-    void this.session.close();
-    const timer = setTimeout(() => this.destroy(), CLOSING_MS) as unknown as { unref?: () => void };
-    timer.unref?.();
+    retire(this.smart);
     for (const fail of [...this.pending]) fail(new CubelinkError(reason));
     this.onLost(reason);
   }
+}
+
+/** Closes the socket. Destroyed before it is closed, wslink would stumble over what still arrives; but a dead connection may never say that it closed. */
+function retire(smart: SmartConnect): void {
+  try {
+    void smart.getSession()?.close();
+  } catch {
+    // There is no socket yet, or no more.
+  }
+  const timer = setTimeout(() => destroy(smart), CLOSING_MS) as unknown as { unref?: () => void };
+  timer.unref?.();
+}
+
+const destroyed = new WeakSet<SmartConnect>();
+
+/** wslink can't do it twice. */
+function destroy(smart: SmartConnect): void {
+  if (destroyed.has(smart)) return;
+  destroyed.add(smart);
+  smart.destroy();
 }

@@ -30,6 +30,8 @@ export interface SmartConnect {
   onConnectionError(callback: (connection: unknown, error: unknown) => void): unknown;
   onConnectionClose(callback: (connection: unknown, event: unknown) => void): unknown;
   getConfig(): SmartConnectConfig;
+  /** null before there is a socket. */
+  getSession(): WslinkSession | null;
   destroy(timeout?: number): void;
 }
 

@@ -161,6 +161,11 @@ test("no server at all is an error, not a wait", async () => {
   await assert.rejects(connect({ url: server.url, secret: "secret" }), CubelinkError);
 });
 
+test("an address that is none, or is not there, is said to be so", async () => {
+  for (const url of ["localhost:1234", "", "file:///tmp"]) await assert.rejects(connect({ url }), (e) => e instanceof CubelinkError && /is no address/.test(e.message));
+  await assert.rejects(connect({ secret: "secret" }), (e) => e instanceof CubelinkError && /there is no url/.test(e.message));
+});
+
 test("names of messages", () => {
   assert.equal(methodName("openFile"), "carta.open.file");
   assert.equal(methodName("FILE_LIST_REQUEST"), "carta.file.list.request");
