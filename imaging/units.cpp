@@ -20,6 +20,7 @@ constexpr std::array spellings{
     Spelling{"BEAM", "beam"},     Spelling{"PIXEL", "pixel"},     Spelling{"PIX", "pix"},        Spelling{"DEG", "deg"},
     Spelling{"DEGREE", "deg"},    Spelling{"DEGREES", "deg"},     Spelling{"RAD", "rad"},        Spelling{"RADIAN", "rad"},
     Spelling{"RADIANS", "rad"},   Spelling{"ARCSEC", "arcsec"},   Spelling{"ARCSECS", "arcsec"}, Spelling{"ARCSECOND", "arcsec"},
+    Spelling{"ARCSECONDS", "arcsec"}, Spelling{"MAS", "mas"},
     Spelling{"ARCMIN", "arcmin"}, Spelling{"HZ", "Hz"},           Spelling{"HERTZ", "Hz"},       Spelling{"KHZ", "kHz"},
     Spelling{"MHZ", "MHz"},       Spelling{"GHZ", "GHz"},         Spelling{"KELVIN", "K"},       Spelling{"KELVINS", "K"},
     Spelling{"K", "K"},           Spelling{"M", "m"},             Spelling{"S", "s"},            Spelling{"SEC", "s"},

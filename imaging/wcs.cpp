@@ -189,9 +189,39 @@ struct Wcs::Impl {
         return world;
     }
 
+    PixelPoint refined(wcsprm* wcs, PixelPoint guess, std::array<double, 2> values, double channel) const;
     void find_matrix(const wcsprm& wcs);
     void find_spectrum(const std::string& frame, const ImageInfo& info);
 };
+
+/// The pixel with these values, by Newton's method. Of a plane that has one of two celestial axes wcslib can't give it: what the other one is
+/// at the channel depends on the pixel that is sought.
+PixelPoint Wcs::Impl::refined(wcsprm* wcs, PixelPoint guess, std::array<double, 2> values, double channel) const {
+    constexpr double step = 0.01;
+    const auto width = static_cast<std::size_t>(axes);
+    std::vector<double> pixels(3 * width), world;
+    if (!finite(guess.x, guess.y)) guess = {crpix[static_cast<std::size_t>(x)] - 1, crpix[static_cast<std::size_t>(y)] - 1};
+    double last = 1;
+    for (int round = 0; round < 30; ++round) {
+        pixel_of(guess, channel, 0, pixels.data());
+        pixel_of({guess.x + step, guess.y}, channel, 0, pixels.data() + width);
+        pixel_of({guess.x, guess.y + step}, channel, 0, pixels.data() + 2 * width);
+        to_world(wcs, pixels, 3, world);
+        const auto change = [&](int axis, double from, double to) { return axis == lon ? std::remainder(to - from, 360.0) : to - from; };
+        const auto at = [&](std::size_t i, int axis) { return world[i * width + static_cast<std::size_t>(axis)]; };
+        const double xx = change(x, at(0, x), at(1, x)) / step, xy = change(x, at(0, x), at(2, x)) / step;
+        const double yx = change(y, at(0, y), at(1, y)) / step, yy = change(y, at(0, y), at(2, y)) / step;
+        const double rest_x = change(x, at(0, x), values[0]), rest_y = change(y, at(0, y), values[1]), determinant = xx * yy - xy * yx;
+        const PixelPoint by{(yy * rest_x - xy * rest_y) / determinant, (xx * rest_y - yx * rest_x) / determinant};
+        if (!finite(by.x, by.y)) break;
+        guess = {guess.x + by.x, guess.y + by.y};
+        // Further it does not come than the digits of the values go.
+        const double moved = std::max(std::fabs(by.x), std::fabs(by.y));
+        if (moved < 1e-9 || (moved < 1e-3 && moved >= last)) return guess;
+        last = moved;
+    }
+    return {nothing, nothing};
+}
 
 void Wcs::Impl::find_matrix(const wcsprm& wcs) {
     if (lon < 0 || lat < 0 || x >= axes || y >= axes) return;
@@ -360,7 +390,8 @@ PixelPoint Wcs::plane_pixel(std::array<double, 2> values, double channel) const 
     world[static_cast<std::size_t>(impl_->y)] = values[1];
     std::vector<double> fits;
     impl_->to_pixels(lease.get(), world, 1, fits);
-    return {fits[static_cast<std::size_t>(impl_->x)] - 1, fits[static_cast<std::size_t>(impl_->y)] - 1};
+    const PixelPoint found{fits[static_cast<std::size_t>(impl_->x)] - 1, fits[static_cast<std::size_t>(impl_->y)] - 1};
+    return has_celestial() && !celestial_plane() ? impl_->refined(lease.get(), found, values, channel) : found;
 }
 
 std::string Wcs::format_plane_value(int axis, double value) const {

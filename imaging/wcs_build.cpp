@@ -82,6 +82,17 @@ std::string blank_padded(const std::string& keyword) {
     return name + "= ";
 }
 
+/// wcslib knows a type by its exact name: people also write "freq", "WAVELENGTH", "ra---tan". What we take for such an axis it must, too, or
+/// its values would be told in another unit than they have.
+std::string type_for_wcslib(std::string type) {
+    const bool spectral = is_spectral_type(type);
+    if (!spectral && celestial_role(type).empty()) return type;
+    for (char& c : type) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+    const auto name = std::min(type.find('-'), type.size());
+    if (spectral && name > 4) type.erase(4, name - 4);
+    return type;
+}
+
 /// The cards for wcslib. `without`: axes whose type is left out, so that they are linear.
 std::string records_for_wcslib(const Header& header, const std::vector<std::int64_t>& lengths, const std::vector<bool>& without) {
     std::string records = record("NAXIS   = " + std::to_string(lengths.size()));
@@ -106,6 +117,7 @@ std::string records_for_wcslib(const Header& header, const std::vector<std::int6
         std::string value = card.value;
         if (card.kind == Card::Kind::string) {
             if (value.size() > 64 || value.find('\'') != std::string::npos) continue;
+            if (card.keyword.starts_with("CTYPE")) value = type_for_wcslib(std::move(value));
             value.resize(std::max<std::size_t>(value.size(), 8), ' ');
             value = "'" + value + "'";
         } else if (card.kind == Card::Kind::number) {

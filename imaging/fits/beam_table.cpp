@@ -1,5 +1,6 @@
 #include "imaging/fits/hdu.hpp"
 #include "imaging/fits/table_columns.hpp"
+#include "imaging/units.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -10,9 +11,10 @@ namespace {
 
 constexpr double degrees_of_radian = 57.295779513082320877;
 
-/// What a unit is in arcsec; without a unit it is taken for arcsec.
-double arcsec(const std::string& unit) {
-    if (unit == "deg" || unit == "degree" || unit == "degrees") return 3600;
+/// What a unit is in arcsec, however it is spelt; without a unit it is taken for arcsec.
+double arcsec(const std::string& spelt) {
+    const std::string unit = normalise_unit(spelt);
+    if (unit == "deg") return 3600;
     if (unit == "arcmin") return 60;
     if (unit == "mas") return 1e-3;
     if (unit == "rad") return 3600 * degrees_of_radian;
@@ -30,7 +32,7 @@ std::vector<Beam> read_beam_table(const Header& header, std::span<const std::byt
     };
     const TableColumn *major = number("BMAJ"), *minor = number("BMIN"), *angle = number("BPA"), *channel = number("CHAN"), *polarization = number("POL");
     if (major == nullptr || minor == nullptr) return {};
-    const double angle_unit = angle != nullptr && angle->unit == "rad" ? degrees_of_radian : 1;
+    const double angle_unit = angle != nullptr && normalise_unit(angle->unit) == "rad" ? degrees_of_radian : 1;
     const auto index = [](double value) { return value >= 0 && value < 1e9 ? static_cast<int>(value) : -1; };
     std::vector<Beam> beams;
     const auto rows = std::min(static_cast<std::size_t>(table->rows), bytes.size() / table->row_size);

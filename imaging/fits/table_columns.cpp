@@ -1,12 +1,13 @@
 #include "imaging/fits/table_columns.hpp"
 
+#include "imaging/fits/big_endian.hpp"
+
 #include <algorithm>
 #include <bit>
+#include <cctype>
 #include <limits>
 
 namespace cubelink::imaging {
-
-namespace {
 
 std::size_t width_of(char type) {
     switch (type) {
@@ -19,17 +20,10 @@ std::size_t width_of(char type) {
     }
 }
 
-template <class Unsigned>
-Unsigned big_endian(const std::byte* at) {
-    Unsigned value = 0;
-    for (std::size_t i = 0; i < sizeof(Unsigned); ++i) value = static_cast<Unsigned>(value << 8 | std::to_integer<Unsigned>(at[i]));
-    return value;
-}
-
-} // namespace
-
 const TableColumn* TableShape::find(std::string_view name) const {
-    const auto found = std::find_if(columns.begin(), columns.end(), [&](const TableColumn& column) { return column.name == name; });
+    const auto same = [](char a, char b) { return std::toupper(static_cast<unsigned char>(a)) == std::toupper(static_cast<unsigned char>(b)); };
+    const auto found = std::find_if(columns.begin(), columns.end(),
+                                    [&](const TableColumn& column) { return std::equal(column.name.begin(), column.name.end(), name.begin(), name.end(), same); });
     return found == columns.end() ? nullptr : &*found;
 }
 
@@ -46,7 +40,8 @@ std::optional<TableShape> table_shape(const Header& header) {
         if (at == 0) repeat = 1;
         if (at >= form.size()) return std::nullopt;
         const char type = form[at];
-        shape.columns.push_back({header.text("TTYPE" + number).value_or(""), header.text("TUNIT" + number).value_or(""), offset, repeat, type});
+        const char element = (type == 'P' || type == 'Q') && at + 1 < form.size() ? form[at + 1] : '\0';
+        shape.columns.push_back({header.text("TTYPE" + number).value_or(""), header.text("TUNIT" + number).value_or(""), offset, repeat, type, element});
         offset += type == 'X' ? static_cast<std::size_t>((repeat + 7) / 8) : width_of(type) * static_cast<std::size_t>(repeat);
         if (offset > shape.row_size) return std::nullopt;
     }

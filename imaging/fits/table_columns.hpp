@@ -16,15 +16,19 @@ struct TableColumn {
     std::size_t offset = 0;   // in a row, bytes
     std::int64_t repeat = 0;
     char type = 0;            // of TFORM: B, I, J, K, E, D, …
+    char element = 0;         // of what P and Q point to
 };
 
 struct TableShape {
     std::size_t row_size = 0;
     std::int64_t rows = 0;
     std::vector<TableColumn> columns;
-    /// The first of this name, nullptr if there is none.
+    /// The first of this name, in capitals or not; nullptr if there is none.
     const TableColumn* find(std::string_view name) const;
 };
+
+/// Bytes of one element of a column of that type; 0 for bits (X) and for what is no type.
+std::size_t width_of(char type);
 
 /// None if the header makes no sense: every column lies within its row.
 std::optional<TableShape> table_shape(const Header& header);

@@ -218,8 +218,14 @@ rpc::Value spectral_axis(const OpenImage& image, std::vector<rpc::Value>&& value
         for (std::int64_t i = 0; i < n; ++i) out.push_back(static_cast<double>(i));
     } else {
         if (!axis) throw rpc::CallError(rpc::code::method_failed, image.info.name + ": the image has no spectral axis.");
+        const auto without_values = [&](imaging::SpectralKind of) {
+            const auto list = axis->values(of, rest);
+            return std::all_of(list.begin(), list.end(), [](double v) { return std::isnan(v); });
+        };
+        if (without_values(axis->kind()))
+            throw rpc::CallError(rpc::code::method_failed, image.info.name + ": the header does not say enough for the values of its spectral axis.");
         const auto values = axis->values(*kind, rest);
-        if (std::all_of(values.begin(), values.end(), [](double v) { return std::isnan(v); }) && !rest && !axis->rest_frequency())
+        if (!rest && !axis->rest_frequency() && without_values(*kind))
             throw rpc::CallError(rpc::code::method_failed, image.info.name + ": the header names no rest frequency: give one as rest_freq.");
         for (const double v : values) out.push_back(v);
     }

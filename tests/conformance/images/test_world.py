@@ -94,6 +94,20 @@ class World(ServerTest):
         polynomials = {"PV1_0": 1e-4, "PV1_1": 1.001, "PV1_2": 1e-3, "PV2_1": 0.999, "PV2_4": 1e-3}
         spectral = {"CTYPE3": "FREQ", "CRPIX3": 10.0, "CRVAL3": 1.42e9, "CDELT3": 5e5}
         fits.writeto(folder / "tpv.fits", numpy.zeros((3, 48, 64), "f4"), sky_header("TPV", **polynomials, **spectral))
+        # Types that are nearly right are what they mean, with their units; and planes that have one axis of the sky.
+        for name, kind, value, step, unit in (("freq_small", "freq", 1.4, 1e-4, "GHz"), ("wavelength", "WAVELENGTH", 500.0, 0.1, "nm")):
+            spectral = {"CTYPE3": kind, "CRPIX3": 1.0, "CRVAL3": value, "CDELT3": step, "CUNIT3": unit}
+            fits.writeto(folder / f"{name}.fits", numpy.zeros((4, 5, 6), "f4"), sky_header(**spectral))
+        for name, rotation in (("swapped", 0.0), ("swapped_rotated", 80.0)):
+            sky = sky_header("SIN", rotation=rotation, CRVAL2=70.0)
+            swapped = fits.Header()
+            for key, value in sky.items():
+                swapped[key.replace("2", "3")] = value
+            swapped.update({"CTYPE2": "FREQ", "CRPIX2": 10.0, "CRVAL2": 1.42e9, "CDELT2": 5e5})
+            fits.writeto(folder / f"{name}.fits", numpy.zeros((48, 20, 64), "f4"), swapped)
+        spectral = {"CTYPE3": "WAVE-GRI", "CRPIX3": 1.0, "CRVAL3": 5e-7, "CDELT3": 1e-10}
+        fits.writeto(folder / "grism.fits", numpy.zeros((4, 5, 6), "f4"), sky_header(**spectral))
+        spectral = {"CTYPE3": "FREQ", "CRPIX3": 10.0, "CRVAL3": 1.42e9, "CDELT3": 5e5}
         # No native pole can be where this says: astropy has no world for it, and a plain grid of degrees would be a lie.
         fits.writeto(folder / "impossible.fits", numpy.zeros((3, 48, 64), "f4"), sky_header("TSC", LONPOLE=90.0, **spectral))
         small = sky_header("SIN").tostring().replace("CRVAL1", "crval1").replace("CTYPE2", "ctype2")
@@ -156,6 +170,29 @@ class World(ServerTest):
         got = (await client.call("image.to_world", file_id=0, points=POINTS.tolist()))["points"]
         self.assertTrue(numpy.isnan(numpy.array(got, dtype=float)).all())
         self.assertEqual(len((await client.call("image.spectral_axis", file_id=0))["values"]), 3)
+
+    async def test_types_that_are_nearly_right(self):
+        client = await self.viewer()
+        for name, kind, unit, values in (("freq_small", "frequency", "Hz", 1.4e9 + 1e5 * numpy.arange(4)), ("wavelength", "wavelength", "m", 5e-7 + 1e-10 * numpy.arange(4))):
+            await open_file(client, f"{name}.fits")
+            axis = await client.call("image.spectral_axis", file_id=0)
+            self.assertEqual((axis["kind"], axis["unit"]), (kind, unit))
+            numpy.testing.assert_allclose(axis["values"], values, rtol=1e-12)
+        # A grism without its parameters: no values, and no rest frequency would help.
+        await open_file(client, "grism.fits")
+        await self.fails(client.call("image.spectral_axis", file_id=0), -32001, "not say enough")
+
+    async def test_planes_of_frequency_and_sky(self):
+        client = await self.viewer()
+        points = POINTS * [1, 0.4]
+        for name in ("swapped", "swapped_rotated"):
+            await open_file(client, f"{name}.fits")
+            expected = WCS(fits.getheader(self.folder / f"{name}.fits")).wcs_pix2world(numpy.column_stack([points, numpy.full(len(points), 31.0)]), 0)
+            world = await client.call("image.to_world", file_id=0, points=points.tolist(), channel=31)
+            self.assertEqual(world["names"], ["RA", "FREQ"])
+            numpy.testing.assert_allclose(world["points"], expected[:, :2], rtol=1e-12)
+            back = await client.call("image.to_pixel", file_id=0, points=world["points"], channel=31)
+            numpy.testing.assert_allclose(back["points"], points, atol=1e-6)
 
     async def test_ranges(self):
         """The longitudes of the four corners: through 0, over the whole sky, around a pole; none where a corner is off the sky."""

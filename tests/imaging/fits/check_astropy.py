@@ -486,6 +486,15 @@ def test_beams():
         wanted = [None] * 3 if row[2] < 0 else list(row[2:])
         check(beam[:3] == wanted, f"table: {beam} {row}")
 
+    # Names of columns in small letters, units that shout.
+    table = fits.BinTableHDU.from_columns([
+        fits.Column("bmaj", "1D", unit="DEG", array=[3 / 3600] * 8), fits.Column("bmin", "1D", unit="ARCMIN", array=[2 / 60] * 8),
+        fits.Column("bpa", "1D", unit="RADIANS", array=[np.pi / 4] * 8), fits.Column("chan", "1J", array=[0, 1, 2, 3] * 2),
+        fits.Column("pol", "1J", array=[0] * 4 + [1] * 4)], name="BEAMS")
+    fits.HDUList([fits.PrimaryHDU(data, header), table]).writeto(path, overwrite=True)
+    beams = info(path)["beams"]
+    check(len(beams) == 8 and all(same(beam[:3], [3, 2, 45], 1e-12) for beam in beams), f"table: units {beams[:1]}")
+
     del header["CASAMBM"]
     header["HISTORY"] = "AIPS   CLEAN BMAJ=  1.0000E-03 BMIN=  1.0000E-03 BPA=   1.00"
     header["HISTORY"] = "AIPS   CLEAN BMAJ=  1.3889E-03 BMIN=  1.2500E-03 BPA=  45.50"
