@@ -55,6 +55,8 @@ interface Range {
 
 /** Longer profiles are thinned out by the server: minimum and maximum of each few pixels. */
 const LONGEST_PROFILE = 4096;
+/** Histograms come anew with each change of plane; they may come before the plane is on show, no longer. Each can have 10⁴ bins and more. */
+const HISTOGRAMS_KEPT = 16;
 
 export class OpenImage {
   readonly loader: TileLoader;
@@ -189,7 +191,10 @@ export class OpenImage {
 
   takeHistogram(data: RegionHistogramData): void {
     if (data.region_id !== -1 || !data.histograms || data.config?.fixed_bounds || data.config?.fixed_num_bins) return;
-    this.histograms.set(planeKey(data.file_id, data.channel, data.stokes), data.histograms);
+    const key = planeKey(data.file_id, data.channel, data.stokes);
+    this.histograms.delete(key); // the newest is the last one
+    this.histograms.set(key, data.histograms);
+    if (this.histograms.size > HISTOGRAMS_KEPT) this.histograms.delete(this.histograms.keys().next().value!);
     this.useHistogram(this.loader.shown.value);
   }
 

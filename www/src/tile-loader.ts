@@ -2,7 +2,7 @@
  * Gets the tiles that the view needs into the cache, and decides which plane (channel and stokes) is on show: after a change of channel the old picture stays until the
  * new one is complete, or has been coming for a while.
  */
-import { type Image, type Tile } from "cubelink";
+import { tileCode, type Image, type Tile } from "cubelink";
 import { planeKey, type TileCache } from "./tile-cache";
 import { Pump, delay } from "./pump";
 import { Signal } from "./signal";
@@ -166,7 +166,7 @@ export class TileLoader {
     this.cache.add(tile);
     this.lastNews = performance.now();
     const key = this.key(tile);
-    if (key === this.requestedPlane) this.requested.delete((tile.layer << 24) | (tile.y << 12) | tile.x);
+    if (key === this.requestedPlane) this.requested.delete(tileCode(tile.layer, tile.x, tile.y));
     const wanted = { channel: this.image.channel, stokes: this.image.stokes };
     if (key === this.key(wanted) && key !== this.key(this.shown.value)) {
       if (this.firstOfPlane === 0) {

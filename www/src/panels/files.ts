@@ -21,7 +21,8 @@ const FILTER_FROM = 8;
 export class FilesPanel {
   /** The folder shown, relative to the server's. */
   directory = "";
-  private listing = 0;
+  private newest = 0; // number of the listing asked for last
+  private listing = false;
   private current = "";
   private entries: Entry[] = [];
   private matching: Entry[] = [];
@@ -45,27 +46,28 @@ export class FilesPanel {
       if (scrollTop + 2 * clientHeight > scrollHeight) this.moreRows();
     });
     void client.subscribe<{ percentage: number }>("carta.file.list.progress", {}, ({ percentage }) => {
-      if (this.listing > 0) this.note(`Reading the folder: ${Math.round(100 * percentage)} %`);
+      if (this.listing) this.note(`Reading the folder: ${Math.round(100 * percentage)} %`);
     });
   }
 
   async list(directory: string): Promise<void> {
-    const mine = ++this.listing;
+    const mine = ++this.newest;
+    this.listing = true;
     const slow = setTimeout(() => this.note("Reading the folder …"), 150);
     try {
       const answer = await this.client.list(directory);
-      if (mine !== this.listing) return;
+      if (mine !== this.newest) return;
       if (this.directory !== answer.directory) this.filter.value = "";
       this.directory = answer.directory;
       this.show(answer);
     } catch (error) {
-      if (mine !== this.listing) return;
+      if (mine !== this.newest) return;
       this.onError(error);
       if (directory !== "") void this.list("");
       else this.note("The folder can't be listed.");
     } finally {
       clearTimeout(slow);
-      if (mine === this.listing) this.listing = 0;
+      if (mine === this.newest) this.listing = false;
     }
   }
 
