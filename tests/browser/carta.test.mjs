@@ -7,10 +7,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { execFileSync } from "node:child_process";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 
-import { build, Fits, launchChromium, readPng, root, startProxy } from "./viewer_support.mjs";
+import { build, Fits, lastingPort, launchChromium, readPng, root, startProxy } from "./viewer_support.mjs";
 
 const output = `${root}tests/output/`;
 const demo = process.env.CUBELINK_DEMO ?? `${root}build/demo`;
@@ -21,15 +20,6 @@ if (!process.env.CUBELINK_DEMO) execFileSync(`${build}/tools/cubelink_demo_data`
 const scratch = mkdtempSync(`${tmpdir()}/carta-`);
 const mosaic = new Fits(`${demo}/mosaic.fits`);
 const cube = new Fits(`${demo}/disk_cube.fits`);
-
-async function freePort() {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 async function startServer(port) {
   const child = spawn(
@@ -56,7 +46,7 @@ const end = async (server, signal) => {
   return (await gone)[0];
 };
 
-const port = await freePort();
+const port = await lastingPort();
 let server = await startServer(port);
 const proxy = await startProxy(port);
 const browser = await launchChromium();

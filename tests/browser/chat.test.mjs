@@ -51,7 +51,7 @@ try {
   await heard(first, both);
   await heard(second, both);
   await first.click("#start");
-  await second.waitForFunction(() => document.querySelectorAll("#messages li").length === 3);
+  await second.waitForFunction(() => document.querySelectorAll("#messages li").length >= 3, undefined, { timeout: 60_000 });
   await first.click("#stop");
   mkdirSync(`${root}tests/output`, { recursive: true });
   await second.screenshot({ path: `${root}tests/output/chat.png` });

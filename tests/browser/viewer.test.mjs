@@ -306,6 +306,7 @@ await check("the mosaic: full resolution, blank border, wheel and drag", async (
   const before = await underPointer();
   for (let i = 0; i < 16; i++) await page.mouse.wheel(0, -100);
   await page.waitForFunction(() => cubelink.view.scale > 2);
+  for (let seen = 0, now; (now = (await hook("() => cubelink.view")).scale) !== seen; seen = now) await drawn(page); // until the wheel has come to rest
   const after = await underPointer();
   near(after[0], before[0], 0.01, "x under the pointer");
   near(after[1], before[1], 0.01, "y under the pointer");

@@ -7,7 +7,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 
-import { drawn, launchChromium, readPng, root, settled as settledPage, startServer, writeFits } from "./viewer_support.mjs";
+import { drawn, lastingPort, launchChromium, readPng, root, settled as settledPage, startServer, writeFits } from "./viewer_support.mjs";
 
 const output = `${root}tests/output/`;
 mkdirSync(output, { recursive: true });
@@ -27,7 +27,7 @@ writeFits(`${images}/several.fits`, { width: 30, height: 20, name: "SCI", value:
 for (let i = 0; i < 3000; i++) writeFileSync(`${images}/many/image_${i}.fits`, "SIMPLE  =                    T");
 
 const SECRET = "a-secret-for-tests";
-const settings = { authKey: SECRET, more: ["--store", `${folder}/store.sqlite`] };
+const settings = { authKey: SECRET, port: await lastingPort(), more: ["--store", `${folder}/store.sqlite`] };
 let server = await startServer(images, settings);
 const browser = await launchChromium();
 const results = { passed: 0, failed: 0 };
@@ -218,7 +218,7 @@ await check("a server that is killed and started again: the same view, channel a
   const before = await hook(state);
   await server.kill();
   await page.waitForFunction(() => /lost|again/.test(document.querySelector("#connection").textContent));
-  server = await startServer(images, { ...settings, port: server.port });
+  server = await startServer(images, settings);
   await page.waitForFunction(() => cubelink.connection === "connected");
   await settled();
   assert.equal(await hook(state), before);

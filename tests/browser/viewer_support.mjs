@@ -23,6 +23,18 @@ export async function launchChromium() {
   });
 }
 
+/** A port for a server that is to come back to it. None of those that are given to whoever connects somewhere: it must still be free then. */
+export async function lastingPort() {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    const server = createServer();
+    const free = await new Promise((resolve) => server.once("error", () => resolve(false)).listen(port, "127.0.0.1", () => resolve(true)));
+    if (!free) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
+}
+
 /** Starts the server on a free port (or `port`) and waits until it says that it listens. */
 export async function startServer(folder, { authKey = "a-secret-for-tests", port = 0, more = [] } = {}) {
   const program = process.env.CUBELINK_SERVER ?? `${build}/server/cubelink`;
