@@ -7,9 +7,10 @@ import sys
 import unittest
 
 program, repository = sys.argv[1:3]
-sys.path.insert(0, f"{repository}/clients/python")
+sys.path[:0] = [f"{repository}/clients/python", f"{repository}/tests/support"]
 from cubelink import CallError  # noqa: E402
 from cubelink import client as library  # noqa: E402
+from patience import PATIENCE, open_socket, paces  # noqa: E402
 
 
 class Registered(library.Client):
@@ -21,7 +22,7 @@ class Registered(library.Client):
 
 
 async def connect(port, secret):
-    client = Registered(await library.websockets.connect(f"ws://127.0.0.1:{port}/ws", max_size=None))
+    client = Registered(await open_socket(f"ws://127.0.0.1:{port}/ws"))
     await client._begin(secret, 0)
     return client
 
@@ -38,7 +39,7 @@ class Thermometer(unittest.TestCase):
 
     def tearDown(self):
         self.server.terminate()
-        self.assertEqual(self.server.wait(5), 0)
+        self.assertEqual(self.server.wait(PATIENCE), 0)
         self.server.stdout.close()
 
     def test_everything_on_the_page(self):
@@ -50,11 +51,15 @@ class Thermometer(unittest.TestCase):
         self.assertEqual(await one.call("thermometer.read", fahrenheit=True), 68)
         heard = asyncio.Queue()
         await two.subscribe("thermometer.changed", heard.put_nowait)
-        waiting = asyncio.ensure_future(one.call("thermometer.wait", 0.3))
-        await asyncio.sleep(0.05)
-        self.assertIsNone(await one.call("thermometer.set", 30))
-        self.assertEqual(await asyncio.wait_for(heard.get(), 5), {"celsius": 30})
-        self.assertEqual(await waiting, 30)
+        for pace in paces(1, 10, 100):
+            with pace:  # it is set while another waits
+                await one.call("thermometer.set", 20)
+                waiting = asyncio.ensure_future(one.call("thermometer.wait", 0.3 * pace.factor))
+                await asyncio.sleep(0.05)
+                self.assertIsNone(await one.call("thermometer.set", 30))
+                for celsius in (20, 30):
+                    self.assertEqual(await asyncio.wait_for(heard.get(), PATIENCE), {"celsius": celsius})
+                self.assertEqual(await waiting, 30)
         self.assertEqual(await one.call("thermometer.picture"), {"width": 8, "pixels": b"\x1e" * 8})
         with self.assertRaises(CallError) as cold:
             await one.call("thermometer.set", -300)

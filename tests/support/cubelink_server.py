@@ -5,6 +5,9 @@ import re
 import signal
 import subprocess
 import threading
+import urllib.request
+
+from patience import PATIENCE
 
 
 class Server:
@@ -39,14 +42,25 @@ class Server:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(10)
+                self.process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
-                raise RuntimeError("SIGTERM did not stop the server within 10 s")
+                raise RuntimeError(f"SIGTERM did not stop the server within {PATIENCE} s")
         self.status = self.process.returncode
         if self.status != 0:
             raise RuntimeError(f"the server ended with {self.status}: {''.join(self.errors)[-3000:]}")
+
+    def gauge(self, name):
+        """What /metrics says of a name, its labels included."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}/metrics", headers={"Authorization": f"Bearer {self.secret}"})
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            lines = answer.read().decode().splitlines()
+        return float(next(line.rsplit(" ", 1)[1] for line in lines if line.rsplit(" ", 1)[0] == name))
+
+    def idle(self):
+        """Whether nothing is computed and nothing waits to be sent, to whomever."""
+        return self.gauge("cubelink_jobs_running") + self.gauge("cubelink_jobs_waiting") + self.gauge("wslink_outbox_bytes") == 0
 
     def memory(self):
         """Resident bytes."""

@@ -17,6 +17,8 @@ from pathlib import Path
 
 import websockets
 
+from patience import PATIENCE, open_socket
+
 ROOT = Path(__file__).resolve().parents[2]
 HEADER = struct.Struct("<HHI")
 
@@ -121,7 +123,7 @@ class IcdClient:
         _, frame = self.frame(event, message_type(event)(**fields))
         await self.socket.send(frame)
 
-    async def ask(self, event, timeout=30, **fields):
+    async def ask(self, event, timeout=PATIENCE, **fields):
         request, frame = self.frame(event, message_type(event)(**fields))
         future = asyncio.get_running_loop().create_future()
         self.waiting[request] = future
@@ -130,7 +132,7 @@ class IcdClient:
         assert name == reply_of(event), (name, message)
         return message
 
-    async def next(self, event, match=lambda message: True, timeout=20):
+    async def next(self, event, match=lambda message: True, timeout=PATIENCE):
         async def wait():
             async with self.arrived:
                 while True:
@@ -153,5 +155,5 @@ class IcdClient:
 
 async def connect(port, token=None, path="/", version=30, **options):
     query = f"?token={token}" if token is not None else ""
-    socket = await websockets.connect(f"ws://127.0.0.1:{port}{path}{query}", max_size=None, compression=None, **options)
+    socket = await open_socket(f"ws://127.0.0.1:{port}{path}{query}", **options)
     return IcdClient(socket, version)

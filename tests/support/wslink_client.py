@@ -16,6 +16,8 @@ import struct
 import msgpack
 import websockets
 
+from patience import PATIENCE, open_socket
+
 CHUNK = struct.Struct("<III")
 
 
@@ -86,11 +88,11 @@ class Client:
             await self.socket.send(frame)
         return id, future
 
-    async def reply(self, method, *args, timeout=30, **kwargs):
+    async def reply(self, method, *args, timeout=PATIENCE, **kwargs):
         _, future = await self.start(method, args, kwargs)
         return await asyncio.wait_for(future, timeout)
 
-    async def call(self, method, *args, timeout=30, **kwargs):
+    async def call(self, method, *args, timeout=PATIENCE, **kwargs):
         reply = await self.reply(method, *args, timeout=timeout, **kwargs)
         if "error" in reply:
             raise CallFailed(reply["error"])
@@ -98,13 +100,13 @@ class Client:
 
     async def hello(self, secret):
         _, future = await self.start("wslink.hello", [{"secret": secret}], {}, id="system:c0:0")
-        reply = await asyncio.wait_for(future, 10)
+        reply = await asyncio.wait_for(future, PATIENCE)
         if "error" in reply:
             raise CallFailed(reply["error"])
         self.client_id = reply["result"]["clientID"]
         return reply["result"]
 
-    async def next(self, topic, match=lambda value: True, timeout=20):
+    async def next(self, topic, match=lambda value: True, timeout=PATIENCE):
         """The next publication on a topic that matches, taken out of `published`."""
 
         async def wait():
@@ -216,7 +218,7 @@ class JsonClient(Client):
 
 async def connect(url, secret=None, generation=2, **options):
     """Connects and, if a secret is given, says hello."""
-    socket = await websockets.connect(url, max_size=None, compression=None, **options)
+    socket = await open_socket(url, **options)
     client = (MsgpackClient if generation == 2 else JsonClient)(socket)
     if secret is not None:
         await client.hello(secret)

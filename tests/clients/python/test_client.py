@@ -24,6 +24,7 @@ sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "clients" / "python"
 import cubelink  # noqa: E402
 from cubelink import wire  # noqa: E402
 from cubelink_server import Server  # noqa: E402
+from patience import PATIENCE  # noqa: E402
 
 PROGRAM = os.environ.get("CUBELINK_PROGRAM", str(ROOT / "build/release/server/cubelink"))
 EXAMPLE = os.environ.get("WSLINK_EXAMPLE", str(ROOT / "build/release/tests/wslink_example_server"))
@@ -102,14 +103,14 @@ class Example(unittest.IsolatedAsyncioTestCase):
 
         with self.client.listen("some.topic") as queue:
             await self.client.call("bench.pubval", "some.topic", "first")
-            self.assertEqual(await asyncio.wait_for(queue.get(), 10), ("some.topic", "first"))
+            self.assertEqual(await asyncio.wait_for(queue.get(), PATIENCE), ("some.topic", "first"))
             await self.client.subscribe("test.topic", callback)
             await self.client.subscribe("other.topic", other.append)
             await self.client.call("bench.publish", "test.topic", 1 << 20, 5)
-            await asyncio.wait_for(done.wait(), 20)
+            await asyncio.wait_for(done.wait(), PATIENCE)
             # What was listened to before the first subscription still comes.
             await self.client.call("bench.pubval", "some.topic", {"x": 2})
-            self.assertEqual((await asyncio.wait_for(queue.get(), 10)).message, {"x": 2})
+            self.assertEqual((await asyncio.wait_for(queue.get(), PATIENCE)).message, {"x": 2})
         self.assertEqual((got, other), ([1 << 20] * 5, []))
         await self.client.unsubscribe("test.topic", callback)
         await self.client.call("bench.publish", "test.topic", 10, 1)
@@ -118,7 +119,7 @@ class Example(unittest.IsolatedAsyncioTestCase):
 
     async def test_lost_connection(self):
         client = await cubelink.connect(self.server.url, self.server.secret)
-        waiting = asyncio.ensure_future(client.call("bench.sleep", 30))
+        waiting = asyncio.ensure_future(client.call("bench.sleep", 100_000))
         await asyncio.sleep(0.05)
         await client.close()
         for awaitable in (waiting, client.call("bench.none")):
@@ -132,15 +133,15 @@ class Example(unittest.IsolatedAsyncioTestCase):
         client = await cubelink.connect(server.url, server.secret)
         with client.listen("some.topic") as queue:
             await client.call("bench.pubval", "some.topic", 1)
-            tasks = [asyncio.ensure_future(waiting) for waiting in (client.call("bench.sleep", 30), client.wait_closed())]
+            tasks = [asyncio.ensure_future(waiting) for waiting in (client.call("bench.sleep", 100_000), client.wait_closed())]
             await asyncio.sleep(0.05)
             server.process.kill()
-            results = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 20)
+            results = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), PATIENCE)
             self.assertEqual([type(result) for result in results], [cubelink.ConnectionLost] * 2)
             self.assertEqual(await queue.get(), ("some.topic", 1))
             for _ in range(2):
                 with self.assertRaises(cubelink.ConnectionLost):
-                    await asyncio.wait_for(queue.get(), 20)
+                    await asyncio.wait_for(queue.get(), PATIENCE)
         with client.listen("some.topic") as queue, self.assertRaises(cubelink.ConnectionLost):
             async for _ in queue:
                 pass
@@ -168,7 +169,7 @@ class Example(unittest.IsolatedAsyncioTestCase):
             while self.client._sending:
                 await asyncio.sleep(0)
         with self.assertRaises(asyncio.TimeoutError):
-            await asyncio.wait_for(self.client.call("bench.sleep", 0.5), 0.05)
+            await asyncio.wait_for(self.client.call("bench.sleep", 100_000), 0.05)
         self.assertEqual(await self.client.call("bench.echo", 5), 5)
 
 
@@ -317,7 +318,7 @@ class Images(unittest.IsolatedAsyncioTestCase):
         image = await self.client.open("disk_cube.fits")
         with self.client.listen("carta.spatial.profile.data") as queue:
             await self.client.call("carta.set.cursor", {"file_id": image.file_id, "point": {"x": numpy.float32(12), "y": 13}})
-            message = (await asyncio.wait_for(queue.get(), 20)).message
+            message = (await asyncio.wait_for(queue.get(), PATIENCE)).message
         self.assertEqual(numpy.float32(message["value"]), self.cube[0, 13, 12])
 
 

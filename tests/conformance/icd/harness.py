@@ -21,6 +21,7 @@ import icd_client  # noqa: E402
 import wslink_client  # noqa: E402
 from cubelink_server import Server  # noqa: E402
 from icd_client import icd  # noqa: E402,F401
+from patience import PATIENCE, open_socket, paces, until  # noqa: E402,F401
 
 PROGRAM = os.environ.get("CUBELINK_PROGRAM", str(ROOT / "build/release/server/cubelink"))
 SECRET = "a-secret-of-the-tests"

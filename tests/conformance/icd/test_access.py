@@ -5,7 +5,7 @@ import json
 
 import websockets
 
-from harness import SECRET, Case, icd, icd_client, run, wslink_client
+from harness import SECRET, Case, icd, icd_client, open_socket, run, wslink_client
 
 KEYS = [
     {"key": "key-of-ann", "user": "ann", "permissions": ["view", "save"]},
@@ -31,10 +31,10 @@ class Tokens(Case):
         url = f"ws://127.0.0.1:{self.port}/carta/"
         for query, headers in (("", {}), ("?token=wrong", {}), ("", {"Authorization": "Bearer wrong"}), ("", {"Cookie": "carta-auth-token=wrong"})):
             with self.assertRaises(websockets.InvalidStatusCode) as refused:
-                await websockets.connect(url + query, extra_headers=headers)
+                await open_socket(url + query, extra_headers=headers)
             self.assertEqual(refused.exception.status_code, 403)
         for query, headers in ((f"?token={SECRET}", {}), (f"?folder=a?token={SECRET}", {}), ("", {"Authorization": f"Bearer {SECRET}"}), ("", {"Cookie": f"carta-auth-token={SECRET}"})):
-            async with websockets.connect(url + query, extra_headers=headers) as socket:
+            async with open_socket(url + query, extra_headers=headers) as socket:
                 await socket.send("PING")
                 self.assertEqual(await socket.recv(), "PONG")
 
@@ -43,7 +43,7 @@ class Tokens(Case):
         url = f"ws://127.0.0.1:{self.port}/?token={SECRET}"
         for origin, right in ((f"http://127.0.0.1:{self.port}", True), ("https://page.example", True), ("https://evil.example", False), ("null", False)):
             try:
-                await (await websockets.connect(url, origin=origin)).close()
+                await (await open_socket(url, origin=origin)).close()
                 self.assertTrue(right, origin)
             except websockets.InvalidStatusCode as refused:
                 self.assertFalse(right, origin)

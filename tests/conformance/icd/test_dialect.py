@@ -8,7 +8,7 @@ import struct
 import numpy
 import websockets
 
-from harness import IMAGE, SECRET, Case, icd, icd_client, run
+from harness import IMAGE, PATIENCE, SECRET, Case, icd, icd_client, run
 
 
 class Dialect(Case):
@@ -100,7 +100,7 @@ class Dialect(Case):
             future = asyncio.get_running_loop().create_future()
             page.waiting[request] = future
             await page.socket.send(frame + b"\xff\xff\xff")
-            name, _, _, answer = await asyncio.wait_for(future, 10)
+            name, _, _, answer = await asyncio.wait_for(future, PATIENCE)
             self.assertEqual(name, icd_client.reply_of(event))
             self.assertFalse(answer.success)
             self.assertTrue(answer.message)
@@ -165,7 +165,7 @@ class Dialect(Case):
             await page.socket.send(struct.pack("<HHI", 4, 30, 9) + os.urandom(1 << 20) * 65)
         except websockets.ConnectionClosed:
             pass
-        await asyncio.wait_for(page.reader, 30)
+        await asyncio.wait_for(page.reader, PATIENCE)
         self.assertEqual(page.closed[0], 1009)
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import re
 
-from harness import SECRET, Case, run
+from harness import PATIENCE, SECRET, Case, run
 
 
 class Scripting(Case):
@@ -86,7 +86,7 @@ class Scripting(Case):
                 client.socket.transport.abort()
             else:
                 await client.call("session.close")
-            status, body = await asyncio.wait_for(reply, 10)
+            status, body = await asyncio.wait_for(reply, PATIENCE)
             self.assertEqual((status, body["success"]), (404, False), leave)
 
     async def test_no_such_session(self):

@@ -79,7 +79,7 @@ export class Client {
   }
 
   /** The next publication on a topic that matches. */
-  async next(topic, matches = () => true, seconds = 60) {
+  async next(topic, matches = () => true, seconds = 120) {
     const queue = this.topics.get(topic);
     const end = Date.now() + seconds * 1000;
     for (;;) {

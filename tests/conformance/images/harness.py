@@ -16,13 +16,13 @@ import numpy
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 from cubelink_server import Server  # noqa: E402
+from patience import PATIENCE, until  # noqa: E402,F401
 from wslink_client import CallFailed, connect  # noqa: E402,F401
 
 PROGRAM = os.environ.get("CUBELINK_PROGRAM", str(ROOT / "build/release/server/cubelink"))
 HISTOGRAM, TILE, SYNC = "carta.region.histogram.data", "carta.raster.tile.data", "carta.raster.tile.sync"
 SPATIAL, SPECTRAL, ERROR = "carta.spatial.profile.data", "carta.spectral.profile.data", "carta.error.data"
 BLANK = -numpy.finfo(numpy.float32).max
-PATIENCE = 60  # seconds; sanitizers and a busy machine are slow
 
 
 class ServerTest(unittest.IsolatedAsyncioTestCase):
@@ -51,6 +51,7 @@ class ServerTest(unittest.IsolatedAsyncioTestCase):
     async def client(self, generation=2, **options):
         """Connected, greeted, not registered."""
         client = await connect(self.server.url, self.server.secret, generation, **options)
+        client.server = self.server
         self.addAsyncCleanup(client.close)
         return client
 
@@ -195,13 +196,13 @@ def block_values(block):
     return numpy.frombuffer(block["data"], block["dtype"]).reshape(block["shape"])
 
 
-async def settled(client, seconds=0.2):
-    """Waits until nothing has come for a while."""
-    while True:
-        seen = len(client.log)
-        await asyncio.sleep(seconds)
-        if len(client.log) == seen:
-            return
+async def settled(client):
+    """Waits until all that was asked for is done, and whatever this client is told of it has come."""
+    for _ in range(2):  # the first takes care that what was sent has been read
+        id, answer = await client.start("server.info")
+        await asyncio.wait_for(answer, PATIENCE)
+        client.log[:] = [entry for entry in client.log if entry[1] != id]
+        await until(lambda: asyncio.to_thread(client.server.idle), "a server with nothing to do")
 
 
 if __name__ == "__main__":

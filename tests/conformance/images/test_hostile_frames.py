@@ -13,7 +13,8 @@ import numpy
 import websockets
 from astropy.io import fits
 
-from harness import HISTOGRAM, PATIENCE, ServerTest, get_tiles, open_file, settled, tile_code
+from harness import HISTOGRAM, PATIENCE, ServerTest, get_tiles, open_file, settled, tile_code, until
+from patience import open_socket
 
 CHUNK = struct.Struct("<III")
 MIB = 1 << 20
@@ -51,7 +52,7 @@ class HostileFrames(ServerTest):
         self.assertLess(self.server.memory() - self.memory, (600 if "asan" in self.server.command[0] else 150) * MIB)
 
     async def raw(self):
-        socket = await websockets.connect(self.server.url, max_size=None, compression=None)
+        socket = await open_socket(self.server.url)
         self.addAsyncCleanup(socket.close)
         return socket
 
@@ -71,7 +72,7 @@ class HostileFrames(ServerTest):
             pass
         try:
             while True:
-                await asyncio.wait_for(socket.recv(), 20)
+                await asyncio.wait_for(socket.recv(), PATIENCE)
         except websockets.ConnectionClosed:
             pass
         except asyncio.TimeoutError:
@@ -83,7 +84,7 @@ class HostileFrames(ServerTest):
         """What comes back for a frame, as a message."""
         for frame in (message_or_frame, *more):
             await socket.send(frame)
-        data = await asyncio.wait_for(socket.recv(), 20)
+        data = await asyncio.wait_for(socket.recv(), PATIENCE)
         return json.loads(data) if generation == 1 else msgpack.unpackb(data[12:], strict_map_key=False)
 
     # ---- who may come in
@@ -104,7 +105,7 @@ class HostileFrames(ServerTest):
                     await client.hello("wrong")
                 except Exception:
                     pass
-            await asyncio.wait_for(client.reader, 20)
+            await asyncio.wait_for(client.reader, PATIENCE)
             self.assertGreaterEqual(client.closed[0], 1000)
             self.assertTrue(client.closed[1], "closed without a reason")
 
@@ -228,7 +229,7 @@ class HostileFrames(ServerTest):
         await open_file(client, "image.fits")
         socket = await self.greeted(2)
         await socket.send(chunk(msgpack.packb(call("carta.register.viewer", {"session_id": client.session_id}))))
-        await asyncio.wait_for(socket.recv(), 20)
+        await asyncio.wait_for(socket.recv(), PATIENCE)
         socket.transport.pause_reading()
         request = chunk(msgpack.packb(call("image.read", 0)))
         try:
@@ -239,10 +240,11 @@ class HostileFrames(ServerTest):
         self.assertLess(self.server.memory() - self.memory, 600 * MIB)
         self.assertEqual((await client.call("server.info"))["name"], "Cubelink")
         socket.transport.abort()
-        for _ in range(100):
-            if self.server.memory() - self.memory < 100 * MIB:
-                break
-            await asyncio.sleep(0.1)
+
+        async def given_back():
+            return self.server.memory() - self.memory < 100 * MIB
+
+        await until(given_back, "the memory of who has left")
 
     # ---- frames, generation 2
 
@@ -259,7 +261,7 @@ class HostileFrames(ServerTest):
             # Some of it happens to be msgpack, which is no message: ignored or closed, but never silence for what comes after.
             await socket.send(chunk(msgpack.packb(call("server.info", id="rpc:x:9"))))
             try:
-                await asyncio.wait_for(socket.recv(), 20)
+                await asyncio.wait_for(socket.recv(), PATIENCE)
             except websockets.ConnectionClosed:
                 self.assertTrue(socket.close_reason)
 
@@ -291,7 +293,7 @@ class HostileFrames(ServerTest):
         await socket.send(frames[-1])
         seen = []
         while len([s for s in seen if s]) < 2:
-            seen.append(await asyncio.wait_for(socket.recv(), 20))
+            seen.append(await asyncio.wait_for(socket.recv(), PATIENCE))
         self.assertIn(b"", seen, "an empty frame is a heartbeat and is answered in kind")
 
     async def test_chunks_that_never_end(self):
@@ -323,7 +325,7 @@ class HostileFrames(ServerTest):
                 socket = await self.greeted(2)
                 await socket.send(chunk(message(args)))
                 try:
-                    data = await asyncio.wait_for(socket.recv(), 20)
+                    data = await asyncio.wait_for(socket.recv(), PATIENCE)
                     answer = msgpack.unpackb(data[12:])
                     self.assertIn("error", answer, answer)
                     self.assertEqual(answer["id"], "rpc:x:1")
@@ -341,7 +343,7 @@ class HostileFrames(ServerTest):
                 try:
                     ids = []
                     while "rpc:x:99" not in ids:
-                        answer = msgpack.unpackb((await asyncio.wait_for(socket.recv(), 20))[12:])
+                        answer = msgpack.unpackb((await asyncio.wait_for(socket.recv(), PATIENCE))[12:])
                         ids.append(answer["id"])
                         if answer["id"] != "rpc:x:99":
                             self.assertIn("error", answer, what)
@@ -371,7 +373,7 @@ class HostileFrames(ServerTest):
                 try:
                     ids = []
                     while "rpc:x:99" not in ids:
-                        answer = json.loads(await asyncio.wait_for(socket.recv(), 20))
+                        answer = json.loads(await asyncio.wait_for(socket.recv(), PATIENCE))
                         ids.append(answer["id"])
                         if answer["id"] != "rpc:x:99":
                             self.assertIn("error", answer, what)
@@ -417,7 +419,7 @@ class HostileFrames(ServerTest):
         except websockets.ConnectionClosed:
             pass
         try:
-            await asyncio.wait_for(socket.recv(), 20)
+            await asyncio.wait_for(socket.recv(), PATIENCE)
         except websockets.ConnectionClosed:
             self.assertTrue(socket.close_reason)
         except asyncio.TimeoutError:
@@ -434,7 +436,7 @@ class HostileFrames(ServerTest):
                     socket = await (self.greeted(2) if greeted else self.raw())
                     socket.transport.write(data)
                     try:
-                        await asyncio.wait_for(socket.recv(), 20)
+                        await asyncio.wait_for(socket.recv(), PATIENCE)
                     except websockets.ConnectionClosed:
                         pass
                     # The peer's library may judge our close by its own state; what counts is that it ended and the server lives.

@@ -4,6 +4,7 @@ call left.
 
 CUBELINK_SEED chooses another exploration, CUBELINK_SECONDS a longer one."""
 
+import asyncio
 import math
 import os
 import random
@@ -220,7 +221,7 @@ class RandomSession(ServerTest):
                 waiting -= Counter([key])
             if waiting:
                 self.assertLess(time.monotonic(), until, f"did not come: {waiting}")
-                await settled(client, 0.005)
+                await asyncio.sleep(0.005)
 
     async def at_once(self, client, source, views):
         """Many calls without waiting. The last messages are of what the last calls left."""
@@ -237,7 +238,7 @@ class RandomSession(ServerTest):
             futures.append((await client.start(method, [{"file_id": view.id, **arguments}]))[1])
         for future in futures:
             self.assertIsNone((await future).get("error"))
-        await settled(client, 0.3)
+        await settled(client)
         last = {}
         for position, (_, topic, message) in enumerate(client.log):
             if topic in (SPATIAL, SPECTRAL, HISTOGRAM, STATS):

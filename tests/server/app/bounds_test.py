@@ -12,16 +12,17 @@ import sys
 import tempfile
 import time
 import traceback
-import urllib.request
 
 import numpy
 from astropy.io import fits
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "support"))
 from cubelink_server import Server  # noqa: E402
+from patience import PATIENCE, paces, until  # noqa: E402
 from wslink_client import CallFailed, connect  # noqa: E402
 
 SYNC = "carta.raster.tile.sync"
+SANITIZED = os.environ.get("CUBELINK_SANITIZED", "0") not in ("", "0")
 
 
 def make_files(folder):
@@ -77,10 +78,16 @@ async def fails(call, *words, code=None):
     raise AssertionError(f"it should have failed with {words}, but gave {str(result)[:200]}")
 
 
-def gauge(server, name):
-    request = urllib.request.Request(f"http://127.0.0.1:{server.port}/metrics", headers={"Authorization": f"Bearer {server.secret}"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return float(next(line.split()[1] for line in answer.read().decode().splitlines() if line.startswith(name + " ")))
+def cpu_of(pid):
+    """Seconds of processor time that a process has taken."""
+    with open(f"/proc/{pid}/stat") as file:
+        return sum(map(int, file.read().rpartition(")")[2].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_of_the_ended():
+    """The same of all that this program has started and waited for."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 class Tests:
@@ -108,14 +115,12 @@ class Tests:
     async def test_names(self):
         with self.server() as server:
             async with await viewer(server) as client:
-                begun = time.time()
                 for name in ("$BASE" * 1_000_000, "../" * 100_000, "a/" * 100_000, "x" * 1_000_000, "\N{REPLACEMENT CHARACTER}FF/" * 100_000):
                     for folder, file in ((name, "a.fits"), ("", name)):
                         ack = await client.call("carta.open.file", {"directory": folder, "file": file, "hdu": "", "file_id": 0, "render_mode": "RASTER"})
                         assert not ack["success"] and len(ack["message"]) < 100_000, ack["message"][:200]
                     listing = await client.call("carta.file.list.request", {"directory": name, "filter_mode": 0})
                     assert not listing["success"]
-                assert time.time() - begun < 10
 
     async def test_files(self):
         with self.server() as server:
@@ -154,7 +159,7 @@ class Tests:
                 limit = 1000
                 for _ in range(12):
                     await asyncio.gather(*(client.call("carta.register.viewer", {"session_id": 0}) for _ in range(100)))
-                assert gauge(server, "cubelink_sessions") <= limit + 1, gauge(server, "cubelink_sessions")
+                assert server.gauge("cubelink_sessions") <= limit + 1, server.gauge("cubelink_sessions")
                 assert (await open_file(client, "image.fits"))["success"]
 
     async def test_tiles(self):
@@ -169,7 +174,7 @@ class Tests:
                     _, future = await client.start("carta.set.image.channels", [{"file_id": 0, "channel": 0, "stokes": 0, "required_tiles": {
                         "file_id": 0, "compression_type": "NONE", "tiles": codes}}])
                     futures.append(future)
-                replies = await asyncio.wait_for(asyncio.gather(*futures), 30)
+                replies = await asyncio.wait_for(asyncio.gather(*futures), PATIENCE)
                 assert any("error" in reply and "tiles" in reply["error"]["message"] for reply in replies)
                 await client.call("carta.close.file", {"file_id": -1})
 
@@ -206,40 +211,42 @@ class Tests:
                 client.socket.transport.resume_reading()
                 assert "error" not in await tiles
                 assert [len((await block)["result"]["data"]) for block in blocks] == [12_000_000] * 4
-                assert (await client.next(SYNC, lambda s: s["end_sync"], 60))["tile_count"] == 128
+                assert (await client.next(SYNC, lambda s: s["end_sync"]))["tile_count"] == 128
 
     async def test_neighbours(self):
         """What takes long for others, on all threads there are, keeps nobody waiting, and ends when they leave."""
-        with self.server("--threads", "2") as server:
-            others = [await viewer(server) for _ in range(3)]
-            infos = [(await other.start("carta.file.info.request", [{"directory": "", "file": "zeros.fits.gz", "hdu": "7"}]))[1] for other in others]
-            async with await viewer(server) as client:
-                assert (await open_file(client, "image.fits"))["success"]
-                await client.call("carta.add.required.tiles", {"file_id": 0, "tiles": [0], "compression_type": "NONE"})
-                await client.next("carta.raster.tile.data")
-                assert not any(info.done() for info in infos)
-                for other in others:
-                    other.socket.transport.abort()
-                for _ in range(100):
-                    if gauge(server, "cubelink_jobs_running") + gauge(server, "cubelink_jobs_waiting") == 0:
-                        break
-                    await asyncio.sleep(0.05)
-                else:
-                    raise AssertionError("it goes on for those who have left")
-            await asyncio.gather(*infos, *(other.close() for other in others), return_exceptions=True)
+        for pace in paces(1, 1, 1):  # what is long for the server may be over before a busy machine lets this client ask for a tile
+            with pace, self.server("--threads", "2") as server:
+                others = [await viewer(server) for _ in range(3)]
+                infos = [(await other.start("carta.file.info.request", [{"directory": "", "file": "zeros.fits.gz", "hdu": "7"}]))[1] for other in others]
+                async with await viewer(server) as client:
+                    assert (await open_file(client, "image.fits"))["success"]
+                    await client.call("carta.add.required.tiles", {"file_id": 0, "tiles": [0], "compression_type": "NONE"})
+                    await client.next("carta.raster.tile.data")
+                    assert not any(info.done() for info in infos)
+                    before = cpu_of(server.process.pid)
+                    for other in others:
+                        other.socket.transport.abort()
+                    await until(lambda: asyncio.to_thread(server.idle), "the end of the work for those who have left")
+                    assert cpu_of(server.process.pid) - before < (6 if SANITIZED else 1.5), "it goes on for those who have left"
+                await asyncio.gather(*infos, *(other.close() for other in others), return_exceptions=True)
 
     async def test_arguments(self):
         """Calls that wait for others keep what they were given: not without limit."""
         with self.server() as server:
             async with await viewer(server) as client:
                 assert (await open_file(client, "image.fits", 1))["success"]
-                await client.start("carta.open.file", [{"directory": "", "file": "zeros.fits.gz", "hdu": "", "file_id": 0}])
-                before = server.memory()
-                replies = [(await client.start("image.read", [1, "x" * 4_000_000]))[1] for _ in range(60)]
-                await fails(client.call("image.read", 1, "x" * 4_000_000), "too many calls")
-                assert server.memory() - before < 400e6, server.memory() - before
-                await client.call("carta.close.file", {"file_id": 0})
-                assert all("error" in reply for reply in await asyncio.gather(*replies))
+                for pace in paces(1, 1, 1):  # the large file may be open before a busy machine has sent all this
+                    with pace:
+                        await client.start("carta.open.file", [{"directory": "", "file": "zeros.fits.gz", "hdu": "", "file_id": 0}])
+                        before = server.memory()
+                        replies = [(await client.start("image.read", [1, "x" * 4_000_000]))[1] for _ in range(60)]
+                        try:
+                            await fails(client.call("image.read", 1, "x" * 4_000_000), "too many calls")
+                            assert SANITIZED or server.memory() - before < 400e6, server.memory() - before
+                        finally:
+                            await client.call("carta.close.file", {"file_id": 0})
+                            assert all("error" in reply for reply in await asyncio.gather(*replies))
 
     async def test_bodies(self):
         """Who has no token need not send a body; who has one gets no further than memory allows."""
@@ -247,7 +254,7 @@ class Tests:
             head = "PUT /api/database/preferences HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 16000000\r\n"
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
             writer.write(head.encode() + b"\r\n")
-            assert (await asyncio.wait_for(reader.readline(), 20)).startswith(b"HTTP/1.1 403")
+            assert (await asyncio.wait_for(reader.readline(), PATIENCE)).startswith(b"HTTP/1.1 403")
             writer.close()
             token = f"Authorization: Bearer {server.secret}\r\n\r\n"
             streams = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(17)]
@@ -295,16 +302,18 @@ class Tests:
                 assert (await open_file(client, "image.fits"))["success"]
 
     async def test_stop_amid_work(self):
-        """SIGTERM ends the server within 5 s, whatever it is doing, with exit status 0."""
+        """SIGTERM ends the server, whatever it is doing, with exit status 0, and without ending that first."""
         async def stop(start):
             with self.server("--threads", "1") as server:
                 client = await viewer(server)
                 futures = await start(client)
                 await asyncio.sleep(0.3)
-                begun = time.time()
+                others = cpu_of_the_ended()
+                before = cpu_of(server.process.pid)
                 server.process.send_signal(signal.SIGTERM)
-                await asyncio.to_thread(server.process.wait, 20)
-                assert time.time() - begun < 5, (start.__name__, time.time() - begun)
+                await asyncio.to_thread(server.process.wait, PATIENCE)
+                computed = cpu_of_the_ended() - others - before
+                assert computed < 5, (start.__name__, computed)
                 await client.close()
                 for future in futures:
                     future.cancel() if not future.done() else future.exception()
@@ -335,7 +344,7 @@ def main(program, only=None):
         for name in [name for name in dir(tests) if name.startswith("test_") and (only is None or only in name)]:
             begun = time.time()
             try:
-                asyncio.run(asyncio.wait_for(getattr(tests, name)(), 120))
+                asyncio.run(asyncio.wait_for(getattr(tests, name)(), 5 * PATIENCE))
                 passed += 1
                 print(f"ok    {name}, {time.time() - begun:.1f} s", flush=True)
             except Exception:  # noqa: BLE001

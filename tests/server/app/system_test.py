@@ -14,6 +14,7 @@ from astropy.io import fits
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "..", "support"))
 from cubelink_server import Server  # noqa: E402
+from patience import PATIENCE  # noqa: E402
 from wslink_client import CallFailed, connect  # noqa: E402
 
 HISTOGRAM, TILE, SYNC = "carta.region.histogram.data", "carta.raster.tile.data", "carta.raster.tile.sync"
@@ -87,7 +88,7 @@ async def open_file(client, file, file_id=0, directory="", hdu=""):
     return ack
 
 
-async def get_tiles(client, file_id, codes, timeout=20):
+async def get_tiles(client, file_id, codes, timeout=PATIENCE):
     await client.call("carta.add.required.tiles", {"file_id": file_id, "tiles": codes, "compression_type": "NONE"})
     begin = await client.next(SYNC, lambda s: not s["end_sync"], timeout)
     end = await client.next(SYNC, lambda s: s["end_sync"] and s["sync_id"] == begin["sync_id"], timeout)
@@ -196,7 +197,7 @@ class Tests:
             # All at once: every call is answered, and the last channel is shown.
             replies = [(await client.start("carta.set.image.channels", [{"file_id": 0, "channel": c, "stokes": 0, "required_tiles": request}]))[1] for c in range(20)]
             for reply in replies:
-                assert "error" not in await asyncio.wait_for(reply, 20)
+                assert "error" not in await asyncio.wait_for(reply, PATIENCE)
             await client.next(SYNC, lambda s: s["end_sync"] and s["channel"] == 19)
             syncs = [entry[2] for entry in client.log if entry[1] == SYNC]
             assert {s["sync_id"] for s in syncs if s["end_sync"]} == {s["sync_id"] for s in syncs if not s["end_sync"]}
@@ -355,7 +356,7 @@ class Tests:
             for i in range(50):
                 starts.append(await client.start("carta.set.cursor", [{"file_id": 0, "point": {"x": i, "y": 1}}]))
             starts.append(await client.start("carta.close.file", [{"file_id": 0}]))
-            replies = [await asyncio.wait_for(future, 20) for _, future in starts]
+            replies = [await asyncio.wait_for(future, PATIENCE) for _, future in starts]
             ids = [entry[1] for entry in client.log if entry[0] == "reply" and entry[1].startswith("rpc")]
             assert "error" not in replies[-1] and replies[0]["result"]["file_id"] == 0
             assert ids[1:] == [id for id, _ in starts], "answers leave in the order of the calls"
@@ -418,7 +419,7 @@ def main(program, only=None):
             for name in [name for name in dir(tests) if name.startswith("test_") and (only is None or only in name)]:
                 for generation in (1, 2):
                     try:
-                        asyncio.run(asyncio.wait_for(getattr(tests, name)(generation), 60))
+                        asyncio.run(asyncio.wait_for(getattr(tests, name)(generation), 5 * PATIENCE))
                         print(f"ok    {name}, generation {generation}", flush=True)
                     except Exception:  # noqa: BLE001
                         failures += 1

@@ -13,7 +13,6 @@ import ssl
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -24,6 +23,7 @@ sys.path[:0] = [str(ROOT / "tests" / "server" / "net")]
 import websockets  # noqa: E402
 from document import block, free_ports, launcher_config, make_certificate, options_of_the_unit  # noqa: E402
 from wslink_client import Client, Server, run  # noqa: E402
+from patience import PATIENCE, open_socket, paces, until, wait_until  # noqa: E402
 
 trust_anything = ssl._create_unverified_context()
 
@@ -37,14 +37,14 @@ def get(url, headers=None, data=None):
 
     opener = urllib.request.build_opener(Stay, urllib.request.HTTPSHandler(context=trust_anything))
     try:
-        with opener.open(urllib.request.Request(url, data, headers or {}), timeout=30) as answer:
+        with opener.open(urllib.request.Request(url, data, headers or {}), timeout=2 * PATIENCE) as answer:
             return answer.status, answer.read(), answer.headers
     except urllib.error.HTTPError as error:
         return error.code, error.read(), error.headers
 
 
 async def connect(url, secret, generation, **options):
-    client = Client(await websockets.connect(url, max_size=None, compression=None, **options), generation)
+    client = Client(await open_socket(url, **options), generation)
     client.start()
     client.client_id = (await client.hello(secret))["clientID"]
     return client
@@ -64,21 +64,22 @@ class Nginx:
         (folder / "nginx.conf").write_text(f"pid {folder}/pid;\nerror_log {folder}/error.log;\ndaemon off;\nmaster_process off;\nevents {{}}\n"
                                            f"http {{\n    access_log off;\n{paths}{site}}}\n")
         self.process = subprocess.Popen(["/usr/sbin/nginx", "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(folder / "nginx.conf")])
-        self.folder = folder
-        for _ in range(200):
+
+        def there():
+            assert self.process.poll() is None, "nginx did not start: " + (folder / "error.log").read_text()
             try:
-                if get(f"https://127.0.0.1:{self.port}/", {"Host": "images.example.org"})[0]:
-                    return
+                return get(f"https://127.0.0.1:{self.port}/", {"Host": "images.example.org"})[0]
             except OSError:
-                time.sleep(0.05)
-        raise RuntimeError("nginx did not start: " + (folder / "error.log").read_text())
+                return False
+
+        wait_until(there, "nginx")
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(PATIENCE)
 
 
 async def behind_nginx(program):
@@ -119,7 +120,7 @@ async def behind_nginx(program):
             # What decides is the name and the scheme by which the page was reached, as the proxy tells them.
             for origin in ("https://evil.example", f"http://images.example.org:{nginx.port}", "https://images.example.org:1", "null"):
                 try:
-                    await websockets.connect(url, origin=origin, **there)
+                    await open_socket(url, origin=origin, **there)
                     raise AssertionError(f"{origin} was let in")
                 except websockets.InvalidStatusCode as refused:
                     assert refused.status_code == 403
@@ -133,29 +134,31 @@ async def forwarded_by_anybody(program):
     forged = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https", "X-Forwarded-For": "10.0.0.1"}
     with Server(program) as server:
         try:
-            await websockets.connect(server.url, extra_headers=forged, origin="https://evil.example")
+            await open_socket(server.url, extra_headers=forged, origin="https://evil.example")
             raise AssertionError("a forged origin was let in")
         except websockets.InvalidStatusCode as refused:
             assert refused.status_code == 403
     with Server(program, "--trusted-proxy", "127.0.0.1", "--max-connections-per-address", "50") as server:
-        await (await websockets.connect(server.url, extra_headers=forged, origin="https://evil.example")).close()
+        await (await open_socket(server.url, extra_headers=forged, origin="https://evil.example")).close()
 
 
 async def connections_of_one_address(program):
     with Server(program, "--max-connections-per-address", "3") as server:
         clients = [await Client.open(server, 2) for _ in range(3)]
         try:
-            await websockets.connect(server.url)
+            await open_socket(server.url)
             raise AssertionError("a fourth connection was let in")
         except websockets.InvalidStatusCode as refused:
             assert refused.status_code == 503
         await clients[0].close()
-        for _ in range(100):
+
+        async def let_in():
             try:
-                clients[0] = await Client.open(server, 1)
-                break
+                return await Client.open(server, 1)
             except websockets.InvalidStatusCode:
-                await asyncio.sleep(0.05)
+                return None
+
+        clients[0] = await until(let_in, "room for another")
         for client in clients:
             assert await client.call("bench.echo", 1) == 1
             await client.close()
@@ -167,9 +170,9 @@ async def connections_of_one_address_behind_a_proxy(program):
         open_ones = []
         for client in (1, 2, 3):
             headers = {"X-Forwarded-For": f"10.0.0.{client}"}
-            open_ones += [await websockets.connect(server.url, extra_headers=headers) for _ in range(2)]
+            open_ones += [await open_socket(server.url, extra_headers=headers) for _ in range(2)]
             try:
-                await websockets.connect(server.url, extra_headers=headers)
+                await open_socket(server.url, extra_headers=headers)
                 raise AssertionError("a third connection was let in")
             except websockets.InvalidStatusCode as refused:
                 assert refused.status_code == 503
@@ -200,67 +203,82 @@ async def tls_and_a_new_certificate(program):
             new_key.replace(key)
             server.process.send_signal(signal.SIGHUP)
             trusted_now = ssl.create_default_context(cafile=certificate)
-            for _ in range(100):
+
+            async def shown():
                 try:
-                    client = await connect(url, server.secret, 1, ssl=trusted_now)
-                    break
+                    return await connect(url, server.secret, 1, ssl=trusted_now)
                 except ssl.SSLCertVerificationError:
-                    await asyncio.sleep(0.05)
+                    return None
+
+            client = await until(shown, "the new certificate")
             large = os.urandom(8 << 20)
             assert await client.call("bench.echo", large) == large and await old.call("bench.echo", large) == large
             try:
-                await websockets.connect(url, ssl=trusted)
+                await open_socket(url, ssl=trusted)
                 raise AssertionError("the old certificate is still shown")
             except ssl.SSLCertVerificationError:
                 pass
             await client.close()
             await old.close()
     for wrong in (("--ssl-cert", "x.pem"), ("--ssl-cert", "/none.pem", "--ssl-key", "/none.key")):
-        done = await asyncio.to_thread(subprocess.run, [program, "--port", "0", *wrong], capture_output=True, timeout=20)
+        done = await asyncio.to_thread(subprocess.run, [program, "--port", "0", *wrong], capture_output=True, timeout=PATIENCE)
         assert done.returncode in (1, 2) and done.stderr, wrong
 
 
 async def under_the_launcher(program):
+    for pace in paces():
+        with pace:
+            await launched(program, after=10 * pace.factor)
+
+
+async def launched(program, after):
+    """`after`: seconds for which a launched server waits for a client."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        config = launcher_config(program, folder, free_ports(2), after=10)
+        config = launcher_config(program, folder, free_ports(2), after)
         launcher = subprocess.Popen([sys.executable, str(Path(__file__).with_name("launcher.py")), str(config)], stdout=subprocess.PIPE, text=True)
         try:
             url = f"http://127.0.0.1:{launcher.stdout.readline().split()[1]}/paraview/"
 
-            def post(request):
-                status, body, _ = get(url, {"Content-Type": "application/json"}, json.dumps(request).encode())
+            async def post(request):
+                status, body, _ = await asyncio.to_thread(get, url, {"Content-Type": "application/json"}, json.dumps(request).encode())
                 return status, json.loads(body)
 
-            assert await asyncio.to_thread(post, {"something": "else"}) == (400, {"error": "The request is not complete"})
-            (status, first), (_, second) = [await asyncio.to_thread(post, {"application": "example"}) for _ in range(2)]
-            assert status == 200 and set(first) == {"id", "sessionURL", "secret"}
+            assert await post({"something": "else"}) == (400, {"error": "The request is not complete"})
+            page = "http://127.0.0.1:8080"  # of the document's launcher
+            sessions, clients = [], []
+            for generation in (1, 2):
+                status, session = await post({"application": "example"})
+                assert status == 200 and set(session) == {"id", "sessionURL", "secret"}, session
+                clients.append(await connect(session["sessionURL"], session["secret"], generation, origin=page))
+                sessions.append(session)
+            first, second = sessions
             assert first["sessionURL"] != second["sessionURL"] and first["secret"] != second["secret"]
             assert len((folder / "sessions.txt").read_text().splitlines()) == 2
-            assert (await asyncio.to_thread(post, {"application": "example"}))[0] == 503  # both ports are taken
+            assert (await post({"application": "example"}))[0] == 503  # both ports are taken
 
-            page = "http://127.0.0.1:8080"  # of the document's launcher
-            for generation, session in ((1, first), (2, second)):
-                client = await connect(session["sessionURL"], session["secret"], generation, origin=page)
+            for generation, session, not_its, client in ((1, first, second, clients[0]), (2, second, first, clients[1])):
                 assert await client.call("bench.echo", "here") == "here"
-                other = Client(await websockets.connect(session["sessionURL"]), generation)
+                other = Client(await open_socket(session["sessionURL"]), generation)
                 other.start()
-                assert (await other.failure("wslink.hello", {"secret": second["secret"] if session is first else first["secret"]}, id="system:c0:0")).code == -32000
+                assert (await other.failure("wslink.hello", {"secret": not_its["secret"]}, id="system:c0:0")).code == -32000
                 await other.close()
+            for client in clients:
                 await client.close()
+
             # --timeout: both end by themselves, and their ports can be had again.
-            for _ in range(60):
-                await asyncio.sleep(0.5)
-                status, third = await asyncio.to_thread(post, {"application": "example", "secret": "from the page"})
-                if status == 200:
-                    break
-            assert status == 200 and third["secret"] == "from the page"
+            async def launched_again():
+                status, session = await post({"application": "example", "secret": "from the page"})
+                return session if status == 200 else await asyncio.sleep(0.5)
+
+            third = await until(launched_again, "a free port", PATIENCE + after)
+            assert third["secret"] == "from the page"
             client = await connect(third["sessionURL"], "from the page", 2)
             assert await client.call("application.exit.later", 1) is None
             await client.close()
         finally:
             launcher.terminate()
-            launcher.wait(20)
+            launcher.wait(PATIENCE)
 
 
 if __name__ == "__main__":

@@ -24,9 +24,9 @@ def options_of_the_unit():
 
 
 def launcher_config(example, folder, ports, after):
-    """The launcher's configuration with this machine's paths and ports in it, in a file."""
+    """The launcher's configuration with this machine's paths and ports in it, in a file; and with time for a busy machine to start servers."""
     config = json.loads(block("json", '"ready_line"'))
-    config["configuration"].update(port=0, content=str(folder), log_dir=str(folder), proxy_file=str(folder / "sessions.txt"))
+    config["configuration"].update(port=0, timeout=120, content=str(folder), log_dir=str(folder), proxy_file=str(folder / "sessions.txt"))
     config["resources"][0]["port_range"] = list(ports)
     config["properties"].update(example=str(example), after=str(after))
     path = folder / "launcher.json"

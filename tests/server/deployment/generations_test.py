@@ -15,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "server" / "net"), str(ROOT / "support")]
 
+from patience import PATIENCE  # noqa: E402
 from wslink_client import Client, Failure, Server, run  # noqa: E402
 from wslink_values import random_text, random_value, same  # noqa: E402
 
@@ -81,7 +82,7 @@ async def publications(program):
         values = [random_value(source) for _ in range(ROUNDS // 3)]
         for value in values:
             await source.choice(clients).call("bench.pubval", "a.topic", value)
-        heard = [await client.publications(len(values), timeout=60) for client in clients]
+        heard = [await client.publications(len(values)) for client in clients]
         for value, a, b in zip(values, *heard):
             assert a[0] == b[0] == "a.topic" and same(a[1], value) and same(b[1], value), f"seed {SEED}: {a!r} and {b!r} for {value!r}"
         for client in clients:
@@ -94,7 +95,7 @@ async def ids_that_name_others(program):
     """Any string is an id and comes back as it came; one that names another client is counted and does no harm."""
 
     def mismatches(server):
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics?token={server.secret}", timeout=20) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics?token={server.secret}", timeout=PATIENCE) as answer:
             return int(re.search(r"^wslink_client_id_mismatches_total (\d+)$", answer.read().decode(), re.M)[1])
 
     with Server(program) as server:

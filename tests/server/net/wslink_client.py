@@ -8,9 +8,13 @@ import re
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import msgpack
 import websockets
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "support"))
+from patience import PATIENCE, open_socket  # noqa: E402
 
 ATTACHMENT = re.compile(r"^wslink_bin\d+$")
 
@@ -38,7 +42,7 @@ class Server:
         with open(f"/proc/{self.process.pid}/statm") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
 
-    def stop(self, timeout=10):
+    def stop(self, timeout=PATIENCE):
         if self.process.poll() is None:
             self.process.terminate()
         return self.process.wait(timeout)
@@ -70,7 +74,7 @@ class Client:
 
     @classmethod
     async def open(cls, server, generation, secret=None, hello=True, **options):
-        socket = await websockets.connect(server.url, max_size=None, compression=None, open_timeout=20, **options)
+        socket = await open_socket(server.url, **options)
         client = cls(socket, generation)
         client.start()
         if hello:
@@ -127,7 +131,7 @@ class Client:
             await self.socket.send(frame)
         return future
 
-    async def call(self, method, *args, id=None, timeout=30, **kwargs):
+    async def call(self, method, *args, id=None, timeout=PATIENCE, **kwargs):
         reply = await asyncio.wait_for(await self.send(method, *args, id=id, **kwargs), timeout)
         if "error" in reply:
             raise Failure(reply["error"])
@@ -197,12 +201,12 @@ class Client:
                         future.set_result(message)
             self.news.notify_all()
 
-    async def publications(self, count, timeout=20):
+    async def publications(self, count, timeout=PATIENCE):
         async with self.news:
             await asyncio.wait_for(self.news.wait_for(lambda: len(self.published) >= count), timeout)
         return self.published[:count]
 
-    async def closed(self, timeout=20):
+    async def closed(self, timeout=PATIENCE):
         """The code with which the connection ended."""
         await asyncio.wait_for(self.socket.wait_closed(), timeout)
         return self.socket.close_code
@@ -216,7 +220,7 @@ def run(tests, program):
         if only and test.__name__ not in only:
             continue
         try:
-            asyncio.run(asyncio.wait_for(test(program), 120))
+            asyncio.run(asyncio.wait_for(test(program), 5 * PATIENCE))
             print("ok  ", test.__name__, flush=True)
             passed += 1
         except BaseException as error:  # an assertion, a time-out, a lost connection: each is a failure of this test

@@ -21,10 +21,29 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import msgpack  # noqa: E402
 import websockets  # noqa: E402
 from wslink_client import Client, Server, run  # noqa: E402
+from patience import PATIENCE, open_socket, paces, until  # noqa: E402
 
 GENERATIONS = (1, 2)
 # Sanitizers keep freed memory for a while and take their time: what is measured in bytes and seconds says nothing then.
 SANITIZED = os.environ.get("WSLINK_TEST_SANITIZED", "0") not in ("", "0")
+
+
+async def metric(server, name):
+    """What /metrics says of a name, its labels included."""
+    text = (await asyncio.to_thread(request, server, "GET", "/metrics?token=" + server.secret))[1].decode()
+    return float(next(line.rsplit(" ", 1)[1] for line in text.splitlines() if line.rsplit(" ", 1)[0] == name))
+
+
+def request(server, method, path, headers=None):
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+    connection.request(method, path, headers=headers or {})
+    response = connection.getresponse()
+    return response.status, response.read(), response.headers
+
+
+async def ended(server):
+    """The exit status of a server that is to end by itself."""
+    return await asyncio.to_thread(server.process.wait, PATIENCE)
 
 
 async def hello(program):
@@ -142,7 +161,7 @@ async def order_on_the_wire(program):
                 else:
                     futures.append(await client.send("bench.raise", str(i)))
                 expected.append((kind, f"rpc:{client.client_id}:{client.count}", i))
-            await asyncio.wait_for(asyncio.gather(*futures), 60)
+            await asyncio.wait_for(asyncio.gather(*futures), PATIENCE)
             await client.call("bench.echo", "end")
             places = {}
             for place, message in enumerate(client.arrived):
@@ -164,11 +183,10 @@ async def order_on_the_wire(program):
 async def sleeping_holds_up_nobody_else(program):
     with Server(program) as server:
         slow, other = await Client.open(server, 1), await Client.open(server, 2)
-        pending = await slow.send("bench.sleep", 0.7, "tag")
-        begun = time.monotonic()
+        assert await slow.call("bench.sleep", 0.01, "tag") == "tag"
+        pending = await slow.send("bench.sleep", 100_000)
         assert await other.call("bench.echo", 1) == 1
-        assert time.monotonic() - begun < 0.5
-        assert (await pending)["result"] == "tag"
+        assert not pending.done()
         await slow.close()
         await other.close()
 
@@ -216,7 +234,7 @@ async def stream(program):
     with Server(program) as server:
         client = await Client.open(server, 2)
         assert await client.call("myprotocol.stream", "pictures") == {"subscribed": "pictures"}
-        first, second = await client.publications(2, timeout=6)
+        first, second = await client.publications(2)
         assert first[0] == second[0] == "pictures" and first[1]["blob"] != second[1]["blob"]
         assert await client.call("myprotocol.stop", "pictures") == {"unsubscribed": "pictures"}
         assert await client.call("myprotocol.stop", "pictures") == 0
@@ -238,7 +256,7 @@ async def interleaved_chunks(program):
         for frame in frames:
             await client.socket.send(frame)
         for i, future in enumerate(futures):
-            assert (await asyncio.wait_for(future, 20))["result"] == bytes([i]) * 200_000
+            assert (await asyncio.wait_for(future, PATIENCE))["result"] == bytes([i]) * 200_000
         await client.close()
 
 
@@ -302,41 +320,39 @@ async def half_a_hello_is_not_waited_for(program):
     with Server(program) as server:
         begun = time.monotonic()
         client = await Client.open(server, 1, hello=False)
-        assert await client.closed(15) == 1008
-        assert 9 < time.monotonic() - begun < 13
+        assert await client.closed() == 1008
+        assert time.monotonic() - begun > 9
 
 
 async def slow_reader(program):
     """It is closed with 1013 while others go on, and its memory comes back."""
     with Server(program) as server:
         good = await Client.open(server, 2)
-        slow = await websockets.connect(server.url, max_size=None, compression=None, max_queue=1, ping_interval=None)
+        slow = await open_socket(server.url, max_queue=1)
         helper = Client(slow, 2)
         for frame in helper.encode({"id": "system:c0:0", "method": "wslink.hello", "args": [{"secret": server.secret}]}):
             await slow.send(frame)
         await slow.recv()
         slow.transport.pause_reading()
-        before = server.memory()
-        begun = time.monotonic()
-        for i in range(40):
+        published = 0
+        while await metric(server, "wslink_outbox_overflows_total") == 0:
+            published += 1
+            assert published < 100, "it is waited for without end"
             await good.call("bench.publish", "t", 4 << 20, 1)
-            await good.publications(i + 1)
+            await good.publications(published)
             good.arrived.clear()
-        assert SANITIZED or time.monotonic() - begun < 30
-        for _ in range(50):
-            good.published.clear()
-            await good.call("bench.echo", b"x" * 1000)
-            if SANITIZED or server.memory() - before < 40 << 20:
-                break
-            await asyncio.sleep(0.1)
-        assert SANITIZED or server.memory() - before < 40 << 20, "the slow reader still costs memory"
         slow.transport.resume_reading()
         try:
             while True:
-                await asyncio.wait_for(slow.recv(), 20)
+                await asyncio.wait_for(slow.recv(), PATIENCE)
         except websockets.ConnectionClosed:
             pass
         assert slow.close_code == 1013 and slow.close_reason
+
+        async def given_back():
+            return await metric(server, "wslink_outbox_bytes") == 0
+
+        await until(given_back, "the memory of the slow reader")
         await good.close()
 
 
@@ -346,16 +362,20 @@ async def unread_replies_close(program):
         slow.socket.transport.pause_reading()
         for _ in range(120):
             await slow.send("bench.blob", 1 << 20)
-        await asyncio.sleep(1)
+
+        async def given_up():
+            return await metric(server, "wslink_outbox_overflows_total") == 1
+
+        await until(given_up, "the end of its patience")
         slow.socket.transport.resume_reading()
-        assert await slow.closed(30) == 1013
+        assert await slow.closed() == 1013
 
 
 async def fast_publications_to_a_client_that_reads(program):
     with Server(program) as server:
         client = await Client.open(server, 2)
-        await client.call("bench.publish", "t", 100, 200_000, timeout=60)
-        await client.publications(200_000, timeout=100)
+        await client.call("bench.publish", "t", 100, 200_000)
+        await client.publications(200_000, timeout=4 * PATIENCE)
         await client.close()
 
 
@@ -364,7 +384,7 @@ async def heartbeats(program):
         client = await Client.open(server, 1, hello=False)
         await client.socket.send("")  # chooses no dialect
         async with client.news:
-            await asyncio.wait_for(client.news.wait_for(lambda: client.arrived), 5)
+            await asyncio.wait_for(client.news.wait_for(lambda: client.arrived), PATIENCE)
         assert client.arrived == ["heartbeat"]
         client.generation = 2
         result = await client.hello(server.secret)
@@ -377,32 +397,34 @@ async def shut_down(program):
         clients = [await Client.open(server, generation) for generation in GENERATIONS]
         last = await clients[1].send("bench.blob", 8 << 20)
         await clients[1].call("bench.echo", 1)
-        begun = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
         assert [await client.closed() for client in clients] == [1001, 1001]
         assert len((await last)["result"]["data"]) == 8 << 20
-        assert server.process.wait(6) == 0 and time.monotonic() - begun < 5
+        assert await ended(server) == 0
     with Server(program) as server:  # also with a client that does not answer
         stuck = await Client.open(server, 2, ping_interval=None)
         stuck.socket.transport.pause_reading()
         await stuck.send("bench.blob", 30 << 20)
-        await asyncio.sleep(0.3)
-        begun = time.monotonic()
+
+
+        async def asked():
+            return await metric(server, "wslink_outbox_bytes") > 1 << 20
+
+        await until(asked, "what is not read")
         server.process.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(server.process.wait, 8) == 0 and time.monotonic() - begun < 5.5
+        assert await ended(server) == 0
 
 
 async def timeout_and_exit(program):
     with Server(program, "--timeout", "1") as server:
-        begun = time.monotonic()
-        assert await asyncio.to_thread(server.process.wait, 5) == 0
-        assert SANITIZED or time.monotonic() - begun < 4
-    with Server(program, "--timeout", "2") as server:
-        client = await Client.open(server, 1)
-        await asyncio.sleep(3)
-        assert server.process.poll() is None
-        await client.close()
-        assert await asyncio.to_thread(server.process.wait, 6) == 0
+        assert await ended(server) == 0
+    for pace in paces():
+        with pace, Server(program, "--timeout", str(2 * pace.factor)) as server:
+            client = await Client.open(server, 1)
+            await asyncio.sleep(3 * pace.factor)
+            assert server.process.poll() is None
+            await client.close()
+            assert await ended(server) == 0
     with Server(program, "--timeout", "60") as server:  # with a time-out, clients may stop the server
         client, other = await Client.open(server, 2), await Client.open(server, 1)
         assert await client.call("application.exit.later", 1) is None
@@ -410,7 +432,7 @@ async def timeout_and_exit(program):
         assert server.process.poll() is None, "somebody was still there"
         await client.call("application.exit")
         assert await other.closed() == 1001
-        assert await asyncio.to_thread(server.process.wait, 6) == 0
+        assert await ended(server) == 0
     with Server(program) as server:
         client = await Client.open(server, 2)
         assert await client.call("application.exit") is None
@@ -421,22 +443,30 @@ async def timeout_and_exit(program):
 
 async def under_a_launcher(program):
     """As the stock launcher starts a server: a command line, a line to wait for, a secret."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = await asyncio.create_subprocess_exec(
-        program, "--host", "127.0.0.1", "--port", str(port), "--authKey", "s3cret of a launcher", "--timeout", "25", stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT)
+    for attempt in range(20):  # a launcher knows its ports; here somebody else may have taken it meanwhile
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        process = await asyncio.create_subprocess_exec(
+            program, "--host", "127.0.0.1", "--port", str(port), "--authKey", "s3cret of a launcher", "--timeout", "100", stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT)
+        lines = []
+        while not lines or "Starting factory" not in lines[-1]:
+            lines.append((await asyncio.wait_for(process.stdout.readline(), PATIENCE)).decode())
+            if not lines[-1]:
+                break
+        if lines[-1]:
+            break
+        assert str(port) in "".join(lines), lines
     try:
-        while "Starting factory" not in (line := (await asyncio.wait_for(process.stdout.readline(), 20)).decode()):
-            assert line, "the server has ended"
+        assert lines[-1], f"the server has ended: {lines}"
         server = type("", (), {"url": f"ws://127.0.0.1:{port}/ws", "secret": "s3cret of a launcher"})
         client = await Client.open(server, 2)
         assert await client.call("bench.echo", 1) == 1
         await client.close()
     finally:
         process.terminate()
-        assert await asyncio.wait_for(process.wait(), 6) == 0
+        assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
 
 
 async def over_http(program):
@@ -447,38 +477,32 @@ async def over_http(program):
             file.write("<h1>here</h1>")
         with Server(program, "--content", folder) as server:
 
-            def request(method, path, headers=None):
-                connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
-                connection.request(method, path, headers=headers or {})
-                response = connection.getresponse()
-                return response.status, response.read(), response.headers
-
             def all_requests():
-                assert request("GET", "/")[:2] == (200, b"<h1>here</h1>")
-                assert request("HEAD", "/")[:2] == (200, b"")
-                assert request("GET", "/../etc/passwd")[0] in (400, 404)
-                assert request("GET", "/nothing")[0] == 404
-                assert request("GET", "/healthz")[:2] == (200, b"ok")
-                assert request("GET", "/ws")[0] == 426
-                assert request("GET", "/metrics")[0] == 401
-                status, body, _ = request("GET", "/metrics?token=" + server.secret)
+                assert request(server, "GET", "/")[:2] == (200, b"<h1>here</h1>")
+                assert request(server, "HEAD", "/")[:2] == (200, b"")
+                assert request(server, "GET", "/../etc/passwd")[0] in (400, 404)
+                assert request(server, "GET", "/nothing")[0] == 404
+                assert request(server, "GET", "/healthz")[:2] == (200, b"ok")
+                assert request(server, "GET", "/ws")[0] == 426
+                assert request(server, "GET", "/metrics")[0] == 401
+                status, body, _ = request(server, "GET", "/metrics?token=" + server.secret)
                 assert status == 200 and b"wslink_call_seconds_bucket" in body
-                assert request("GET", "/metrics", {"Authorization": "Bearer " + server.secret})[0] == 200
-                assert request("GET", "/", {"Host": "evil.example"})[0] == 403
+                assert request(server, "GET", "/metrics", {"Authorization": "Bearer " + server.secret})[0] == 200
+                assert request(server, "GET", "/", {"Host": "evil.example"})[0] == 403
 
             await asyncio.to_thread(all_requests)
             client = await Client.open(server, 2)
             await client.call("bench.echo", 1)
             await client.failure("no.such.method")
             await client.failure("bench.echo", 1, 2)
-            text = (await asyncio.to_thread(request, "GET", "/metrics?token=" + server.secret))[1].decode()
+            text = (await asyncio.to_thread(request, server, "GET", "/metrics?token=" + server.secret))[1].decode()
             assert 'wslink_call_seconds_count{method="bench.echo"} 2' in text and 'wslink_call_failures_total{method="bench.echo"} 1' in text
             assert 'wslink_call_seconds_count{method="(unknown)"} 1' in text and "no.such.method" not in text
             assert "wslink_connections 1" in text
             await client.close()
             for origin, expected in (("http://evil.example", False), (f"http://127.0.0.1:{server.port}", True)):
                 try:
-                    await (await websockets.connect(server.url, origin=origin)).close()
+                    await (await open_socket(server.url, origin=origin)).close()
                     assert expected
                 except websockets.InvalidHandshake as refused:
                     assert not expected and "403" in str(refused)
@@ -487,7 +511,7 @@ async def over_http(program):
 async def bad_command_lines(program):
     for arguments in (("--port", "x"), ("--nonsense",), ("--timeout", "-1")):
         process = await asyncio.create_subprocess_exec(program, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
-        _, err = await asyncio.wait_for(process.communicate(), 10)
+        _, err = await asyncio.wait_for(process.communicate(), PATIENCE)
         assert process.returncode == 2 and err, (arguments, process.returncode)
 
 
