@@ -13,12 +13,14 @@ import struct
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 import unittest
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "support"))
+from patience import PATIENCE, paces, wait_until  # noqa: E402,F401
 
 PROGRAM = sys.argv.pop(1)
-SLOW = 10 if os.environ.get("CUBELINK_SANITIZED") else 1
+SANITIZED = bool(os.environ.get("CUBELINK_SANITIZED"))
 FOLDER = tempfile.TemporaryDirectory()
 
 
@@ -44,17 +46,20 @@ class Server:
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
-    def stop(self):
-        """Ends it and checks that it ended well; returns the seconds that took and what it printed."""
-        start = time.monotonic()
+    def stop(self, grace=2):
+        """Ends it, unless it has been told before, and checks that it ended well; returns what it printed."""
         if self.process.poll() is None:
-            self.command("stop")
-        out, _ = self.process.communicate(timeout=10 * SLOW)
+            self.command(f"stop {grace}")
+        out, _ = self.process.communicate(timeout=PATIENCE)
         assert self.process.returncode == 0, f"exit status {self.process.returncode}"
-        return time.monotonic() - start, out
+        return out
 
-    def connect(self, timeout=10):
-        s = socket.create_connection(("127.0.0.1", self.port), timeout=timeout * SLOW)
+    def status(self):
+        """Counts: accepted, refused, open WebSockets, open HTTP, handlers; then how the last connection ended."""
+        return self.get("/status")[2].decode().split(" ", 5)
+
+    def connect(self):
+        s = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
         s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.tls:
             context = ssl.create_default_context()
@@ -193,7 +198,7 @@ class OnBoth:
 
     @classmethod
     def tearDownClass(cls):
-        _, out = cls.server.stop()
+        out = cls.server.stop()
         assert "open handlers 0" in out, out
 
     def still_serves(self):

@@ -8,6 +8,7 @@
 #include <iostream>
 #include <thread>
 
+#include <malloc.h>
 #include <unistd.h>
 
 using namespace cubelink::transport;
@@ -117,6 +118,9 @@ void answer(HttpRequest&& request, const HttpReply& reply) {
         const auto c = transport->counters();
         response.body = std::to_string(c.accepted) + " " + std::to_string(c.refused) + " " + std::to_string(c.open_websockets) + " " +
                         std::to_string(c.open_http) + " " + std::to_string(open_handlers) + " " + last_close;
+    } else if (request.target == "/heap") {
+        const auto heap = ::mallinfo2();
+        response.body = std::to_string(heap.uordblks + heap.hblkhd);
     } else if (request.target.rfind("/file/", 0) == 0) { // /file/<offset>/<size>/<path>
         char* end = nullptr;
         response.file_offset = std::strtoull(request.target.c_str() + 6, &end, 10);
@@ -176,11 +180,15 @@ int main(int argc, char** argv) {
         std::cout << "port " << transport->port() << std::endl;
         std::thread commands([&] {
             std::string line;
+            std::uint64_t grace = 2000;
             while (std::getline(std::cin, line)) {
-                if (line.rfind("stop", 0) == 0) break;
+                if (line.rfind("stop", 0) == 0) { // stop [SECONDS]
+                    if (line.size() > 5) grace = std::stoull(line.substr(5)) * 1000;
+                    break;
+                }
                 if (line == "reload") transport->post([] { std::cout << "reload:" << transport->reload_certificate() << std::endl; });
             }
-            transport->stop(2000);
+            transport->stop(grace);
         });
         transport->run();
         std::cout << "open handlers " << open_handlers << std::endl;

@@ -6,7 +6,7 @@ import subprocess
 import time
 import unittest
 
-from transport_client import FOLDER, PROGRAM, SLOW, Client, OnBoth, handshake, make_certificate, read_all, split
+from transport_client import FOLDER, PATIENCE, PROGRAM, Client, OnBoth, handshake, make_certificate, read_all, split
 
 
 class Http(OnBoth):
@@ -139,14 +139,14 @@ class Tls(Http, unittest.TestCase):
 
     def test_not_tls(self):
         for request in (b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n", b"POST /hello HTTP/1.0\r\nContent-Length: 4\r\n\r\nbody", handshake("/ws")):
-            with socket.create_connection(("127.0.0.1", self.server.port), timeout=10 * SLOW) as s:
+            with socket.create_connection(("127.0.0.1", self.server.port), timeout=PATIENCE) as s:
                 s.sendall(request[:1])
                 s.sendall(request[1:])
                 status, head, body = split(read_all(s))
             self.assertEqual(status, 400, request)
             self.assertIn(b"https://", body)
             self.assertNotIn("hello", head + body.decode())
-        with socket.create_connection(("127.0.0.1", self.server.port), timeout=10 * SLOW) as s:
+        with socket.create_connection(("127.0.0.1", self.server.port), timeout=PATIENCE) as s:
             s.sendall(bytes(64))  # neither
             self.assertNotIn(b"HTTP", read_all(s))
         self.still_serves()
