@@ -105,7 +105,11 @@ class Sessions(Case):
             await self.saved(client.session, "image.fits")
         await one.call("session.close")
         await two.close(1000)
-        await asyncio.sleep(0.3)
+
+        async def one_is_left():
+            return await asyncio.to_thread(self.server.gauge, "cubelink_sessions") == 1
+
+        await until(one_is_left, "the end of two sessions")
         await self.stopped()
         self.start()
         for client, kind in ((one, "NEW"), (two, "NEW"), (three, "RESUMED")):
