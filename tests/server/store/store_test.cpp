@@ -179,6 +179,7 @@ TEST_CASE("a process killed while it writes leaves a consistent store") {
 TEST_CASE("many threads and two openings write at once") {
     Folder folder;
     auto one = Store::open(folder.file()), two = Store::open(folder.file());
+    for (const auto& store : {one.get(), two.get()}) store->set_patience(std::chrono::minutes(2)); // a busy disk lets one of them wait for long
     std::vector<std::thread> threads;
     std::atomic<int> failures{0};
     for (int t = 0; t < 4; ++t)
@@ -199,6 +200,7 @@ class Lock {
 public:
     explicit Lock(const std::string& path) {
         REQUIRE(sqlite3_open(path.c_str(), &handle_) == SQLITE_OK);
+        sqlite3_busy_timeout(handle_, 120'000);
         REQUIRE(sqlite3_exec(handle_, "BEGIN EXCLUSIVE", nullptr, nullptr, nullptr) == SQLITE_OK);
     }
     ~Lock() { sqlite3_close(handle_); }
@@ -230,7 +232,7 @@ TEST_CASE("only who asked for what another program keeps locked waits for it") {
     {
         StoreWorker worker;
         worker.post(lane_of_user("ann"), [&] { store->set("ann", StoreKind::layouts, "x", "2"), note("ann wrote"); }, failed, StoreWorker::endless);
-        worker.post(lane_of_user("ann"), [&] { note("ann reads " + store->get("ann", StoreKind::layouts, "x")->json); }, failed);
+        worker.post(lane_of_user("ann"), [&] { note("ann reads " + store->get("ann", StoreKind::layouts, "x")->json); }, failed, StoreWorker::endless);
         worker.post("impatient", [&] { store->set("cat", StoreKind::layouts, "x", "1"); }, [&](const std::exception&) { note("cat gave up"); },
                     std::chrono::milliseconds(1));
         worker.post(lane_of_user("bob"), [&] { note("bob reads " + store->get("bob", StoreKind::layouts, "old")->json); }, failed);
