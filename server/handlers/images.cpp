@@ -56,15 +56,28 @@ rpc::Value header_of(const OpenImage& image) {
     return rpc::Map{{"cards", std::move(cards)}, {"hdu", image.info.hdu}, {"name", image.info.name}};
 }
 
-/// Reads one block after the other for a session, each when the client has read what came before it: how much is asked for at once is up to
-/// the client, and neither memory nor its connection must suffer from it.
-void post_read(const SessionPtr& session, const OpenImagePtr& image, const rpc::CallPtr& call, const BlockRequest& request) {
-    const auto bytes = static_cast<std::size_t>(request.values()) * (image->source->wide() ? 8 : 4);
+/// Has a job of the image answer a call. If the file is closed meanwhile, whoever is left with the call says so.
+void post_answer(const SessionPtr& session, const OpenImagePtr& image, const rpc::CallPtr& call, const char* what,
+                 std::function<void(const JobContext&)> answer) {
     Job job;
     job.owner = session->number();
     job.job_class = JobClass::block;
     job.group = image->number;
-    job.work = [session, image, call, request, bytes](const JobContext& context) {
+    job.work = [answer = std::move(answer), closed = std::shared_ptr<void>(nullptr, [call, image](void*) {
+                    if (image->closed.cancelled()) call->fail(rpc::code::method_failed, "The file was closed.");
+                })](const JobContext& context) { answer(context); };
+    job.on_error = [session, image, call, what](const std::exception& error) {
+        session->report_failure(*image, error, what);
+        call->fail_with_exception(error.what());
+    };
+    session->scheduler().post(std::move(job));
+}
+
+/// Reads one block after the other for a session, each when the client has read what came before it: how much is asked for at once is up to
+/// the client, and neither memory nor its connection must suffer from it.
+void post_read(const SessionPtr& session, const OpenImagePtr& image, const rpc::CallPtr& call, const BlockRequest& request) {
+    const auto bytes = static_cast<std::size_t>(request.values()) * (image->source->wide() ? 8 : 4);
+    post_answer(session, image, call, "image.read", [session, image, call, request, bytes](const JobContext& context) {
         const auto unwanted = [&] { return !call->peer()->connected(); };
         if (unwanted()) return;
         auto& outbox = connection_of(*call).receiver()->outbox();
@@ -73,16 +86,7 @@ void post_read(const SessionPtr& session, const OpenImagePtr& image, const rpc::
         auto& cache = session->cache();
         const auto memory = cache.reserve(std::min(bytes, cache.limit() / 2), context.cancel);
         call->answer(read_block(*image, request, context.threads, context.cancel, unwanted));
-    };
-    // If the file is closed, whoever is left with the call says so.
-    job.work = [work = std::move(job.work), closed = std::shared_ptr<void>(nullptr, [call, image](void*) {
-                    if (image->closed.cancelled()) call->fail(rpc::code::method_failed, "The file was closed.");
-                })](const JobContext& context) { work(context); };
-    job.on_error = [session, image, call](const std::exception& error) {
-        session->report_failure(*image, error, "image.read");
-        call->fail_with_exception(error.what());
-    };
-    session->scheduler().post(std::move(job));
+    });
 }
 
 void read_image(const SessionPtr& session, const OpenImagePtr& image, const rpc::CallPtr& call, std::vector<rpc::Value>&& values) {
@@ -139,47 +143,82 @@ std::array<std::string, 2> names_of_points(const imaging::Wcs& wcs, const std::o
     return names;
 }
 
-rpc::Value converted(const OpenImage& image, std::vector<rpc::Value>&& values, bool to_world) {
-    if (!image.wcs) throw rpc::CallError(rpc::code::method_failed, image.info.name + ": the header has no world coordinates.");
-    const auto points = points_of(std::move(values[1]));
-    const auto frame = frame_of(std::move(values[2]), image);
-    const auto channel = rpc::from_value<std::optional<double>>(std::move(values[3]), rpc::Path("channel")).value_or(image.plane.channel);
-    const auto& wcs = *image.wcs;
-    rpc::Array out;
-    out.reserve(points.size());
+/// What image.to_world or image.to_pixel is to convert.
+struct Conversion {
+    bool to_world = true;
+    std::vector<std::array<double, 2>> points;
+    std::optional<imaging::SkySystem> frame;
+    double channel = 0;
+};
+
+/// The points [from, to) of it, appended to `out`.
+void convert(const imaging::Wcs& wcs, const Conversion& asked, std::size_t from, std::size_t to, rpc::Array& out) {
+    const auto& [to_world, points, frame, channel] = asked;
     const auto add = [&](double a, double b) { out.push_back(rpc::Array{a, b}); };
-    if (to_world && wcs.celestial_plane()) {
-        std::vector<imaging::PixelPoint> pixels;
-        for (const auto& p : points) pixels.push_back({p[0], p[1]});
-        std::vector<imaging::SkyPoint> sky(points.size());
+    if (!wcs.celestial_plane()) {
+        for (std::size_t i = from; i < to; ++i) {
+            if (to_world) {
+                const auto world = wcs.plane_world({points[i][0], points[i][1]}, channel);
+                add(world[0], world[1]);
+            } else {
+                const auto pixel = wcs.plane_pixel(points[i], channel);
+                add(pixel.x, pixel.y);
+            }
+        }
+        return;
+    }
+    std::vector<imaging::PixelPoint> pixels(to - from);
+    std::vector<imaging::SkyPoint> sky(to - from);
+    for (std::size_t i = from; i < to; ++i) {
+        if (to_world) pixels[i - from] = {points[i][0], points[i][1]};
+        else sky[i - from] = {points[i][0], points[i][1]};
+    }
+    if (to_world) {
         if (frame) wcs.pixels_to_sky(pixels, channel, *frame, sky);
         else wcs.pixels_to_sky(pixels, channel, sky);
         for (const auto& p : sky) add(p.lon, p.lat);
-    } else if (to_world) {
-        for (const auto& p : points) {
-            const auto world = wcs.plane_world({p[0], p[1]}, channel);
-            add(world[0], world[1]);
-        }
-    } else if (wcs.celestial_plane()) {
-        std::vector<imaging::SkyPoint> sky;
-        for (const auto& p : points) sky.push_back({p[0], p[1]});
-        std::vector<imaging::PixelPoint> pixels(points.size());
+    } else {
         if (frame) wcs.sky_to_pixels(sky, channel, *frame, pixels);
         else wcs.sky_to_pixels(sky, channel, pixels);
         for (const auto& p : pixels) add(p.x, p.y);
-    } else {
-        for (const auto& p : points) {
-            const auto pixel = wcs.plane_pixel(p, channel);
-            add(pixel.x, pixel.y);
-        }
     }
-    rpc::Map result{{"points", std::move(out)}};
-    const auto names = names_of_points(wcs, frame);
+}
+
+rpc::Value described(const imaging::Wcs& wcs, const Conversion& asked, rpc::Array&& points) {
+    rpc::Map result{{"points", std::move(points)}};
+    const auto names = names_of_points(wcs, asked.frame);
     const auto units = wcs.plane_units();
-    result["frame"] = frame ? std::string(imaging::name_of(frame->frame)) : wcs.frame_text();
+    result["frame"] = asked.frame ? std::string(imaging::name_of(asked.frame->frame)) : wcs.frame_text();
     result["names"] = rpc::Array{names[0], names[1]};
     result["units"] = rpc::Array{units[0], units[1]};
     return result;
+}
+
+/// A few points at once, more of them by a job: others need the network thread.
+void convert_points(const SessionPtr& session, const OpenImagePtr& image, const rpc::CallPtr& call, std::vector<rpc::Value>&& values, bool to_world) {
+    constexpr std::size_t few = 4096;
+    if (!image->wcs) throw rpc::CallError(rpc::code::method_failed, image->info.name + ": the header has no world coordinates.");
+    Conversion asked;
+    asked.to_world = to_world;
+    asked.points = points_of(std::move(values[1]));
+    asked.frame = frame_of(std::move(values[2]), *image);
+    asked.channel = rpc::from_value<std::optional<double>>(std::move(values[3]), rpc::Path("channel")).value_or(image->plane.channel);
+    if (asked.points.size() <= few) {
+        rpc::Array out;
+        convert(*image->wcs, asked, 0, asked.points.size(), out);
+        return call->answer(described(*image->wcs, asked, std::move(out)));
+    }
+    const auto shared = std::make_shared<const Conversion>(std::move(asked));
+    post_answer(session, image, call, to_world ? "image.to_world" : "image.to_pixel", [image, call, shared](const JobContext& context) {
+        rpc::Array out;
+        out.reserve(shared->points.size());
+        for (std::size_t from = 0; from < shared->points.size(); from += few) {
+            context.cancel.throw_if_cancelled();
+            if (!call->peer()->connected()) return;
+            convert(*image->wcs, *shared, from, std::min(from + few, shared->points.size()), out);
+        }
+        call->answer(described(*image->wcs, *shared, std::move(out)));
+    });
 }
 
 struct KindNames {
@@ -247,8 +286,8 @@ void register_image_methods(HandlerContext& context) {
                     rpc::AnswerOrder::when_done);
     for (const bool to_world : {true, false})
         on_image_method(context, to_world ? "image.to_world" : "image.to_pixel", {"file_id", "points", {"frame", Value()}, {"channel", Value()}},
-                        [to_world](const SessionPtr&, const OpenImagePtr& image, const rpc::CallPtr& call, std::vector<Value>&& values) {
-                            call->answer(converted(*image, std::move(values), to_world));
+                        [to_world](const SessionPtr& session, const OpenImagePtr& image, const rpc::CallPtr& call, std::vector<Value>&& values) {
+                            convert_points(session, image, call, std::move(values), to_world);
                         });
     on_image_method(context, "image.spectral_axis", {"file_id", {"kind", Value()}, {"rest_freq", Value()}},
                     [](const SessionPtr&, const OpenImagePtr& image, const rpc::CallPtr& call, std::vector<Value>&& values) {

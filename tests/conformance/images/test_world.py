@@ -1,5 +1,6 @@
 """World coordinates against astropy: image.to_world, image.to_pixel, image.spectral_axis, image.header."""
 
+import asyncio
 import unittest
 import warnings
 
@@ -9,7 +10,7 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from harness import ServerTest, open_file
+from harness import CallFailed, ServerTest, open_file
 
 C = 299792458.0
 POINTS = numpy.array([[0, 0], [31.5, 20.25], [63, 47], [10, 40], [55.75, 3.1]])
@@ -193,6 +194,30 @@ class World(ServerTest):
             numpy.testing.assert_allclose(world["points"], expected[:, :2], rtol=1e-12)
             back = await client.call("image.to_pixel", file_id=0, points=world["points"], channel=31)
             numpy.testing.assert_allclose(back["points"], points, atol=1e-6)
+
+    async def test_many_points(self):
+        """More points than are converted on the way; the answer keeps its place in the order of answers."""
+        client = await self.viewer()
+        await open_file(client, "rotated.fits")
+        points = numpy.random.default_rng(3).uniform(0, 60, (20000, 2))
+        order = []
+        calls = [client.call("image.to_world", file_id=0, points=points.tolist()), client.call("image.header", file_id=0)]
+        for number, call in enumerate(calls):
+            calls[number] = asyncio.ensure_future(call)
+            calls[number].add_done_callback(lambda _, number=number: order.append(number))
+        world, _ = await asyncio.gather(*calls)
+        self.assertEqual(order, [0, 1])
+        numpy.testing.assert_allclose(world["points"], WCS(SKIES["rotated.fits"]).wcs_pix2world(points, 0), atol=1e-9)
+        back = await client.call("image.to_pixel", file_id=0, points=world["points"])
+        numpy.testing.assert_allclose(back["points"], points, atol=1e-5)
+        # A call whose file is closed meanwhile is answered, one way or the other.
+        late = asyncio.ensure_future(client.call("image.to_world", file_id=0, points=points.tolist()))
+        await asyncio.sleep(0)
+        await client.call("carta.close.file", {"file_id": 0})
+        try:
+            self.assertEqual(len((await late)["points"]), 20000)
+        except CallFailed as error:
+            self.assertIn("closed", f"{error.message} {error.data}")
 
     async def test_ranges(self):
         """The longitudes of the four corners: through 0, over the whole sky, around a pole; none where a corner is off the sky."""
