@@ -14,6 +14,12 @@ std::string why_no_writing(const HandlerContext& context, const rpc::Call& call)
     return {};
 }
 
+void no_regions(Session& session, const char* what) {
+    const std::string message = std::string(what) + " of regions are not implemented yet.";
+    session.report(Severity::warning, {"region"}, message);
+    throw rpc::CallError(rpc::Error{rpc::code::method_failed, message, {}, true});
+}
+
 std::shared_ptr<Connection> shared_connection_of(const rpc::Call& call) { return std::static_pointer_cast<Connection>(call.peer()); }
 
 void on_session_method(HandlerContext& context, std::string name, std::function<void(const SessionPtr&, const rpc::CallPtr&)> handle,

@@ -87,6 +87,9 @@ void require_short(const List& list, const std::string& field) {
         throw rpc::BadArguments(field + ": " + std::to_string(list.size()) + " at once, the limit is " + std::to_string(max_requirements));
 }
 
+/// Tells the session's user that there are no `what` of regions ("Histograms", …), and throws CallError.
+[[noreturn]] void no_regions(Session& session, const char* what);
+
 /// The call was checked and has no answer of its own.
 inline void acknowledge(const rpc::CallPtr& call) { call->answer(rpc::BodyPtr()); }
 

@@ -15,12 +15,6 @@ constexpr std::int32_t cursor_region = 0;
 
 std::string at(const char* field, int index) { return std::string(field) + "[" + std::to_string(index) + "]"; }
 
-[[noreturn]] void no_regions(Session& session, const char* what) {
-    const std::string message = std::string(what) + " of regions are not implemented yet.";
-    session.report(Severity::warning, {"region"}, message);
-    throw rpc::CallError(rpc::Error{rpc::code::method_failed, message, {}, true});
-}
-
 std::vector<SpatialRequirement> checked_spatial(const icd::SetSpatialRequirements& request, const OpenImage& image) {
     require_short(request.spatial_profiles(), "spatial_profiles");
     std::vector<SpatialRequirement> list;

@@ -14,12 +14,6 @@ namespace {
 
 constexpr std::int32_t image_region = -1, cube_region = -2;
 
-[[noreturn]] void no_regions(Session& session, const char* what) {
-    const std::string message = std::string(what) + " of regions are not implemented yet.";
-    session.report(Severity::warning, {"region"}, message);
-    throw rpc::CallError(rpc::Error{rpc::code::method_failed, message, {}, true});
-}
-
 void check_coordinate(const std::string& coordinate, const OpenImage& image, const std::string& where) {
     const auto parsed = parse_coordinate(coordinate, image);
     if (!parsed || parsed->axis == 'x' || parsed->axis == 'y')

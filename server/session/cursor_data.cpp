@@ -198,9 +198,9 @@ std::vector<Spectrum> spectra_of(const OpenImage& image, bool only_current_stoke
 
 void send_cursor_spectral(const SessionPtr& session, const OpenImagePtr& image, bool only_current_stokes) {
     // If the cursor's own job has not come to its spectra yet, all of them are still due.
-    const bool all_due = image->cursor_turn.next();
-    image->cursor_turn.if_current(image->cursor_turn.current(), [&] {
-        for (auto& spectrum : spectra_of(*image, only_current_stokes && !all_due)) post_spectrum(session, image, std::move(spectrum));
+    const auto turn = image->cursor_turn.next();
+    image->cursor_turn.if_current(turn.number, [&] {
+        for (auto& spectrum : spectra_of(*image, only_current_stokes && !turn.skipped)) post_spectrum(session, image, std::move(spectrum));
     });
 }
 
@@ -212,12 +212,11 @@ void cancel_cursor_spectra(Session& session, OpenImage& image) {
 void send_cursor_all(const SessionPtr& session, const OpenImagePtr& image) {
     if (!image->cursor) return;
     // The spectra of where the cursor was are of no interest any more; those of where it is follow its spatial profiles.
-    image->cursor_turn.next();
+    const auto turn = image->cursor_turn.next().number;
     cancel_cursor_spectra(*session, *image);
     auto job = cursor_job(session, image, spatial_key(*image));
     if (!image->source->direct()) job.job_class = JobClass::view;
-    job.work = [session, image, snapshot = CursorSnapshot::newest_of(*image), spectra = spectra_of(*image, false),
-                turn = image->cursor_turn.current()](const JobContext& context) {
+    job.work = [session, image, snapshot = CursorSnapshot::newest_of(*image), spectra = spectra_of(*image, false), turn](const JobContext& context) {
         publish_cursor_spatial(*session, *image, snapshot, context);
         image->cursor_turn.if_current(turn, [&] {
             for (const auto& spectrum : spectra) post_spectrum(session, image, spectrum);

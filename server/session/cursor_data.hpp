@@ -22,7 +22,7 @@ struct CursorSnapshot {
     std::vector<SpatialRequirement> spatial;
     std::uint64_t turn = 0;
     /// Called by a command: whatever an earlier snapshot has not sent by now is stale.
-    static CursorSnapshot newest_of(OpenImage& image) { return {image.plane, image.cursor, image.cursor_spatial, image.spatial_turn.next()}; }
+    static CursorSnapshot newest_of(OpenImage& image) { return {image.plane, image.cursor, image.cursor_spatial, image.spatial_turn.next().number}; }
 };
 void publish_cursor_spatial(Session& session, const OpenImage& image, const CursorSnapshot& snapshot, const JobContext& context);
 

@@ -98,12 +98,12 @@ struct OpenImage {
     Turn plane_turn;    // of what is computed of the plane that is shown
     Turn spatial_turn;  // of the cursor's spatial profiles
     Turn spectral_turn; // of its spectra: another place, or other requirements
+    Turn cursor_turn;   // of the job that asks for its spectra after it has sent its spatial profiles
 
     // State.
     imaging::PlaneId plane;
     std::shared_ptr<PlaneGates> gates = std::make_shared<PlaneGates>(); // what tiles of this plane wait for
     std::optional<CursorPosition> cursor;
-    CursorTurn cursor_turn;
     std::vector<SpatialRequirement> cursor_spatial;
     std::vector<SpectralRequirement> cursor_spectral;
     std::vector<HistogramRequirement> histograms; // of the image; beyond the one that always comes

@@ -135,7 +135,7 @@ std::string cube_key(std::uint64_t number) { return "cube histogram:" + std::to_
 
 void send_plane_data(const SessionPtr& session, const OpenImagePtr& image, bool stokes_changed) {
     auto job = image_job(session, image, "plane");
-    const auto turn = image->plane_turn.next();
+    const auto turn = image->plane_turn.next().number;
     job.work = [session, image, plane = image->plane, turn, stokes_changed, histograms = required_histograms(*image), statistics = required_statistics(*image),
                 cursor = CursorSnapshot::newest_of(*image), keeper = std::make_shared<GateKeeper>(image->gates)](const JobContext& context) {
         // Tiles that are waited for need it, and everything else is quicker with it.
