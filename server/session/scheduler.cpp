@@ -285,8 +285,6 @@ Scheduler::Scheduler(int threads, std::chrono::milliseconds patience) : threads_
 
 Scheduler::~Scheduler() { stop(); }
 
-int Scheduler::general_workers() const { return static_cast<int>(impl_->general); }
-
 void Scheduler::post(Job job) {
     std::vector<Job> dropped;
     {

@@ -63,7 +63,6 @@ public:
     void stop();
 
     int threads() const { return threads_; }
-    int general_workers() const;
     struct Counters {
         std::size_t waiting = 0, running = 0;
         std::uint64_t done = 0, cancelled = 0, failed = 0;
