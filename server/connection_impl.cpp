@@ -58,16 +58,21 @@ private:
 ConnectionImpl::ConnectionImpl(ConnectionSurroundings& surroundings, std::unique_ptr<rpc::Dialect> dialect, std::string remote_address,
                                std::optional<Identity> identity)
     : surroundings_(surroundings), id_(next_connection_id()), remote_address_(std::move(remote_address)), dialect_(std::move(dialect)),
-      needs_hello_(!identity), hello_([this](std::string_view secret) {
-          auto shown = surroundings_.identify(secret);
-          if (shown && !authenticated_) set_identity(std::move(*shown)); // a later hello does not change who one is
-          return shown.has_value();
-      }),
+      needs_hello_(!identity), hello_(secret_check()),
       liveness_(surroundings.rules, Clock::now()) {
     receiver_ = std::make_shared<pubsub::Receiver>(
         id_, std::make_unique<pubsub::Outbox>(surroundings_.rules.outbox, surroundings_.outbox_budget), [alarm = alarm_] { wake(*alarm); });
     receiver_->set_dialect(dialect_);
     if (identity) identity_ = std::move(*identity);
+}
+
+std::function<bool(std::string_view)> ConnectionImpl::secret_check() {
+    if (!surroundings_.identify) return {};
+    return [this](std::string_view secret) {
+        auto shown = surroundings_.identify(secret);
+        if (shown && !authenticated_) set_identity(std::move(*shown)); // a later hello does not change who one is
+        return shown.has_value();
+    };
 }
 
 std::shared_ptr<ConnectionImpl> ConnectionImpl::make(ConnectionSurroundings& surroundings, std::unique_ptr<rpc::Dialect> dialect,

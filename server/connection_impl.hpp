@@ -37,7 +37,7 @@ struct ConnectionSurroundings {
     WrongSecrets wrong_secrets{metrics};
     std::unordered_map<const rpc::Method*, Metrics::Calls*> statistics; // where each method's calls are counted; of the network thread
     std::shared_ptr<pubsub::OutboxBudget> outbox_budget;
-    std::function<std::optional<Identity>(std::string_view secret)> identify;
+    std::function<std::optional<Identity>(std::string_view secret)> identify; // empty: no secret is asked for
     std::function<void(std::function<void()>)> post; // thread-safe: onto the network thread
     std::function<void(const std::shared_ptr<Connection>&)> on_connected;
     std::function<void(const std::shared_ptr<Connection>&, Ending)> on_disconnected;
@@ -96,6 +96,7 @@ private:
     void on_broken(std::uint16_t close_code, std::string_view reason) override;
     void on_ignored(std::string_view what) override;
 
+    std::function<bool(std::string_view)> secret_check();
     bool before_methods(const rpc::Request& request);
     bool has_to_wait(rpc::Request& request);
     void look_at_waiting_hello(Clock::time_point now);

@@ -48,9 +48,8 @@ struct WslinkServer::Impl {
     Impl(WslinkServerOptions given_options, WslinkServerHooks given_hooks) : options(std::move(given_options)), hooks(std::move(given_hooks)) {
         if (options.auth_key.empty() && !options.no_auth) options.auth_key = rpc::random_letters(32);
         if (!hooks.identify) {
-            hooks.identify = [this](std::string_view secret) -> std::optional<Identity> {
-                if (options.no_auth || rpc::equal_in_constant_time(options.auth_key, secret)) return Identity{};
-                return std::nullopt;
+            hooks.identify = [this](std::string_view secret) {
+                return rpc::equal_in_constant_time(options.auth_key, secret) ? std::optional(Identity{}) : std::nullopt;
             };
         }
         auto& rules = surroundings.rules;
@@ -60,7 +59,7 @@ struct WslinkServer::Impl {
         rules.idle = std::chrono::seconds(options.idle_timeout_seconds);
         surroundings.first_group = everyone;
         surroundings.outbox_budget = std::make_shared<pubsub::OutboxBudget>(options.outbox_limit_process);
-        surroundings.identify = [this](std::string_view secret) { return options.no_auth ? Identity{} : hooks.identify(secret); };
+        if (!options.no_auth) surroundings.identify = hooks.identify;
         surroundings.post = [this](std::function<void()> work) { transport->post(std::move(work)); };
         surroundings.on_connected = hooks.on_connected;
         surroundings.on_disconnected = hooks.on_disconnected;
@@ -227,7 +226,7 @@ void WslinkServer::post_after(std::uint64_t milliseconds, std::function<void()> 
 void WslinkServer::identify(const Connection& connection, std::string secret, std::function<void(std::optional<Identity>)> then) {
     auto& surroundings = impl_->surroundings;
     auto look = [&surroundings, address = connection.remote_address(), secret = std::move(secret), then = std::move(then)] {
-        auto identity = surroundings.identify(secret);
+        auto identity = surroundings.identify ? surroundings.identify(secret) : Identity{};
         if (!identity) surroundings.wrong_secrets.wrong(address);
         then(std::move(identity));
     };

@@ -208,6 +208,7 @@ int main(int argc, char** argv) {
     arguments.add_option("--host", options.host, "Address to listen on")->capture_default_str();
     arguments.add_option("-p,--port", options.port, "Port to listen on; 0 takes a free one")->capture_default_str();
     arguments.add_option("-a,--authKey", options.auth_key, "Secret that clients must bring")->capture_default_str();
+    arguments.add_flag("--no-auth", options.no_auth, "Ask for no secret; on a loopback address only");
     arguments.add_option("--content", options.content, "Folder of static pages");
     arguments.add_option("--base-path", options.base_path, "Everything is below this path, behind a proxy");
     arguments.add_option("--ssl-cert", options.ssl_cert, "Certificate (PEM), for https and wss");
