@@ -11,8 +11,10 @@ namespace cubelink::imaging {
 namespace {
 
 FileIdentity identity_of(const struct stat& status) {
+    // Unsigned, as it may wrap: 64 bits of nanoseconds end in 2262, and a file may say that it is of any year.
+    const auto nanoseconds = static_cast<std::uint64_t>(status.st_mtim.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(status.st_mtim.tv_nsec);
     return {static_cast<std::uint64_t>(status.st_dev), static_cast<std::uint64_t>(status.st_ino), static_cast<std::uint64_t>(status.st_size),
-            static_cast<std::int64_t>(status.st_mtim.tv_sec) * 1'000'000'000 + status.st_mtim.tv_nsec};
+            static_cast<std::int64_t>(nanoseconds)};
 }
 
 std::string reason(int error) { return std::strerror(error); }

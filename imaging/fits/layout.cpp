@@ -40,7 +40,10 @@ Layout layout_of(const Hdu& hdu, const Axes& axes) {
     layout.stokes = axes.numbers.stokes - 1;
     const auto step = [&](int axis) {
         std::int64_t product = 1;
-        for (int i = 0; i < axis; ++i) product *= hdu.axes[static_cast<std::size_t>(i)];
+        for (int i = 0; i < axis; ++i) {
+            if (__builtin_mul_overflow(product, hdu.axes[static_cast<std::size_t>(i)], &product))
+                throw ImageError("HDU " + std::to_string(hdu.number) + ": the product of the axes' lengths is beyond what a file can hold");
+        }
         return product;
     };
     layout.step_x = step(layout.x);

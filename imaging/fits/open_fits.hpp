@@ -52,9 +52,4 @@ ImageInfo read_info(const std::string& path, const std::string& hdu, const OpenO
 /// described (at most 2000, with 300,000 cards together); `left_out`: how many were not.
 std::vector<ImageInfo> read_all_info(const std::string& path, const OpenOptions& options = {}, std::size_t* left_out = nullptr);
 
-enum class FileKind { unknown, fits, fits_gz, hdf5 };
-
-/// By the first bytes of the file (FITS, HDF5, gzip that holds a FITS file); unknown if it can't be read or is not a regular file. Throws nothing.
-FileKind sniff(const std::string& path) noexcept;
-
 } // namespace cubelink::imaging

@@ -1,12 +1,11 @@
 #include "imaging/fits/raw_image.hpp"
 
+#include "imaging/parallel.hpp"
+
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cstring>
-#include <exception>
 #include <memory>
-#include <mutex>
 
 namespace cubelink::imaging {
 
@@ -19,38 +18,6 @@ constexpr std::size_t staging_size = 256 << 10;
 std::span<std::byte> thread_staging() {
     thread_local const auto staging = std::make_unique_for_overwrite<std::byte[]>(staging_size);
     return {staging.get(), staging_size};
-}
-
-/// Runs body(i, staging) for 0 ≤ i < count on up to `threads` threads; the first exception ends it and is thrown here.
-template <class Body>
-void for_each_part(std::int64_t count, int threads, const CancelToken& cancel, Body body) {
-    std::exception_ptr failure;
-    std::mutex lock;
-    std::atomic<bool> stop{false};
-    const auto guarded = [&](std::int64_t i, std::span<std::byte> staging) {
-        if (stop.load(std::memory_order_relaxed)) return;
-        try {
-            cancel.throw_if_cancelled();
-            body(i, staging);
-        } catch (...) {
-            const std::lock_guard guard(lock);
-            if (!failure) failure = std::current_exception();
-            stop = true;
-        }
-    };
-    threads = static_cast<int>(std::clamp<std::int64_t>(threads, 1, std::max<std::int64_t>(count, 1)));
-    if (threads == 1) {
-        const auto staging = thread_staging();
-        for (std::int64_t i = 0; i < count && !stop; ++i) guarded(i, staging);
-    } else {
-#pragma omp parallel num_threads(threads)
-        {
-            const auto staging = thread_staging();
-#pragma omp for schedule(dynamic)
-            for (std::int64_t i = 0; i < count; ++i) guarded(i, staging);
-        }
-    }
-    if (failure) std::rethrow_exception(failure);
 }
 
 } // namespace
@@ -101,15 +68,16 @@ void RawImage::read_as(const Rect& rect, PlaneId plane, std::span<Out> out, int 
     const bool contiguous = layout_.step_x == 1 && layout_.step_y == rect.width();
     if (contiguous) {
         const std::int64_t total = rect.size(), parts = (total + at_once - 1) / at_once;
-        for_each_part(parts, threads, cancel, [&](std::int64_t part, std::span<std::byte> staging) {
+        parallel_for(threads, parts, cancel, [&](std::int64_t part, int) {
             const std::int64_t from = part * at_once, count = std::min(at_once, total - from);
-            read_run(base + from, 1, out.subspan(static_cast<std::size_t>(from), static_cast<std::size_t>(count)), staging, convert);
+            read_run(base + from, 1, out.subspan(static_cast<std::size_t>(from), static_cast<std::size_t>(count)), thread_staging(), convert);
         });
     } else {
         // A part is some rows, or a piece of a very long one.
         const std::int64_t width = rect.width(), pieces = (width + at_once - 1) / at_once;
         const std::int64_t rows = std::max<std::int64_t>(1, at_once / 4 / width), groups = (rect.height() + rows - 1) / rows;
-        for_each_part(groups * pieces, threads, cancel, [&](std::int64_t part, std::span<std::byte> staging) {
+        parallel_for(threads, groups * pieces, cancel, [&](std::int64_t part, int) {
+            const auto staging = thread_staging();
             const std::int64_t x = part % pieces * at_once, count = std::min(at_once, width - x), y0 = part / pieces * rows;
             const std::int64_t y1 = std::min(y0 + rows, rect.height());
             if (layout_.step_x == 1 && pieces == 1) { // short rows are converted together

@@ -1,8 +1,11 @@
 #include "imaging/fits/tile_decoders.hpp"
 
+#include "imaging/fits/big_endian.hpp"
+
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cstring>
 #include <fitsio.h>
 #include <limits>
 #include <zlib.h>
@@ -59,9 +62,7 @@ std::uint32_t cut(std::uint32_t value, int bytes) {
     return value;
 }
 
-int big_short(std::span<const std::byte> in, std::size_t index) {
-    return static_cast<std::int16_t>(std::to_integer<int>(in[2 * index]) << 8 | std::to_integer<int>(in[2 * index + 1]));
-}
+int big_short(std::span<const std::byte> in, std::size_t index) { return static_cast<std::int16_t>(big_endian<std::uint16_t>(in.data() + 2 * index)); }
 
 } // namespace
 
@@ -168,11 +169,7 @@ void hcompress_decode(std::span<const std::byte> in, std::span<std::int32_t> out
     // as the decoder can ask for: each bit plane takes at most 6 bits for a code and 4 for its bits, per 2 × 2 pixels, on all levels.
     constexpr std::size_t header = 25;
     if (in.size() < header || in[0] != std::byte{0xdd} || in[1] != std::byte{0x99}) throw DamagedTile("not a H-transform");
-    const auto word = [&](std::size_t at) {
-        std::uint32_t value = 0;
-        for (std::size_t i = 0; i < 4; ++i) value = value << 8 | std::to_integer<std::uint32_t>(in[at + i]);
-        return value;
-    };
+    const auto word = [&](std::size_t at) { return big_endian<std::uint32_t>(in.data() + at); };
     // The rows of the transform are its slow axis.
     if (word(2) != static_cast<std::uint32_t>(height) || word(6) != static_cast<std::uint32_t>(width))
         throw DamagedTile("the size within the H-transform is not the tile's");
@@ -189,8 +186,7 @@ void hcompress_decode(std::span<const std::byte> in, std::span<std::int32_t> out
         std::vector<LONGLONG> values(pixels + 8);
         fits_hdecompress64(input.data(), smooth ? 1 : 0, values.data(), &ny, &nx, &scale, &status);
         // It leaves packed 32-bit numbers at the beginning.
-        const int* packed = reinterpret_cast<const int*>(values.data());
-        if (status == 0) std::copy_n(packed, pixels, out.begin());
+        if (status == 0) std::memcpy(out.data(), values.data(), out.size_bytes());
     } else {
         std::vector<int> values(pixels + 8);
         fits_hdecompress(input.data(), smooth ? 1 : 0, values.data(), &ny, &nx, &scale, &status);

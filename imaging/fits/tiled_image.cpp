@@ -1,15 +1,11 @@
 #include "imaging/fits/tiled_image.hpp"
 
+#include "imaging/fits/big_endian.hpp"
 #include "imaging/fits/tile_decoders.hpp"
+#include "imaging/parallel.hpp"
 
 #include <algorithm>
-#include <array>
-#include <atomic>
-#include <bit>
-#include <cmath>
-#include <exception>
 #include <limits>
-#include <mutex>
 
 namespace cubelink::imaging {
 
@@ -19,11 +15,8 @@ constexpr std::int64_t tile_limit = 128 << 20;       // pixels
 constexpr std::int64_t hcompress_limit = 16 << 20;   // pixels
 constexpr std::int64_t blob_limit = std::int64_t{1} << 31;
 
-template <class Unsigned>
-Unsigned big_endian(std::span<const std::byte> bytes) {
-    Unsigned value = 0;
-    for (std::size_t i = 0; i < sizeof(Unsigned); ++i) value = static_cast<Unsigned>(value << 8 | std::to_integer<Unsigned>(bytes[i]));
-    return value;
+void read_integers(std::span<const std::byte> in, std::span<std::int32_t> out) {
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<std::int32_t>(big_endian<std::uint32_t>(in.data() + 4 * i));
 }
 
 } // namespace
@@ -31,9 +24,9 @@ Unsigned big_endian(std::span<const std::byte> bytes) {
 template <class Out>
 void TiledImage::unquantise(std::span<const std::int32_t> in, std::span<Out> out, const Tile& tile, std::span<const std::byte> row) const {
     constexpr Out nothing = std::numeric_limits<Out>::quiet_NaN();
-    const double scale = row_value(scale_column_, row, scale_), zero = row_value(zero_column_, row, zero_);
-    std::optional<std::int64_t> blank = blank_;
-    if (blank_column_.offset >= 0) blank = static_cast<std::int64_t>(row_value(blank_column_, row, 0));
+    const double scale = scale_column_ != nullptr ? cell_value(*scale_column_, row) : scale_;
+    const double zero = zero_column_ != nullptr ? cell_value(*zero_column_, row) : zero_;
+    const auto blank = blank_of(row, blank_);
     if (dither_ == Dither::none) {
         for (std::size_t i = 0; i < in.size(); ++i) out[i] = blank && in[i] == *blank ? nothing : static_cast<Out>(in[i] * scale + zero);
         return;
@@ -85,7 +78,7 @@ void TiledImage::decode_row(const Tile& tile, std::span<const std::byte> row, st
         if (!quantised) return decode_raw(*compressed, out);
         if (compressed->size() != pixels * 4) throw DamagedTile("the tile has not the size of its pixels");
         numbers.resize(pixels);
-        for (std::size_t i = 0; i < pixels; ++i) numbers[i] = static_cast<std::int32_t>(big_endian<std::uint32_t>(std::span(*compressed).subspan(i * 4)));
+        read_integers(*compressed, numbers);
         break;
     case Method::gzip1:
     case Method::gzip2: {
@@ -93,7 +86,7 @@ void TiledImage::decode_row(const Tile& tile, std::span<const std::byte> row, st
         const auto raw = gzip_decode(*compressed, pixels * size, method_ == Method::gzip2 ? size : 1);
         if (!quantised) return decode_raw(raw, out);
         numbers.resize(pixels);
-        for (std::size_t i = 0; i < pixels; ++i) numbers[i] = static_cast<std::int32_t>(big_endian<std::uint32_t>(std::span(raw).subspan(i * 4)));
+        read_integers(raw, numbers);
         break;
     }
     case Method::rice:
@@ -119,8 +112,7 @@ void TiledImage::decode_row(const Tile& tile, std::span<const std::byte> row, st
     }
     if (quantised) return unquantise(std::span<const std::int32_t>(numbers), out, tile, row);
     if (floating) throw DamagedTile("floating point pixels need a scale");
-    std::optional<std::int64_t> blank = blank_ ? blank_ : layout_.scaling.blank;
-    if (blank_column_.offset >= 0) blank = static_cast<std::int64_t>(row_value(blank_column_, row, 0));
+    const auto blank = blank_of(row, blank_ ? blank_ : layout_.scaling.blank);
     for (std::size_t i = 0; i < pixels; ++i) {
         const double value = numbers[i] * layout_.scaling.scale + layout_.scaling.zero;
         out[i] = blank && numbers[i] == *blank ? std::numeric_limits<Out>::quiet_NaN() : static_cast<Out>(value);
@@ -129,8 +121,8 @@ void TiledImage::decode_row(const Tile& tile, std::span<const std::byte> row, st
 
 template <class Out>
 void TiledImage::decode(const Tile& tile, std::vector<Out>& out) const {
-    std::vector<std::byte> row(static_cast<std::size_t>(row_size_));
-    data_->read_all(table_offset_ + tile.index * row_size_, row);
+    std::vector<std::byte> row(table_.row_size);
+    data_->read_all(table_offset_ + tile.index * static_cast<std::int64_t>(row.size()), row);
     try {
         out.resize(static_cast<std::size_t>(tile.pixels));
         decode_row(tile, row, std::span<Out>(out));
@@ -153,14 +145,15 @@ TiledImage::Tile TiledImage::tile_at(const std::vector<std::int64_t>& position) 
     return tile;
 }
 
-std::optional<std::vector<std::byte>> TiledImage::blob(const Column& column, std::span<const std::byte> row) const {
-    if (column.offset < 0) return std::nullopt;
-    const auto at = static_cast<std::size_t>(column.offset);
-    const bool wide = column.type == 'Q' || column.type == 'q' || column.type == 's' || column.type == 'd';
-    const std::int64_t count = wide ? static_cast<std::int64_t>(big_endian<std::uint64_t>(row.subspan(at))) : static_cast<std::int32_t>(big_endian<std::uint32_t>(row.subspan(at)));
-    const std::int64_t start = wide ? static_cast<std::int64_t>(big_endian<std::uint64_t>(row.subspan(at + 8))) : static_cast<std::int32_t>(big_endian<std::uint32_t>(row.subspan(at + 4)));
+/// What the descriptor in a column points to; nothing if it is empty.
+std::optional<std::vector<std::byte>> TiledImage::blob(const TableColumn* column, std::span<const std::byte> row) const {
+    if (column == nullptr) return std::nullopt;
+    const std::byte* at = row.data() + column->offset;
+    const bool wide = column->type == 'Q';
+    const std::int64_t count = wide ? static_cast<std::int64_t>(big_endian<std::uint64_t>(at)) : static_cast<std::int32_t>(big_endian<std::uint32_t>(at));
+    const std::int64_t start = wide ? static_cast<std::int64_t>(big_endian<std::uint64_t>(at + 8)) : static_cast<std::int32_t>(big_endian<std::uint32_t>(at + 4));
     if (count == 0) return std::nullopt;
-    const int unit = column.type == 'p' || column.type == 'q' ? 2 : column.type == 'r' || column.type == 's' ? 4 : column.type == 'c' || column.type == 'd' ? 8 : 1;
+    const auto unit = static_cast<std::int64_t>(std::max<std::size_t>(width_of(column->element), 1));
     const std::int64_t heap = heap_end_ - heap_offset_;
     if (count < 0 || start < 0 || count > blob_limit / unit || start > heap || count * unit > heap - start) throw DamagedTile("its data lie outside of the file");
     std::vector<std::byte> bytes(static_cast<std::size_t>(count * unit));
@@ -168,16 +161,12 @@ std::optional<std::vector<std::byte>> TiledImage::blob(const Column& column, std
     return bytes;
 }
 
-double TiledImage::row_value(const Column& column, std::span<const std::byte> row, double otherwise) const {
-    if (column.offset < 0) return otherwise;
-    const auto bytes = row.subspan(static_cast<std::size_t>(column.offset));
-    switch (column.type) {
-    case 'D': return std::bit_cast<double>(big_endian<std::uint64_t>(bytes));
-    case 'E': return std::bit_cast<float>(big_endian<std::uint32_t>(bytes));
-    case 'J': return static_cast<std::int32_t>(big_endian<std::uint32_t>(bytes));
-    case 'I': return static_cast<std::int16_t>(big_endian<std::uint16_t>(bytes));
-    default: return otherwise;
-    }
+/// The number that stands for blanks in a tile. One that is no 32-bit integer stands for none.
+std::optional<std::int64_t> TiledImage::blank_of(std::span<const std::byte> row, std::optional<std::int64_t> otherwise) const {
+    if (blank_column_ == nullptr) return otherwise;
+    const double value = cell_value(*blank_column_, row);
+    if (!(value >= -0x1p31 && value < 0x1p31)) return std::nullopt;
+    return static_cast<std::int64_t>(value);
 }
 
 template <class Out>
@@ -191,7 +180,9 @@ void TiledImage::read_as(const Rect& rect, PlaneId plane, std::span<Out> out, in
     const std::int64_t tx = tile_size_[x_axis], ty = tile_size_[y_axis];
     const std::int64_t first_x = rect.x0 / tx, count_x = (rect.x1 - 1) / tx - first_x + 1, first_y = rect.y0 / ty, count_y = (rect.y1 - 1) / ty - first_y + 1;
 
-    const auto one = [&](std::int64_t number, std::vector<Out>& pixels) {
+    std::vector<std::vector<Out>> of_thread(static_cast<std::size_t>(std::max(threads, 1)));
+    parallel_for(threads, count_x * count_y, cancel, [&](std::int64_t number, int thread) {
+        auto& pixels = of_thread[static_cast<std::size_t>(thread)];
         std::vector<std::int64_t> corner = position;
         corner[x_axis] = (first_x + number % count_x) * tx;
         corner[y_axis] = (first_y + number / count_x) * ty;
@@ -206,32 +197,11 @@ void TiledImage::read_as(const Rect& rect, PlaneId plane, std::span<Out> out, in
         }
         const std::int64_t x0 = std::max(rect.x0, tile.from[x_axis]), x1 = std::min(rect.x1, tile.to[x_axis]);
         for (std::int64_t y = std::max(rect.y0, tile.from[y_axis]); y < std::min(rect.y1, tile.to[y_axis]); ++y) {
-            const Out* in = pixels.data() + base + (y - tile.from[y_axis]) * step_y - tile.from[x_axis] * step_x;
-            Out* to = out.data() + (y - rect.y0) * rect.width() - rect.x0;
-            for (std::int64_t x = x0; x < x1; ++x) to[x] = in[x * step_x];
+            const Out* in = pixels.data() + base + (y - tile.from[y_axis]) * step_y + (x0 - tile.from[x_axis]) * step_x;
+            Out* to = out.data() + (y - rect.y0) * rect.width() + (x0 - rect.x0);
+            for (std::int64_t x = 0; x < x1 - x0; ++x) to[x] = in[x * step_x];
         }
-    };
-    std::exception_ptr failure;
-    std::mutex lock;
-    std::atomic<bool> stop{false};
-    const std::int64_t total = count_x * count_y;
-#pragma omp parallel num_threads(static_cast<int>(std::clamp<std::int64_t>(threads, 1, total)))
-    {
-        std::vector<Out> pixels;
-#pragma omp for schedule(dynamic)
-        for (std::int64_t number = 0; number < total; ++number) {
-            if (stop.load(std::memory_order_relaxed)) continue;
-            try {
-                cancel.throw_if_cancelled();
-                one(number, pixels);
-            } catch (...) {
-                const std::lock_guard guard(lock);
-                if (!failure) failure = std::current_exception();
-                stop = true;
-            }
-        }
-    }
-    if (failure) std::rethrow_exception(failure);
+    });
     original_->check_descriptor();
 }
 
@@ -274,15 +244,16 @@ TiledImage::TiledImage(std::shared_ptr<const FileHandle> data, std::shared_ptr<c
       where_(original_->shown() + ", HDU " + std::to_string(hdu.number)), table_offset_(hdu.data_offset) {
     const Header& table = hdu.table_header;
     const auto fail = [&](const std::string& reason) -> void { throw ImageError(where_ + ": " + reason); };
-    row_size_ = table.integer("NAXIS1").value_or(0);
-    rows_ = table.integer("NAXIS2").value_or(0);
-    if (row_size_ < 1 || row_size_ > 4096 || rows_ < 1) fail("the table of compressed tiles has no sensible size");
-    const std::int64_t table_size = row_size_ * rows_; // scan_hdus has checked that it does not overflow
+    auto shape = table_shape(table);
+    std::int64_t table_size = 0;
+    if (!shape || shape->row_size > 4096 || __builtin_mul_overflow(static_cast<std::int64_t>(shape->row_size), shape->rows, &table_size))
+        fail("the table of compressed tiles makes no sense (NAXISn, TFORMn)");
+    table_ = std::move(*shape);
     const std::int64_t heap = table.integer("THEAP").value_or(table_size);
     if (heap < table_size || heap > hdu.data_size) fail("THEAP lies outside of the data");
     heap_offset_ = table_offset_ + heap;
     heap_end_ = table_offset_ + hdu.data_size;
-    read_columns(table);
+    find_columns();
     read_parameters(table);
     std::int64_t pixels = 1, tiles = 1;
     for (std::size_t i = 0; i < layout_.lengths.size(); ++i) {
@@ -292,50 +263,23 @@ TiledImage::TiledImage(std::shared_ptr<const FileHandle> data, std::shared_ptr<c
         tile_size_.push_back(std::min(size, layout_.lengths[i]));
         tile_count_.push_back((layout_.lengths[i] + tile_size_.back() - 1) / tile_size_.back());
         if (__builtin_mul_overflow(pixels, tile_size_.back(), &pixels) || pixels > tile_limit) fail("its tiles are too large");
-        if (__builtin_mul_overflow(tiles, tile_count_.back(), &tiles) || tiles > rows_)
-            fail("the table has " + std::to_string(rows_) + " tiles, fewer than the image's size asks for");
+        if (__builtin_mul_overflow(tiles, tile_count_.back(), &tiles) || tiles > table_.rows)
+            fail("the table has " + std::to_string(table_.rows) + " tiles, fewer than the image's size asks for");
     }
 }
 
-void TiledImage::read_columns(const Header& table) {
-    const std::int64_t fields = table.integer("TFIELDS").value_or(0);
-    std::int64_t offset = 0;
-    for (std::int64_t i = 1; i <= std::min<std::int64_t>(fields, 999); ++i) {
-        const std::string form = table.text("TFORM" + std::to_string(i)).value_or(""), name = table.text("TTYPE" + std::to_string(i)).value_or("");
-        std::size_t at = 0;
-        std::int64_t repeat = 0;
-        while (at < form.size() && at < 6 && form[at] >= '0' && form[at] <= '9') repeat = repeat * 10 + (form[at++] - '0');
-        if (at == 0) repeat = 1;
-        if (at >= form.size()) throw ImageError(where_ + ": TFORM" + std::to_string(i) + " is missing or makes no sense");
-        char type = form[at];
-        static constexpr std::string_view types = "LBAIJEKDCMPQ";
-        static constexpr std::array<std::int64_t, 12> widths{1, 1, 1, 2, 4, 4, 8, 8, 8, 16, 8, 16};
-        const auto found = types.find(type);
-        const std::int64_t width = type == 'X' ? (repeat + 7) / 8 : found == std::string_view::npos ? 0 : repeat * widths[found];
-        Column column{offset, type};
-        if ((type == 'P' || type == 'Q') && at + 1 < form.size()) {
-            // Heap arrays of numbers wider than a byte count in numbers: lower-case letters stand for these.
-            const bool wide = type == 'Q';
-            switch (form[at + 1]) {
-            case 'I': column.type = wide ? 'q' : 'p'; break;
-            case 'J': case 'E': column.type = wide ? 's' : 'r'; break;
-            case 'K': case 'D': column.type = wide ? 'd' : 'c'; break;
-            default: break;
-            }
-        }
-        const bool array = type == 'P' || type == 'Q';
-        if (repeat == 1 && width > 0) {
-            if (array && name == "COMPRESSED_DATA") compressed_ = column;
-            else if (array && name == "GZIP_COMPRESSED_DATA") gzipped_ = column;
-            else if (array && name == "UNCOMPRESSED_DATA") uncompressed_ = column;
-            else if (!array && name == "ZSCALE") scale_column_ = column;
-            else if (!array && name == "ZZERO") zero_column_ = column;
-            else if (!array && name == "ZBLANK") blank_column_ = column;
-        }
-        offset += width;
-    }
-    if (offset > row_size_) throw ImageError(where_ + ": the columns of the table are wider than its rows");
-    if (compressed_.offset < 0 && gzipped_.offset < 0 && uncompressed_.offset < 0)
+void TiledImage::find_columns() {
+    const auto find = [&](const char* name, bool heap) {
+        const TableColumn* column = table_.find(name);
+        return column != nullptr && column->repeat == 1 && (column->type == 'P' || column->type == 'Q') == heap ? column : nullptr;
+    };
+    compressed_ = find("COMPRESSED_DATA", true);
+    gzipped_ = find("GZIP_COMPRESSED_DATA", true);
+    uncompressed_ = find("UNCOMPRESSED_DATA", true);
+    scale_column_ = find("ZSCALE", false);
+    zero_column_ = find("ZZERO", false);
+    blank_column_ = find("ZBLANK", false);
+    if (compressed_ == nullptr && gzipped_ == nullptr && uncompressed_ == nullptr)
         throw ImageError(where_ + ": the table has no column of compressed data");
 }
 
@@ -362,7 +306,7 @@ void TiledImage::read_parameters(const Header& table) {
     dither_seed_ = std::clamp<std::int64_t>(table.integer("ZDITHER0").value_or(1), 1, 10000);
     scale_ = table.number("ZSCALE").value_or(1);
     zero_ = table.number("ZZERO").value_or(0);
-    quantised_ = (scale_column_.offset >= 0 || table.number("ZSCALE")) && dither != "NONE";
+    quantised_ = (scale_column_ != nullptr || table.number("ZSCALE")) && dither != "NONE";
     blank_ = table.integer("ZBLANK");
 }
 

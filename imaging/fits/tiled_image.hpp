@@ -4,6 +4,7 @@
 
 #include "imaging/fits/file_handle.hpp"
 #include "imaging/fits/layout.hpp"
+#include "imaging/fits/table_columns.hpp"
 
 #include <optional>
 
@@ -13,6 +14,8 @@ class TiledImage : public ImageSource {
 public:
     /// Checks the table; throws ImageError if it can't be read.
     TiledImage(std::shared_ptr<const FileHandle> data, std::shared_ptr<const FileHandle> original, const Hdu& hdu, Layout layout);
+    TiledImage(const TiledImage&) = delete; // its columns are members of its table
+    TiledImage& operator=(const TiledImage&) = delete;
 
     const ImageShape& shape() const override { return layout_.shape; }
     PixelType stored_type() const override { return layout_.type; }
@@ -28,21 +31,17 @@ public:
 private:
     enum class Method { rice, gzip1, gzip2, plio, hcompress, none };
     enum class Dither { none, one, two };
-    struct Column {
-        std::int64_t offset = -1; // in a row; -1: there is none
-        char type = 0;            // of descriptors P or Q, of values their own
-    };
     struct Tile {
         std::int64_t index = 0;             // row of the table
         std::vector<std::int64_t> from, to; // half-open, per axis
         std::int64_t pixels = 1;
     };
 
-    void read_columns(const Header& table);
+    void find_columns();
     void read_parameters(const Header& table);
     Tile tile_at(const std::vector<std::int64_t>& position) const;
-    std::optional<std::vector<std::byte>> blob(const Column& column, std::span<const std::byte> row) const;
-    double row_value(const Column& column, std::span<const std::byte> row, double otherwise) const;
+    std::optional<std::vector<std::byte>> blob(const TableColumn* column, std::span<const std::byte> row) const;
+    std::optional<std::int64_t> blank_of(std::span<const std::byte> row, std::optional<std::int64_t> otherwise) const;
     template <class Out>
     void decode(const Tile& tile, std::vector<Out>& out) const;
     template <class Out>
@@ -57,7 +56,8 @@ private:
     std::shared_ptr<const FileHandle> data_, original_;
     Layout layout_;
     std::string where_; // for messages
-    std::int64_t table_offset_ = 0, row_size_ = 0, rows_ = 0, heap_offset_ = 0, heap_end_ = 0;
+    TableShape table_;
+    std::int64_t table_offset_ = 0, heap_offset_ = 0, heap_end_ = 0;
     std::vector<std::int64_t> tile_size_, tile_count_; // per axis
     Method method_ = Method::rice;
     Dither dither_ = Dither::none;
@@ -66,7 +66,9 @@ private:
     std::int64_t dither_seed_ = 1;
     double scale_ = 1, zero_ = 0;
     std::optional<std::int64_t> blank_;
-    Column compressed_, gzipped_, uncompressed_, scale_column_, zero_column_, blank_column_;
+    // Of the table; nullptr: there is none.
+    const TableColumn *compressed_ = nullptr, *gzipped_ = nullptr, *uncompressed_ = nullptr;
+    const TableColumn *scale_column_ = nullptr, *zero_column_ = nullptr, *blank_column_ = nullptr;
 };
 
 } // namespace cubelink::imaging
