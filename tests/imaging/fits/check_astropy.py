@@ -440,10 +440,7 @@ def test_spectral():
         elif kind == "VELO":
             frequency = rest * np.sqrt((c - native) / (c + native))
         else:
-            from astropy.wcs import WCS as _W
-            frequency = np.array(spectral["frequency"])
-            s = 1e-6 / native
-            vacuum = native
+            vacuum = native  # AWAV: of air, by the formula of the standard's third paper
             for _ in range(5):
                 s2 = (1e-6 / vacuum) ** 2
                 vacuum = native * (1 + 1e-6 * (287.6155 + 1.62887 * s2 + 0.01360 * s2**2))
