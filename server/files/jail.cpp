@@ -117,10 +117,25 @@ std::string Jail::find_bytes(const std::vector<std::string>& components) const {
     return path;
 }
 
+/// How many of the components lead to something, and whether that lies inside.
+Jail::Reached Jail::first_folders(const std::vector<std::string>& components) const {
+    Reached reached{0, true};
+    std::vector<std::string> path;
+    for (const auto& component : components) {
+        path.push_back(component);
+        const Descriptor folder(::open(find_bytes(path).c_str(), O_PATH | O_CLOEXEC));
+        if (!folder) break;
+        reached = {path.size(), allows(where_is(folder.get()))};
+        if (!reached.inside) break;
+    }
+    return reached;
+}
+
 JailedPath Jail::open(std::string_view directory, std::string_view name) const {
     if (directory.size() + name.size() > longest) throw PathError("The name of the file or folder is too long.");
     std::string said = without_base(directory);
-    bool absolute = !said.empty() && said[0] == '/';
+    // "/" alone, and what follows "$BASE", are of the top.
+    bool absolute = !said.empty() && said[0] == '/' && directory[0] == '/' && said.find_first_not_of('/') != std::string::npos;
     if (absolute && lies_in(said, top_)) {
         said.erase(0, top_.size());
         absolute = false;
@@ -141,8 +156,10 @@ JailedPath Jail::open(std::string_view directory, std::string_view name) const {
     result.descriptor = Descriptor(::open(path.c_str(), O_PATH | O_CLOEXEC));
     if (!result.descriptor) {
         const int error = errno;
-        // Whether something exists outside is nobody's business: an absolute path that does not work is forbidden, not missing.
-        if (absolute && !components.empty()) throw ForbiddenPath();
+        // Whether something exists outside is nobody's business: it is forbidden, not missing. An absolute path is taken for one from the top
+        // ("/sub/image.fits", as CARTA's Python client writes them) if it begins with a folder there.
+        const auto found = first_folders(components);
+        if (!found.inside || (absolute && found.count == 0)) throw ForbiddenPath();
         throw PathError("\"" + result.relative + "\": " + std::generic_category().message(error) + ".");
     }
     result.real_path = where_is(result.descriptor.get());

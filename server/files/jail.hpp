@@ -74,6 +74,11 @@ private:
     std::string top_;
     std::vector<std::string> allowed_;
     std::string find_bytes(const std::vector<std::string>& components) const;
+    struct Reached {
+        std::size_t count;
+        bool inside;
+    };
+    Reached first_folders(const std::vector<std::string>& components) const;
 };
 
 /// A path as clients say it, cleaned up: components without "." and with ".." applied. Throws ForbiddenPath if it climbs above the top.

@@ -41,7 +41,15 @@ TEST_CASE("what lies in the folder is found") {
     }
     CHECK(jail.open_file("", top + "/sub/image.fits").relative == "sub/image.fits");
     CHECK_THROWS_AS(jail.open_folder("sub/image.fits"), PathError);
-    CHECK_THROWS_AS(jail.open_file("", "missing"), PathError);
+    for (const auto& [directory, name] : std::initializer_list<std::pair<std::string, std::string>>{
+             {"", "missing"}, {"/", "missing"}, {"$BASE", "missing"}, {"$BASE/sub", "missing"}, {"$BASE/missing", "x"}, {"/sub", "missing"}, {top, "missing"}}) {
+        std::string said = "nothing";
+        try {
+            jail.open_file(directory, name);
+        } catch (const PathError& error) { said = error.what(); }
+        CHECK_MESSAGE(said.ends_with("\": No such file or directory."), directory << ": " << said);
+        CHECK(said != "Forbidden path.");
+    }
 }
 
 TEST_CASE("nothing else is") {
@@ -69,6 +77,8 @@ TEST_CASE("nothing else is") {
              {"", "link.fits"},
              {"out", "secret.fits"},
              {"out", ""},
+             {"out", "missing.fits"}, // as little as what is there
+             {"/out", "missing.fits"},
              {"x/upup", ""},
              {"", "environ"},
              {"$BASE/..", ""},
