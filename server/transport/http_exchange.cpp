@@ -105,6 +105,7 @@ void HttpExchange::parse() {
     if (!options.ssl_cert_file.empty() && !link_.tls())
         return respond(refuse({400, "this port speaks TLS: the address begins with https:// (or wss://)"}));
     const auto refusal = parse_head(seen, options.max_http_body, head_);
+    asked_for_head_ = head_.request.method == "HEAD";
     if (refusal.status != 0) return respond(refuse(refusal));
     if (refusal_.status != 0) return respond(refuse(refusal_));
     head_.request.remote_address = link_.address();
@@ -195,7 +196,7 @@ void HttpExchange::respond(HttpResponse&& response) {
     const auto size = response.file_path.empty() ? response.body.size() : response.file_size;
     link_.set_deadline(std::chrono::seconds(link_.loop().options.http_timeout_seconds));
     link_.write(write_head(response, size));
-    if (!response.head_only && response.status != 304 && response.status != 204) {
+    if (!asked_for_head_ && !response.head_only && response.status != 304 && response.status != 204) {
         if (!response.file_path.empty()) file_left_ = response.file_size;
         else if (!response.body.empty()) {
             const auto body = std::make_shared<std::string>(std::move(response.body));

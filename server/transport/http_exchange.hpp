@@ -65,6 +65,7 @@ private:
     std::size_t body_counted_ = 0; // of Loop::http_bodies
     State state_ = State::head;
     bool counted_ = true;
+    bool asked_for_head_ = false; // by the method HEAD: whatever the answer is, it has no body
 };
 
 } // namespace cubelink::transport

@@ -20,6 +20,9 @@ class Http(OnBoth):
         self.assertEqual((status, body), (200, b""))
         self.assertIn("Content-Length: 6", head)
         self.assertEqual(self.server.get("/nothing")[0], 404)
+        for path in ("/throw", f"/file/0/10/{FOLDER.name}/nothing"):  # the transport's own answers have a body for GET only
+            self.assertNotEqual(self.server.get(path)[2], b"")
+            self.assertEqual(self.server.get(path, "HEAD")[::2], (500, b""))
 
     def test_answers_from_another_thread_and_none(self):
         self.assertEqual(self.server.get("/late")[2], b"late\n")
