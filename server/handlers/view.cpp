@@ -95,10 +95,11 @@ void set_channels(const CommandCall<icd::SetImageChannels>& c) {
     send_tiles(c.session, image, std::move(tiles));
 }
 
-/// Whether a newer change of channel makes the older one pointless: not if the older one's tiles would be missed.
+/// Whether a newer change of channel makes the older one pointless: not if it is to the same one, whose tiles may have been asked for by the
+/// older one or between the two.
 bool overtakes(const icd::SetImageChannels& newer, const icd::SetImageChannels& older) {
     if (newer.channel_map_enabled() || older.channel_map_enabled()) return false;
-    return newer.channel() != older.channel() || newer.stokes() != older.stokes() || older.required_tiles().tiles().empty();
+    return newer.channel() != older.channel() || newer.stokes() != older.stokes();
 }
 
 /// Tiles that a connection waits for, and that a later request for the same view took over from an earlier one.

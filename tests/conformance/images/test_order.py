@@ -98,6 +98,24 @@ class Order(ServerTest):
         kinds = [(entry[1], entry[2]["channel"]) for entry in client.log if entry[1] in (HISTOGRAM, TILE)]
         self.assertLess(kinds.index((HISTOGRAM, 39)), len(kinds) - 1 - kinds[::-1].index((TILE, 39)))
 
+    async def test_tiles_between_two_changes_to_one_channel(self):
+        """The second change does not take the first one's place: tiles asked for between them would be those of the channel before."""
+        client = await self.viewer()
+        await open_file(client, "cube.fits")
+        await client.next(HISTOGRAM)
+        for channel in range(1, 21):
+            client.forget()
+            view = {"file_id": 0, "compression_type": "NONE"}
+            change = {"file_id": 0, "channel": channel, "stokes": 0, "required_tiles": {**view, "tiles": []}}
+            calls = [("carta.set.image.channels", {**change, "stokes": 1, "required_tiles": {**view, "tiles": self.full}}), ("carta.set.image.channels", change),
+                     ("carta.add.required.tiles", {**view, "tiles": [0]}), ("carta.set.image.channels", change)]  # fmt: skip
+            for future in [(await client.start(method, [request]))[1] for method, request in calls]:
+                self.assertIsNone((await asyncio.wait_for(future, PATIENCE))["result"])
+            tile = await client.next(TILE, lambda m: (m["channel"], m["stokes"]) == (channel, 0))
+            numpy.testing.assert_allclose(pixels(tile["tiles"][0]), downsampled(self.cube[0, channel], 4), rtol=1e-5, atol=1e-6)
+            await settled(client)
+            check_sets(client.log)
+
     async def test_same_channel_sends_tiles_only(self):
         client = await self.viewer()
         await open_file(client, "cube.fits")
