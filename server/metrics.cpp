@@ -16,6 +16,7 @@ constexpr auto relaxed = std::memory_order_relaxed;
 /// Writes one metric after the other; each with its HELP and TYPE lines, which must come once.
 class Page {
 public:
+    Page() { text_.precision(15); } // what is wanted of sums is how they grow
     void begin(std::string_view name, std::string_view type, std::string_view help) {
         name_ = name;
         text_ << "# HELP " << name << ' ' << help << "\n# TYPE " << name << ' ' << type << '\n';

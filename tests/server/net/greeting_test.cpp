@@ -54,10 +54,12 @@ TEST_CASE("metrics: histograms add up, labels are escaped, inventions are counte
     calls.answered(std::chrono::milliseconds(50), true);
     calls.answered(std::chrono::seconds(100), false);
     metrics.calls_of("invented", false).answered({}, true);
+    metrics.calls_of("long", true).answered(std::chrono::milliseconds(1'234'567'891), false);
     const auto text = metrics.text({});
     CHECK(text.find("wslink_call_seconds_bucket{method=\"a\\\"b\\n\",le=\"1e-05\"} 1\n") != std::string::npos);
     CHECK(text.find("wslink_call_seconds_bucket{method=\"a\\\"b\\n\",le=\"0.1\"} 2\n") != std::string::npos);
     CHECK(text.find("wslink_call_seconds_bucket{method=\"a\\\"b\\n\",le=\"+Inf\"} 3\n") != std::string::npos);
+    CHECK(text.find("wslink_call_seconds_sum{method=\"long\"} 1234567.891\n") != std::string::npos);
     CHECK(text.find("wslink_call_failures_total{method=\"a\\\"b\\n\"} 1\n") != std::string::npos);
     CHECK(text.find("wslink_call_failures_total{method=\"(unknown)\"} 1\n") != std::string::npos);
     CHECK(text.find("invented") == std::string::npos);
