@@ -41,7 +41,7 @@ TEST_CASE("blanks by a column of any type of number") {
     using std::string_literals::operator""s;
     for (const auto& [form, blank] : {std::pair{"1J", "\xff\xff\xff\xf9"s}, {"1I", "\xff\xf9"s}, {"1K", "\xff\xff\xff\xff\xff\xff\xff\xf9"s},
                                       {"1E", "\xc0\xe0\0\0"s}, {"1D", "\xc0\x1c\0\0\0\0\0\0"s}}) {
-        CAPTURE(form);
+        CAPTURE(std::string(form));
         const auto pixels = pixels_with_blank(form, blank);
         CHECK(pixels[0] == 1);
         CHECK(std::isnan(pixels[1]));
@@ -49,7 +49,7 @@ TEST_CASE("blanks by a column of any type of number") {
     // No pixel has a number like these.
     for (const auto& [form, blank] : {std::pair{"1B", "\xf9"s}, {"1D", "\x7f\xef\xff\xff\xff\xff\xff\xff"s}, {"1D", "\x7f\xf8\0\0\0\0\0\0"s},
                                       {"1K", "\x7f\xff\xff\xff\xff\xff\xff\xff"s}}) {
-        CAPTURE(form);
+        CAPTURE(std::string(form));
         CHECK(pixels_with_blank(form, blank) == std::array{1.0F, -13.0F});
     }
 }
