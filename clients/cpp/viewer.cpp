@@ -26,7 +26,7 @@ const Value& field(const Value& value, std::string_view name) {
 
 std::int64_t number(const Value& value, std::int64_t otherwise = 0) {
     if (const auto* integer = value.get_if<std::int64_t>()) return *integer;
-    if (const auto* real = value.get_if<double>()) return static_cast<std::int64_t>(*real);
+    if (const auto* real = value.get_if<double>(); real && *real >= -0x1p63 && *real < 0x1p63) return static_cast<std::int64_t>(*real);
     return otherwise;
 }
 
