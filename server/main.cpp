@@ -25,7 +25,6 @@
 #include <exception>
 #include <filesystem>
 #include <iostream>
-#include <malloc.h>
 #include <memory>
 #include <sys/resource.h>
 #include <unistd.h>
