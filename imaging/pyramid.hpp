@@ -26,6 +26,8 @@ struct PyramidOptions {
     // Keep the full-resolution plane too, and the level of mip 2, if it is no larger than this (and max_bytes allows): what is larger is as quick
     // to read again as memory for it is to get. Sources that are not direct() keep both whenever max_bytes allows.
     std::size_t keep_below = std::size_t(16) << 20;
+    // Of the level whose sums and counts (16 bytes a block) are held until the levels above it are made.
+    std::int64_t base_blocks = std::int64_t(1) << 20;
     std::function<void(double)> progress; // 0 … 1, from any thread, one call at a time; may be empty
 };
 

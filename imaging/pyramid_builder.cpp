@@ -79,8 +79,11 @@ public:
     PyramidBuilder(const ImageSource& source, PlaneId plane, const PyramidOptions& options, const CancelToken& cancel)
         : source_(source), options_(options), cancel_(cancel), plan_(plan_for(source, plane, options)) {
         result_->plane_ = plane;
-        result_->width_ = source.shape().width;
-        result_->height_ = source.shape().height;
+        const std::int64_t w = result_->width_ = source.shape().width, h = result_->height_ = source.shape().height;
+        while ((std::int64_t(1) << depth_) < std::max(w, h)) ++depth_;
+        while (ceil_div(w, std::int64_t(1) << base_) * ceil_div(h, std::int64_t(1) << base_) > options.base_blocks && base_ < depth_) ++base_;
+        base_width_ = ceil_div(w, std::int64_t(1) << base_);
+        base_height_ = ceil_div(h, std::int64_t(1) << base_);
     }
 
     std::shared_ptr<const PlanePyramid> build() {
@@ -113,7 +116,6 @@ private:
     void prepare() {
         const std::int64_t w = result_->width_, h = result_->height_;
         if (plan_.keep_pixels) result_->pixels_ = make_pixels<float>(std::size_t(w * h));
-        while ((std::int64_t(1) << depth_) < std::max(w, h)) ++depth_;
         for (int k = 1; k <= depth_; ++k) {
             const std::int64_t mip = std::int64_t(1) << k;
             if (mip < plan_.first_mip) continue;
@@ -121,10 +123,6 @@ private:
             level.mean = make_pixels<float>(std::size_t(level.width * level.height));
             result_->levels_.push_back(std::move(level));
         }
-        constexpr std::int64_t kBaseBlocks = std::int64_t(1) << 20; // 16 MiB of sums and counts
-        while (ceil_div(w, std::int64_t(1) << base_) * ceil_div(h, std::int64_t(1) << base_) > kBaseBlocks) ++base_;
-        base_width_ = ceil_div(w, std::int64_t(1) << base_);
-        base_height_ = ceil_div(h, std::int64_t(1) << base_);
         if (base_ < depth_) {
             base_sum_ = make_pixels<double>(std::size_t(base_width_ * base_height_));
             base_count_ = make_pixels<double>(std::size_t(base_width_ * base_height_));

@@ -259,6 +259,28 @@ TEST_CASE("the mean of angles is the angle of the means, of the pixels that have
     }
 }
 
+TEST_CASE("levels are the same whichever of them is made from sums that were held") {
+    const auto base = std::make_shared<MemorySource>(ImageShape{700, 500, 1, 4});
+    fill_odd(*base, 40, 0.3, false);
+    const PolarisationSource source(base, {1, 2, 3, 4});
+    for (const std::int32_t stokes : {0, 17}) { // as it is, and an angle of two parts
+        PyramidOptions options;
+        options.threads = 2;
+        const auto usual = PlanePyramid::build(source, {0, stokes}, options, CancelToken());
+        for (const std::int64_t blocks : {100, 20, 1, 0}) { // a level of 64, 128 … pixels, as of images beyond 2^30 pixels
+            options.base_blocks = blocks;
+            const auto pyramid = PlanePyramid::build(source, {0, stokes}, options, CancelToken());
+            for (std::int64_t mip = 2; mip <= 1024; mip *= 2) {
+                std::vector<float> wanted(std::size_t(ceil_div(700, mip) * ceil_div(500, mip))), got(wanted.size());
+                usual->read(source, {0, 0, 700, 500}, mip, wanted, CancelToken());
+                pyramid->read(source, {0, 0, 700, 500}, mip, got, CancelToken());
+                INFO("stokes ", stokes, ", ", blocks, " blocks, mip ", mip);
+                CHECK(std::equal(wanted.begin(), wanted.end(), got.begin(), [](float a, float b) { return same(a, b); }));
+            }
+        }
+    }
+}
+
 TEST_CASE("through the cache a pyramid and its histogram are made once") {
     MemorySource source({300, 200, 2, 1});
     fill_odd(source, 50, 0.1, false);
