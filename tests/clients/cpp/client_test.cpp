@@ -53,7 +53,7 @@ public:
     }
     std::vector<Value> wait_for(std::size_t count) {
         std::unique_lock lock(mutex_);
-        news_.wait_for(lock, std::chrono::seconds(30), [&] { return messages_.size() >= count; });
+        news_.wait_for(lock, patience, [&] { return messages_.size() >= count; });
         return messages_;
     }
 
@@ -67,7 +67,7 @@ private:
 
 TEST_CASE("calls of the C++ client") {
     ServerProcess server(example_program(), {});
-    Client client(server.url(), server.secret());
+    Client client(server.url(), server.secret(), patience);
     CHECK(client.client_id().size() == 33);
 
     SUBCASE("arguments and results") {
@@ -139,9 +139,9 @@ TEST_CASE("lost connections of the C++ client") {
     CHECK_THROWS_AS(Client("nonsense", "x"), std::invalid_argument);
 
     ServerProcess server(example_program(), {});
-    CHECK_THROWS_AS(Client(server.url() + "/elsewhere", "x", std::chrono::seconds(3)), ConnectionLost);
-    Client client(server.url(), server.secret());
-    auto waiting = client.call("bench.sleep", {30});
+    CHECK_THROWS_AS(Client(server.url() + "/elsewhere", "x", patience), ConnectionLost);
+    Client client(server.url(), server.secret(), patience);
+    auto waiting = client.call("bench.sleep", {100'000});
     server.kill();
     CHECK_THROWS_AS(waiting.get(), ConnectionLost);
     CHECK_THROWS_AS(client.call("bench.none").get(), ConnectionLost);
@@ -149,8 +149,8 @@ TEST_CASE("lost connections of the C++ client") {
     std::future<Value> left;
     ServerProcess another(example_program(), {});
     {
-        Client short_lived(another.url(), another.secret());
-        left = short_lived.call("bench.sleep", {30});
+        Client short_lived(another.url(), another.secret(), patience);
+        left = short_lived.call("bench.sleep", {100'000});
     }
     CHECK_THROWS_AS(left.get(), ConnectionLost);
 }

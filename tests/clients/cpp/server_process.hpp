@@ -1,10 +1,14 @@
 #pragma once
 /// A server program on a free port of this machine, for as long as the object lives.
 
+#include <chrono>
 #include <string>
 #include <vector>
 
 #include <sys/types.h>
+
+/// With a server on a busy machine.
+inline constexpr std::chrono::seconds patience{120};
 
 class ServerProcess {
 public:

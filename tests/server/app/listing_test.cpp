@@ -108,7 +108,7 @@ TEST_CASE("the three modes") {
     CHECK_THROWS_AS(list_folder(jail, "../..", FilterMode::content, {}), ForbiddenPath);
 }
 
-TEST_CASE("25,000 files in under a second, and a cancelled listing says what it has") {
+TEST_CASE("25,000 files, and a cancelled listing says what it has") {
     TemporaryFolder folder;
     for (int i = 0; i < 25000; ++i) std::ofstream(folder.path() / ("f" + std::to_string(i) + ".fits")) << "SIMPLE  =                    T";
     const Jail jail(folder.text());

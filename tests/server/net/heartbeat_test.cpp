@@ -1,4 +1,5 @@
 /// Time-outs and heartbeats through real sockets, with times made short. The client is a bare TCP socket that answers nothing by itself.
+/// A busy machine can keep a client from beating in such short times: what depends on that is tried again with longer ones.
 
 #include "server/connection_rules.hpp"
 #include "server/wslink_server.hpp"
@@ -10,6 +11,7 @@
 #include <cstring>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdexcept>
 #include <sys/socket.h>
 #include <thread>
 #include <unistd.h>
@@ -49,6 +51,21 @@ ConnectionRules quick() {
     return rules;
 }
 
+constexpr auto patience = 60s; // with what comes at once where nothing else runs
+
+void expect(bool condition, const char* what) {
+    if (!condition) throw std::runtime_error(what);
+}
+
+/// Calls `attempt(pace)` with a factor for its times until one does not throw; what the last one throws fails the test.
+template <class Attempt>
+void at_some_pace(Attempt attempt) {
+    for (const int pace : {1, 6}) try {
+            return attempt(pace);
+        } catch (const std::runtime_error& late) { MESSAGE("tried again: " << late.what()); }
+    attempt(36);
+}
+
 class RawClient {
 public:
     explicit RawClient(std::uint16_t port) : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
@@ -56,22 +73,24 @@ public:
         address.sin_family = AF_INET;
         address.sin_port = htons(port);
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        REQUIRE(connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+        expect(connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0, "connects");
         write("GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n");
-        while (input_.find("\r\n\r\n") == std::string::npos) REQUIRE(read_some(2s));
-        REQUIRE(input_.compare(0, 12, "HTTP/1.1 101") == 0);
+        while (input_.find("\r\n\r\n") == std::string::npos) expect(read_some(patience), "an answer to the upgrade");
+        expect(input_.compare(0, 12, "HTTP/1.1 101") == 0, "the upgrade");
         input_.erase(0, input_.find("\r\n\r\n") + 4);
     }
     ~RawClient() { close(fd_); }
     RawClient(const RawClient&) = delete;
     RawClient& operator=(const RawClient&) = delete;
 
-    void write(const std::string& bytes) { REQUIRE(send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size())); }
+    void write(const std::string& bytes) {
+        expect(send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(bytes.size()), "the connection takes what is sent");
+    }
     void frame(int opcode, const std::string& payload) {
         std::string bytes;
         bytes += static_cast<char>(0x80 | opcode);
-        REQUIRE(payload.size() < 126);
+        expect(payload.size() < 126, "a short frame");
         bytes += static_cast<char>(0x80 | payload.size());
         bytes += std::string(4, '\0'); // a mask of zeros changes nothing
         bytes += payload;
@@ -79,9 +98,8 @@ public:
     }
     void hello() {
         frame(1, R"({"wslink":"1.0","id":"system:c0:0","method":"wslink.hello","args":[{"secret":"secret"}]})");
-        const auto answer = next(2s);
-        REQUIRE(answer);
-        REQUIRE(answer->payload.find("clientID") != std::string::npos);
+        const auto answer = next_but_pings(patience);
+        expect(answer && answer->payload.find("clientID") != std::string::npos, "an answer to hello");
     }
 
     struct Frame {
@@ -145,7 +163,7 @@ TEST_CASE("without a hello the connection is closed with a reason") {
     rules.hello = 200ms;
     RunningServer running(rules);
     RawClient client(running.server.port());
-    const auto frame = client.next(3s);
+    const auto frame = client.next(patience);
     REQUIRE(frame);
     CHECK(frame->opcode == 8);
     CHECK(frame->close_code() == 1008);
@@ -153,47 +171,49 @@ TEST_CASE("without a hello the connection is closed with a reason") {
 }
 
 TEST_CASE("a client that does not answer a ping is dropped, one that answers stays") {
-    auto rules = quick();
-    rules.ping = 200ms;
-    RunningServer running(rules);
-    RawClient silent(running.server.port()), alive(running.server.port());
-    silent.hello();
-    alive.hello();
-    const auto start = Clock::now();
-    bool dropped = false;
-    while (Clock::now() - start < 1500ms) {
-        if (const auto frame = alive.next(20ms); frame && frame->opcode == 9) alive.frame(10, frame->payload);
-        while (const auto frame = silent.next(5ms)) dropped |= frame->opcode == 8;
-        dropped |= silent.ended();
-    }
-    CHECK(dropped);
-    CHECK_FALSE(alive.ended());
+    at_some_pace([](int pace) {
+        auto rules = quick();
+        rules.ping = pace * 200ms;
+        RunningServer running(rules);
+        RawClient silent(running.server.port()), alive(running.server.port());
+        silent.hello();
+        alive.hello();
+        const auto start = Clock::now();
+        bool dropped = false;
+        while (Clock::now() - start < pace * 1500ms) {
+            if (const auto frame = alive.next(20ms); frame && frame->opcode == 9) alive.frame(10, frame->payload);
+            while (const auto frame = silent.next(5ms)) dropped |= frame->opcode == 8;
+            dropped |= silent.ended();
+        }
+        expect(dropped, "the silent one is dropped");
+        expect(!alive.ended(), "the one that answers is not");
+    });
 }
 
 TEST_CASE("an empty frame is answered in kind, and times the client from then on") {
-    auto rules = quick();
-    rules.ping = 200ms;
-    rules.heartbeat_minimum = 600ms;
-    RunningServer running(rules);
-    RawClient client(running.server.port());
-    client.frame(1, ""); // before hello it chooses no generation
-    auto answer = client.next_but_pings(2s);
-    REQUIRE(answer);
-    CHECK(answer->opcode == 1);
-    CHECK(answer->payload.empty());
-    client.hello();
-    for (int beat = 0; beat < 8; ++beat) { // no pong is ever sent: the beats alone keep it alive over several pings
-        client.frame(1, "");
-        answer = client.next_but_pings(2s);
-        REQUIRE(answer);
-        CHECK(answer->opcode == 1);
-        CHECK(answer->payload.empty());
-        std::this_thread::sleep_for(100ms);
-    }
-    const auto silent_since = Clock::now();
-    const auto end = client.next_but_pings(5s);
-    CHECK((client.ended() || (end && end->opcode == 8)));
-    CHECK(Clock::now() - silent_since > 300ms);
+    at_some_pace([](int pace) {
+        auto rules = quick();
+        rules.ping = pace * 200ms;
+        rules.heartbeat_minimum = pace * 600ms;
+        RunningServer running(rules);
+        RawClient client(running.server.port());
+        const auto beat = [&] {
+            client.frame(1, "");
+            const auto answer = client.next_but_pings(patience);
+            expect(answer && answer->opcode == 1 && answer->payload.empty(), "an answer in kind");
+        };
+        beat(); // before hello it chooses no generation
+        client.hello();
+        auto last = Clock::now();
+        for (int i = 0; i < 8; ++i) { // no pong is ever sent: the beats alone keep it alive over several pings
+            last = Clock::now();
+            beat();
+            std::this_thread::sleep_for(pace * 100ms);
+        }
+        const auto end = client.next_but_pings(patience);
+        expect(client.ended() || (end && end->opcode == 8), "the end, without beats");
+        expect(Clock::now() - last > pace * 500ms, "and not before its time");
+    });
 }
 
 TEST_CASE("half a message that does not go on ends the connection") {
@@ -203,18 +223,19 @@ TEST_CASE("half a message that does not go on ends the connection") {
     RawClient client(running.server.port());
     client.hello();
     client.frame(1, R"({"wslink":"1.0","method":"wslink.binary.attachment","args":["wslink_bin1"]})"); // and no bytes follow
-    const auto frame = client.next_but_pings(5s);
+    const auto frame = client.next_but_pings(patience);
     REQUIRE(frame);
     CHECK(frame->opcode == 8);
     CHECK(frame->close_code() >= 1002);
 }
 
 TEST_CASE("an idle client is dropped if the option says so") {
-    RunningServer running(quick(), 1);
-    RawClient client(running.server.port());
-    client.hello();
-    CHECK_FALSE(client.next_but_pings(500ms));
-    CHECK_FALSE(client.ended());
-    const auto frame = client.next_but_pings(5s);
-    CHECK((client.ended() || (frame && frame->opcode == 8)));
+    at_some_pace([](int pace) {
+        RunningServer running(quick(), pace);
+        RawClient client(running.server.port());
+        client.hello();
+        expect(!client.next_but_pings(pace * 500ms) && !client.ended(), "it stays for a while");
+        const auto frame = client.next_but_pings(patience);
+        expect(client.ended() || (frame && frame->opcode == 8), "it is dropped in the end");
+    });
 }

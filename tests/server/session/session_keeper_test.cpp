@@ -21,6 +21,8 @@ using namespace cubelink::server;
 
 namespace {
 
+constexpr int patience = 60'000; // ms: a busy machine is slow
+
 struct Fixture {
     std::unique_ptr<Store> store = Store::in_memory();
     std::unique_ptr<StoreWorker> worker = std::make_unique<StoreWorker>();
@@ -74,7 +76,7 @@ TEST_CASE("a session is saved at once, then after a pause, and its last state co
     const auto session = f.session(5);
     f.change(session, 1);
     f.keeper->touched(session);
-    f.keeper->save_now({session}, 5000);
+    f.keeper->save_now({session}, patience);
     for (int n = 2; n <= 50; ++n) {
         f.change(session, n);
         f.keeper->touched(session);
@@ -84,7 +86,7 @@ TEST_CASE("a session is saved at once, then after a pause, and its last state co
         CHECK(f.timers.size() <= 1);
     }
     f.run_timers();
-    f.keeper->save_now({session}, 5000);
+    f.keeper->save_now({session}, patience);
     CHECK(f.keeper->user_of(5) == "ann");
     session->close();
     f.keeper.reset();
@@ -95,7 +97,7 @@ TEST_CASE("what is forgotten stays so, whatever comes too late") {
     Fixture f;
     const auto session = f.session(6);
     f.change(session, 1);
-    f.keeper->save_now({session}, 5000);
+    f.keeper->save_now({session}, patience);
     f.keeper->touched(session);
     session->close();
     f.keeper->forget(*session);
@@ -112,7 +114,7 @@ TEST_CASE("a server that stops forgets nothing") {
     const auto session = f.session(7);
     f.change(session, 3);
     f.keeper->stopping();
-    f.keeper->save_now({session}, 5000);
+    f.keeper->save_now({session}, patience);
     session->close();
     f.keeper->forget(*session);
     f.keeper.reset();
@@ -155,7 +157,7 @@ TEST_CASE("many threads") {
         sessions[i]->close();
         f.keeper->forget(*sessions[i]);
     }
-    f.keeper->save_now({sessions.begin() + 4, sessions.end()}, 5000);
+    f.keeper->save_now({sessions.begin() + 4, sessions.end()}, patience);
     for (const auto& session : sessions) session->close();
     f.scheduler.stop();
     f.keeper.reset();
