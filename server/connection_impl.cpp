@@ -167,7 +167,7 @@ void ConnectionImpl::look_at_waiting_hello(Clock::time_point now) {
     if (!waiting_hello_ || now < waiting_hello_->until) return;
     const auto hello = std::move(waiting_hello_);
     before_methods(hello->request);
-    if (socket_ && !paused_) socket_->pause_reading(false);
+    if (socket_) socket_->pause_reading(paused_);
 }
 
 /// Hello, and what comes before it. True if the request is for a method.
@@ -293,7 +293,7 @@ void ConnectionImpl::apply_back_pressure() {
                                : calls > rules.calls_in_order || bytes > rules.bytes_of_calls;
     if (pause == paused_) return;
     paused_ = pause;
-    socket_->pause_reading(pause);
+    socket_->pause_reading(pause || waiting_hello_);
 }
 
 /// What is held of messages that have begun: by the dialect (chunks, attachments) and by the socket (half a frame).
