@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <cmath>
 #include <cstdlib>
 #include <functional>
 #include <mutex>
@@ -93,11 +94,26 @@ std::string type_for_wcslib(std::string type) {
     return type;
 }
 
+/// SCAMP wrote its polynomials of the plate as PVi_j before there was a projection for them, TPV: with the type TAN, which has none. What
+/// tells them from others' parameters is that they begin with the identity.
+bool polynomials_named_tan(const Header& header, std::size_t axes) {
+    int found = 0;
+    for (std::size_t axis = 1; axis <= axes; ++axis) {
+        const std::string number = std::to_string(axis), type = header.text("CTYPE" + number).value_or("");
+        if (celestial_role(type).empty()) continue;
+        const auto linear = header.number("PV" + number + "_1");
+        if (!type.ends_with("-TAN") || !linear || std::fabs(*linear - 1) > 0.5) return false;
+        ++found;
+    }
+    return found == 2;
+}
+
 /// The cards for wcslib. `without`: axes whose type is left out, so that they are linear.
 std::string records_for_wcslib(const Header& header, const std::vector<std::int64_t>& lengths, const std::vector<bool>& without) {
     std::string records = record("NAXIS   = " + std::to_string(lengths.size()));
     for (std::size_t i = 0; i < lengths.size(); ++i)
         records += record(blank_padded("NAXIS" + std::to_string(i + 1)) + std::to_string(lengths[i]));
+    const bool as_tpv = polynomials_named_tan(header, lengths.size());
     int kept = 0;
     for (const Card& card : header.cards()) {
         if (card.kind == Card::Kind::commentary || card.kind == Card::Kind::empty || !is_wanted(card.keyword)) continue;
@@ -118,6 +134,7 @@ std::string records_for_wcslib(const Header& header, const std::vector<std::int6
         if (card.kind == Card::Kind::string) {
             if (value.size() > 64 || value.find('\'') != std::string::npos) continue;
             if (card.keyword.starts_with("CTYPE")) value = type_for_wcslib(std::move(value));
+            if (as_tpv && card.keyword.starts_with("CTYPE") && value.ends_with("-TAN")) value.replace(value.size() - 3, 3, "TPV");
             value.resize(std::max<std::size_t>(value.size(), 8), ' ');
             value = "'" + value + "'";
         } else if (card.kind == Card::Kind::number) {

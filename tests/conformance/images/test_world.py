@@ -109,6 +109,10 @@ class World(ServerTest):
         spectral = {"CTYPE3": "WAVE-GRI", "CRPIX3": 1.0, "CRVAL3": 5e-7, "CDELT3": 1e-10}
         fits.writeto(folder / "grism.fits", numpy.zeros((4, 5, 6), "f4"), sky_header(**spectral))
         spectral = {"CTYPE3": "FREQ", "CRPIX3": 10.0, "CRVAL3": 1.42e9, "CDELT3": 5e5}
+        # And as SCAMP wrote it before TPV had its name.
+        scamp = sky_header("TAN", **polynomials, PV1_5=0.2, PV1_7=-0.3, CD1_1=-0.01, CD1_2=1e-3, CD2_1=1e-3, CD2_2=0.01)
+        del scamp["CDELT1"], scamp["CDELT2"]
+        fits.writeto(folder / "scamp.fits", numpy.zeros((48, 64), "f4"), scamp)
         # No native pole can be where this says: astropy has no world for it, and a plain grid of degrees would be a lie.
         fits.writeto(folder / "impossible.fits", numpy.zeros((3, 48, 64), "f4"), sky_header("TSC", LONPOLE=90.0, **spectral))
         small = sky_header("SIN").tostring().replace("CRVAL1", "crval1").replace("CTYPE2", "ctype2")
@@ -164,6 +168,13 @@ class World(ServerTest):
         expected = WCS(fits.getheader(self.folder / "tpv.fits")).all_pix2world(numpy.column_stack([POINTS, numpy.zeros(len(POINTS))]), 0)[:, :2]
         got = (await client.call("image.to_world", file_id=0, points=POINTS.tolist()))["points"]
         numpy.testing.assert_allclose(got, expected, atol=1e-9)
+        await open_file(client, "scamp.fits")
+        header = fits.getheader(self.folder / "scamp.fits")
+        header["CTYPE1"], header["CTYPE2"] = "RA---TPV", "DEC--TPV"
+        got = (await client.call("image.to_world", file_id=0, points=POINTS.tolist()))["points"]
+        numpy.testing.assert_allclose(got, WCS(header).all_pix2world(POINTS, 0), atol=1e-9)
+        back = (await client.call("image.to_pixel", file_id=0, points=got))["points"]
+        numpy.testing.assert_allclose(back, POINTS, atol=1e-5)
         await open_file(client, "small.fits")
         got = (await client.call("image.to_world", file_id=0, points=POINTS.tolist()))["points"]
         numpy.testing.assert_allclose(got, numpy.array(WCS(sky_header("SIN")).pixel_to_world_values(*POINTS.T)).T, atol=1e-9)
