@@ -1,5 +1,7 @@
 #include "pubsub/hub.hpp"
 
+#include "pubsub/hold.hpp"
+
 #include "pubsub/receiver.hpp"
 
 #include <algorithm>
@@ -158,6 +160,7 @@ rpc::Value Hub::subscriptions(std::uint64_t receiver_id) const {
 }
 
 void Hub::publish(GroupId group, const rpc::PublicationPtr& publication, const Delivery& delivery, std::uint64_t view_of) {
+    if (auto* hold = Hold::of_this_thread()) return hold->keep([=, this] { publish(group, publication, delivery, view_of); });
     impl_->count(publication->topic());
     const auto receivers = impl_->receivers(group);
     if (!receivers) return;

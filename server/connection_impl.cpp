@@ -1,5 +1,6 @@
 #include "server/connection_impl.hpp"
 
+#include "pubsub/hold.hpp"
 #include "rpc/weight.hpp"
 #include "server/log.hpp"
 
@@ -158,7 +159,7 @@ bool ConnectionImpl::has_to_wait(rpc::Request& request) {
     if (!rpc::Hello::is_system_id(request.id) || request.method != rpc::Hello::method) return false;
     const auto wait = surroundings_.wrong_secrets.wait(remote_address_);
     if (wait.count() == 0) return false;
-    waiting_hello_ = std::make_unique<WaitingHello>(std::move(request), Clock::now() + wait);
+    waiting_hello_ = std::make_unique<WaitingHello>(WaitingHello{std::move(request), Clock::now() + wait}); // the braces are for clang 14
     socket_->pause_reading(true);
     return true;
 }
@@ -214,7 +215,8 @@ void ConnectionImpl::dispatch(rpc::Request&& request) {
     const auto of_all = surroundings_.bytes_of_calls.fetch_add(bytes, relaxed);
     const auto ticket = in_order ? receiver_->outbox().open_ticket() : 0;
 
-    auto answer = [self = shared_from_this(), &statistics, ticket, in_order, bytes, begun = received_at_](rpc::Reply&& reply) {
+    const pubsub::Hold hold; // what the method publishes comes after its answer
+    auto answer = [self = shared_from_this(), &statistics, ticket, in_order, bytes, begun = received_at_, held = hold.number()](rpc::Reply&& reply) {
         statistics.answered(Clock::now() - begun, reply.error.has_value());
         auto message = self->dialect_->encode(reply);
         auto& outbox = self->receiver_->outbox();
@@ -225,6 +227,7 @@ void ConnectionImpl::dispatch(rpc::Request&& request) {
         }
         self->answered(in_order, bytes);
         self->wake();
+        pubsub::Hold::release(held);
     };
     const auto call = std::make_shared<rpc::Call>(std::move(request), shared_from_this(), std::move(answer));
     const auto& rules = surroundings_.rules;

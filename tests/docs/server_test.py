@@ -1,6 +1,7 @@
 """server_test.py THERMOMETER REPOSITORY: the server of docs/writing-a-server.md does what that page says, to our own Python client."""
 
 import asyncio
+import json
 import re
 import subprocess
 import sys
@@ -60,6 +61,7 @@ class Thermometer(unittest.TestCase):
                 for celsius in (20, 30):
                     self.assertEqual(await asyncio.wait_for(heard.get(), PATIENCE), {"celsius": celsius})
                 self.assertEqual(await waiting, 30)
+        await self.answers_come_first()
         self.assertEqual(await one.call("thermometer.picture"), {"width": 8, "pixels": b"\x1e" * 8})
         with self.assertRaises(CallError) as cold:
             await one.call("thermometer.set", -300)
@@ -70,6 +72,14 @@ class Thermometer(unittest.TestCase):
         self.assertIn("celsius", wrong.exception.message)
         await one.close()
         await two.close()
+
+    async def answers_come_first(self):
+        """The method publishes before it returns; its caller hears of it after the answer."""
+        async with open_socket(f"ws://127.0.0.1:{self.port}/ws") as socket:
+            for id, method, argument in (("system:1", "wslink.hello", {"secret": "some-secret"}), ("set", "thermometer.set", 30)):
+                await socket.send(json.dumps({"wslink": "1.0", "id": id, "method": method, "args": [argument], "kwargs": {}}))
+            ids = [json.loads(await asyncio.wait_for(socket.recv(), PATIENCE))["id"] for _ in range(3)]
+        self.assertEqual((ids[:2], ids[2][:27]), (["system:1", "set"], "publish:thermometer.changed"))
 
 
 if __name__ == "__main__":

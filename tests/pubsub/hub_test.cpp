@@ -1,3 +1,4 @@
+#include "pubsub/hold.hpp"
 #include "pubsub/hub.hpp"
 #include "pubsub/receiver.hpp"
 #include "tests/pubsub/support.hpp"
@@ -64,6 +65,32 @@ TEST_CASE_FIXTURE(Fixture, "a publication goes to its group, and is encoded once
     publish(1, "w");
     CHECK(a.heard() == "y");
     CHECK(b.heard() == "y w");
+}
+
+TEST_CASE_FIXTURE(Fixture, "what a thread publishes in a call waits for its answer, and nothing else does") {
+    hub.attach(1, a.receiver);
+    {
+        const Hold outer;
+        publish(1, "first");
+        {
+            const Hold inner;
+            publish(1, "second");
+            Hold::release(inner.number() + 1); // some other call's answer
+            CHECK(a.heard().empty());
+            std::thread([&] {
+                Hold::release(inner.number());
+                publish(1, "elsewhere");
+            }).join();
+            CHECK(a.heard() == "elsewhere");
+            Hold::release(inner.number());
+            CHECK(a.heard() == "second");
+            publish(1, "third"); // after the answer
+            CHECK(a.heard() == "third");
+        }
+        CHECK(a.heard().empty());
+        publish(1, "fourth");
+    } // ends without an answer
+    CHECK(a.heard() == "first fourth");
 }
 
 TEST_CASE_FIXTURE(Fixture, "views") {

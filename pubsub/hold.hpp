@@ -1,0 +1,36 @@
+#pragma once
+/// While a thread runs somebody's call, what it publishes waits in a Hold until the call is answered, or the Hold ends: a publication does
+/// not overtake the answer of the call that made it, in whatever order the method did the two. Other threads are not concerned.
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+namespace cubelink::pubsub {
+
+class Hold {
+public:
+    Hold();
+    /// Lets go of what still waits.
+    ~Hold();
+    Hold(const Hold&) = delete;
+    Hold& operator=(const Hold&) = delete;
+
+    std::uint64_t number() const { return number_; }
+    /// The call of the Hold with that number has been answered. Nothing happens on other threads, and after its end.
+    static void release(std::uint64_t number);
+
+    /// For who publishes: the Hold that this thread is in and that has not been released, or nullptr.
+    static Hold* of_this_thread();
+    void keep(std::function<void()> publish) { waiting_.push_back(std::move(publish)); }
+
+private:
+    void release();
+
+    Hold* const outer_;
+    const std::uint64_t number_;
+    bool released_ = false;
+    std::vector<std::function<void()>> waiting_;
+};
+
+} // namespace cubelink::pubsub
