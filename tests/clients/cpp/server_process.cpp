@@ -1,7 +1,6 @@
 #include "tests/clients/cpp/server_process.hpp"
 
 #include <cstdlib>
-#include <filesystem>
 #include <regex>
 #include <stdexcept>
 
@@ -59,15 +58,4 @@ ServerProcess::~ServerProcess() {
 std::string program(const char* variable, const char* built) {
     const char* other = std::getenv(variable);
     return other ? other : built;
-}
-
-TemporaryFolder::TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "cubelink-cpp-XXXXXX").string();
-    if (!::mkdtemp(name.data())) throw std::runtime_error("no temporary folder");
-    path_ = name;
-}
-
-TemporaryFolder::~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
 }

@@ -31,14 +31,3 @@ private:
 
 /// A path of the environment's, or the one that was built beside the test.
 std::string program(const char* variable, const char* built);
-
-/// A folder that goes when the object does.
-class TemporaryFolder {
-public:
-    TemporaryFolder();
-    ~TemporaryFolder();
-    const std::string& path() const { return path_; }
-
-private:
-    std::string path_;
-};

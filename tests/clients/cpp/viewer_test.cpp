@@ -5,6 +5,7 @@
 #include "tests/clients/cpp/fits_file.hpp"
 #include "tests/clients/cpp/readme_example.hpp"
 #include "tests/clients/cpp/server_process.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 #include <doctest/doctest.h>
 
@@ -25,6 +26,7 @@ using cubelink::client::ConnectionLost;
 using cubelink::client::Range;
 using cubelink::client::Viewer;
 using cubelink::rpc::CallError;
+using cubelink::test::TemporaryFolder;
 
 namespace {
 
@@ -41,12 +43,12 @@ struct Images {
     TemporaryFolder folder;
     std::unique_ptr<ServerProcess> server;
     Images() {
-        const auto images = folder.path() + "/images";
+        const auto images = folder.text() + "/images";
         std::filesystem::create_directories(images + "/sub");
         write_fits(images + "/disk_cube.fits", {width, height, depth}, value_at, {"CTYPE3  = 'FREQ    '", "CRVAL3  =               1.4E9"});
         write_fits(images + "/sub/plane.fits", {20, 10}, value_at);
         server = std::make_unique<ServerProcess>(program("CUBELINK_PROGRAM", CUBELINK_PROGRAM),
-                                                 std::vector<std::string>{images, "--store", folder.path() + "/store.sqlite"});
+                                                 std::vector<std::string>{images, "--store", folder.text() + "/store.sqlite"});
     }
 };
 
@@ -139,12 +141,12 @@ TEST_CASE("several threads take tiles; when the server dies, none of them goes o
 
 TEST_CASE("wss: only to a server whose certificate is trusted and names the host") {
     TemporaryFolder folder;
-    const auto path = [&](const char* name) { return folder.path() + "/" + name; };
+    const auto path = [&](const char* name) { return folder.text() + "/" + name; };
     const auto command = "openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=test -addext subjectAltName=DNS:localhost -keyout " + path("key") + " -out " +
                          path("cert") + " 2>/dev/null";
     REQUIRE(std::system(command.c_str()) == 0);
     ServerProcess server(program("CUBELINK_PROGRAM", CUBELINK_PROGRAM),
-                         {folder.path(), "--store", path("store"), "--ssl-cert", path("cert"), "--ssl-key", path("key"), "--host", "127.0.0.1"});
+                         {folder.text(), "--store", path("store"), "--ssl-cert", path("cert"), "--ssl-key", path("key"), "--host", "127.0.0.1"});
     const auto port = server.url().substr(server.url().rfind(':'));
     ::unsetenv("SSL_CERT_FILE");
     CHECK_THROWS_AS(Client("wss://localhost" + port, server.secret()), ConnectionLost);

@@ -2,8 +2,6 @@
 
 #include <bit>
 #include <cmath>
-#include <cstdlib>
-#include <filesystem>
 #include <fitsio.h>
 #include <fstream>
 #include <iterator>
@@ -16,24 +14,6 @@ extern "C" const char* __lsan_default_suppressions();
 extern "C" const char* __lsan_default_suppressions() { return "leak:linset\nleak:libcfitsio\n"; }
 
 namespace samples {
-
-TemporaryFolder::TemporaryFolder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "cubelink-test-XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary folder");
-    path_ = pattern;
-}
-
-TemporaryFolder::~TemporaryFolder() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-}
-
-std::string TemporaryFolder::path(std::string_view name) const { return path_ + "/" + std::string(name); }
-
-std::string TemporaryFolder::write(std::string_view name, std::string_view bytes) const {
-    std::ofstream(path(name), std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    return path(name);
-}
 
 std::string record(std::string_view text) {
     std::string result(text);

@@ -1,5 +1,7 @@
 #pragma once
-/// FITS files for tests: made in memory, written into a temporary folder that goes away with its owner.
+/// FITS files for tests, made in memory.
+
+#include "tests/support/temporary_folder.hpp"
 
 #include <cstdint>
 #include <string>
@@ -8,18 +10,7 @@
 
 namespace samples {
 
-class TemporaryFolder {
-public:
-    TemporaryFolder();
-    ~TemporaryFolder();
-    TemporaryFolder(const TemporaryFolder&) = delete;
-    TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-    std::string path(std::string_view name) const;
-    std::string write(std::string_view name, std::string_view bytes) const;
-
-private:
-    std::string path_;
-};
+using cubelink::test::TemporaryFolder;
 
 /// One 80-byte record, or a whole header of them with END and padding.
 std::string record(std::string_view text);

@@ -1,7 +1,7 @@
 #include "rpc/utf8.hpp"
 #include "server/files/file_names.hpp"
 #include "server/files/jail.hpp"
-#include "tests/server/app/temporary_folder.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 #include <atomic>
 #include <doctest/doctest.h>

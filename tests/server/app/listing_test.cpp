@@ -1,6 +1,6 @@
 #include "server/files/file_names.hpp"
 #include "server/files/listing.hpp"
-#include "tests/server/app/temporary_folder.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 #include <algorithm>
 #include <chrono>

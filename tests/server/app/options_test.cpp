@@ -1,5 +1,5 @@
 #include "server/options.hpp"
-#include "tests/server/app/temporary_folder.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 #include <cstdlib>
 #include <doctest/doctest.h>

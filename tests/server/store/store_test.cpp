@@ -1,5 +1,6 @@
 #include "server/store/store.hpp"
 #include "server/store/store_worker.hpp"
+#include "tests/support/temporary_folder.hpp"
 
 #include <doctest/doctest.h>
 
@@ -22,14 +23,8 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct Folder {
-    fs::path path;
-    Folder() {
-        char name[] = "/tmp/cubelink-store-XXXXXX";
-        path = mkdtemp(name);
-    }
-    ~Folder() { fs::remove_all(path); }
-    std::string file(const char* name = "store.sqlite") const { return (path / name).string(); }
+struct Folder : cubelink::test::TemporaryFolder {
+    std::string file(const char* name = "store.sqlite") const { return path(name).string(); }
 };
 
 std::string slurp(const std::string& path) {
@@ -71,11 +66,11 @@ TEST_CASE("names and values may hold anything") {
 
 TEST_CASE("a folder that cannot be looked at is the store's error, which the server can do without it after") {
     Folder folder;
-    fs::create_symlink("loop", folder.path / "loop");
+    fs::create_symlink("loop", folder.path("loop"));
     CHECK_THROWS_AS(Store::open(folder.file("loop/store.sqlite")), StoreError);
     CHECK_THROWS_AS(Store::open(folder.file("loop/below/store.sqlite")), StoreError);
-    fs::create_directory(folder.path / "there");
-    fs::create_directory_symlink("there", folder.path / "link");
+    fs::create_directory(folder.path("there"));
+    fs::create_directory_symlink("there", folder.path("link"));
     CHECK(Store::open(folder.file("link/store.sqlite")));
     CHECK(Store::open(folder.file("new/folders/store.sqlite")));
 }
@@ -145,9 +140,9 @@ TEST_CASE("a file that is not ours, damaged or newer is refused and left as it i
 
 TEST_CASE("only the user can read the file") {
     Folder folder;
-    Store::open((folder.path / "made" / "here" / "s.sqlite").string());
+    Store::open(folder.file("made/here/s.sqlite"));
     struct stat info {};
-    REQUIRE(stat((folder.path / "made/here/s.sqlite").c_str(), &info) == 0);
+    REQUIRE(stat(folder.file("made/here/s.sqlite").c_str(), &info) == 0);
     CHECK((info.st_mode & 077) == 0);
     CHECK_THROWS_AS(Store::open("/proc/nowhere/s.sqlite"), StoreError);
 }
