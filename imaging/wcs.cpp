@@ -92,6 +92,7 @@ struct Wcs::Impl {
 
     int axes = 0, dimensions = 0;
     int x = 0, y = 1, depth = -1, stokes = -1; // 0-based
+    PixelPoint middle;
     int lon = -1, lat = -1, spectral = -1;
     SkySystem system;
     std::string frame, projection;
@@ -189,18 +190,17 @@ struct Wcs::Impl {
         return world;
     }
 
-    PixelPoint refined(wcsprm* wcs, PixelPoint guess, std::array<double, 2> values, double channel) const;
+    PixelPoint sought_from(wcsprm* wcs, PixelPoint guess, std::array<double, 2> values, double channel) const;
     void find_matrix(const wcsprm& wcs);
     void find_spectrum(const std::string& frame, const ImageInfo& info);
 };
 
-/// The pixel with these values, by Newton's method. Of a plane that has one of two celestial axes wcslib can't give it: what the other one is
-/// at the channel depends on the pixel that is sought.
-PixelPoint Wcs::Impl::refined(wcsprm* wcs, PixelPoint guess, std::array<double, 2> values, double channel) const {
+/// The pixel with these values, by Newton's method from a guess; NaN if it runs away. Of a plane that has one of two celestial axes wcslib
+/// can't give it: what the other one is at the channel depends on the pixel that is sought.
+PixelPoint Wcs::Impl::sought_from(wcsprm* wcs, PixelPoint guess, std::array<double, 2> values, double channel) const {
     constexpr double step = 0.01;
     const auto width = static_cast<std::size_t>(axes);
     std::vector<double> pixels(3 * width), world;
-    if (!finite(guess.x, guess.y)) guess = {crpix[static_cast<std::size_t>(x)] - 1, crpix[static_cast<std::size_t>(y)] - 1};
     double last = 1;
     for (int round = 0; round < 30; ++round) {
         pixel_of(guess, channel, 0, pixels.data());
@@ -269,6 +269,7 @@ std::shared_ptr<const Wcs> Wcs::make(const Header& header, const ImageInfo& info
     impl.dimensions = info.dimensions;
     impl.x = info.rendered_axes[0] - 1;
     impl.y = info.rendered_axes[1] - 1;
+    impl.middle = {static_cast<double>(info.shape.width - 1) / 2, static_cast<double>(info.shape.height - 1) / 2};
     impl.depth = info.axes.depth - 1;
     impl.stokes = info.axes.stokes - 1;
     impl.lon = wcs.lng;
@@ -391,7 +392,9 @@ PixelPoint Wcs::plane_pixel(std::array<double, 2> values, double channel) const 
     std::vector<double> fits;
     impl_->to_pixels(lease.get(), world, 1, fits);
     const PixelPoint found{fits[static_cast<std::size_t>(impl_->x)] - 1, fits[static_cast<std::size_t>(impl_->y)] - 1};
-    return has_celestial() && !celestial_plane() ? impl_->refined(lease.get(), found, values, channel) : found;
+    if (!has_celestial() || celestial_plane()) return found;
+    const PixelPoint sought = impl_->sought_from(lease.get(), impl_->middle, values, channel);
+    return finite(sought.x, sought.y) ? sought : impl_->sought_from(lease.get(), found, values, channel);
 }
 
 std::string Wcs::format_plane_value(int axis, double value) const {

@@ -99,8 +99,8 @@ class World(ServerTest):
         for name, kind, value, step, unit in (("freq_small", "freq", 1.4, 1e-4, "GHz"), ("wavelength", "WAVELENGTH", 500.0, 0.1, "nm")):
             spectral = {"CTYPE3": kind, "CRPIX3": 1.0, "CRVAL3": value, "CDELT3": step, "CUNIT3": unit}
             fits.writeto(folder / f"{name}.fits", numpy.zeros((4, 5, 6), "f4"), sky_header(**spectral))
-        for name, rotation in (("swapped", 0.0), ("swapped_rotated", 80.0)):
-            sky = sky_header("SIN", rotation=rotation, CRVAL2=70.0)
+        for name, projection, rotation, latitude in (("swapped", "SIN", 0.0, 70.0), ("swapped_rotated", "SIN", 80.0, 70.0), ("swapped_far", "CAR", 123.0, -77.3)):
+            sky = sky_header(projection, rotation=rotation, CRVAL2=latitude, CDELT1=-1.0, CDELT2=1e-3)
             swapped = fits.Header()
             for key, value in sky.items():
                 swapped[key.replace("2", "3")] = value
@@ -197,7 +197,7 @@ class World(ServerTest):
     async def test_planes_of_frequency_and_sky(self):
         client = await self.viewer()
         points = POINTS * [1, 0.4]
-        for name in ("swapped", "swapped_rotated"):
+        for name in ("swapped", "swapped_rotated", "swapped_far"):
             await open_file(client, f"{name}.fits")
             expected = WCS(fits.getheader(self.folder / f"{name}.fits")).wcs_pix2world(numpy.column_stack([points, numpy.full(len(points), 31.0)]), 0)
             world = await client.call("image.to_world", file_id=0, points=points.tolist(), channel=31)
