@@ -1,8 +1,10 @@
 #include "server/session/command_queue.hpp"
 
 #include "rpc/error.hpp"
+#include "server/log.hpp"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -68,7 +70,11 @@ void CommandQueue::pump() {
     } catch (const std::exception& e) {
         if (command->call) command->call->fail_with_exception(e.what());
     }
-    if (command->call && after_command) after_command();
+    try {
+        if (command->call && after_command) after_command();
+    } catch (const std::exception& e) { // the command is done; those behind it must not stand still
+        log::error(std::string("after a command: ") + e.what());
+    }
     command.reset();
     bool more, heavy = false;
     {

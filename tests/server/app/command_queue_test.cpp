@@ -159,6 +159,14 @@ TEST_CASE_FIXTURE(Fixture, "what a command throws fails its call, and the next o
     CHECK(log.answered[2] == "good");
 }
 
+TEST_CASE_FIXTURE(Fixture, "what follows a command may fail: the next one runs") {
+    queue->after_command = [] { throw std::runtime_error("no room to note it"); };
+    queue->push(command("first"));
+    queue->push(command("second"));
+    wait_for(2);
+    CHECK(log.ran == List{"first", "second"});
+}
+
 TEST_CASE_FIXTURE(Fixture, "a closed queue answers everything and takes no more") {
     hold();
     queue->push(command("a"));
