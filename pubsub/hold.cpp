@@ -22,6 +22,12 @@ void Hold::release(std::uint64_t number) {
 
 Hold* Hold::of_this_thread() { return innermost && !innermost->released_ ? innermost : nullptr; }
 
+void Hold::keep(std::size_t bytes, std::function<void()> publish) {
+    waiting_.push_back(std::move(publish));
+    bytes_ += bytes;
+    if (bytes_ > most_bytes) release();
+}
+
 void Hold::release() {
     released_ = true; // from now on, nothing is kept
     for (const auto& publish : std::exchange(waiting_, {})) {

@@ -1,7 +1,10 @@
 #pragma once
 /// While a thread runs somebody's call, what it publishes waits in a Hold until the call is answered, or the Hold ends: a publication does
 /// not overtake the answer of the call that made it, in whatever order the method did the two. Other threads are not concerned.
+///
+/// What waits is bounded: a method that publishes more than that before it answers is heard before its answer.
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -22,7 +25,10 @@ public:
 
     /// For who publishes: the Hold that this thread is in and that has not been released, or nullptr.
     static Hold* of_this_thread();
-    void keep(std::function<void()> publish) { waiting_.push_back(std::move(publish)); }
+    /// `bytes`: what the publication takes while it waits.
+    void keep(std::size_t bytes, std::function<void()> publish);
+
+    static constexpr std::size_t most_bytes = 16 << 20;
 
 private:
     void release();
@@ -30,6 +36,7 @@ private:
     Hold* const outer_;
     const std::uint64_t number_;
     bool released_ = false;
+    std::size_t bytes_ = 0;
     std::vector<std::function<void()>> waiting_;
 };
 

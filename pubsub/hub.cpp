@@ -1,8 +1,8 @@
 #include "pubsub/hub.hpp"
 
 #include "pubsub/hold.hpp"
-
 #include "pubsub/receiver.hpp"
+#include "rpc/weight.hpp"
 
 #include <algorithm>
 #include <map>
@@ -18,6 +18,15 @@ using Receivers = std::vector<std::shared_ptr<Receiver>>;
 using ReceiversPtr = std::shared_ptr<const Receivers>;
 
 constexpr std::size_t topics_counted = 200, topic_counted_size = 256;
+
+/// Roughly what a publication keeps in memory; what has no value takes next to none.
+std::size_t memory_of(const rpc::Publication& publication) {
+    try {
+        return sizeof publication + (publication.body() ? rpc::weight(publication.body()->value()) : 0);
+    } catch (const rpc::CallError&) {
+        return sizeof publication;
+    }
+}
 
 } // namespace
 
@@ -160,7 +169,8 @@ rpc::Value Hub::subscriptions(std::uint64_t receiver_id) const {
 }
 
 void Hub::publish(GroupId group, const rpc::PublicationPtr& publication, const Delivery& delivery, std::uint64_t view_of) {
-    if (auto* hold = Hold::of_this_thread()) return hold->keep([=, this] { publish(group, publication, delivery, view_of); });
+    if (auto* hold = Hold::of_this_thread())
+        return hold->keep(memory_of(*publication), [=, this] { publish(group, publication, delivery, view_of); });
     impl_->count(publication->topic());
     const auto receivers = impl_->receivers(group);
     if (!receivers) return;

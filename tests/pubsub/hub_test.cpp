@@ -10,6 +10,7 @@
 using namespace cubelink::pubsub;
 using namespace cubelink::pubsub::test;
 using cubelink::rpc::body;
+using cubelink::rpc::Bytes;
 using cubelink::rpc::Map;
 using cubelink::rpc::Publication;
 using cubelink::rpc::Value;
@@ -91,6 +92,18 @@ TEST_CASE_FIXTURE(Fixture, "what a thread publishes in a call waits for its answ
         publish(1, "fourth");
     } // ends without an answer
     CHECK(a.heard() == "first fourth");
+}
+
+TEST_CASE_FIXTURE(Fixture, "what waits for an answer has a bound: then it goes ahead, in its order") {
+    hub.attach(1, a.receiver);
+    const Hold hold;
+    const auto half = Bytes::take(std::string(Hold::most_bytes / 2, 'x'));
+    publish(1, "first", half);
+    CHECK(a.heard().empty());
+    publish(1, "second", half);
+    CHECK(a.heard() == "first second");
+    publish(1, "third");
+    CHECK(a.heard() == "third");
 }
 
 TEST_CASE_FIXTURE(Fixture, "views") {
