@@ -248,7 +248,8 @@ std::optional<WcsRecipe::WithFirst> WcsRecipe::of(const Header& header, const st
         std::vector<bool> without;
         for (const std::string& type : types) {
             without.push_back(way(type));
-            recipe.left_out_.push_back(without.back() && (celestial(type) || tabular(type) || is_spectral_type(type)));
+            const bool exactly_spectral = is_spectral_type(type) && type_for_wcslib(type) == type;
+            recipe.left_out_.push_back(without.back() && (celestial(type) || tabular(type) || exactly_spectral));
         }
         recipe.records_ = records_for_wcslib(header, lengths, without);
         if (recipe.records_ == last) continue;

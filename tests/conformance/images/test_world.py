@@ -99,6 +99,8 @@ class World(ServerTest):
         for name, kind, value, step, unit in (("freq_small", "freq", 1.4, 1e-4, "GHz"), ("wavelength", "WAVELENGTH", 500.0, 0.1, "nm")):
             spectral = {"CTYPE3": kind, "CRPIX3": 1.0, "CRVAL3": value, "CDELT3": step, "CUNIT3": unit}
             fits.writeto(folder / f"{name}.fits", numpy.zeros((4, 5, 6), "f4"), sky_header(**spectral))
+        odd = {"CTYPE1": "VELOCITY", "CUNIT1": "furlong", "CRPIX1": 1.0, "CRVAL1": 5.0, "CDELT1": 2.0, "CTYPE2": "SLIT", "CRPIX2": 1.0, "CRVAL2": 0.0, "CDELT2": 1.0}
+        fits.writeto(folder / "furlongs.fits", numpy.zeros((5, 6), "f4"), fits.Header(odd))
         for name, projection, rotation, latitude in (("swapped", "SIN", 0.0, 70.0), ("swapped_rotated", "SIN", 80.0, 70.0), ("swapped_far", "CAR", 123.0, -77.3)):
             sky = sky_header(projection, rotation=rotation, CRVAL2=latitude, CDELT1=-1.0, CDELT2=1e-3)
             swapped = fits.Header()
@@ -190,6 +192,9 @@ class World(ServerTest):
             axis = await client.call("image.spectral_axis", file_id=0)
             self.assertEqual((axis["kind"], axis["unit"]), (kind, unit))
             numpy.testing.assert_allclose(axis["values"], values, rtol=1e-12)
+        await open_file(client, "furlongs.fits")
+        world = await client.call("image.to_world", file_id=0, points=[[0, 0], [5, 4]])
+        self.assertEqual(world["points"], [[5.0, 0.0], [15.0, 4.0]])
         # A grism without its parameters: no values, and no rest frequency would help.
         await open_file(client, "grism.fits")
         await self.fails(client.call("image.spectral_axis", file_id=0), -32001, "not say enough")
