@@ -41,13 +41,13 @@ TEST_CASE("what lies in the folder is found") {
     }
     CHECK(jail.open_file("", top + "/sub/image.fits").relative == "sub/image.fits");
     CHECK_THROWS_AS(jail.open_folder("sub/image.fits"), PathError);
-    for (const auto& [directory, name] : std::initializer_list<std::pair<std::string, std::string>>{
+    for (const auto& path : std::initializer_list<std::pair<std::string, std::string>>{
              {"", "missing"}, {"/", "missing"}, {"$BASE", "missing"}, {"$BASE/sub", "missing"}, {"$BASE/missing", "x"}, {"/sub", "missing"}, {top, "missing"}}) {
         std::string said = "nothing";
         try {
-            jail.open_file(directory, name);
+            jail.open_file(path.first, path.second);
         } catch (const PathError& error) { said = error.what(); }
-        CHECK_MESSAGE(said.ends_with("\": No such file or directory."), directory << ": " << said);
+        CHECK_MESSAGE(said.ends_with("\": No such file or directory."), path.first << ": " << said);
         CHECK(said != "Forbidden path.");
     }
 }
