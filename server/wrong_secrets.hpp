@@ -20,7 +20,7 @@ public:
     using Time = Clock::time_point;
     using Milliseconds = std::chrono::milliseconds;
 
-    static constexpr int free_tries = 100;             // that may come at once and cost nothing
+    static constexpr int free_tries = 300;             // that may come at once and cost nothing
     static constexpr Milliseconds forgiven_each{1000}; // for one of them to be forgotten
     static constexpr Milliseconds shortest_wait{1000}, longest_wait{8000}, apart{20};
     static constexpr std::size_t most_addresses = 10'000; // that are remembered: then the one that is to be forgotten next goes
