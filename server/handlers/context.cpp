@@ -16,7 +16,7 @@ std::string why_no_writing(const HandlerContext& context, const rpc::Call& call)
 
 void no_regions(Session& session, const char* what) {
     const std::string message = std::string(what) + " of regions are not implemented yet.";
-    session.report(Severity::warning, {"region"}, message);
+    session.report_afterwards(Severity::warning, {"region"}, message);
     throw rpc::CallError(rpc::Error{rpc::code::method_failed, message, {}, true});
 }
 

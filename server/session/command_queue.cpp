@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace cubelink::server {
 
@@ -71,6 +70,7 @@ void CommandQueue::pump() {
         if (command->call) command->call->fail_with_exception(e.what());
     }
     try {
+        for (const auto& what : std::exchange(afterwards_, {})) what();
         if (command->call && after_command) after_command();
     } catch (const std::exception& e) { // the command is done; those behind it must not stand still
         log::error(std::string("after a command: ") + e.what());

@@ -15,6 +15,8 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace cubelink::server {
 
@@ -46,6 +48,8 @@ public:
     std::function<void()> after_command;
 
     void push(Command command);
+    /// For the command that is running, in its thread: something to be done as soon as it has been answered, be it by what it throws.
+    void afterwards(std::function<void()> what) { afterwards_.push_back(std::move(what)); }
     /// Drops what waits for the file, or for any file.
     void drop_file(std::int32_t file_id);
     void drop_all_files();
@@ -63,6 +67,7 @@ private:
     const OwnerId owner_;
     mutable std::mutex mutex_;
     std::deque<Command> commands_;
+    std::vector<std::function<void()>> afterwards_; // of the running command
     bool pumping_ = false, closed_ = false;
 };
 

@@ -41,6 +41,10 @@ void Session::report(Severity severity, const std::vector<std::string>& tags, co
     publish(std::move(data), delivery);
 }
 
+void Session::report_afterwards(Severity severity, std::vector<std::string> tags, std::string message) {
+    queue_->afterwards([this, severity, tags = std::move(tags), message = std::move(message)] { report(severity, tags, message); });
+}
+
 void Session::report_failure(const OpenImage& image, const std::exception& error, const std::string& tag) {
     if (image.closed.cancelled()) return;
     if (dynamic_cast<const imaging::ImageChanged*>(&error)) {
@@ -144,7 +148,7 @@ OpenImagePtr Session::image(std::int32_t file_id) const {
 OpenImagePtr Session::require_image(std::int32_t file_id) {
     if (auto found = image(file_id)) return found;
     const std::string message = "No file with id " + std::to_string(file_id) + " is open.";
-    report(Severity::debug, {"file_id"}, message);
+    report_afterwards(Severity::debug, {"file_id"}, message);
     throw rpc::CallError(rpc::Error{rpc::code::method_failed, message, {}, true});
 }
 
@@ -153,7 +157,13 @@ OpenImagePtr Session::require_unchanged_image(std::int32_t file_id) {
     try {
         found->source->check_unchanged();
     } catch (const imaging::ImageError& e) {
-        report_failure(*found, e, "file");
+        queue_->afterwards([this, found, thrown = std::current_exception()] {
+            try {
+                std::rethrow_exception(thrown);
+            } catch (const imaging::ImageError& why) {
+                report_failure(*found, why, "file");
+            }
+        });
         throw rpc::CallError(rpc::Error{rpc::code::method_failed, std::string(e.what()) + "; open it again.", {}, true});
     }
     return found;

@@ -68,6 +68,8 @@ public:
     bool anyone_listens(std::string_view topic, std::uint64_t view_of = 0) const;
     /// ERROR_DATA to all connections.
     void report(Severity severity, const std::vector<std::string>& tags, const std::string& message);
+    /// The same, once the command that is running has been answered: for commands that tell everybody why they fail.
+    void report_afterwards(Severity severity, std::vector<std::string> tags, std::string message);
     /// ERROR_DATA for what went wrong while computing for an image; a file that was written again is told once, as a warning.
     void report_failure(const OpenImage& image, const std::exception& error, const std::string& tag);
     /// The topic session.changed.

@@ -70,6 +70,19 @@ class Order(ServerTest):
             self.assertEqual((begin["tile_count"], begin["file_id"], begin["animation_id"]), (25, 3, 0))
             self.assertEqual(tiles[0]["layer"], 0, "the coarse tile comes first")
 
+    async def test_what_everybody_is_told_of_a_failure_comes_after_it(self):
+        """The reply to a call comes before what the call publishes, also when it fails."""
+        for generation in (1, 2):
+            client = await self.viewer(generation)
+            for method, arguments in (("carta.set.cursor", {"file_id": 77, "point": {"x": 1, "y": 1}}),
+                                      ("carta.add.required.tiles", {"file_id": 77, "tiles": [0]}),
+                                      ("carta.set.spatial.requirements", {"file_id": 77, "region_id": 5, "spatial_profiles": [{"coordinate": "x"}]})):
+                client.forget()
+                _, refused = await client.start(method, [arguments])
+                self.assertIn("error", await asyncio.wait_for(refused, PATIENCE))
+                await client.next(ERROR)
+                self.assertEqual([entry[0] for entry in client.log], ["reply", "publish"], method)
+
     async def test_channel_changes_all_at_once(self):
         client = await self.viewer()
         await open_file(client, "cube.fits")

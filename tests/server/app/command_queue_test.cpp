@@ -159,6 +159,22 @@ TEST_CASE_FIXTURE(Fixture, "what a command throws fails its call, and the next o
     CHECK(log.answered[2] == "good");
 }
 
+TEST_CASE_FIXTURE(Fixture, "what a command leaves for afterwards comes when it has been answered, also when it throws") {
+    std::vector<std::size_t> answers; // at that time
+    for (const bool throws : {false, true}) {
+        auto one = command("one");
+        one.run = [&, throws, call = one.call] {
+            queue->afterwards([&] { answers.push_back(log.answers()); });
+            if (throws) throw std::runtime_error("no");
+            call->answer(rpc::BodyPtr());
+        };
+        queue->push(std::move(one));
+    }
+    queue->push(command("last"));
+    wait_for(3);
+    CHECK(answers == std::vector<std::size_t>{1, 2});
+}
+
 TEST_CASE_FIXTURE(Fixture, "what follows a command may fail: the next one runs") {
     queue->after_command = [] { throw std::runtime_error("no room to note it"); };
     queue->push(command("first"));
