@@ -122,12 +122,7 @@ struct WslinkHttp::Impl {
         return best;
     }
 
-    void handle(HttpRequest&& request, HttpReply given_reply) {
-        const bool head = request.method == "HEAD";
-        const HttpReply reply = [head, given_reply = std::move(given_reply)](HttpResponse&& response) {
-            response.head_only = response.head_only || head;
-            given_reply(std::move(response));
-        };
+    void handle(HttpRequest&& request, HttpReply reply) {
         if (!access.host_allowed(request)) {
             ++metrics.refused_hosts;
             return reply(text_response(403, "this server does not go by that name; see --allow-host\n"));

@@ -26,7 +26,7 @@ namespace {
 /// From the order to stop: so long may what waits for clients leave, then so long may their goodbyes take. Together below 5 s.
 constexpr Milliseconds patience_with_outboxes = 3000, patience_with_sockets = 1200;
 
-transport::HttpResponse stopping_response() { return {503, {{"Content-Type", "text/plain"}, {"Retry-After", "1"}}, "the server is stopping\n", {}, 0, 0, false}; }
+transport::HttpResponse stopping_response() { return {503, {{"Content-Type", "text/plain"}, {"Retry-After", "1"}}, "the server is stopping\n", {}, 0, 0}; }
 
 } // namespace
 
@@ -120,7 +120,7 @@ struct WslinkServer::Impl {
             decision.refusal = std::move(where.refusal);
         } else if (too_many_behind_proxy(request, where.client_address)) {
             ++surroundings.metrics.refused_behind_proxy;
-            decision.refusal = {503, {{"Content-Type", "text/plain"}, {"Retry-After", "10"}}, "too many connections from " + where.client_address + "\n", {}, 0, 0, false};
+            decision.refusal = {503, {{"Content-Type", "text/plain"}, {"Retry-After", "10"}}, "too many connections from " + where.client_address + "\n", {}, 0, 0};
         } else if (where.to == WslinkHttp::Upgrade::To::wslink) {
             decision.max_message_size = surroundings.rules.first_frame;
             decision.handler = table.add(rpc::make_wslink_dialect(), std::move(where.client_address), std::nullopt);

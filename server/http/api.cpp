@@ -104,7 +104,6 @@ void HttpApi::handle_config(const HttpRequest& request, const HttpReply& reply) 
         return reply(std::move(response));
     }
     auto response = json_response(200, {{"apiAddress", shared_->options.base_path + "/api"}});
-    response.head_only = request.method == "HEAD";
     shared_->add_cors(request, response);
     reply(std::move(response));
 }
@@ -150,13 +149,12 @@ void HttpApi::handle(HttpRequest&& request, const std::string& path, const std::
         lane_of_user(identity->user),
         [shared = shared_, answer, asked, path, user = identity->user, body = std::move(body)] {
             HttpResponse response;
-            const bool head = asked->method == "HEAD";
             try {
-                response = json_response(200, answer_database(shared->store, user, head ? "GET" : asked->method, path, body));
+                const auto method = asked->method == "HEAD" ? "GET" : asked->method;
+                response = json_response(200, answer_database(shared->store, user, method, path, body));
             } catch (const ApiError& error) {
                 response = error.allow().empty() ? api_failure(error.status(), error.what()) : wrong_method(error.allow());
             }
-            response.head_only = head;
             answer(*asked, std::move(response));
         },
         [answer, asked](const std::exception& error) {

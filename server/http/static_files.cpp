@@ -54,12 +54,11 @@ std::optional<File> find(const std::string& root, std::string_view path) {
 
 bool is_file(const std::optional<File>& file) { return file && S_ISREG(file->facts.st_mode); }
 
-HttpResponse plain(int status, std::string text, bool head_only) {
+HttpResponse plain(int status, std::string text) {
     HttpResponse response;
     response.status = status;
     response.headers = {{"Content-Type", "text/plain; charset=utf-8"}, {"Cache-Control", "no-cache"}};
     response.body = std::move(text);
-    response.head_only = head_only;
     return response;
 }
 
@@ -107,12 +106,12 @@ std::string etag_of(const File& file, bool gzip) {
 }
 
 /// The redirect from "…/folder" to "…/folder/", as a relative reference made of the target as it was sent.
-HttpResponse redirect_to_folder(const HttpRequest& request, bool head_only) {
+HttpResponse redirect_to_folder(const HttpRequest& request) {
     const auto target = split_target(request.target);
     std::string location("./");
     location.append(target.path.substr(target.path.rfind('/') + 1)).append("/");
     if (!target.query.empty()) location.append("?").append(target.query);
-    auto response = plain(301, std::string("see ").append(location).append("\n"), head_only);
+    auto response = plain(301, std::string("see ").append(location).append("\n"));
     response.headers.emplace_back("Location", location);
     return response;
 }
@@ -138,9 +137,8 @@ bool range_applies(const HttpRequest& request, const std::string& etag, std::tim
     return date && *date == modified;
 }
 
-HttpResponse send_file(const HttpRequest& request, std::string_view path, const File& file, bool gzip, bool has_twin, bool head_only) {
+HttpResponse send_file(const HttpRequest& request, std::string_view path, const File& file, bool gzip, bool has_twin) {
     HttpResponse response;
-    response.head_only = head_only;
     const auto etag = etag_of(file, gzip);
     const auto modified = file.facts.st_mtim.tv_sec;
     const auto size = static_cast<std::uint64_t>(file.facts.st_size);
@@ -149,7 +147,7 @@ HttpResponse send_file(const HttpRequest& request, std::string_view path, const 
     headers.emplace_back("Last-Modified", http_date(modified));
     headers.emplace_back("Cache-Control", is_hashed(path) ? "public, max-age=31536000, immutable" : "no-cache");
     if (has_twin) headers.emplace_back("Vary", "Accept-Encoding");
-    if (is_another_file(request, etag, modified)) return plain(412, "the file has changed\n", head_only);
+    if (is_another_file(request, etag, modified)) return plain(412, "the file has changed\n");
     if (not_modified(request, etag, modified)) {
         response.status = 304;
         return response;
@@ -160,10 +158,10 @@ HttpResponse send_file(const HttpRequest& request, std::string_view path, const 
     response.file_path = file.path;
     response.file_size = size;
     const auto field = request.header("range");
-    if (gzip || head_only || field.empty() || !range_applies(request, etag, modified)) return response;
+    if (gzip || request.method == "HEAD" || field.empty() || !range_applies(request, etag, modified)) return response;
     const auto range = parse_range(field, size);
     if (range.kind == ByteRange::Kind::unsatisfiable) {
-        auto refusal = plain(416, std::string("the file has ").append(std::to_string(size)).append(" bytes\n"), head_only);
+        auto refusal = plain(416, std::string("the file has ").append(std::to_string(size)).append(" bytes\n"));
         refusal.headers.emplace_back("Content-Range", std::string("bytes */").append(std::to_string(size)));
         return refusal;
     }
@@ -180,25 +178,24 @@ HttpResponse send_file(const HttpRequest& request, std::string_view path, const 
 }
 
 HttpResponse answer(const std::string& root, const HttpRequest& request, std::string_view asked) {
-    const bool head_only = request.method == "HEAD";
-    if (!head_only && request.method != "GET") {
-        auto response = plain(405, "only GET and HEAD\n", false);
+    if (request.method != "GET" && request.method != "HEAD") {
+        auto response = plain(405, "only GET and HEAD\n");
         response.headers.emplace_back("Allow", "GET, HEAD");
         return response;
     }
-    const auto missing = [&] { return plain(404, "no such page\n", head_only); };
-    if (asked.empty()) return redirect_to_folder(request, head_only);
+    const auto missing = [&] { return plain(404, "no such page\n"); };
+    if (asked.empty()) return redirect_to_folder(request);
     if (!decent(asked)) return missing();
     std::string path(asked);
     if (path.back() == '/') path += "index.html";
     auto file = find(root, path);
-    if (file && S_ISDIR(file->facts.st_mode)) return redirect_to_folder(request, head_only);
+    if (file && S_ISDIR(file->facts.st_mode)) return redirect_to_folder(request);
     // A range counts the bytes of the file itself, so the twin is not for it.
     const auto twin = find(root, path + ".gz");
     const bool gzip = is_file(twin) && accepts_gzip(request.header("accept-encoding")) && request.header("range").empty();
-    if (gzip) return send_file(request, path, *twin, true, true, head_only);
+    if (gzip) return send_file(request, path, *twin, true, true);
     if (!is_file(file)) return missing();
-    return send_file(request, path, *file, false, is_file(twin), head_only);
+    return send_file(request, path, *file, false, is_file(twin));
 }
 
 } // namespace

@@ -196,7 +196,7 @@ void HttpExchange::respond(HttpResponse&& response) {
     const auto size = response.file_path.empty() ? response.body.size() : response.file_size;
     link_.set_deadline(std::chrono::seconds(link_.loop().options.http_timeout_seconds));
     link_.write(write_head(response, size));
-    if (!asked_for_head_ && !response.head_only && response.status != 304 && response.status != 204) {
+    if (!asked_for_head_ && response.status != 304 && response.status != 204) {
         if (!response.file_path.empty()) file_left_ = response.file_size;
         else if (!response.body.empty()) {
             const auto body = std::make_shared<std::string>(std::move(response.body));

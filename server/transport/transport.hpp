@@ -46,10 +46,10 @@ struct HttpResponse {
     /// A body that lies in a file, sent in pieces without being read into memory whole: path, offset, size.
     std::string file_path;
     std::uint64_t file_offset = 0, file_size = 0;
-    bool head_only = false; // answer to HEAD: headers as for GET, no body
 };
 
-/// Answers one HTTP request, at once or later; thread-safe; the first answer counts. When the last copy goes unanswered: 500.
+/// Answers one HTTP request, at once or later; thread-safe; the first answer counts. When the last copy goes unanswered: 500. HEAD is answered
+/// like GET: the transport sends the headers alone.
 using HttpReply = std::function<void(HttpResponse&&)>;
 
 class Socket;

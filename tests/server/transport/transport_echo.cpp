@@ -110,7 +110,6 @@ private:
 void answer(HttpRequest&& request, const HttpReply& reply) {
     HttpResponse response;
     response.headers = {{"Content-Type", "text/plain"}};
-    response.head_only = request.method == "HEAD";
     if (request.target == "/hello") response.body = "hello\n";
     else if (request.target == "/echo") response.body = std::move(request.body);
     else if (request.target == "/big") response.body.assign(64 << 20, 'b');
