@@ -37,7 +37,7 @@ public:
     /// the means of its parts.
     static std::shared_ptr<const PlanePyramid> build(const ImageSource& source, PlaneId plane, const PyramidOptions& options,
                                                      const CancelToken& cancel);
-    /// What build() will keep with these options.
+    /// What build() will keep with these options; of an angle, what it takes while it works, which is more.
     static std::size_t bytes_needed(const ImageSource& source, PlaneId plane, const PyramidOptions& options);
 
     PlaneId plane() const { return plane_; }

@@ -44,8 +44,9 @@ Plan plan_for(const ImageSource& source, PlaneId plane, const PyramidOptions& op
     const std::size_t half = std::size_t(ceil_div(shape.width, 2)) * std::size_t(ceil_div(shape.height, 2)) * sizeof(float);
     if (source.direct() && !by_angle && half > options.keep_below) plan.first_mip = 4;
     const std::size_t left = options.max_bytes - (plan.keep_pixels ? pixels : 0);
-    while (level_bytes(shape, plan.first_mip) > left && plan.first_mip < std::max(shape.width, shape.height)) plan.first_mip *= 2;
-    plan.bytes = level_bytes(shape, plan.first_mip) + (plan.keep_pixels ? pixels : 0);
+    const std::size_t sets = by_angle ? 2 : 1; // of levels, while it is made: of U and of Q
+    while (sets * level_bytes(shape, plan.first_mip) > left && plan.first_mip < std::max(shape.width, shape.height)) plan.first_mip *= 2;
+    plan.bytes = sets * level_bytes(shape, plan.first_mip) + (plan.keep_pixels ? pixels : 0);
     return plan;
 }
 
