@@ -18,7 +18,6 @@ import shutil
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -61,12 +60,6 @@ def make_files(folder):
         file.write("".join(card.ljust(80) for card in cards).ljust(2880).encode())
         file.truncate(2880 + 8000 * 8000 * 2000 * 4)
     Path(f"{folder}/text.fits").write_text("no image " * 500)
-
-
-def gauge(server, name):
-    request = urllib.request.Request(f"http://127.0.0.1:{server.port}/metrics", headers={"Authorization": f"Bearer {server.secret}"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return float(re.search(rf"^{name} (\S+)$", answer.read().decode(), re.M).group(1))
 
 
 class Wslink:
@@ -294,22 +287,8 @@ def soak(program):
         failure = ""
         try:
             with server:
-                resting = 0
-                for number in range(2):
-                    crowd = Crowd(server, folder, number)
-                    asyncio.run(crowd.run())
-                    print(", ".join(f"{count} {name}" for name, count in crowd.counts.most_common()), flush=True)
-                    for text in crowd.wrong:
-                        print("    " + text, flush=True)
-                    check("every call was answered, or its connection closed with a reason", crowd.counts["wrong"] == 0 and server.process.poll() is None, crowd.counts["wrong"] or "")
-                    check("there was something to answer", crowd.counts["answered"] > CLIENTS and crowd.counts["connections"] > CLIENTS / 4)
-                    left = rest.held(lambda name: gauge(server, name), HELD)
-                    check("nothing is held for those who left", not left, left or "")
-                    check("and nothing is computed", rest.until(lambda: idles(server.process.pid), 60))
-                    if number == 0:
-                        resting = rest.at_rest(server.memory)
-                growing, last = rest.grows(resting, server.memory)
-                check("a second crowd leaves no more memory behind than the first", not growing, f"{resting >> 20} MB, then {last >> 20} MB")
+                idle = lambda: check("and nothing is computed", rest.until(lambda: idles(server.process.pid), 60))  # noqa: E731
+                rest.two_crowds(check, server, lambda number: Crowd(server, folder, number), CLIENTS, HELD, idle)
                 descriptors = len(os.listdir(f"/proc/{server.process.pid}/fd"))
                 check("no file is open", descriptors < 40, descriptors)
         except RuntimeError as error:

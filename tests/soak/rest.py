@@ -4,6 +4,7 @@ How much memory a server takes while a crowd is at it says little: it is as much
 it keeps when all have left says more: a second crowd like the first must not add to it.
 """
 
+import asyncio
 import time
 
 
@@ -65,3 +66,25 @@ def grows(first, memory, patience=60):
         return last <= first * 1.2 + (32 << 20)
 
     return not until(as_before, patience), last
+
+
+def two_crowds(check, server, crowd_of, clients, names, when_left=lambda: None):
+    """One crowd after the other, crowd_of(0) and crowd_of(1), at a server with `process`, `gauge` and `memory`. `names` are the gauges that
+    must be zero when all have left; then when_left() may check more."""
+    resting = 0
+    for number in range(2):
+        crowd = crowd_of(number)
+        asyncio.run(crowd.run())
+        print(", ".join(f"{count} {name}" for name, count in crowd.counts.most_common()), flush=True)
+        for text in crowd.wrong:
+            print("    " + text, flush=True)
+        wrong = crowd.counts["wrong"]
+        check("every call was answered rightly, or its connection closed with a reason", wrong == 0 and server.process.poll() is None, wrong or "")
+        check("there was something to answer", crowd.counts["answered"] > clients and crowd.counts["connections"] > clients / 4)
+        left = held(server.gauge, names)
+        check("nothing is held for those who left", not left, left or "")
+        when_left()
+        if number == 0:
+            resting = at_rest(server.memory)
+    growing, last = grows(resting, server.memory)
+    check("a second crowd leaves no more memory behind than the first", not growing, f"{resting >> 20} MB, then {last >> 20} MB")

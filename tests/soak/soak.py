@@ -230,21 +230,7 @@ def soak(program):
     print(f"{CLIENTS} clients, {SECONDS:.0f} s, seed {SEED}", flush=True)
     server = Server(program)
     try:
-        resting = 0
-        for number in range(2):
-            crowd = Crowd(server, number)
-            asyncio.run(crowd.run())
-            print(", ".join(f"{count} {name}" for name, count in crowd.counts.most_common()), flush=True)
-            for text in crowd.wrong:
-                print("    " + text, flush=True)
-            check("every call was answered rightly, or its connection closed with a reason", crowd.counts["wrong"] == 0 and server.process.poll() is None, crowd.counts["wrong"] or "")
-            check("there was something to answer", crowd.counts["answered"] > CLIENTS and crowd.counts["connections"] > CLIENTS / 4)
-            left = rest.held(server.gauge, ("wslink_connections", "wslink_inbox_bytes", "wslink_outbox_bytes"))
-            check("nothing is held for those who left", not left, left or "")
-            if number == 0:
-                resting = rest.at_rest(server.memory)
-        growing, last = rest.grows(resting, server.memory)
-        check("a second crowd leaves no more memory behind than the first", not growing, f"{resting >> 20} MB, then {last >> 20} MB")
+        rest.two_crowds(check, server, lambda number: Crowd(server, number), CLIENTS, ("wslink_connections", "wslink_inbox_bytes", "wslink_outbox_bytes"))
         server.process.terminate()
         check("the server ends when told to", server.process.wait(60) == 0, f"status {server.process.returncode}")
     finally:

@@ -38,8 +38,8 @@ async def until(condition, what="it", patience=PATIENCE):
 
 def paces(*factors):
     """For tests of short times, which a busy machine may not keep: `for pace in paces(): with pace: …` runs the block with times that are
-    `pace.factor` times as long, again until it goes well; paces(1, 1, 1) is for what another attempt may find less busy. What the last one raises fails the test, and so does a server that ends by itself
-    (a RuntimeError) at any pace."""
+    `pace.factor` times as long, again until it goes well; paces(1, 1, 1) is for what another attempt may find less busy. What the last one
+    raises fails the test, and so does a server that ends by itself (a RuntimeError) at any pace."""
     factors = factors or (1, 6, 36)
     for n, factor in enumerate(factors, 1):
         pace = _Pace(factor, n == len(factors))
