@@ -1,8 +1,8 @@
 #include "pubsub/hub.hpp"
 
-#include "pubsub/hold.hpp"
+#include "pubsub/reply_first.hpp"
 #include "pubsub/receiver.hpp"
-#include "rpc/weight.hpp"
+#include "rpc/values/weight.hpp"
 
 #include <algorithm>
 #include <map>
@@ -169,7 +169,7 @@ rpc::Value Hub::subscriptions(std::uint64_t receiver_id) const {
 }
 
 void Hub::publish(GroupId group, const rpc::PublicationPtr& publication, const Delivery& delivery, std::uint64_t view_of) {
-    if (auto* hold = Hold::of_this_thread())
+    if (auto* hold = ReplyFirst::of_this_thread())
         return hold->keep(memory_of(*publication), [=, this] { publish(group, publication, delivery, view_of); });
     impl_->count(publication->topic());
     const auto receivers = impl_->receivers(group);

@@ -7,7 +7,7 @@
 /// has not ends the connection.
 
 #include "rpc/dialect.hpp"
-#include "rpc/value.hpp"
+#include "rpc/values/value.hpp"
 
 #include <optional>
 #include <string>

@@ -1,7 +1,7 @@
 #pragma once
 /// Errors of a call, as JSON-RPC has them. The codes are those of wslink (see docs/interface.md).
 
-#include "rpc/value.hpp"
+#include "rpc/values/value.hpp"
 
 #include <stdexcept>
 #include <string>
@@ -20,7 +20,8 @@ struct Error {
     int code = code::method_failed;
     std::string message;
     Value data;        // null: not sent
-    bool told = false; // by a publication too: where a failure without an answer is one itself, it is not said twice
+    /// The failure was published as well: a dialect whose failures without an answer are publications themselves does not send it twice.
+    bool already_published = false;
 };
 
 /// Thrown by a method to fail with a code of its own. Any other exception becomes method_failed.

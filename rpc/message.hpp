@@ -2,8 +2,8 @@
 /// What travels between a client and the server, free of any wire format: requests in, replies and publications out.
 
 #include "rpc/error.hpp"
-#include "rpc/few.hpp"
-#include "rpc/value.hpp"
+#include "rpc/values/small_vector.hpp"
+#include "rpc/values/value.hpp"
 
 #include <array>
 #include <cstdint>
@@ -58,7 +58,7 @@ struct Reply {
 /// One WebSocket frame's payload: the concatenation of `parts`. Parts are shared, so that a payload goes out uncopied.
 struct WireFrame {
     bool text = false;
-    Few<Bytes> parts;
+    SmallVector<Bytes> parts;
     std::size_t size() const {
         std::size_t n = 0;
         for (const auto& part : parts) n += part.size();
@@ -68,7 +68,7 @@ struct WireFrame {
 
 /// The frames of one message, which leave in this order with nothing between them. Immutable once made.
 struct Encoded {
-    Few<WireFrame> frames;
+    SmallVector<WireFrame> frames;
     std::size_t bytes = 0; // of all frames' payloads
 };
 using EncodedPtr = std::shared_ptr<const Encoded>;
@@ -94,7 +94,7 @@ private:
     BodyPtr body_;
     std::string id_;
     mutable std::mutex mutex_;
-    mutable Few<std::pair<std::uint32_t, EncodedPtr>> cache_; // one for each encoding key in use
+    mutable SmallVector<std::pair<std::uint32_t, EncodedPtr>> cache_; // one for each encoding key in use
 };
 using PublicationPtr = std::shared_ptr<const Publication>;
 

@@ -1,7 +1,7 @@
 #pragma once
 /// The parameters of an exported method, and how arguments find them. Immutable after construction; thread-safe.
 
-#include "rpc/value.hpp"
+#include "rpc/values/value.hpp"
 
 #include <initializer_list>
 #include <optional>

@@ -11,7 +11,7 @@
 /// thread. With the call as first parameter and the result void, the function answers through the call, at once or later.
 /// Arguments that do not fit fail with bad_arguments and the parameter's path; the function is not called then.
 
-#include "rpc/convert.hpp"
+#include "rpc/values/convert.hpp"
 #include "rpc/deferred.hpp"
 #include "rpc/method_registry.hpp"
 #include "rpc/parameter.hpp"

@@ -1,7 +1,7 @@
 #include "rpc/wslink_dialect.hpp"
 
-#include "rpc/json_dialect.hpp"
-#include "rpc/msgpack_dialect.hpp"
+#include "rpc/json/json_dialect.hpp"
+#include "rpc/msgpack/msgpack_dialect.hpp"
 
 #include <atomic>
 

@@ -1,19 +1,19 @@
 // cubelink: options, keys, sessions, handlers, and the wslink server that they are plugged into.
 
 #include "server/handlers/context.hpp"
-#include "server/handlers/scripting.hpp"
-#include "server/http/pages.hpp"
-#include "server/keys.hpp"
-#include "server/log.hpp"
+#include "server/api/scripting_broker.hpp"
+#include "server/api/pages.hpp"
+#include "server/net/access/keys.hpp"
+#include "server/net/log.hpp"
 #include "server/options.hpp"
 #include "server/session/session_keeper.hpp"
 #include "server/store/store.hpp"
 #include "server/store/store_worker.hpp"
 #include "server/store/worker.hpp"
-#include "server/wslink_server.hpp"
+#include "server/net/wslink_server.hpp"
 
-#include "imaging/budget_cache.hpp"
-#include "imaging/pixel_memory.hpp"
+#include "imaging/base/budget_cache.hpp"
+#include "imaging/base/pixel_memory.hpp"
 #include "rpc/icd/icd_dialect.hpp"
 #include "rpc/secret.hpp"
 
@@ -163,7 +163,7 @@ int serve(Options options) {
     SessionDirectory* directory_in_use = nullptr;
     Scheduler* scheduler_in_use = nullptr;
     SessionKeeper* keeper_in_use = nullptr;
-    ScriptingDesk* scripting_in_use = nullptr;
+    ScriptingBroker* scripting_in_use = nullptr;
     WslinkServerHooks hooks;
     hooks.make_icd_dialect = [] { return std::make_unique<icd::IcdDialect>(); };
     hooks.identify = [&keys](std::string_view secret) { return keys.identify(secret); };
@@ -186,7 +186,7 @@ int serve(Options options) {
     Scheduler scheduler(options.threads);
     SessionKeeper keeper(*store, *worker, jail.folder(), later);
     SessionDirectory directory({server.hub(), scheduler, cache, &keeper}, options.session_grace_seconds, later);
-    ScriptingDesk scripting(directory, *reader, options.scripting_timeout_seconds, later);
+    ScriptingBroker scripting(directory, *reader, options.scripting_timeout_seconds, later);
     directory.on_left_alone = [&](const SessionPtr& session) { scripting.left_alone(*session); };
     const auto identify = [&server](const Connection& connection, std::string secret, std::function<void(std::optional<Identity>)> then) {
         server.identify(connection, std::move(secret), std::move(then));

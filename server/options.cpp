@@ -1,6 +1,6 @@
 #include "server/options.hpp"
 
-#include "server/access.hpp"
+#include "server/net/access/access.hpp"
 
 #include <CLI/CLI.hpp>
 

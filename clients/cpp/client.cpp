@@ -1,9 +1,9 @@
 #include "clients/cpp/client.hpp"
 
 #include "clients/cpp/socket.hpp"
-#include "rpc/chunking.hpp"
-#include "rpc/msgpack_reader.hpp"
-#include "rpc/msgpack_writer.hpp"
+#include "rpc/msgpack/chunking.hpp"
+#include "rpc/msgpack/msgpack_reader.hpp"
+#include "rpc/msgpack/msgpack_writer.hpp"
 
 #include <atomic>
 #include <map>

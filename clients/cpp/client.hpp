@@ -9,7 +9,7 @@
 /// run on the network thread: they must not wait for a call's answer there, nor destroy the client; what they throw is dropped.
 
 #include "rpc/error.hpp"
-#include "rpc/value.hpp"
+#include "rpc/values/value.hpp"
 
 #include <chrono>
 #include <functional>

@@ -1,6 +1,6 @@
 #include "imaging/fits/hdu.hpp"
 #include "imaging/fits/table_columns.hpp"
-#include "imaging/units.hpp"
+#include "imaging/world/units.hpp"
 
 #include <algorithm>
 #include <limits>

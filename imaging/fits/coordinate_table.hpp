@@ -1,8 +1,8 @@
 #pragma once
 /// Binary tables that hold coordinate arrays, and how to find an array in them. Plain values; const use from any thread.
 
-#include "imaging/coordinate_arrays.hpp"
-#include "imaging/header.hpp"
+#include "imaging/world/coordinate_arrays.hpp"
+#include "imaging/world/header.hpp"
 
 #include <set>
 #include <span>

@@ -1,7 +1,7 @@
 #pragma once
 /// An open regular file that knows which state of which file it is. All members may be called from several threads at once.
 
-#include "imaging/image_source.hpp"
+#include "imaging/source/image_source.hpp"
 
 #include <cstddef>
 #include <memory>

@@ -1,7 +1,7 @@
 #pragma once
 /// Gzipped files. One thread each.
 
-#include "imaging/cancel.hpp"
+#include "imaging/base/cancel.hpp"
 #include "imaging/fits/byte_source.hpp"
 
 #include <functional>

@@ -42,10 +42,10 @@ std::string read_records(ByteSource& source, std::int64_t offset, std::int64_t& 
     throw ImageError(where + ": the header has no END card within 16 MiB");
 }
 
-std::vector<std::int64_t> axis_lengths(const Header& header, const std::string& prefix, std::string& trouble) {
+std::vector<std::int64_t> axis_lengths(const Header& header, const std::string& prefix, std::string& error) {
     const auto count = header.integer(prefix);
     if (!count || *count < 0 || *count > 999) {
-        trouble = prefix + (header.find(prefix) == nullptr ? " is missing" : " is not a number from 0 to 999");
+        error = prefix + (header.find(prefix) == nullptr ? " is missing" : " is not a number from 0 to 999");
         return {};
     }
     std::vector<std::int64_t> lengths;
@@ -54,7 +54,7 @@ std::vector<std::int64_t> axis_lengths(const Header& header, const std::string& 
         const auto length = header.integer(name);
         if (!length || *length < 0) {
             const Card* card = header.find(name);
-            if (trouble.empty()) trouble = name + (card == nullptr ? " is missing" : " is " + card->value + ": not a length");
+            if (error.empty()) error = name + (card == nullptr ? " is missing" : " is " + card->value + ": not a length");
             lengths.push_back(length.value_or(0));
         } else {
             lengths.push_back(*length);
@@ -63,9 +63,9 @@ std::vector<std::int64_t> axis_lengths(const Header& header, const std::string& 
     return lengths;
 }
 
-/// Bytes of the data unit; sets `trouble` and gives 0 if that can't be told.
-std::int64_t size_of_data(const Header& header, int bitpix, const std::vector<std::int64_t>& lengths, bool primary, std::string& trouble) {
-    if (lengths.empty() || !trouble.empty()) return 0;
+/// Bytes of the data unit; sets `error` and gives 0 if that can't be told.
+std::int64_t size_of_data(const Header& header, int bitpix, const std::vector<std::int64_t>& lengths, bool primary, std::string& error) {
+    if (lengths.empty() || !error.empty()) return 0;
     const bool groups = primary && lengths.front() == 0 && header.is_true("GROUPS");
     std::int64_t product = 1;
     bool overflow = false;
@@ -75,13 +75,13 @@ std::int64_t size_of_data(const Header& header, int bitpix, const std::vector<st
     if (!primary || groups) {
         const std::int64_t pcount = header.integer("PCOUNT").value_or(0), gcount = header.integer("GCOUNT").value_or(1);
         if (pcount < 0 || gcount < 0) {
-            trouble = pcount < 0 ? "PCOUNT is negative" : "GCOUNT is negative";
+            error = pcount < 0 ? "PCOUNT is negative" : "GCOUNT is negative";
             return 0;
         }
         overflow = overflow || __builtin_add_overflow(product, pcount, &product) || __builtin_mul_overflow(product, gcount, &product);
     }
     overflow = overflow || __builtin_mul_overflow(product, std::int64_t{std::abs(bitpix) / 8}, &product) || product > (std::int64_t{1} << 62);
-    if (overflow) trouble = "the product of the axes' lengths (NAXISn) is beyond what a file can hold";
+    if (overflow) error = "the product of the axes' lengths (NAXISn) is beyond what a file can hold";
     return overflow ? 0 : product;
 }
 
@@ -95,12 +95,12 @@ Hdu describe(Header header, int number, const std::set<std::string>& tables) {
     const auto bitpix = header.integer("BITPIX");
     if (!bitpix || !known_bitpix(*bitpix)) {
         const Card* card = header.find("BITPIX");
-        hdu.trouble = card == nullptr ? "BITPIX is missing" : "BITPIX is " + card->value + ": must be 8, 16, 32, 64, -32 or -64";
+        hdu.error = card == nullptr ? "BITPIX is missing" : "BITPIX is " + card->value + ": must be 8, 16, 32, 64, -32 or -64";
     } else {
         hdu.bitpix = static_cast<int>(*bitpix);
     }
-    hdu.axes = axis_lengths(header, "NAXIS", hdu.trouble);
-    hdu.data_size = size_of_data(header, hdu.bitpix, hdu.axes, number == 0, hdu.trouble);
+    hdu.axes = axis_lengths(header, "NAXIS", hdu.error);
+    hdu.data_size = size_of_data(header, hdu.bitpix, hdu.axes, number == 0, hdu.error);
 
     const std::string type = number == 0 ? "IMAGE" : header.text("XTENSION").value_or("");
     hdu.random_groups = number == 0 && header.is_true("GROUPS") && !hdu.axes.empty() && hdu.axes.front() == 0;
@@ -109,9 +109,9 @@ Hdu describe(Header header, int number, const std::set<std::string>& tables) {
         hdu.header = std::move(header);
     } else if (type == "BINTABLE" && header.is_true("ZIMAGE")) {
         hdu.compressed = true;
-        hdu.axes = axis_lengths(header, "ZNAXIS", hdu.trouble);
+        hdu.axes = axis_lengths(header, "ZNAXIS", hdu.error);
         hdu.bitpix = static_cast<int>(std::clamp<std::int64_t>(header.integer("ZBITPIX").value_or(0), -1000, 1000));
-        if (!known_bitpix(hdu.bitpix) && hdu.trouble.empty()) hdu.trouble = "ZBITPIX must be 8, 16, 32, 64, -32 or -64";
+        if (!known_bitpix(hdu.bitpix) && hdu.error.empty()) hdu.error = "ZBITPIX must be 8, 16, 32, 64, -32 or -64";
         hdu.image = hdu.axes.size() >= 2;
         hdu.header = image_header_of(header);
         hdu.table_header = std::move(header);
@@ -169,17 +169,17 @@ HduList scan_hdus(ByteSource& source, const std::string& shown, const CancelToke
             hdu = describe(std::move(header), number, table_names);
         } catch (const ImageError& error) {
             if (number == 0) throw;
-            list.trouble = error.what();
+            list.error = error.what();
             break;
         }
         hdu.data_offset = data_offset;
         list.count = number + 1;
         if (number == 0) list.primary_axes = static_cast<int>(hdu.axes.size());
         list.random_groups = list.random_groups || hdu.random_groups;
-        const bool lost = !hdu.trouble.empty() && !hdu.compressed;
-        if (!hdu.trouble.empty()) hdu.trouble = where + ": " + hdu.trouble;
-        if (lost) list.trouble = hdu.trouble;
-        if (hdu.image && hdu.trouble.empty()) table_names.merge(coordinate_table_names(hdu.header));
+        const bool lost = !hdu.error.empty() && !hdu.compressed;
+        if (!hdu.error.empty()) hdu.error = where + ": " + hdu.error;
+        if (lost) list.error = hdu.error;
+        if (hdu.image && hdu.error.empty()) table_names.merge(coordinate_table_names(hdu.header));
         if (hdu.coordinate_table && !lost && hdu.data_size <= coordinate_table_limit - table_bytes) {
             table_bytes += hdu.data_size;
             auto rows = read_rows(source, hdu);

@@ -1,10 +1,10 @@
 #pragma once
 /// The HDUs of a FITS file, from their headers. Free functions; results are plain values.
 
-#include "imaging/cancel.hpp"
+#include "imaging/base/cancel.hpp"
 #include "imaging/fits/byte_source.hpp"
 #include "imaging/fits/coordinate_table.hpp"
-#include "imaging/header.hpp"
+#include "imaging/world/header.hpp"
 
 #include <functional>
 #include <string>
@@ -26,7 +26,7 @@ struct Hdu {
     bool random_groups = false;        // visibilities, as AIPS writes them
     bool beam_table = false;
     bool coordinate_table = false;     // one that an image before it looks its coordinates up in
-    std::string trouble;               // why the data can't be where the header says; empty if nothing is wrong
+    std::string error;               // why the data can't be where the header says; empty if nothing is wrong
 };
 
 struct BeamTable {
@@ -41,7 +41,7 @@ struct HduList {
     int count = 0;                     // HDUs seen
     int primary_axes = 0;              // NAXIS of the primary HDU
     bool random_groups = false;        // in the primary HDU
-    std::string trouble;               // what stopped the search, if not the end of the file
+    std::string error;               // what stopped the search, if not the end of the file
 };
 
 /// Reads all headers. Throws ImageError if the file does not begin with a FITS header. Images that are not `wanted`, asked in their

@@ -1,7 +1,7 @@
 #include "imaging/fits/image_facts.hpp"
 
 #include "imaging/fits/layout.hpp"
-#include "imaging/units.hpp"
+#include "imaging/world/units.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,7 +1,7 @@
 #pragma once
 /// What clients are told of an image. Pure functions, any thread.
 
-#include "imaging/axes.hpp"
+#include "imaging/world/axes.hpp"
 #include "imaging/fits/hdu.hpp"
 #include "imaging/fits/open_fits.hpp"
 

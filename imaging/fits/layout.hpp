@@ -1,7 +1,7 @@
 #pragma once
 /// Where the pixels of a FITS image are: its axes by role, and the scaling. Plain values; any thread.
 
-#include "imaging/axes.hpp"
+#include "imaging/world/axes.hpp"
 #include "imaging/fits/hdu.hpp"
 #include "imaging/kernels/byteswap.hpp"
 

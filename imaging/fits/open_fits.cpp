@@ -61,7 +61,7 @@ const Hdu& choose_hdu(const HduList& list, const std::string& wish, const std::s
     for (const Hdu& hdu : list.images) {
         if (hdu.extname == wish) return hdu;
     }
-    if (!list.trouble.empty()) throw ImageError(list.trouble);
+    if (!list.error.empty()) throw ImageError(list.error);
     if (list.count == 1 && list.primary_axes == 1) throw ImageError(name + ": Image must be 2D, 3D or 4D.");
     if (list.random_groups && (wish.empty() || wish == "0")) throw ImageError(name + ": it holds random groups (visibilities), not an image");
     if (wish.empty()) throw ImageError(name + ": no HDU of this file holds an image");
@@ -69,7 +69,7 @@ const Hdu& choose_hdu(const HduList& list, const std::string& wish, const std::s
 }
 
 Axes axes_of(const Hdu& hdu, const std::string& name) {
-    if (!hdu.trouble.empty()) throw ImageError(hdu.trouble);
+    if (!hdu.error.empty()) throw ImageError(hdu.error);
     try {
         return identify_axes(hdu.header, hdu.axes);
     } catch (const ImageError& error) {
@@ -148,7 +148,7 @@ std::vector<ImageInfo> read_all_info(const std::string& path, const OpenOptions&
     const HduList list = scan_headers(file, name, options.cancel, some());
     choose_hdu(list, "", name); // throws if there is none
     std::vector<ImageInfo> all;
-    std::string trouble;
+    std::string first_error;
     if (left_out != nullptr) *left_out = 0;
     for (const Hdu& hdu : list.images) {
         if (hdu.header.cards().empty()) {
@@ -160,10 +160,10 @@ std::vector<ImageInfo> read_all_info(const std::string& path, const OpenOptions&
             std::shared_ptr<const Wcs> wcs;
             all.push_back(info_of(hdu, list, axes_of(hdu, name), *file, name, options, wcs));
         } catch (const ImageError& error) {
-            if (trouble.empty()) trouble = error.what();
+            if (first_error.empty()) first_error = error.what();
         }
     }
-    if (all.empty()) throw ImageError(trouble);
+    if (all.empty()) throw ImageError(first_error);
     return all;
 }
 

@@ -2,10 +2,10 @@
 /// FITS files: what is in them, and images opened for reading. Free functions, any thread. All take paths of regular files (others are
 /// refused without blocking) and throw ImageError with a message fit for a user, or Cancelled.
 
-#include "imaging/cancel.hpp"
-#include "imaging/image_info.hpp"
-#include "imaging/image_source.hpp"
-#include "imaging/wcs.hpp"
+#include "imaging/base/cancel.hpp"
+#include "imaging/source/image_info.hpp"
+#include "imaging/source/image_source.hpp"
+#include "imaging/world/wcs.hpp"
 
 #include <functional>
 #include <memory>

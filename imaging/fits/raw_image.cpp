@@ -1,6 +1,6 @@
 #include "imaging/fits/raw_image.hpp"
 
-#include "imaging/parallel.hpp"
+#include "imaging/base/parallel.hpp"
 
 #include <algorithm>
 #include <array>

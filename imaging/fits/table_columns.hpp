@@ -1,7 +1,7 @@
 #pragma once
 /// Columns of a binary table. Pure functions, any thread.
 
-#include "imaging/header.hpp"
+#include "imaging/world/header.hpp"
 
 #include <cstddef>
 #include <optional>

@@ -2,7 +2,7 @@
 
 #include "imaging/fits/big_endian.hpp"
 #include "imaging/fits/tile_decoders.hpp"
-#include "imaging/parallel.hpp"
+#include "imaging/base/parallel.hpp"
 
 #include <algorithm>
 #include <limits>

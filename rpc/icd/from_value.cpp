@@ -2,7 +2,7 @@
 
 #include "rpc/icd/body.hpp"
 #include "rpc/icd/schema.hpp"
-#include "rpc/utf8.hpp"
+#include "rpc/values/utf8.hpp"
 
 #include <cfloat>
 #include <charconv>

@@ -146,7 +146,7 @@ EncodedPtr IcdDialect::encode(const rpc::Reply& reply) const {
     const Event* request = event_by_method(reply.method);
     const auto encode_failure = [&](const std::string& text) -> EncodedPtr {
         if (auto answer = failure(request, text)) return frame(MessageBody(std::move(answer)), version, request_id_of(reply));
-        if (reply.error && reply.error->told) return nullptr;
+        if (reply.error && reply.error->already_published) return nullptr;
         auto error = std::make_shared<ErrorData>();
         error->set_severity(ErrorSeverity::ERROR);
         error->add_tags(reply.method);

@@ -1,6 +1,6 @@
 #include "rpc/icd/text.hpp"
 
-#include "rpc/utf8.hpp"
+#include "rpc/values/utf8.hpp"
 
 #include <string>
 

@@ -1,6 +1,6 @@
 #include "rpc/icd/bridge.hpp"
 #include "rpc/icd/schema.hpp"
-#include "rpc/utf8.hpp"
+#include "rpc/values/utf8.hpp"
 
 #include <algorithm>
 #include <string>

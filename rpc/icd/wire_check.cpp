@@ -1,6 +1,6 @@
 #include "rpc/icd/wire_check.hpp"
 
-#include "rpc/utf8.hpp"
+#include "rpc/values/utf8.hpp"
 
 #include <cstdint>
 

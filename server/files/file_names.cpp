@@ -1,6 +1,6 @@
 #include "server/files/file_names.hpp"
 
-#include "rpc/utf8.hpp"
+#include "rpc/values/utf8.hpp"
 
 namespace cubelink::server {
 

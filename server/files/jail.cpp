@@ -1,6 +1,6 @@
 #include "server/files/jail.hpp"
 
-#include "rpc/utf8.hpp"
+#include "rpc/values/utf8.hpp"
 #include "server/files/file_names.hpp"
 
 #include <cerrno>

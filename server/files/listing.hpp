@@ -2,7 +2,7 @@
 /// What a folder holds, as the file browser shows it. Reads one block of each file at most; works on several files at once.
 /// Thread-safe; blocking, for a worker thread.
 
-#include "imaging/cancel.hpp"
+#include "imaging/base/cancel.hpp"
 #include "server/files/jail.hpp"
 
 #include <cstdint>

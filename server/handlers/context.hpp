@@ -23,7 +23,7 @@
 
 namespace cubelink::server {
 
-class ScriptingDesk;
+class ScriptingBroker;
 class SessionKeeper;
 class Store;
 class StoreWorker;
@@ -40,7 +40,7 @@ struct HandlerContext {
     Store* store = nullptr;
     StoreWorker* worker = nullptr;
     SessionKeeper* keeper = nullptr;
-    ScriptingDesk* scripting = nullptr;
+    ScriptingBroker* scripting = nullptr;
 };
 
 /// Why the caller may not have files written; empty if it may. Asked by every message that writes one.

@@ -3,7 +3,7 @@
 #include "server/handlers/context.hpp"
 
 #include "rpc/icd/messages.hpp"
-#include "server/session/cursor_data.hpp"
+#include "server/products/cursor_data.hpp"
 
 #include <cmath>
 

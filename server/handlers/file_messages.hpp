@@ -1,7 +1,7 @@
 #pragma once
 /// Files and images as the ICD describes them. Pure functions.
 
-#include "imaging/image_info.hpp"
+#include "imaging/source/image_info.hpp"
 #include "rpc/icd/messages.hpp"
 #include "server/files/jail.hpp"
 #include "server/files/listing.hpp"

@@ -3,7 +3,7 @@
 #include "server/handlers/context.hpp"
 #include "server/handlers/file_messages.hpp"
 #include "server/handlers/open_file.hpp"
-#include "server/session/plane_data.hpp"
+#include "server/products/plane_data.hpp"
 
 #include "imaging/fits/open_fits.hpp"
 

@@ -2,9 +2,9 @@
 
 #include "server/handlers/context.hpp"
 
-#include "imaging/histogram.hpp"
+#include "imaging/pixels/histogram.hpp"
 #include "rpc/icd/messages.hpp"
-#include "server/session/plane_data.hpp"
+#include "server/products/plane_data.hpp"
 
 #include <cmath>
 

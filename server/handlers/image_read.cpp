@@ -1,6 +1,6 @@
 #include "server/handlers/image_read.hpp"
 
-#include "rpc/convert.hpp"
+#include "rpc/values/convert.hpp"
 #include "rpc/error.hpp"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 #pragma once
 /// image.read: exact pixel values of a block. Called by a job.
 
-#include "rpc/value.hpp"
+#include "rpc/values/value.hpp"
 #include "server/session/open_image.hpp"
 
 #include <cstdint>
@@ -24,7 +24,7 @@ struct BlockRequest {
 inline constexpr std::int64_t max_block_bytes = std::int64_t{256} << 20;
 
 /// A range as a client says it: nothing (the whole axis), an index, [from, to] or [from, to, step], `to` not included. Throws BadArguments
-/// with `name` in front. `or_index`: an index beyond the axis that is allowed nevertheless (computed polarisations).
+/// with `name` in front. `or_index`: an index beyond the axis that is allowed nevertheless (computed polarizations).
 AxisRange checked_range(const rpc::Value& value, std::int64_t length, const char* name, const std::function<bool(std::int64_t)>& or_index = {});
 
 /// {shape: [stokes, channel, y, x], dtype: "<f4", "<f8", "<i8" or "<u8", data, axes, unit}. Stops with Cancelled once `unwanted` says so.

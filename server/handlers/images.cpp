@@ -3,12 +3,12 @@
 #include "server/handlers/context.hpp"
 #include "server/handlers/image_read.hpp"
 
-#include "imaging/budget_cache.hpp"
-#include "imaging/celestial.hpp"
-#include "imaging/spectral_axis.hpp"
+#include "imaging/base/budget_cache.hpp"
+#include "imaging/world/celestial.hpp"
+#include "imaging/world/spectral_axis.hpp"
 #include "pubsub/receiver.hpp"
 #include "rpc/parameter.hpp"
-#include "rpc/convert.hpp"
+#include "rpc/values/convert.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -62,7 +62,7 @@ OpenImagePtr open_file(const HandlerContext& context, imaging::BudgetCache& budg
     bool known = false;
     for (const int type : image->info.stokes_types) known = known || type != 0;
     image->source =
-        std::make_shared<imaging::PolarisationSource>(std::move(fits.source), known ? image->info.stokes_types : std::vector<int>());
+        std::make_shared<imaging::PolarizationSource>(std::move(fits.source), known ? image->info.stokes_types : std::vector<int>());
 
     icd::OpenFileAck ack;
     ack.set_success(true);

@@ -3,7 +3,7 @@
 
 #include "server/handlers/context.hpp"
 
-#include "imaging/budget_cache.hpp"
+#include "imaging/base/budget_cache.hpp"
 #include "rpc/icd/messages.hpp"
 
 namespace cubelink::server {

@@ -3,9 +3,9 @@
 
 #include "server/handlers/context.hpp"
 #include "server/handlers/open_file.hpp"
-#include "server/log.hpp"
-#include "server/session/cursor_data.hpp"
-#include "server/session/plane_data.hpp"
+#include "server/net/log.hpp"
+#include "server/products/cursor_data.hpp"
+#include "server/products/plane_data.hpp"
 #include "server/session/session_keeper.hpp"
 #include "server/session/snapshot.hpp"
 
@@ -89,7 +89,7 @@ bool is_the_same(const OpenImage& image, const icd::ImageProperties& asked) {
 }
 
 icd::OpenFile request_of(const icd::ImageProperties& asked) {
-    if (asked.stokes_files_size() > 1) throw rpc::CallError(rpc::code::method_failed, "polarisations joined to one image are not implemented yet");
+    if (asked.stokes_files_size() > 1) throw rpc::CallError(rpc::code::method_failed, "polarizations joined to one image are not implemented yet");
     icd::OpenFile request;
     request.set_directory(asked.directory());
     request.set_file(asked.file());
@@ -208,7 +208,7 @@ void register_resume(HandlerContext& context) {
         command.heavy = true;
         command.run = [&context, session] {
             restore(context, session);
-            context.keeper->touched(session);
+            context.keeper->mark_dirty(session);
         };
         session->queue().push(std::move(command));
     };

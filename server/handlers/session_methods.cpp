@@ -6,7 +6,7 @@
 #include "rpc/icd/icd_dialect.hpp"
 #include "rpc/icd/messages.hpp"
 #include "rpc/parameter.hpp"
-#include "server/session/tile_set.hpp"
+#include "server/products/tile_set.hpp"
 
 namespace cubelink::server {
 

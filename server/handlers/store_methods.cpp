@@ -4,9 +4,9 @@
 #include "server/store/store.hpp"
 #include "server/store/store_worker.hpp"
 
-#include "rpc/convert.hpp"
-#include "rpc/json_reader.hpp"
-#include "rpc/json_writer.hpp"
+#include "rpc/values/convert.hpp"
+#include "rpc/json/json_reader.hpp"
+#include "rpc/json/json_writer.hpp"
 #include "rpc/parameter.hpp"
 
 #include <cmath>

@@ -3,9 +3,9 @@
 #include "server/handlers/context.hpp"
 
 #include "rpc/icd/messages.hpp"
-#include "server/session/cursor_data.hpp"
-#include "server/session/plane_data.hpp"
-#include "server/session/tile_set.hpp"
+#include "server/products/cursor_data.hpp"
+#include "server/products/plane_data.hpp"
+#include "server/products/tile_set.hpp"
 
 #include <algorithm>
 

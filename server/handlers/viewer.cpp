@@ -3,7 +3,7 @@
 #include "server/handlers/context.hpp"
 
 #include "rpc/icd/messages.hpp"
-#include "server/log.hpp"
+#include "server/net/log.hpp"
 #include "server/store/store.hpp"
 #include "server/store/store_worker.hpp"
 

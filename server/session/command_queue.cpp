@@ -1,7 +1,7 @@
 #include "server/session/command_queue.hpp"
 
 #include "rpc/error.hpp"
-#include "server/log.hpp"
+#include "server/net/log.hpp"
 
 #include <algorithm>
 #include <string>

@@ -1,12 +1,12 @@
 #pragma once
 /// What clients ask of one session, taken one after the other in the order in which it came: so answers leave in order, and a session's
-/// state is touched by one thread at a time. Thread-safe.
+/// state is changed by one thread at a time. Thread-safe.
 ///
 /// A command may carry a key: while it waits, a newer one with the same key takes its place (where the cursor was a moment ago is of no
 /// interest), and the older one's call is answered null. Closing a file takes away what waits for it.
 
 #include "rpc/call.hpp"
-#include "server/session/scheduler.hpp"
+#include "server/compute/scheduler.hpp"
 
 #include <cstdint>
 #include <deque>

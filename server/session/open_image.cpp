@@ -6,7 +6,7 @@ namespace cubelink::server {
 
 bool OpenImage::has_stokes(std::int32_t stokes) const {
     if (stokes >= 0 && stokes < shape().stokes) return true;
-    return imaging::is_computed_stokes(stokes) && source->has(static_cast<imaging::Polarisation>(stokes));
+    return imaging::is_computed_stokes(stokes) && source->has(static_cast<imaging::Polarization>(stokes));
 }
 
 namespace {

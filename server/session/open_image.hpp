@@ -4,9 +4,9 @@
 /// The facts never change and may be used from any thread. The state below them belongs to the session's command queue: only commands
 /// read and change it; jobs get copies of what they need.
 
-#include "imaging/budget_cache.hpp"
+#include "imaging/base/budget_cache.hpp"
 #include "imaging/fits/open_fits.hpp"
-#include "imaging/polarisation.hpp"
+#include "imaging/pixels/polarization.hpp"
 #include "rpc/message.hpp"
 #include "server/session/plane_gate.hpp"
 #include "server/session/turn.hpp"
@@ -86,7 +86,7 @@ struct OpenImage {
     std::string cards; // the header as it stands in the file: 80 bytes each, without END
     imaging::ImageInfo info;
     std::shared_ptr<const imaging::Wcs> wcs; // may be null
-    std::shared_ptr<const imaging::PolarisationSource> source;
+    std::shared_ptr<const imaging::PolarizationSource> source;
     rpc::BodyPtr acknowledgement; // the OPEN_FILE_ACK, for those who come later
     imaging::Reservation memory;  // what all this takes of --memory-limit
     imaging::CancelToken closed;
@@ -110,7 +110,7 @@ struct OpenImage {
     std::vector<StatsRequirement> statistics;     // of the image
 
     const imaging::ImageShape& shape() const { return source->shape(); }
-    /// An index on the stokes axis, or a computed polarisation that this image allows.
+    /// An index on the stokes axis, or a computed polarization that this image allows.
     bool has_stokes(std::int32_t stokes) const;
     bool has_channel(std::int32_t channel) const { return channel >= 0 && channel < shape().depth; }
 };

@@ -1,6 +1,6 @@
 #include "server/session/session.hpp"
 
-#include "imaging/budget_cache.hpp"
+#include "imaging/base/budget_cache.hpp"
 #include "rpc/error.hpp"
 #include "rpc/icd/messages.hpp"
 #include "rpc/icd/register.hpp"

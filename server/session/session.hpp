@@ -1,16 +1,16 @@
 #pragma once
 /// What a user has open: images and what is wanted of them, and who is connected to it.
 ///
-/// Connections share a session: whoever speaks changes it for all. Its state is touched by commands of its queue only (one at a time); what
+/// Connections share a session: whoever speaks changes it for all. Its state is changed by commands of its queue only (one at a time); what
 /// other threads may call says so.
 
 #include "pubsub/delivery.hpp"
 #include "pubsub/hub.hpp"
 #include "rpc/message.hpp"
-#include "server/connection.hpp"
+#include "server/net/connection.hpp"
 #include "server/session/command_queue.hpp"
 #include "server/session/open_image.hpp"
-#include "server/session/scheduler.hpp"
+#include "server/compute/scheduler.hpp"
 
 #include <algorithm>
 #include <atomic>

@@ -1,6 +1,6 @@
 #include "server/session/session_directory.hpp"
 
-#include "server/log.hpp"
+#include "server/net/log.hpp"
 #include "server/session/session_keeper.hpp"
 
 #include <random>
@@ -8,7 +8,7 @@
 
 namespace cubelink::server {
 
-SessionDirectory::SessionDirectory(SessionServices services, int grace_seconds, Later later)
+SessionDirectory::SessionDirectory(SessionServices services, int grace_seconds, PostAfter later)
     : services_(services), grace_seconds_(grace_seconds), later_(std::move(later)) {}
 
 SessionDirectory::~SessionDirectory() {
@@ -31,7 +31,7 @@ SessionPtr SessionDirectory::make(std::uint32_t id, const std::string& user) {
     auto session = std::make_shared<Session>(services_, id, user);
     if (services_.keeper)
         session->queue().after_command = [keeper = services_.keeper, weak = std::weak_ptr(session)] {
-            if (const auto alive = weak.lock()) keeper->touched(alive);
+            if (const auto alive = weak.lock()) keeper->mark_dirty(alive);
         };
     sessions_[id] = session;
     return session;
@@ -74,7 +74,7 @@ SessionDirectory::Registered SessionDirectory::register_viewer(const std::shared
         no_longer_alone(*result.session);
     }
     if (stored && restore) restore(result.session);
-    if (services_.keeper) services_.keeper->touched(result.session);
+    if (services_.keeper) services_.keeper->mark_dirty(result.session);
     if (earlier && earlier != result.session) left(earlier, connection->id(), Ending::lost);
     return result;
 }

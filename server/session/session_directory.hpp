@@ -1,7 +1,7 @@
 #pragma once
 /// All sessions: by id, and by the connection that is attached to one. Thread-safe.
 
-#include "server/connection.hpp"
+#include "server/net/connection.hpp"
 #include "server/session/session.hpp"
 
 #include <chrono>
@@ -21,11 +21,11 @@ namespace cubelink::server {
 class SessionDirectory {
 public:
     /// Calls `work` after so many milliseconds, on any one thread.
-    using Later = std::function<void(std::uint64_t milliseconds, std::function<void()> work)>;
+    using PostAfter = std::function<void(std::uint64_t milliseconds, std::function<void()> work)>;
     /// Sessions that may wait for somebody to come back; of more, the one that was left first is closed.
     static constexpr std::size_t max_left_alone = 1000;
 
-    SessionDirectory(SessionServices services, int grace_seconds, Later later);
+    SessionDirectory(SessionServices services, int grace_seconds, PostAfter later);
     ~SessionDirectory();
 
     /// What REGISTER_VIEWER asked for, and what it came to.
@@ -68,7 +68,7 @@ private:
 
     SessionServices services_;
     const int grace_seconds_;
-    const Later later_;
+    const PostAfter later_;
     mutable std::mutex mutex_;
     std::map<std::uint32_t, SessionPtr> sessions_;
     struct Place {

@@ -1,6 +1,6 @@
 #include "server/session/session_keeper.hpp"
 
-#include "server/log.hpp"
+#include "server/net/log.hpp"
 #include "server/session/session.hpp"
 #include "server/session/snapshot.hpp"
 #include "server/store/store.hpp"
@@ -19,7 +19,7 @@ namespace cubelink::server {
 using Clock = std::chrono::steady_clock;
 
 struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
-    Shared(Store& store, StoreWorker& worker, std::string folder, Later later)
+    Shared(Store& store, StoreWorker& worker, std::string folder, PostAfter later)
         : store(store), worker(worker), folder(std::move(folder)), later(std::move(later)) {}
 
     struct Watched {
@@ -32,14 +32,14 @@ struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
     Store& store;
     StoreWorker& worker;
     const std::string folder;
-    const Later later;
+    const PostAfter later;
 
     mutable std::mutex mutex;
     std::map<std::uint32_t, std::string> users;  // of what the store holds
     std::map<std::uint64_t, Watched> watched;    // by session number
     bool stopping = false, gone = false;
 
-    void touched(const SessionPtr& session) {
+    void mark_dirty(const SessionPtr& session) {
         std::uint64_t wait = 0;
         {
             const std::lock_guard lock(mutex);
@@ -49,13 +49,13 @@ struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
             const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - one.looked_at).count();
             if (one.looked_at != Clock::time_point{} && since < static_cast<std::int64_t>(pause)) wait = pause - static_cast<std::uint64_t>(since);
         }
-        if (wait == 0) return push_look(session);
+        if (wait == 0) return schedule_save(session);
         later(wait, [self = shared_from_this(), weak = std::weak_ptr(session)] {
-            if (const auto session = weak.lock()) self->push_look(session);
+            if (const auto session = weak.lock()) self->schedule_save(session);
         });
     }
 
-    void push_look(const SessionPtr& session, std::function<void()> done = {}) {
+    void schedule_save(const SessionPtr& session, std::function<void()> done = {}) {
         Command command;
         command.run = [self = shared_from_this(), session, done] {
             self->look(session);
@@ -119,7 +119,7 @@ struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
     }
 };
 
-SessionKeeper::SessionKeeper(Store& store, StoreWorker& worker, std::string folder, Later later)
+SessionKeeper::SessionKeeper(Store& store, StoreWorker& worker, std::string folder, PostAfter later)
     : shared_(std::make_shared<Shared>(store, worker, std::move(folder), std::move(later))) {
     const auto oldest = static_cast<std::int64_t>(std::time(nullptr)) - kept_for;
     for (auto& [id, user] : store.sessions_of(shared_->folder, oldest)) shared_->users.emplace(id, std::move(user));
@@ -154,7 +154,7 @@ std::optional<std::string> SessionKeeper::load(std::uint32_t id) {
     return std::move(snapshot->state);
 }
 
-void SessionKeeper::touched(const std::shared_ptr<Session>& session) { shared_->touched(session); }
+void SessionKeeper::mark_dirty(const std::shared_ptr<Session>& session) { shared_->mark_dirty(session); }
 
 void SessionKeeper::forget(const Session& session) { shared_->forget(session); }
 
@@ -175,7 +175,7 @@ void SessionKeeper::save_now(const std::vector<std::shared_ptr<Session>>& sessio
         const std::lock_guard lock(countdown->mutex);
         if (--countdown->left == 0) countdown->zero.notify_all();
     };
-    for (const auto& session : sessions) shared_->push_look(session, done);
+    for (const auto& session : sessions) shared_->schedule_save(session, done);
     std::unique_lock lock(countdown->mutex);
     countdown->zero.wait_for(lock, std::chrono::milliseconds(patience), [&] { return countdown->left == 0; });
 }

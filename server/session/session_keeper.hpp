@@ -21,14 +21,14 @@ class StoreWorker;
 class SessionKeeper {
 public:
     /// Calls `work` after so many milliseconds, on any one thread.
-    using Later = std::function<void(std::uint64_t milliseconds, std::function<void()> work)>;
+    using PostAfter = std::function<void(std::uint64_t milliseconds, std::function<void()> work)>;
     /// What was saved longer ago, in seconds, is dropped at start.
     static constexpr std::int64_t kept_for = 7 * 24 * 3600;
     /// A session that changes all the time is saved so often, in milliseconds.
     static constexpr std::uint64_t pause = 300;
 
     /// `store` and `worker` outlive it. Sessions of servers of other folders are not its business. Throws StoreError.
-    SessionKeeper(Store& store, StoreWorker& worker, std::string folder, Later later);
+    SessionKeeper(Store& store, StoreWorker& worker, std::string folder, PostAfter later);
     ~SessionKeeper();
 
     /// Whose session of that id the store holds; nullopt: none.
@@ -37,7 +37,7 @@ public:
     std::optional<std::string> load(std::uint32_t id);
 
     /// Something of the session may have changed: it is looked at within `pause`.
-    void touched(const std::shared_ptr<Session>& session);
+    void mark_dirty(const std::shared_ptr<Session>& session);
     /// The session was ended for good. Does nothing once the server is stopping.
     void forget(const Session& session);
 

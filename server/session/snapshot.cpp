@@ -1,8 +1,8 @@
 #include "server/session/snapshot.hpp"
 
-#include "rpc/convert.hpp"
-#include "rpc/json_reader.hpp"
-#include "rpc/json_writer.hpp"
+#include "rpc/values/convert.hpp"
+#include "rpc/json/json_reader.hpp"
+#include "rpc/json/json_writer.hpp"
 #include "server/session/session.hpp"
 
 #include <algorithm>

@@ -2,11 +2,11 @@
 //
 //     cubelink_imaging_bench [FOLDER [SIDE]]     a file of SIDE² floats (8192) and a cube are made in FOLDER (/tmp), and removed
 
-#include "imaging/histogram.hpp"
-#include "imaging/parallel.hpp"
-#include "imaging/pyramid_cache.hpp"
-#include "imaging/spectral_profile.hpp"
-#include "imaging/tile_codec.hpp"
+#include "imaging/pixels/histogram.hpp"
+#include "imaging/base/parallel.hpp"
+#include "imaging/pixels/pyramid_cache.hpp"
+#include "imaging/pixels/spectral_profile.hpp"
+#include "imaging/pixels/tile_codec.hpp"
 #include "tests/bench/images/limits.hpp"
 #include "tests/imaging/pixels/raw_source.hpp"
 

@@ -1,7 +1,7 @@
 // The input is a series of frames of a client of generation 1: a byte whose lowest bit says text or binary and whose others
 // choose a frame from a few that matter for the order, or (0 or 1) the bytes up to the next zero.
 
-#include "rpc/json_dialect.hpp"
+#include "rpc/json/json_dialect.hpp"
 #include "tests/fuzz/wslink_fuzz.hpp"
 
 using namespace cubelink::rpc;

@@ -1,8 +1,8 @@
 // The input is a series of frames of a client of generation 2, each behind a byte that says its length. What comes out whole
 // must be what a plain reference makes of the same chunks.
 
-#include "rpc/chunking.hpp"
-#include "rpc/msgpack_dialect.hpp"
+#include "rpc/msgpack/chunking.hpp"
+#include "rpc/msgpack/msgpack_dialect.hpp"
 #include "tests/fuzz/wslink_fuzz.hpp"
 
 #include <map>

@@ -1,11 +1,11 @@
 /// Whatever stands in a request's head, the answer is an orderly one, and no file outside the folder is named.
 // link: cubelink_net cubelink_transport
 
-#include "server/access.hpp"
-#include "server/http/http_util.hpp"
-#include "server/http/static_files.hpp"
-#include "server/transport/http_head.hpp"
-#include "server/transport/websocket_codec.hpp"
+#include "server/net/access/access.hpp"
+#include "server/net/http/http_util.hpp"
+#include "server/net/http/static_files.hpp"
+#include "server/net/transport/http_head.hpp"
+#include "server/net/transport/websocket_codec.hpp"
 
 #include <cstdint>
 #include <cstdlib>

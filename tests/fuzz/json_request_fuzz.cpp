@@ -1,6 +1,6 @@
 // The input is one text frame of a client of generation 1.
 
-#include "rpc/json_dialect.hpp"
+#include "rpc/json/json_dialect.hpp"
 #include "tests/fuzz/wslink_fuzz.hpp"
 
 using namespace cubelink::rpc;

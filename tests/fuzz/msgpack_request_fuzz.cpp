@@ -1,7 +1,7 @@
 // The input is one message of a client of generation 2, without its chunk header.
 
-#include "rpc/chunking.hpp"
-#include "rpc/msgpack_dialect.hpp"
+#include "rpc/msgpack/chunking.hpp"
+#include "rpc/msgpack/msgpack_dialect.hpp"
 #include "tests/fuzz/wslink_fuzz.hpp"
 
 using namespace cubelink::rpc;

@@ -1,4 +1,4 @@
-#include "pubsub/hold.hpp"
+#include "pubsub/reply_first.hpp"
 #include "pubsub/hub.hpp"
 #include "pubsub/receiver.hpp"
 #include "tests/pubsub/support.hpp"
@@ -71,19 +71,19 @@ TEST_CASE_FIXTURE(Fixture, "a publication goes to its group, and is encoded once
 TEST_CASE_FIXTURE(Fixture, "what a thread publishes in a call waits for its answer, and nothing else does") {
     hub.attach(1, a.receiver);
     {
-        const Hold outer;
+        const ReplyFirst outer;
         publish(1, "first");
         {
-            const Hold inner;
+            const ReplyFirst inner;
             publish(1, "second");
-            Hold::release(inner.number() + 1); // some other call's answer
+            ReplyFirst::release(inner.number() + 1); // some other call's answer
             CHECK(a.heard().empty());
             std::thread([&] {
-                Hold::release(inner.number());
+                ReplyFirst::release(inner.number());
                 publish(1, "elsewhere");
             }).join();
             CHECK(a.heard() == "elsewhere");
-            Hold::release(inner.number());
+            ReplyFirst::release(inner.number());
             CHECK(a.heard() == "second");
             publish(1, "third"); // after the answer
             CHECK(a.heard() == "third");
@@ -96,8 +96,8 @@ TEST_CASE_FIXTURE(Fixture, "what a thread publishes in a call waits for its answ
 
 TEST_CASE_FIXTURE(Fixture, "what waits for an answer has a bound: then it goes ahead, in its order") {
     hub.attach(1, a.receiver);
-    const Hold hold;
-    const auto half = Bytes::take(std::string(Hold::most_bytes / 2, 'x'));
+    const ReplyFirst hold;
+    const auto half = Bytes::take(std::string(ReplyFirst::most_bytes / 2, 'x'));
     publish(1, "first", half);
     CHECK(a.heard().empty());
     publish(1, "second", half);

@@ -1,8 +1,8 @@
 #include "tests/rpc/fixtures.hpp"
 
-#include "rpc/chunking.hpp"
-#include "rpc/msgpack_writer.hpp"
-#include "rpc/utf8.hpp"
+#include "rpc/msgpack/chunking.hpp"
+#include "rpc/msgpack/msgpack_writer.hpp"
+#include "rpc/values/utf8.hpp"
 
 #include <bit>
 #include <fstream>

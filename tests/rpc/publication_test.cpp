@@ -1,5 +1,5 @@
-#include "rpc/json_dialect.hpp"
-#include "rpc/msgpack_dialect.hpp"
+#include "rpc/json/json_dialect.hpp"
+#include "rpc/msgpack/msgpack_dialect.hpp"
 #include "tests/rpc/fixtures.hpp"
 
 #include <atomic>

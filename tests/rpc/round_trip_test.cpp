@@ -1,15 +1,15 @@
 // The two generations held against each other: what a client sends by either arrives as the same value, and what the server
 // sends by either, read as a client reads it, is the same value.
 
-#include "rpc/attachments.hpp"
-#include "rpc/chunking.hpp"
-#include "rpc/json_dialect.hpp"
-#include "rpc/json_reader.hpp"
-#include "rpc/json_writer.hpp"
+#include "rpc/json/attachments.hpp"
+#include "rpc/msgpack/chunking.hpp"
+#include "rpc/json/json_dialect.hpp"
+#include "rpc/json/json_reader.hpp"
+#include "rpc/json/json_writer.hpp"
 #include "rpc/message_writer.hpp"
-#include "rpc/msgpack_dialect.hpp"
-#include "rpc/msgpack_reader.hpp"
-#include "rpc/msgpack_writer.hpp"
+#include "rpc/msgpack/msgpack_dialect.hpp"
+#include "rpc/msgpack/msgpack_reader.hpp"
+#include "rpc/msgpack/msgpack_writer.hpp"
 #include "tests/rpc/fixtures.hpp"
 
 #include <cstdlib>

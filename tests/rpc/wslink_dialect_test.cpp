@@ -1,5 +1,5 @@
 #include "rpc/hello.hpp"
-#include "rpc/json_reader.hpp"
+#include "rpc/json/json_reader.hpp"
 #include "rpc/wslink_dialect.hpp"
 #include "tests/rpc/fixtures.hpp"
 

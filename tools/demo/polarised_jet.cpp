@@ -46,7 +46,7 @@ void write_polarised_jet(const std::string& path) {
         for (int channel = 0; channel < channels; ++channel) {
             const double fraction = channel / static_cast<double>(channels - 1);
             const double spectrum = 1 - 0.45 * fraction;
-            // The polarisation angle turns with the band; (c, s) is twice that angle on the unit circle, by a rational parametrisation.
+            // The polarization angle turns with the band; (c, s) is twice that angle on the unit circle, by a rational parametrisation.
             const double t = 1.4 * fraction - 0.6, c = (1 - t * t) / (1 + t * t), s = 2 * t / (1 + t * t);
             Plane plane(side, side);
             plane.add_noise(1.0e-4, 1000 + static_cast<std::uint64_t>(stokes * channels + channel));

@@ -4,8 +4,8 @@
 /// 3.5 GB on disk) in FOLDER and leaves them there for the next run. A ratio above its target is marked; timings on a busy machine mean little.
 
 #include "clients/cpp/client.hpp"
-#include "rpc/chunking.hpp"
-#include "rpc/msgpack_writer.hpp"
+#include "rpc/msgpack/chunking.hpp"
+#include "rpc/msgpack/msgpack_writer.hpp"
 #include "tests/bench/images/fits_file.hpp"
 #include "tests/bench/images/limits.hpp"
 #include "tests/bench/images/server_process.hpp"

@@ -1,8 +1,8 @@
 // Histograms and statistics against loops written out.
 
-#include "imaging/histogram.hpp"
-#include "imaging/pyramid.hpp"
-#include "imaging/statistics.hpp"
+#include "imaging/pixels/histogram.hpp"
+#include "imaging/pixels/pyramid.hpp"
+#include "imaging/pixels/statistics.hpp"
 #include "tests/imaging/pixels/test_sources.hpp"
 
 #include <doctest/doctest.h>

@@ -10,12 +10,12 @@
 //     profile x|y X Y START END MIP
 //     spectrum X Y
 
-#include "imaging/histogram.hpp"
-#include "imaging/pyramid.hpp"
-#include "imaging/spatial_profile.hpp"
-#include "imaging/spectral_profile.hpp"
-#include "imaging/statistics.hpp"
-#include "imaging/tile_codec.hpp"
+#include "imaging/pixels/histogram.hpp"
+#include "imaging/pixels/pyramid.hpp"
+#include "imaging/pixels/spatial_profile.hpp"
+#include "imaging/pixels/spectral_profile.hpp"
+#include "imaging/pixels/statistics.hpp"
+#include "imaging/pixels/tile_codec.hpp"
 #include "tests/imaging/pixels/raw_source.hpp"
 
 #include <cstdio>

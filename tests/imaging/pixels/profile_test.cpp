@@ -1,9 +1,9 @@
-// Spatial and spectral profiles, computed polarisations.
+// Spatial and spectral profiles, computed polarizations.
 
-#include "imaging/polarisation.hpp"
-#include "imaging/pyramid.hpp"
-#include "imaging/spatial_profile.hpp"
-#include "imaging/spectral_profile.hpp"
+#include "imaging/pixels/polarization.hpp"
+#include "imaging/pixels/pyramid.hpp"
+#include "imaging/pixels/spatial_profile.hpp"
+#include "imaging/pixels/spectral_profile.hpp"
 #include "tests/imaging/pixels/test_sources.hpp"
 #include "tests/support/effort.hpp"
 
@@ -131,26 +131,26 @@ TEST_CASE("spectra come in slices that can be seen and stopped") {
     CHECK(told == 1);
 }
 
-TEST_CASE("computed polarisations: which there are") {
+TEST_CASE("computed polarizations: which there are") {
     const auto base = std::make_shared<MemorySource>(ImageShape{4, 3, 2, 4});
-    using P = Polarisation;
-    CHECK(PolarisationSource(base, {1, 2, 3, 4}).available() == std::vector<P>{P::ptotal, P::plinear, P::pftotal, P::pflinear, P::pangle});
-    CHECK(PolarisationSource(base, {}).available().size() == 5);
-    CHECK(PolarisationSource(base, {2, 3}).available() == std::vector<P>{P::plinear, P::pangle});
-    CHECK(PolarisationSource(base, {1, 2, 3}).available() == std::vector<P>{P::plinear, P::pflinear, P::pangle});
-    CHECK(PolarisationSource(base, {-1, -2, -3, -4}).available().empty());
-    CHECK(PolarisationSource(std::make_shared<MemorySource>(ImageShape{4, 3, 2, 1}), {1, 2, 3, 4}).available().empty());
-    CHECK(polarisation_unit(P::ptotal, "Jy/beam") == "Jy/beam");
-    CHECK(polarisation_unit(P::pflinear, "Jy/beam") == "%");
-    CHECK(polarisation_unit(P::pangle, "Jy/beam") == "degree");
+    using P = Polarization;
+    CHECK(PolarizationSource(base, {1, 2, 3, 4}).available() == std::vector<P>{P::ptotal, P::plinear, P::pftotal, P::pflinear, P::pangle});
+    CHECK(PolarizationSource(base, {}).available().size() == 5);
+    CHECK(PolarizationSource(base, {2, 3}).available() == std::vector<P>{P::plinear, P::pangle});
+    CHECK(PolarizationSource(base, {1, 2, 3}).available() == std::vector<P>{P::plinear, P::pflinear, P::pangle});
+    CHECK(PolarizationSource(base, {-1, -2, -3, -4}).available().empty());
+    CHECK(PolarizationSource(std::make_shared<MemorySource>(ImageShape{4, 3, 2, 1}), {1, 2, 3, 4}).available().empty());
+    CHECK(polarization_unit(P::ptotal, "Jy/beam") == "Jy/beam");
+    CHECK(polarization_unit(P::pflinear, "Jy/beam") == "%");
+    CHECK(polarization_unit(P::pangle, "Jy/beam") == "degree");
 }
 
-TEST_CASE("computed polarisations: values, planes, spectra, errors") {
+TEST_CASE("computed polarizations: values, planes, spectra, errors") {
     for (bool wide : {false, true}) {
         const auto base = std::make_shared<MemorySource>(ImageShape{40, 30, 3, 4}, wide);
         fill_odd(*base, 4, 0.1, false);
         const std::vector<int> order{4, 1, 3, 2}; // V, I, U, Q
-        const PolarisationSource source(base, order);
+        const PolarizationSource source(base, order);
         for (std::int32_t type = 13; type <= 17; ++type) {
             const Rect rect{5, 3, 33, 28};
             std::vector<double> out64(std::size_t(rect.size()));
@@ -195,6 +195,6 @@ TEST_CASE("computed polarisations: values, planes, spectra, errors") {
         CHECK_THROWS_AS(source.read({0, 0, 1, 1}, {0, 18}, one, 1, CancelToken()), std::out_of_range);
         CHECK_THROWS_AS(source.read({0, 0, 1, 1}, {0, -1}, one, 1, CancelToken()), std::out_of_range);
         CHECK_THROWS_AS(source.read({0, 0, 41, 1}, {0, 14}, one, 1, CancelToken()), std::out_of_range);
-        CHECK_THROWS_AS(PolarisationSource(base, {1}).read({0, 0, 1, 1}, {0, 14}, one, 1, CancelToken()), std::out_of_range);
+        CHECK_THROWS_AS(PolarizationSource(base, {1}).read({0, 0, 1, 1}, {0, 14}, one, 1, CancelToken()), std::out_of_range);
     }
 }

@@ -1,8 +1,8 @@
 // Every mip of images of odd sizes against means taken block by block; streaming, memory, threads, cancelling.
 
-#include "imaging/polarisation.hpp"
-#include "imaging/pyramid.hpp"
-#include "imaging/pyramid_cache.hpp"
+#include "imaging/pixels/polarization.hpp"
+#include "imaging/pixels/pyramid.hpp"
+#include "imaging/pixels/pyramid_cache.hpp"
 #include "tests/imaging/pixels/test_sources.hpp"
 #include "tests/support/effort.hpp"
 
@@ -220,7 +220,7 @@ TEST_CASE("the mean of angles is the angle of the means, of the pixels that have
     const auto base = std::make_shared<MemorySource>(ImageShape{70, 50, 1, 4}, wide);
     fill_odd(*base, 40, 0.3, false);
     for (double& pixel : base->pixels) pixel = double(float(pixel));
-    const PolarisationSource source(base, {1, 2, 3, 4});
+    const PolarizationSource source(base, {1, 2, 3, 4});
     for (std::size_t max_bytes : {std::size_t(1) << 20, std::size_t(600)}) {
         PyramidOptions options;
         options.max_bytes = max_bytes;
@@ -262,7 +262,7 @@ TEST_CASE("the mean of angles is the angle of the means, of the pixels that have
 TEST_CASE("levels are the same whichever of them is made from sums that were held") {
     const auto base = std::make_shared<MemorySource>(ImageShape{700, 500, 1, 4});
     fill_odd(*base, 40, 0.3, false);
-    const PolarisationSource source(base, {1, 2, 3, 4});
+    const PolarizationSource source(base, {1, 2, 3, 4});
     for (const std::int32_t stokes : {0, 17}) { // as it is, and an angle of two parts
         PyramidOptions options;
         options.threads = 2;

@@ -1,7 +1,7 @@
 #pragma once
 /// A file of big-endian floats as an image, read as a FITS file's data are: for measurements, and as an oracle's input.
 
-#include "imaging/image_source.hpp"
+#include "imaging/source/image_source.hpp"
 #include "imaging/kernels/byteswap.hpp"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 #pragma once
 /// Images for tests: in memory, of doubles or floats, with switches for what the code under test asks a source about.
 
-#include "imaging/image_source.hpp"
+#include "imaging/source/image_source.hpp"
 
 #include <algorithm>
 #include <atomic>

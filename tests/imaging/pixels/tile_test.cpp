@@ -1,5 +1,5 @@
-#include "imaging/tile.hpp"
-#include "imaging/tile_codec.hpp"
+#include "imaging/pixels/tile.hpp"
+#include "imaging/pixels/tile_codec.hpp"
 #include "tests/imaging/pixels/test_sources.hpp"
 #include "tests/support/effort.hpp"
 

@@ -2,7 +2,7 @@
 /// Publishes many messages in a row no faster than the client that asked for them takes them, so that a million of them need not fit
 /// into its outbox. A client that takes none for a second is waited for no longer.
 
-#include "server/wslink_server.hpp"
+#include "server/net/wslink_server.hpp"
 
 #include <chrono>
 #include <cstdint>

@@ -4,7 +4,7 @@
 ///     wslink_example_server --content tests/chat-rpc-pub-sub/www --port 1234
 
 #include "rpc/typed_method.hpp"
-#include "server/wslink_server.hpp"
+#include "server/net/wslink_server.hpp"
 #include "tests/server/example/paced.hpp"
 #include "tests/server/example/png.hpp"
 

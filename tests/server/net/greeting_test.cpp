@@ -1,5 +1,5 @@
-#include "server/greeting.hpp"
-#include "server/metrics.hpp"
+#include "server/net/greeting.hpp"
+#include "server/net/metrics.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,8 +1,8 @@
 /// Time-outs and heartbeats through real sockets, with times made short. The client is a bare TCP socket that answers nothing by itself.
 /// A busy machine can keep a client from beating in such short times: what depends on that is tried again with longer ones.
 
-#include "server/connection_rules.hpp"
-#include "server/wslink_server.hpp"
+#include "server/net/connection_rules.hpp"
+#include "server/net/wslink_server.hpp"
 
 #include <doctest/doctest.h>
 

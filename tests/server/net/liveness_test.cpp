@@ -1,4 +1,4 @@
-#include "server/liveness.hpp"
+#include "server/net/liveness.hpp"
 
 #include <doctest/doctest.h>
 

@@ -1,6 +1,6 @@
 #include "server/session/session_keeper.hpp"
 
-#include "imaging/budget_cache.hpp"
+#include "imaging/base/budget_cache.hpp"
 #include "pubsub/hub.hpp"
 #include "server/session/session.hpp"
 #include "server/session/snapshot.hpp"
@@ -75,11 +75,11 @@ TEST_CASE("a session is saved at once, then after a pause, and its last state co
     Fixture f;
     const auto session = f.session(5);
     f.change(session, 1);
-    f.keeper->touched(session);
+    f.keeper->mark_dirty(session);
     f.keeper->save_now({session}, patience);
     for (int n = 2; n <= 50; ++n) {
         f.change(session, n);
-        f.keeper->touched(session);
+        f.keeper->mark_dirty(session);
     }
     {
         const std::lock_guard lock(f.mutex);
@@ -98,10 +98,10 @@ TEST_CASE("what is forgotten stays so, whatever comes too late") {
     const auto session = f.session(6);
     f.change(session, 1);
     f.keeper->save_now({session}, patience);
-    f.keeper->touched(session);
+    f.keeper->mark_dirty(session);
     session->close();
     f.keeper->forget(*session);
-    f.keeper->touched(session);
+    f.keeper->mark_dirty(session);
     f.run_timers();
     f.keeper->save_now({session}, 100);
     CHECK_FALSE(f.keeper->user_of(6));
@@ -147,7 +147,7 @@ TEST_CASE("many threads") {
         threads.emplace_back([&, t] {
             for (int n = 1; n < 50; ++n) {
                 const auto& session = sessions[static_cast<std::size_t>(n * 3 + t) % sessions.size()];
-                f.keeper->touched(session);
+                f.keeper->mark_dirty(session);
                 f.run_timers();
                 (void)f.keeper->user_of(session->id());
             }

@@ -1,0 +1,77 @@
+#pragma once
+/// Histograms of planes, cubes and regions. Free functions may be called from any thread; a HistogramCounter belongs to one at a time.
+///
+/// index = clamp(floor((v − min) / bin_width), 0, n − 1) for min ≤ v ≤ max, computed in doubles; values outside and non-finite ones are
+/// ignored. Counts do not depend on the number of threads.
+
+#include "imaging/pixels/plane_summary.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace cubelink::imaging {
+
+class PlanePyramid;
+
+inline constexpr std::int32_t kMaxHistogramBins = 1 << 20;
+
+struct HistogramBounds {
+    double min = 0, max = 0;
+    friend bool operator==(const HistogramBounds&, const HistogramBounds&) = default;
+};
+
+struct HistogramSpec {
+    std::int32_t num_bins = -1;            // −1: automatic
+    std::optional<HistogramBounds> bounds; // nothing: those of the finite pixels
+};
+
+struct Histogram {
+    HistogramBounds bounds;         // [0, 0] if degenerate: no finite pixel, or min ≥ max
+    double bin_width = 0;           // (max − min) / n; 0 if degenerate
+    double first_bin_center = 0;    // min + bin_width / 2
+    std::vector<std::int32_t> bins; // a single 0 if degenerate
+    double mean = 0, std_dev = 0;   // of all finite pixels, whatever the bounds; NaN if undefined
+    bool saturated = false;         // a count was beyond int32 and is INT32_MAX
+};
+
+/// max(int(sqrt(width · height)), 2), at most kMaxHistogramBins; width and height of the image, or of a region's bounding box.
+std::int32_t automatic_bins(std::int64_t width, std::int64_t height);
+
+/// Counts of one or many parts with the same bounds: the second pass of a cube's histogram, or the pixels of a region.
+class HistogramCounter {
+public:
+    /// Throws std::invalid_argument for bins outside 1 … kMaxHistogramBins or bounds that are infinite. Bounds with min ≥ max or NaN make
+    /// it degenerate: it counts nothing.
+    HistogramCounter(const HistogramBounds& bounds, std::int32_t bins);
+
+    void add(std::span<const float> values);
+    void add(std::span<const double> values);
+    void add(std::span<const float> values, int threads, const CancelToken& cancel);
+    /// All of a rectangle of a plane, in bands of bounded memory; native doubles if the source is wide. Throws as ImageSource::read; what
+    /// has been counted by then is undefined.
+    void add(const ImageSource& source, const Rect& rect, PlaneId plane, int threads, const CancelToken& cancel);
+    void merge(const HistogramCounter& other); // same bounds and bins, else std::invalid_argument
+
+    bool degenerate() const { return counts_.empty(); }
+    const std::vector<std::uint64_t>& counts() const { return counts_; }
+    /// `all` gives mean and standard deviation. May be called in between, for partial results.
+    Histogram histogram(const PlaneSummary& all) const;
+
+private:
+    HistogramBounds bounds_;
+    double bin_width_ = 0;
+    std::vector<std::uint64_t> counts_;
+};
+
+/// A whole plane, whose summary is known. `pyramid`, if given and it kept the pixels, saves the second read.
+/// Throws std::invalid_argument for num_bins that are neither −1 nor 1 … kMaxHistogramBins.
+Histogram plane_histogram(const ImageSource& source, PlaneId plane, const PlaneSummary& summary, const HistogramSpec& spec, int threads,
+                          const CancelToken& cancel, const PlanePyramid* pyramid = nullptr);
+
+/// An array of pixels (a region's), `width` × `height` its bounding box for automatic bins.
+Histogram histogram_of(std::span<const float> values, std::int64_t width, std::int64_t height, const HistogramSpec& spec);
+Histogram histogram_of(std::span<const double> values, std::int64_t width, std::int64_t height, const HistogramSpec& spec);
+
+} // namespace cubelink::imaging

@@ -1,0 +1,67 @@
+#pragma once
+/// Computed polarizations: an image whose planes with stokes 13 to 17 are made from those of I, Q, U and V. Thread-safe, as its base is.
+///
+///     13 Ptotal   sqrt(Q² + U² + V²)     15 PFtotal   100 Ptotal / I      17 Pangle  ½ atan2(U, Q) in degrees
+///     14 Plinear  sqrt(Q² + U²)          16 PFlinear  100 Plinear / I
+///
+/// A pixel that lacks a finite value of any input is NaN. Block means of Pangle are made from the means of Q and U over the pixels that have both.
+
+#include "imaging/pixels/angle_parts.hpp"
+#include "imaging/source/image_source.hpp"
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace cubelink::imaging {
+
+enum class Polarization : std::int32_t { ptotal = 13, plinear = 14, pftotal = 15, pflinear = 16, pangle = 17 }; // ICD PolarizationType
+
+/// True for 13 to 17.
+bool is_computed_stokes(std::int32_t stokes);
+/// "Ptotal", "Plinear", "PFtotal", "PFlinear", "Pangle".
+const char* polarization_name(Polarization type);
+/// `bunit` for Ptotal and Plinear, "%" for fractions, "degree" for the angle.
+std::string polarization_unit(Polarization type, const std::string& bunit);
+
+class PolarizationSource final : public ImageSource, public AnglesByParts {
+public:
+    /// `stokes_values`: the FITS value of each index of the stokes axis (1…4 = I, Q, U, V; others are not used). If empty (type of the
+    /// axis unknown), indices 0…3 are taken for I, Q, U, V as far as they exist.
+    PolarizationSource(std::shared_ptr<const ImageSource> base, const std::vector<int>& stokes_values);
+
+    /// Which can be computed, ascending.
+    std::vector<Polarization> available() const;
+    bool has(Polarization type) const;
+    const std::shared_ptr<const ImageSource>& base() const { return base_; }
+
+    // ImageSource. Planes and spectra of a computed stokes that is not available throw std::out_of_range.
+    const ImageShape& shape() const override { return base_->shape(); }
+    PixelType stored_type() const override { return base_->stored_type(); }
+    bool wide() const override { return base_->wide(); }
+    const FileIdentity& identity() const override { return base_->identity(); }
+    void read(const Rect& rect, PlaneId plane, std::span<float> out, int threads, const CancelToken& cancel) const override;
+    void read64(const Rect& rect, PlaneId plane, std::span<double> out, int threads, const CancelToken& cancel) const override;
+    void read_spectrum(std::int64_t x, std::int64_t y, std::int32_t stokes, std::int32_t from, std::span<float> out,
+                       const CancelToken& cancel) const override;
+    Whole whole() const override { return base_->whole(); } // of the planes that are not computed
+    void read_whole(const Rect& rect, PlaneId plane, std::span<std::int64_t> out, int threads, const CancelToken& cancel) const override {
+        base_->read_whole(rect, plane, out, threads, cancel);
+    }
+    void check_unchanged() const override { base_->check_unchanged(); }
+    bool direct() const override { return base_->direct(); }
+
+    // AnglesByParts
+    std::optional<AngleParts> angle_parts(PlaneId plane) const override;
+
+private:
+    std::shared_ptr<const ImageSource> base_;
+    std::array<std::int32_t, 4> index_{-1, -1, -1, -1}; // of I, Q, U, V on the stokes axis
+};
+
+/// One value from its inputs, those not needed ignored. NaN if any needed one is not finite.
+double computed_polarization(Polarization type, double i, double q, double u, double v);
+
+} // namespace cubelink::imaging

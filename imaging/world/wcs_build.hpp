@@ -1,0 +1,57 @@
+#pragma once
+/// From a header to wcslib's structure. Any thread (one at a time inside: wcslib's parsers share state).
+
+#include "imaging/world/coordinate_arrays.hpp"
+#include "imaging/world/header.hpp"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+struct wcsprm;
+
+namespace cubelink::imaging {
+
+/// wcslib's structures come as an array; one of them is used.
+struct WcsDeleter {
+    wcsprm* all = nullptr;
+    int count = 0;
+    void operator()(wcsprm* used);
+};
+using WcsPointer = std::unique_ptr<wcsprm, WcsDeleter>;
+
+/// What a header says of the world, ready to be made into as many structures as there are threads. Copies made by wcslib lose tables, and
+/// the distortions of cubes; so each is made anew.
+class WcsRecipe {
+public:
+    struct WithFirst;
+    /// `lengths`: NAXISn. None if the header's world coordinates can't be used.
+    static std::optional<WithFirst> of(const Header& header, const std::vector<std::int64_t>& lengths, const ArrayLookup& arrays);
+
+    /// Fixed and set; nullptr if memory is short.
+    WcsPointer make() const;
+    /// For each axis, whether it had to be left out: its world values mean nothing.
+    const std::vector<bool>& left_out() const { return left_out_; }
+
+private:
+    struct Found {
+        ArrayWish wish;
+        CoordinateArray array;
+    };
+    bool fill_tables(wcsprm& wcs) const;
+    void look_up(const wcsprm& wcs, const ArrayLookup& arrays);
+    WcsPointer parse() const;
+    WcsPointer finished(WcsPointer wcs) const;
+
+    std::string records_;
+    std::vector<int> lengths_;
+    std::vector<Found> found_;
+    std::vector<bool> left_out_;
+};
+
+struct WcsRecipe::WithFirst {
+    WcsRecipe recipe;
+    WcsPointer wcs; // made by it
+};
+
+} // namespace cubelink::imaging

@@ -1,0 +1,74 @@
+#pragma once
+/// Who may come in, as far as the request itself tells: its Host, its Origin, the proxy that brought it, the token it carries. Pure
+/// logic; an AccessPolicy is immutable, any thread. Whether a token is right the caller finds out, in constant time (rpc/hello.hpp).
+
+#include "server/net/transport/transport.hpp"
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cubelink::server {
+
+struct AccessOptions {
+    std::string host;                         // --host
+    std::vector<std::string> allow_hosts;     // names, with or without port
+    std::vector<std::string> allow_origins;   // "https://example.org[:port]", "null", or "*"
+    std::vector<std::string> trusted_proxies; // addresses, or networks as 10.0.0.0/8
+};
+
+/// Where a request really comes from and how the client addressed it, behind proxies that we trust.
+struct RequestOrigin {
+    std::string address;   // of the client
+    std::string scheme;    // "http" or "https"
+    std::string authority; // host and maybe port, as the client's address bar has it
+};
+
+class AccessPolicy {
+public:
+    /// Throws std::invalid_argument that names the option and what is wrong with it.
+    explicit AccessPolicy(const AccessOptions& options);
+
+    /// Whether an address is that of a trusted proxy.
+    bool trusted(std::string_view address) const;
+
+    /// X-Forwarded-For, -Proto and -Host count only if the socket's peer is a trusted proxy; of a list, what trusted ones added.
+    RequestOrigin origin_of(const transport::HttpRequest& request) const;
+
+    /// Host is an IP address, localhost, --host or an --allow-host, whatever the port. It keeps pages of strangers from reaching a local
+    /// server through a name that they point at it.
+    bool host_allowed(const transport::HttpRequest& request) const;
+
+    /// No Origin (not a browser), the server's own as the client sees it, or an --allow-origin.
+    bool origin_allowed(const transport::HttpRequest& request) const;
+
+    /// The value for Access-Control-Allow-Origin: the request's Origin if it is a foreign one that is allowed, otherwise "".
+    std::string cors_origin(const transport::HttpRequest& request) const;
+
+private:
+    struct Network {
+        std::array<std::uint8_t, 16> bytes{}; // IPv4 as mapped into IPv6
+        int bits = 128;
+    };
+    bool origin_listed(std::string_view origin) const;
+    std::vector<std::string> hosts_, origins_;
+    std::vector<Network> proxies_;
+    bool any_origin_ = false;
+};
+
+/// The tokens that a request carries, in the order in which CARTA looks: cookie carta-auth-token, Authorization: Bearer, query parameter
+/// token, header carta-auth-token. At most 8; any right one opens.
+std::vector<std::string> tokens_of(const transport::HttpRequest& request);
+
+/// What stands for whoever has this address: IPv4 as it is; of IPv6 the first 64 bits, the rest of which they choose; else the text itself.
+std::string network_of(std::string_view address);
+
+/// Whether an address (or the name localhost) stays on this machine.
+bool is_loopback(std::string_view host);
+
+/// "example.org:80" and "[::1]:80" without the port and the brackets, in lower case; "" if it is neither a name nor an address.
+std::string host_of(std::string_view authority);
+
+} // namespace cubelink::server

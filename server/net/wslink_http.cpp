@@ -1,0 +1,224 @@
+#include "server/net/wslink_http.hpp"
+
+#include "server/net/access/access.hpp"
+#include "server/net/http/http_util.hpp"
+#include "server/net/http/static_files.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace cubelink::server {
+
+using transport::HttpReply;
+using transport::HttpRequest;
+using transport::HttpResponse;
+using Token = WslinkServerHooks::Route::Token;
+
+namespace {
+
+HttpResponse text_response(int status, std::string body, std::string_view type = "text/plain; charset=utf-8") {
+    HttpResponse response;
+    response.status = status;
+    response.headers = {{"Content-Type", std::string(type)}, {"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}};
+    response.body = std::move(body);
+    return response;
+}
+
+bool changes_something(std::string_view method) { return method != "GET" && method != "HEAD" && method != "OPTIONS"; }
+
+/// For paths that can only be read.
+bool only_read(const HttpRequest& request, const HttpReply& reply) {
+    if (request.method == "GET" || request.method == "HEAD") return true;
+    auto response = text_response(405, "only GET and HEAD\n");
+    response.headers.emplace_back("Allow", "GET, HEAD");
+    reply(std::move(response));
+    return false;
+}
+
+AccessOptions access_options(const WslinkServerOptions& options) {
+    // A server that listens on all addresses is called by none of these "names".
+    const bool any = options.host == "0.0.0.0" || options.host == "::" || options.host == "*";
+    return {any ? std::string() : options.host, options.allow_hosts, options.allow_origins, options.trusted_proxies};
+}
+
+} // namespace
+
+struct WslinkHttp::Impl {
+    const WslinkServerOptions& options;
+    const WslinkServerHooks& hooks;
+    Metrics& metrics;
+    WrongSecrets& wrong_secrets;
+    const Identify identify;
+    const std::function<std::string()> metrics_text;
+    const AccessPolicy access;
+    const std::string base_path;
+    std::unique_ptr<StaticFiles> files;
+
+    Impl(const WslinkServerOptions& given_options, const WslinkServerHooks& given_hooks, Metrics& given_metrics, WrongSecrets& given_wrong_secrets,
+         Identify given_identify, std::function<std::string()> given_text)
+        : options(given_options), hooks(given_hooks), metrics(given_metrics), wrong_secrets(given_wrong_secrets), identify(std::move(given_identify)),
+          metrics_text(std::move(given_text)), access(access_options(options)), base_path(normal_base_path(options.base_path)) {
+        if (!options.content.empty()) files = std::make_unique<StaticFiles>(options.content);
+    }
+
+    std::optional<Identity> identity_of(const HttpRequest& request) const {
+        if (options.no_auth) return Identity{};
+        for (const auto& token : tokens_of(request)) {
+            if (auto identity = identify(token)) return identity;
+        }
+        return std::nullopt;
+    }
+
+    /// The same for a request whose answer depends on it: a wrong token is remembered.
+    std::optional<Identity> checked_identity_of(const HttpRequest& request) {
+        auto identity = identity_of(request);
+        if (!identity && !tokens_of(request).empty()) wrong_secrets.wrong(access.origin_of(request).address);
+        return identity;
+    }
+
+    /// Whether the answer to a request depends on its token.
+    bool looks_at_token(const HttpRequest& request, bool upgrade) const {
+        HttpResponse refusal;
+        const auto path = path_of(request, refusal);
+        if (upgrade) return hooks.make_icd_dialect && path != "/ws";
+        if (!path) return false;
+        if (const auto* route = route_of(*path)) return route->token != Token::ignored;
+        return *path == "/metrics";
+    }
+
+    /// The path below the base path, or the response that says why there is none.
+    std::optional<std::string> path_of(const HttpRequest& request, HttpResponse& refusal) const {
+        const auto target = split_target(request.target);
+        const auto decoded = percent_decode(target.path);
+        if (!decoded || decoded->empty() || decoded->front() != '/') {
+            refusal = text_response(400, "the path cannot be understood\n");
+            return std::nullopt;
+        }
+        const auto below = below_base_path(*decoded, base_path);
+        if (!below) {
+            refusal = text_response(404, "nothing is here\n");
+            return std::nullopt;
+        }
+        if (below->empty() && !base_path.empty()) {
+            // Relative, so that it holds behind any proxy: "/a/b" leads to "b/".
+            refusal = text_response(308, "");
+            auto location = base_path.substr(base_path.rfind('/') + 1) + '/';
+            if (!target.query.empty()) location += '?' + std::string(target.query);
+            refusal.headers.emplace_back("Location", location);
+            return std::nullopt;
+        }
+        return std::string(*below);
+    }
+
+    const WslinkServerHooks::Route* route_of(std::string_view path) const {
+        const WslinkServerHooks::Route* best = nullptr;
+        for (const auto& route : hooks.routes) {
+            const auto& prefix = route.prefix;
+            // "/api/" is also the route of "/api" itself, and "/config" not that of "/configuration".
+            const bool fits = path.starts_with(prefix) && (prefix.ends_with('/') || path.size() == prefix.size() || path[prefix.size()] == '/');
+            const bool bare = prefix.ends_with('/') && path == std::string_view(prefix).substr(0, prefix.size() - 1);
+            if ((fits || bare) && (!best || prefix.size() > best->prefix.size())) best = &route;
+        }
+        return best;
+    }
+
+    void handle(HttpRequest&& request, HttpReply reply) {
+        if (!access.host_allowed(request)) {
+            ++metrics.refused_hosts;
+            return reply(text_response(403, "this server does not go by that name; see --allow-host\n"));
+        }
+        if (changes_something(request.method) && !access.origin_allowed(request)) {
+            ++metrics.refused_origins;
+            return reply(text_response(403, "pages from there may not do this; see --allow-origin\n"));
+        }
+        HttpResponse refusal;
+        const auto path = path_of(request, refusal);
+        if (!path) return reply(std::move(refusal));
+
+        if (const auto* route = route_of(*path)) {
+            const bool preflight = request.method == "OPTIONS"; // brings no token
+            const auto identity = route->token == Token::ignored || preflight ? std::nullopt : checked_identity_of(request);
+            if (route->token == Token::needed && !identity && !preflight) {
+                ++metrics.refused_tokens;
+                return reply(text_response(403, "a token is needed\n"));
+            }
+            return route->handle(std::move(request), *path, identity, reply);
+        }
+        if (*path == "/healthz") {
+            if (only_read(request, reply)) reply(text_response(200, "ok"));
+        } else if (*path == "/metrics") {
+            if (!only_read(request, reply)) return;
+            if (!checked_identity_of(request)) {
+                ++metrics.refused_tokens;
+                auto response = text_response(401, "a token is needed\n");
+                response.headers.emplace_back("WWW-Authenticate", "Bearer");
+                return reply(std::move(response));
+            }
+            reply(text_response(200, metrics_text(), "text/plain; version=0.0.4; charset=utf-8"));
+        } else if (*path == "/ws") {
+            auto response = text_response(426, "this is a WebSocket\n");
+            response.headers.emplace_back("Upgrade", "websocket");
+            reply(std::move(response));
+        } else if (files) {
+            reply(files->serve(request, *path));
+        } else if (only_read(request, reply)) {
+            reply(text_response(404, "nothing is here\n"));
+        }
+    }
+
+    Upgrade upgrade(const HttpRequest& request) {
+        Upgrade result;
+        if (!access.host_allowed(request)) {
+            ++metrics.refused_hosts;
+            result.refusal = text_response(403, "this server does not go by that name; see --allow-host\n");
+            return result;
+        }
+        if (!access.origin_allowed(request)) {
+            ++metrics.refused_origins;
+            result.refusal = text_response(403, "pages from there may not connect; see --allow-origin\n");
+            return result;
+        }
+        auto path = path_of(request, result.refusal);
+        // The base path without its slash is an address like any other to a WebSocket, which follows no redirection.
+        if (!path && result.refusal.status == 308) path = "/";
+        if (!path) {
+            ++metrics.refused_paths;
+            return result;
+        }
+        result.client_address = access.origin_of(request).address;
+        if (*path == "/ws") {
+            result.to = Upgrade::To::wslink;
+            return result;
+        }
+        if (!hooks.make_icd_dialect) {
+            ++metrics.refused_paths;
+            result.refusal = text_response(404, "WebSockets are at /ws\n");
+            return result;
+        }
+        result.identity = checked_identity_of(request);
+        if (!result.identity) {
+            ++metrics.refused_tokens;
+            result.refusal = text_response(403, "a token is needed\n");
+            return result;
+        }
+        result.to = Upgrade::To::icd;
+        return result;
+    }
+};
+
+WslinkHttp::WslinkHttp(const WslinkServerOptions& options, const WslinkServerHooks& hooks, Metrics& metrics, WrongSecrets& wrong_secrets,
+                       Identify identify, std::function<std::string()> metrics_text)
+    : impl_(std::make_unique<Impl>(options, hooks, metrics, wrong_secrets, std::move(identify), std::move(metrics_text))) {}
+WslinkHttp::~WslinkHttp() = default;
+void WslinkHttp::handle(HttpRequest&& request, HttpReply reply) { impl_->handle(std::move(request), std::move(reply)); }
+bool WslinkHttp::trusted_proxy(std::string_view address) const { return impl_->access.trusted(address); }
+bool WslinkHttp::wants_body(const HttpRequest& request) const {
+    return impl_->looks_at_token(request, false) && impl_->identity_of(request).has_value();
+}
+std::chrono::milliseconds WslinkHttp::wait(const HttpRequest& request, bool upgrade) const {
+    if (!impl_->looks_at_token(request, upgrade) || tokens_of(request).empty()) return std::chrono::milliseconds(0);
+    return impl_->wrong_secrets.wait(impl_->access.origin_of(request).address);
+}
+WslinkHttp::Upgrade WslinkHttp::upgrade(const HttpRequest& request) { return impl_->upgrade(request); }
+
+} // namespace cubelink::server

@@ -1,0 +1,256 @@
+#include "server/net/wslink_server.hpp"
+
+#include "rpc/secret.hpp"
+#include "rpc/wslink_dialect.hpp"
+#include "server/net/connection_table.hpp"
+#include "server/net/greeting.hpp"
+#include "server/net/log.hpp"
+#include "server/net/pubsub_methods.hpp"
+#include "server/net/signals.hpp"
+#include "server/net/wslink_http.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <iostream>
+#include <list>
+#include <mutex>
+#include <stdexcept>
+
+namespace cubelink::server {
+
+using Milliseconds = std::uint64_t;
+
+namespace {
+
+/// From the order to stop: so long may what waits for clients leave, then so long may their goodbyes take. Together below 5 s.
+constexpr Milliseconds patience_with_outboxes = 3000, patience_with_sockets = 1200;
+
+transport::HttpResponse stopping_response() { return {503, {{"Content-Type", "text/plain"}, {"Retry-After", "1"}}, "the server is stopping\n", {}, 0, 0}; }
+
+} // namespace
+
+/// Wishes to end later, and other timers, beyond which further wishes are not noted.
+constexpr std::size_t max_pending_timers = 10'000;
+
+struct WslinkServer::Impl {
+    WslinkServerOptions options;
+    WslinkServerHooks hooks;
+    ConnectionContext surroundings;
+    ConnectionTable table{surroundings};
+    std::unique_ptr<WslinkHttp> http;
+    std::unique_ptr<transport::Transport> transport;
+    std::unique_ptr<transport::Timer> ticker, timeout, stop_timer;
+    std::list<std::unique_ptr<transport::Timer>> timers; // of post_after
+    Liveness::Time begun = Liveness::Clock::now();
+    bool stopping = false;
+
+    Impl(WslinkServerOptions given_options, WslinkServerHooks given_hooks) : options(std::move(given_options)), hooks(std::move(given_hooks)) {
+        if (options.auth_key.empty() && !options.no_auth) options.auth_key = rpc::random_letters(32);
+        if (!hooks.identify) {
+            hooks.identify = [this](std::string_view secret) {
+                return rpc::equal_in_constant_time(options.auth_key, secret) ? std::optional(Identity{}) : std::nullopt;
+            };
+        }
+        auto& rules = surroundings.rules;
+        rules = options.rules;
+        rules.outbox = options.outbox_limit;
+        rules.unfinished_bytes_process = options.inbox_limit_process;
+        rules.idle = std::chrono::seconds(options.idle_timeout_seconds);
+        surroundings.first_group = everyone;
+        surroundings.outbox_budget = std::make_shared<pubsub::OutboxBudget>(options.outbox_limit_process);
+        if (!options.no_auth) surroundings.identify = hooks.identify;
+        surroundings.post = [this](std::function<void()> work) { transport->post(std::move(work)); };
+        surroundings.on_connected = hooks.on_connected;
+        surroundings.on_disconnected = hooks.on_disconnected;
+        table.on_change = [this](bool empty) { connections_changed(empty); };
+
+        http = std::make_unique<WslinkHttp>(options, hooks, surroundings.metrics, surroundings.wrong_secrets, surroundings.identify, [this] { return metrics_text(); });
+        transport = transport::make_transport(transport_options(),
+                                              {[this](transport::HttpRequest&& request, transport::HttpReply reply) {
+                                                   if (stopping) return reply(stopping_response());
+                                                   http->handle(std::move(request), std::move(reply));
+                                               },
+                                               [this](const transport::HttpRequest& request) { return upgrade(request); },
+                                               [this](const transport::HttpRequest& request) { return http->wants_body(request); },
+                                               [this](const transport::HttpRequest& request, bool upgrade) {
+                                                   return static_cast<Milliseconds>(http->wait(request, upgrade).count());
+                                               }});
+        add_pubsub_methods(surroundings.methods, surroundings.hub);
+        add_exit_methods(surroundings.methods,
+                         {[this](const rpc::Call& call) {
+                              return options.allow_exit || options.timeout_seconds > 0 || connection_of(call).identity().permissions.admin;
+                          },
+                          [this] { stop("a client asked for it"); },
+                          [this](double seconds) {
+                              // One for each visitor that left lately: more tell nothing that these do not.
+                              if (timers.size() >= max_pending_timers) return;
+                              post_after(static_cast<Milliseconds>(seconds * 1000), [this] {
+                                  if (table.empty()) stop("a client asked for it, and all have left");
+                              });
+                          }});
+    }
+
+    transport::TransportOptions transport_options() const {
+        transport::TransportOptions result;
+        result.host = options.host;
+        result.port = options.port;
+        result.ssl_cert_file = options.ssl_cert;
+        result.ssl_key_file = options.ssl_key;
+        result.max_connections = options.max_connections;
+        result.max_connections_per_address = options.max_connections_per_address;
+        result.speaks_for_others = [this](const std::string& address) { return http->trusted_proxy(address); };
+        return result;
+    }
+
+    /// The transport counts sockets by their peer's address; where that is a proxy, connections are counted here by their client's.
+    bool too_many_behind_proxy(const transport::HttpRequest& request, const std::string& client_address) const {
+        const auto limit = options.max_connections_per_address;
+        return limit > 0 && http->trusted_proxy(request.remote_address) && table.from_address(client_address) >= limit;
+    }
+
+    transport::UpgradeDecision upgrade(const transport::HttpRequest& request) {
+        transport::UpgradeDecision decision;
+        if (stopping) {
+            decision.refusal = stopping_response();
+            return decision;
+        }
+        auto where = http->upgrade(request);
+        if (where.to == WslinkHttp::Upgrade::To::refused) {
+            decision.refusal = std::move(where.refusal);
+        } else if (too_many_behind_proxy(request, where.client_address)) {
+            ++surroundings.metrics.refused_behind_proxy;
+            decision.refusal = {503, {{"Content-Type", "text/plain"}, {"Retry-After", "10"}}, "too many connections from " + where.client_address + "\n", {}, 0, 0};
+        } else if (where.to == WslinkHttp::Upgrade::To::wslink) {
+            decision.max_message_size = surroundings.rules.first_frame;
+            decision.handler = table.add(rpc::make_wslink_dialect(), std::move(where.client_address), std::nullopt);
+        } else {
+            decision.max_message_size = surroundings.rules.icd_frame;
+            decision.handler = table.add(hooks.make_icd_dialect(), std::move(where.client_address), std::move(where.identity));
+        }
+        return decision;
+    }
+
+    std::string metrics_text() const {
+        Metrics::Gauges gauges;
+        gauges.transport = transport->counters();
+        gauges.connections = table.size();
+        gauges.authenticated = table.authenticated();
+        gauges.inbox_bytes = surroundings.inbox_used;
+        gauges.inbox_limit = surroundings.rules.unfinished_bytes_process;
+        gauges.fullest_outbox = table.fullest_outbox();
+        gauges.outbox_limit_per_connection = surroundings.rules.outbox;
+        gauges.outboxes = surroundings.outbox_budget.get();
+        gauges.hub = &surroundings.hub;
+        gauges.uptime_seconds = std::chrono::duration<double>(Liveness::Clock::now() - begun).count();
+        auto text = surroundings.metrics.text(gauges);
+        if (hooks.more_metrics) text += hooks.more_metrics();
+        return text;
+    }
+
+    /// Starts the time after which a server without connections ends, and stops it.
+    void connections_changed(bool empty) {
+        timeout.reset();
+        if (!empty) return;
+        if (stopping) return finish_stop();
+        if (options.timeout_seconds <= 0) return;
+        timeout = transport->after(static_cast<Milliseconds>(options.timeout_seconds) * 1000, false,
+                                   [this] { stop("no connection for " + std::to_string(options.timeout_seconds) + " s"); });
+    }
+
+    void post_after(Milliseconds milliseconds, std::function<void()> work) {
+        transport->post([this, milliseconds, work = std::move(work)]() mutable {
+            const auto position = timers.emplace(timers.end());
+            *position = transport->after(milliseconds, false, [this, position, work = std::move(work)] {
+                const auto keep = std::move(*position); // until `work`, which lives in it, has returned
+                timers.erase(position);
+                work();
+            });
+        });
+    }
+
+    void stop(std::string why) {
+        transport->post([this, why = std::move(why)] {
+            if (stopping) return;
+            log::info("stopping: " + why);
+            stopping = true;
+            timeout.reset();
+            if (hooks.on_stopping) hooks.on_stopping();
+            if (table.empty()) return finish_stop();
+            table.close_all(rpc::close_code::going_away, "the server is stopping");
+            stop_timer = transport->after(patience_with_outboxes, false, [this] { finish_stop(); });
+        });
+    }
+
+    void finish_stop() {
+        stop_timer.reset();
+        transport->stop(patience_with_sockets);
+    }
+
+    void on_signal(int signal) {
+        if (signal == SIGHUP) {
+            transport->post([this] {
+                if (options.ssl_cert.empty()) return;
+                const auto error = transport->reload_certificate();
+                error.empty() ? log::info("the certificate was read again") : log::error("the certificate could not be read again: " + error);
+            });
+        } else {
+            stop(signal == SIGINT ? "interrupted" : "terminated");
+        }
+    }
+};
+
+WslinkServer::WslinkServer(WslinkServerOptions options, WslinkServerHooks hooks)
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(hooks))) {}
+
+WslinkServer::~WslinkServer() {
+    // Sockets tell their connections of the end while everything that those look at is still there.
+    impl_->ticker.reset();
+    impl_->timeout.reset();
+    impl_->stop_timer.reset();
+    impl_->timers.clear();
+    impl_->table.on_change = {};
+    impl_->table.abandon_all();
+    impl_->transport.reset();
+}
+
+rpc::MethodRegistry& WslinkServer::methods() { return impl_->surroundings.methods; }
+pubsub::Hub& WslinkServer::hub() { return impl_->surroundings.hub; }
+const std::string& WslinkServer::auth_key() const { return impl_->options.auth_key; }
+void WslinkServer::listen() { impl_->transport->listen(); }
+std::uint16_t WslinkServer::port() const { return impl_->transport->port(); }
+void WslinkServer::stop() { impl_->stop("as the program wishes"); }
+void WslinkServer::post(std::function<void()> work) { impl_->transport->post(std::move(work)); }
+void WslinkServer::post_after(std::uint64_t milliseconds, std::function<void()> work) { impl_->post_after(milliseconds, std::move(work)); }
+
+void WslinkServer::identify(const Connection& connection, std::string secret, std::function<void(std::optional<Identity>)> then) {
+    auto& surroundings = impl_->surroundings;
+    auto look = [&surroundings, address = connection.remote_address(), secret = std::move(secret), then = std::move(then)] {
+        auto identity = surroundings.identify ? surroundings.identify(secret) : Identity{};
+        if (!identity) surroundings.wrong_secrets.wrong(address);
+        then(std::move(identity));
+    };
+    const auto wait = surroundings.wrong_secrets.wait(connection.remote_address());
+    if (wait.count() == 0) return look();
+    impl_->post_after(static_cast<Milliseconds>(wait.count()), std::move(look));
+}
+
+std::string WslinkServer::address() const { return address_to_open(impl_->options, port(), impl_->options.no_auth ? "" : auth_key()); }
+
+int WslinkServer::run() {
+    auto& impl = *impl_;
+    if (port() == 0) listen();
+    std::signal(SIGPIPE, SIG_IGN);
+    const SignalWatcher signals({SIGTERM, SIGINT, SIGHUP}, [&impl](int signal) { impl.on_signal(signal); });
+    impl.begun = Liveness::Clock::now();
+    impl.ticker = impl.transport->after(static_cast<Milliseconds>(impl.surroundings.rules.tick.count()), true, [&impl] { impl.table.tick(); });
+    impl.connections_changed(true); // there is none yet
+    // Connections are accepted from listen() on: who reads these lines can come at once.
+    std::cout << "Open " << address() << '\n';
+    if (const auto tunnel = ssh_tunnel(impl.options, port()); !tunnel.empty()) std::cout << "From your own machine, first: " << tunnel << '\n';
+    std::cout << "wslink: Starting factory" << std::endl;
+    impl.transport->run();
+    return 0;
+}
+
+} // namespace cubelink::server

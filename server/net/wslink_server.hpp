@@ -1,0 +1,111 @@
+#pragma once
+/// A wslink server: transport, connections, hello, methods, topics, static pages, heartbeats, limits. A program fills in the
+/// registry, publishes through the hub, and calls run(). Usable without any astronomy; Cubelink itself is one such program.
+///
+///     WslinkServer server(options);
+///     server.methods().add(…);
+///     return server.run();
+
+#include "pubsub/hub.hpp"
+#include "rpc/dialect.hpp"
+#include "rpc/method_registry.hpp"
+#include "server/net/connection.hpp"
+#include "server/net/connection_rules.hpp"
+#include "server/net/transport/transport.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cubelink::server {
+
+struct WslinkServerOptions {
+    std::string program = "wslink server"; // for the log and the Server-less greeting
+    std::string host = "127.0.0.1";
+    std::uint16_t port = 1234; // 0: a free one
+    std::string auth_key;      // empty with no_auth false: a random one is made (see WslinkServer::auth_key)
+    bool no_auth = false;
+    std::string content;       // folder of static pages at /; empty: none
+    std::string base_path;     // "" or "/below/this"
+    std::string ssl_cert, ssl_key;
+    std::vector<std::string> allow_origins, allow_hosts, trusted_proxies;
+    int timeout_seconds = 0;      // stop after so long without a connection
+    int idle_timeout_seconds = 0; // drop a connection that has sent nothing for so long
+    std::size_t max_connections = 1000, max_connections_per_address = 0;
+    std::size_t outbox_limit = 64u << 20;          // bytes that may wait for one client
+    std::size_t outbox_limit_process = 1u << 30;
+    std::size_t inbox_limit_process = 1u << 30;    // unfinished input of all connections
+    bool allow_exit = false;
+    /// Times and limits of the interface. outbox, idle and unfinished_bytes_process are taken from the options above.
+    ConnectionRules rules;
+};
+
+/// Whether so many options can hold together: an error text for standard error (exit status 2), empty if they can. What only listening
+/// can tell is not checked.
+std::string check_options(const WslinkServerOptions& options);
+
+/// What a program that is more than a wslink server plugs in. All called on the network thread, except where said.
+struct WslinkServerHooks {
+    /// Another dialect for WebSocket upgrades on paths other than /ws; nullptr factory: such upgrades get 404. The token of the
+    /// request has been checked before.
+    std::function<std::unique_ptr<rpc::Dialect>()> make_icd_dialect;
+    /// Which identity a secret shows; nullopt: none. Default: auth_key, in constant time.
+    std::function<std::optional<Identity>(std::string_view secret)> identify;
+    /// HTTP below a prefix ("/api/", "/config", "/carta/"), base path removed from `path`; the longest prefix wins. `identity` is set if the
+    /// request brought a right token (query, bearer or cookie; always with no_auth) and that is not ignored. Host and Origin have been checked.
+    struct Route {
+        enum class Token { ignored, looked_at, needed }; // looked at: the route itself answers who brings none
+        std::string prefix;
+        Token token = Token::needed;
+        std::function<void(transport::HttpRequest&&, const std::string& path, const std::optional<Identity>&, transport::HttpReply)> handle;
+    };
+    std::vector<Route> routes;
+    std::function<void(const std::shared_ptr<Connection>&)> on_connected; // after hello, or after the upgrade if no hello is due
+    std::function<void(const std::shared_ptr<Connection>&, Ending)> on_disconnected;
+    /// More lines for /metrics in the Prometheus text format. Any thread.
+    std::function<std::string()> more_metrics;
+    /// Before connections are closed at shut-down.
+    std::function<void()> on_stopping;
+};
+
+class WslinkServer {
+public:
+    explicit WslinkServer(WslinkServerOptions options, WslinkServerHooks hooks = {});
+    ~WslinkServer();
+
+    rpc::MethodRegistry& methods();
+    pubsub::Hub& hub();
+    /// The group that every connection is attached to after hello; a program may move it with hub().attach().
+    static constexpr pubsub::GroupId everyone = 1;
+
+    /// As wslink's session.addAttachment, for methods that are taken over from there: what it gives stands in a result for the bytes. Here
+    /// bytes are values, and this is what they are without it. Any thread.
+    static rpc::Value add_attachment(rpc::Bytes bytes) { return bytes; }
+
+    const std::string& auth_key() const;
+    /// Network thread. For calls that bring another secret: tells `then` which identity it shows, at once, or later if many wrong ones have come
+    /// from where the connection is.
+    void identify(const Connection& connection, std::string secret, std::function<void(std::optional<Identity>)> then);
+    /// Binds the port (then port() is true), prints nothing. Throws std::runtime_error.
+    void listen();
+    std::uint16_t port() const;
+    /// What a person types into a browser, secret included.
+    std::string address() const;
+    /// Prints the address to open and then "wslink: Starting factory"; serves until SIGTERM, SIGINT, stop() or the time-out. Returns the exit status.
+    int run();
+    /// Thread-safe.
+    void stop();
+    /// Thread-safe: runs `work` on the network thread, at once or after some time.
+    void post(std::function<void()> work);
+    void post_after(std::uint64_t milliseconds, std::function<void()> work);
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+} // namespace cubelink::server

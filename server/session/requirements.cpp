@@ -1,0 +1,111 @@
+#include "server/session/requirements.hpp"
+
+#include <algorithm>
+
+namespace cubelink::server {
+
+namespace {
+
+bool is_empty(const Requirements& requirements) {
+    return std::visit([](const auto& list) { return list.empty(); }, requirements);
+}
+
+/// First and one past the last key of a kind for a region of an image.
+RequirementKey first_of(std::int32_t file_id, std::int32_t region_id, RequirementKind kind) { return {file_id, region_id, kind, 0}; }
+bool same_place(const RequirementKey& a, const RequirementKey& b) {
+    return a.file_id == b.file_id && a.region_id == b.region_id && a.kind == b.kind;
+}
+
+template <class T>
+constexpr RequirementKind kind_of = static_cast<RequirementKind>(Requirements(std::vector<T>()).index());
+
+} // namespace
+
+bool RequirementTable::set(const RequirementKey& key, Requirements requirements) {
+    if (is_empty(requirements)) return active_.erase(key) > 0;
+    const auto [it, added] = active_.try_emplace(key, requirements);
+    if (added) return true;
+    if (it->second == requirements) return false;
+    it->second = std::move(requirements);
+    return true;
+}
+
+void RequirementTable::remove_image(std::int32_t file_id) {
+    std::erase_if(active_, [&](const auto& entry) { return entry.first.file_id == file_id; });
+    std::erase_if(left_, [&](const auto& entry) { return entry.first.file_id == file_id; });
+}
+
+void RequirementTable::remove_region(std::int32_t region_id) {
+    std::erase_if(active_, [&](const auto& entry) { return entry.first.region_id == region_id; });
+    std::erase_if(left_, [&](const auto& entry) { return entry.first.region_id == region_id; });
+}
+
+template <class T>
+std::vector<RequirementTable::Group<T>> RequirementTable::groups(std::int32_t file_id, std::int32_t region_id) const {
+    std::vector<Group<T>> groups;
+    const auto first = first_of(file_id, region_id, kind_of<T>);
+    for (auto it = active_.lower_bound(first); it != active_.end() && same_place(it->first, first); ++it) {
+        const auto& list = std::get<std::vector<T>>(it->second);
+        auto group = std::find_if(groups.begin(), groups.end(), [&](const auto& one) { return one.requirements == list; });
+        if (group == groups.end()) group = groups.insert(groups.end(), {list, {}});
+        group->connections.push_back(it->first.connection);
+    }
+    return groups;
+}
+
+template std::vector<RequirementTable::Group<SpatialRequirement>> RequirementTable::groups(std::int32_t, std::int32_t) const;
+template std::vector<RequirementTable::Group<SpectralRequirement>> RequirementTable::groups(std::int32_t, std::int32_t) const;
+template std::vector<RequirementTable::Group<HistogramRequirement>> RequirementTable::groups(std::int32_t, std::int32_t) const;
+template std::vector<RequirementTable::Group<StatsRequirement>> RequirementTable::groups(std::int32_t, std::int32_t) const;
+
+std::vector<std::int32_t> RequirementTable::regions(std::int32_t file_id, RequirementKind kind) const {
+    std::vector<std::int32_t> list;
+    for (auto it = active_.lower_bound({file_id, INT32_MIN, RequirementKind{}, 0}); it != active_.end() && it->first.file_id == file_id; ++it)
+        if (it->first.kind == kind && (list.empty() || list.back() != it->first.region_id)) list.push_back(it->first.region_id);
+    return list;
+}
+
+void RequirementTable::connection_lost(std::uint64_t connection) {
+    for (auto it = active_.begin(); it != active_.end();) {
+        if (it->first.connection != connection) {
+            ++it;
+            continue;
+        }
+        left_.emplace_back(it->first, std::move(it->second));
+        it = active_.erase(it);
+    }
+}
+
+void RequirementTable::connection_closed(std::uint64_t connection) {
+    std::erase_if(active_, [&](const auto& entry) { return entry.first.connection == connection; });
+}
+
+std::vector<RequirementKey> RequirementTable::inherit(std::uint64_t heir) {
+    std::vector<RequirementKey> keys;
+    for (auto it = left_.rbegin(); it != left_.rend(); ++it) {
+        auto key = it->first;
+        key.connection = heir;
+        if (active_.try_emplace(key, std::move(it->second)).second) keys.push_back(key);
+    }
+    left_.clear();
+    std::sort(keys.begin(), keys.end());
+    return keys;
+}
+
+std::vector<std::pair<RequirementKey, Requirements>> RequirementTable::saved() const {
+    std::vector<std::pair<RequirementKey, Requirements>> list;
+    const auto add = [&](RequirementKey key, const Requirements& requirements) {
+        key.connection = 0;
+        const std::pair entry(key, requirements);
+        if (std::find(list.begin(), list.end(), entry) == list.end()) list.push_back(entry);
+    };
+    for (const auto& [key, requirements] : left_) add(key, requirements);
+    for (const auto& [key, requirements] : active_) add(key, requirements);
+    return list;
+}
+
+void RequirementTable::restore(RequirementKey key, Requirements requirements) {
+    if (!is_empty(requirements)) left_.emplace_back(key, std::move(requirements));
+}
+
+} // namespace cubelink::server

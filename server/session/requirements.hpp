@@ -1,0 +1,100 @@
+#pragma once
+/// What clients want to be told: the requirements of a session's connections, in one table by connection, file, region and kind.
+///
+/// Regions are the ICD's: the cursor is region 0, the image -1, the whole cube -2. Requirements belong to the connection that set them:
+/// connections of one session never overwrite each other's. Those of a connection that was lost (not closed) stay in the table, without
+/// effect, until a connection that resumes the session inherits them.
+
+#include <compare>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace cubelink::server {
+
+inline constexpr std::int32_t cursor_region = 0, image_region = -1, cube_region = -2;
+
+/// ICD SetSpatialRequirements.SpatialConfig.
+struct SpatialRequirement {
+    std::string coordinate;
+    std::int32_t start = 0, end = 0, mip = 0, width = 0;
+    friend bool operator==(const SpatialRequirement&, const SpatialRequirement&) = default;
+};
+/// ICD SetSpectralRequirements.SpectralConfig; of a cursor only the first statistic is echoed.
+struct SpectralRequirement {
+    std::string coordinate;
+    std::vector<int> stats_types;
+    friend bool operator==(const SpectralRequirement&, const SpectralRequirement&) = default;
+};
+/// ICD HistogramConfig.
+struct HistogramRequirement {
+    std::string coordinate;
+    std::int32_t channel = -1;
+    bool fixed_num_bins = false;
+    std::int32_t num_bins = -1;
+    bool fixed_bounds = false;
+    double min = 0, max = 0;
+    friend bool operator==(const HistogramRequirement&, const HistogramRequirement&) = default;
+};
+/// ICD SetStatsRequirements.StatsConfig.
+struct StatsRequirement {
+    std::string coordinate;
+    std::vector<int> stats_types;
+    friend bool operator==(const StatsRequirement&, const StatsRequirement&) = default;
+};
+
+enum class RequirementKind : std::uint8_t { spatial, spectral, histogram, statistics };
+
+/// A list of one kind, in the order in which the client named them. The alternatives stand in the order of RequirementKind.
+using Requirements =
+    std::variant<std::vector<SpatialRequirement>, std::vector<SpectralRequirement>, std::vector<HistogramRequirement>, std::vector<StatsRequirement>>;
+
+struct RequirementKey {
+    std::int32_t file_id = 0, region_id = 0;
+    RequirementKind kind{};
+    std::uint64_t connection = 0;
+    friend auto operator<=>(const RequirementKey&, const RequirementKey&) = default;
+};
+
+/// One for a session. Belongs to the session's commands: not synchronised.
+class RequirementTable {
+public:
+    /// Replaces what the connection required there; an empty list takes it away. True if something changed.
+    bool set(const RequirementKey& key, Requirements requirements);
+    void remove_image(std::int32_t file_id);
+    void remove_region(std::int32_t region_id);
+
+    /// Connections with equal lists, which are served by one computation.
+    template <class T>
+    struct Group {
+        std::vector<T> requirements;
+        std::vector<std::uint64_t> connections; // ascending
+    };
+    /// The distinct lists of a kind for a region of an image, each with the connections that have it. Empty lists are not kept, so not told.
+    template <class T>
+    std::vector<Group<T>> groups(std::int32_t file_id, std::int32_t region_id) const;
+    /// Regions of the image that somebody requires something of that kind for, ascending.
+    std::vector<std::int32_t> regions(std::int32_t file_id, RequirementKind kind) const;
+
+    /// The connection has gone. Lost: its requirements wait for an heir. Closed: they are forgotten.
+    void connection_lost(std::uint64_t connection);
+    void connection_closed(std::uint64_t connection);
+    /// Gives `heir` what lost connections have left, joined to its own; of equal keys the heir's own, else the newest, counts.
+    /// Returns the keys that are new to the heir.
+    std::vector<RequirementKey> inherit(std::uint64_t heir);
+
+    /// For snapshots: everything that is required, whoever requires it, each list once. The connection of a key is 0.
+    std::vector<std::pair<RequirementKey, Requirements>> saved() const;
+    /// From a snapshot: waits for an heir.
+    void restore(RequirementKey key, Requirements requirements);
+
+private:
+    std::map<RequirementKey, Requirements> active_;
+    std::vector<std::pair<RequirementKey, Requirements>> left_; // by lost connections, in the order in which these were lost
+};
+
+} // namespace cubelink::server

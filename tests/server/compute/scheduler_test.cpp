@@ -1,0 +1,227 @@
+#include "server/compute/scheduler.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <doctest/doctest.h>
+#include <future>
+#include <mutex>
+#include <random>
+#include <thread>
+#include <vector>
+
+using namespace cubelink::server;
+using namespace std::chrono_literals;
+
+namespace {
+
+Job job(OwnerId owner, JobClass job_class, std::function<void(const JobContext&)> work, std::string key = {}, std::uint64_t group = 0) {
+    Job j;
+    j.owner = owner;
+    j.job_class = job_class;
+    j.key = std::move(key);
+    j.group = group;
+    j.work = std::move(work);
+    return j;
+}
+
+void wait_until_cancelled(const JobContext& context) {
+    while (!context.cancel.cancelled()) std::this_thread::sleep_for(1ms);
+    context.cancel.throw_if_cancelled();
+}
+
+constexpr auto patience = 60s; // how long a starved machine may take for what is there at once elsewhere
+
+template <class Condition>
+bool soon(Condition condition) {
+    for (const auto until = std::chrono::steady_clock::now() + patience; !condition() && std::chrono::steady_clock::now() < until;)
+        std::this_thread::sleep_for(1ms);
+    return condition();
+}
+
+} // namespace
+
+TEST_CASE("owners take turns") {
+    Scheduler scheduler(2, 1h);
+    std::promise<void> go, end;
+    // Both general workers are held, so that all is queued before anything runs. Only one is let go then: what it notes is in the order in
+    // which it took the jobs.
+    for (auto* held : {&go, &end}) scheduler.post(job(99, JobClass::view, [gate = held->get_future().share()](const JobContext&) { gate.wait(); }));
+    REQUIRE(soon([&] { return scheduler.counters().running == 2; }));
+    std::mutex mutex;
+    std::vector<OwnerId> order;
+    for (const OwnerId owner : {1, 2})
+        for (int i = 0; i < (owner == 1 ? 1000 : 5); ++i)
+            scheduler.post(job(owner, JobClass::view, [&, owner](const JobContext&) {
+                const std::lock_guard lock(mutex);
+                order.push_back(owner);
+            }));
+    go.set_value();
+    CHECK(soon([&] { return scheduler.counters().done == 1006; }));
+    end.set_value();
+    const std::lock_guard lock(mutex);
+    REQUIRE(order.size() == 1005);
+    std::size_t last_of_two = 0;
+    for (std::size_t i = 0; i < order.size(); ++i)
+        if (order[i] == 2) last_of_two = i;
+    CHECK(last_of_two < 30);
+}
+
+TEST_CASE("interactive work finds a thread when everything else is busy, and bulk never takes all") {
+    Scheduler scheduler(2, 1h);
+    std::atomic<int> bulk{0};
+    for (OwnerId owner = 1; owner <= 4; ++owner)
+        scheduler.post(job(owner, JobClass::bulk, [&](const JobContext& context) {
+            ++bulk;
+            wait_until_cancelled(context);
+        }));
+    REQUIRE(soon([&] { return bulk == 1; }));
+    std::this_thread::sleep_for(20ms);
+    CHECK(bulk == 1);
+    std::promise<void> tile;
+    scheduler.post(job(5, JobClass::view, [&](const JobContext&) { tile.set_value(); }));
+    CHECK(tile.get_future().wait_for(patience) == std::future_status::ready);
+    scheduler.post(job(6, JobClass::view, wait_until_cancelled));
+    REQUIRE(soon([&] { return scheduler.counters().running == 2; }));
+    std::promise<void> cursor;
+    scheduler.post(job(7, JobClass::interactive, [&](const JobContext&) { cursor.set_value(); }));
+    CHECK(cursor.get_future().wait_for(patience) == std::future_status::ready);
+    scheduler.stop();
+}
+
+TEST_CASE("jobs that take long make nobody else wait, whatever their class and however many they are") {
+    Scheduler scheduler(2, 10ms);
+    std::atomic<int> started{0};
+    const auto endless = [&](const JobContext& context) {
+        ++started;
+        wait_until_cancelled(context);
+    };
+    for (OwnerId owner = 1; owner <= 3; ++owner)
+        for (const auto kind : {JobClass::interactive, JobClass::view, JobClass::block, JobClass::bulk}) scheduler.post(job(owner, kind, endless));
+    CHECK(soon([&] { return started >= 3; }));
+    for (OwnerId owner = 10; owner < 20; ++owner)
+        for (const auto kind : {JobClass::interactive, JobClass::view, JobClass::block, JobClass::bulk}) {
+            std::promise<void> done;
+            scheduler.post(job(owner, kind, [&](const JobContext&) { done.set_value(); }));
+            CHECK(done.get_future().wait_for(patience) == std::future_status::ready);
+        }
+    scheduler.stop();
+}
+
+TEST_CASE("bulk jobs of several sessions run beside each other in the end") {
+    Scheduler scheduler(2, 10ms);
+    std::atomic<int> started{0};
+    for (OwnerId owner = 1; owner <= 4; ++owner)
+        scheduler.post(job(owner, JobClass::bulk, [&](const JobContext& context) {
+            ++started;
+            wait_until_cancelled(context);
+        }));
+    CHECK(soon([&] { return started == 4; }));
+    scheduler.stop();
+}
+
+TEST_CASE("blocks run one at a time for a session") {
+    Scheduler scheduler(4);
+    std::atomic<int> running{0}, most{0};
+    for (int i = 0; i < 50; ++i)
+        scheduler.post(job(1, JobClass::block, [&](const JobContext&) {
+            most = std::max(most.load(), ++running);
+            std::this_thread::sleep_for(1ms);
+            --running;
+        }));
+    CHECK(soon([&] { return scheduler.counters().done == 50; }));
+    CHECK(most == 1);
+}
+
+TEST_CASE("cancelling by key, group and owner") {
+    Scheduler scheduler(2);
+    std::atomic<int> started{0}, ended{0};
+    const auto work = [&](const JobContext& context) {
+        ++started;
+        struct End {
+            std::atomic<int>& n;
+            ~End() { ++n; }
+        } end{ended};
+        wait_until_cancelled(context);
+    };
+    const auto expect_end = [&](int n) { CHECK(soon([&] { return ended == n; })); };
+    scheduler.post(job(1, JobClass::view, work, "k", 5));
+    REQUIRE(soon([&] { return started == 1; }));
+    scheduler.cancel_key(2, "k");
+    scheduler.cancel_group(1, 6);
+    std::this_thread::sleep_for(5ms);
+    CHECK(ended == 0);
+    scheduler.cancel_key(1, "k");
+    expect_end(1);
+    scheduler.post(job(1, JobClass::view, work, "k", 5));
+    REQUIRE(soon([&] { return started == 2; }));
+    scheduler.post(job(1, JobClass::view, work, "k", 6)); // takes the other's place
+    REQUIRE(soon([&] { return started == 3; }));
+    expect_end(2);
+    scheduler.cancel_group(1, 6);
+    expect_end(3);
+    scheduler.post(job(1, JobClass::view, work));
+    REQUIRE(soon([&] { return started == 4; }));
+    scheduler.cancel_owner(1);
+    expect_end(4);
+    CHECK(soon([&] { return scheduler.counters().cancelled == 4; }));
+}
+
+TEST_CASE("what a job throws is reported, and the worker lives on") {
+    Scheduler scheduler(1);
+    std::promise<std::string> told;
+    auto bad = job(1, JobClass::view, [](const JobContext&) { throw std::runtime_error("the disk is on fire"); });
+    bad.on_error = [&](const std::exception& e) { told.set_value(e.what()); };
+    scheduler.post(std::move(bad));
+    CHECK(told.get_future().get() == "the disk is on fire");
+    scheduler.post(job(1, JobClass::view, [](const JobContext&) { throw 42; }));
+    std::promise<void> done;
+    scheduler.post(job(1, JobClass::view, [&](const JobContext&) { done.set_value(); }));
+    CHECK(done.get_future().wait_for(patience) == std::future_status::ready);
+}
+
+TEST_CASE("whatever is dropped lets go of what it captured") {
+    auto token = std::make_shared<int>();
+    {
+        Scheduler scheduler(2);
+        std::mt19937 random(7);
+        std::vector<std::thread> threads;
+        for (int t = 0; t < 4; ++t)
+            threads.emplace_back([&, seed = random()] {
+                std::mt19937 mine(static_cast<unsigned>(seed));
+                for (int i = 0; i < 2000; ++i) {
+                    const OwnerId owner = 1 + mine() % 5;
+                    switch (mine() % 8) {
+                    case 0: scheduler.cancel_owner(owner); break;
+                    case 1: scheduler.cancel_group(owner, mine() % 3); break;
+                    case 2: scheduler.cancel_key(owner, "k" + std::to_string(mine() % 3)); break;
+                    default:
+                        scheduler.post(job(owner, static_cast<JobClass>(mine() % 4), [token](const JobContext&) {}, "k" + std::to_string(mine() % 9), mine() % 3));
+                    }
+                }
+            });
+        for (auto& thread : threads) thread.join();
+    }
+    CHECK(token.use_count() == 1);
+}
+
+TEST_CASE("owners share the threads, jobs of one owner do not") {
+    Scheduler scheduler(8, 1h);
+    std::promise<void> go;
+    auto gate = go.get_future().share();
+    const auto threads_of = [&](OwnerId owner, JobClass job_class) {
+        auto told = std::make_shared<std::promise<int>>();
+        auto threads = told->get_future();
+        scheduler.post(job(owner, job_class, [told, gate](const JobContext& context) {
+            told->set_value(context.threads);
+            gate.wait();
+        }));
+        return threads.get();
+    };
+    CHECK(threads_of(1, JobClass::view) == 8);
+    CHECK(threads_of(1, JobClass::view) == 8);
+    CHECK(threads_of(2, JobClass::interactive) == 1);
+    CHECK(threads_of(2, JobClass::block) == 4);
+    CHECK(threads_of(3, JobClass::bulk) == 2); // 8 / 3
+    go.set_value();
+}
