@@ -11,8 +11,6 @@ namespace cubelink::server {
 
 namespace {
 
-constexpr std::int32_t cursor_region = 0;
-
 std::string at(const char* field, int index) { return std::string(field) + "[" + std::to_string(index) + "]"; }
 
 std::vector<SpatialRequirement> checked_spatial(const icd::SetSpatialRequirements& request, const OpenImage& image) {

@@ -12,8 +12,6 @@ namespace cubelink::server {
 
 namespace {
 
-constexpr std::int32_t image_region = -1, cube_region = -2;
-
 void check_coordinate(const std::string& coordinate, const OpenImage& image, const std::string& where) {
     const auto parsed = parse_coordinate(coordinate, image);
     if (!parsed || parsed->axis == 'x' || parsed->axis == 'y')

@@ -9,6 +9,7 @@
 #include "imaging/pixels/polarization.hpp"
 #include "rpc/message.hpp"
 #include "server/session/plane_gate.hpp"
+#include "server/session/requirements.hpp"
 #include "server/session/turn.hpp"
 
 #include <atomic>
@@ -23,31 +24,6 @@
 #include <vector>
 
 namespace cubelink::server {
-
-/// ICD SpatialConfig.
-struct SpatialRequirement {
-    std::string coordinate;
-    std::int32_t start = 0, end = 0, mip = 0;
-};
-/// ICD SpectralConfig; of a cursor only the first statistic is echoed.
-struct SpectralRequirement {
-    std::string coordinate;
-    std::vector<int> stats_types;
-};
-/// ICD HistogramConfig.
-struct HistogramRequirement {
-    std::string coordinate;
-    std::int32_t channel = -1;
-    bool fixed_num_bins = false;
-    std::int32_t num_bins = -1;
-    bool fixed_bounds = false;
-    double min = 0, max = 0;
-};
-/// ICD StatsConfig.
-struct StatsRequirement {
-    std::string coordinate;
-    std::vector<int> stats_types;
-};
 
 struct CursorPosition {
     float x = 0, y = 0; // pixels, as the client said

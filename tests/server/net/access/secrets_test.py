@@ -9,7 +9,7 @@ import http.client
 import os
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from wslink_client import Client, Server, run  # noqa: E402
 from patience import PATIENCE, until  # noqa: E402

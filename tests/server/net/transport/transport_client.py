@@ -16,7 +16,7 @@ import tempfile
 import unittest
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).resolve().parents[2] / "support"))
+sys.path.append(str(Path(__file__).resolve().parents[3] / "support"))
 from patience import PATIENCE, paces, wait_until  # noqa: E402,F401
 
 PROGRAM = sys.argv.pop(1)
