@@ -16,6 +16,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     # GCC 12 sees uninitialised strings in moved-from variants where there are none, and overlapping copies in "a" + std::to_string(b).
     target_compile_options(cubelink_flags INTERFACE -Wno-maybe-uninitialized -Wno-restrict)
 endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+    # Which mutex guards what: platform/thread_annotations.hpp.
+    target_compile_options(cubelink_flags INTERFACE -Wthread-safety)
+endif()
 # Floating point: no contraction to fused multiply-add behind our back, so that scalar and SIMD kernels agree on every machine.
 target_compile_options(cubelink_flags INTERFACE -ffp-contract=off)
 # Standalone Asio, and msgpack-c without Boost.
