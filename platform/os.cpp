@@ -75,6 +75,9 @@ int Os::fallocate(int descriptor, int mode, off_t offset, off_t size) {
 int Os::fsync(int descriptor) {
     return retried([&] { return ::fsync(descriptor); });
 }
+int Os::fchmod(int descriptor, mode_t mode) {
+    return retried([&] { return ::fchmod(descriptor, mode); });
+}
 void* Os::mmap(void* address, std::size_t size, int protection, int flags, int descriptor, off_t offset) {
     return ::mmap(address, size, protection, flags, descriptor, offset);
 }

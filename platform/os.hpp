@@ -44,6 +44,7 @@ public:
     /// Reserves disk space, so that no later write into that range finds the disk full.
     virtual int fallocate(int descriptor, int mode, off_t offset, off_t size);
     virtual int fsync(int descriptor);
+    virtual int fchmod(int descriptor, mode_t mode);
     virtual void* mmap(void* address, std::size_t size, int protection, int flags, int descriptor, off_t offset);
     virtual int munmap(void* address, std::size_t size);
     virtual int madvise(void* address, std::size_t size, int advice);

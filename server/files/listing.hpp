@@ -1,9 +1,9 @@
 #pragma once
-/// What a folder holds, as the file browser shows it. Reads one block of each file at most; works on several files at once.
+/// What a folder holds, as the file browser shows it. Reads one block of each file at most; looks at several files at once.
 /// Thread-safe; blocking, for a worker thread.
 
 #include "imaging/base/cancel.hpp"
-#include "server/files/jail.hpp"
+#include "server/files/file_kind.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -11,8 +11,6 @@
 #include <vector>
 
 namespace cubelink::server {
-
-enum class FileKind { casa = 0, crtf = 1, ds9_reg = 2, fits = 3, hdf5 = 4, miriad = 5, unknown = 6 }; // ICD FileType
 
 /// What decides whether a file is shown (ICD FileListFilterMode).
 enum class FilterMode { content = 0, extension = 1, all_files = 2 };
@@ -30,21 +28,20 @@ struct ListedFolder {
 };
 
 struct Listing {
-    std::string directory, parent; // relative to the top; parent "." of what lies in the top, "" of the top
+    std::string directory, parent; // relative to the top; parent: "." in the top, "" for the top itself
     std::vector<ListedFile> files;
     std::vector<ListedFolder> folders;
-    bool cancelled = false; // the files so far
+    bool cancelled = false; // then these are the files so far, or none
 };
 
-/// `progress(checked, total)` is called now and then from worker threads, one call at a time. Throws PathError.
+/// Works in threads of its own, so that a folder that doesn't answer (a dead network mount) holds up nobody: the call returns within
+/// 100 ms of `cancel` (with what it has, or with nothing if a thread is inside the file system), and throws PathError if nothing has moved
+/// for 30 s. Threads that are left behind end when the file system answers; until then, other listings of that folder are refused.
+///
+/// `threads`: at most so many for this listing, and (but at least 2) for all listings of the process together; others wait. A thread that
+/// the system refuses costs speed only. `progress(checked, total)` is called now and then, from the calling thread. Whatever an own thread throws
+/// comes back as a PathError.
 Listing list_folder(const Jail& jail, const std::string& directory, FilterMode mode, const imaging::CancelToken& cancel,
                     const std::function<void(std::size_t, std::size_t)>& progress = {}, int threads = 4);
-
-/// The kind of one file or folder by its content; unknown if it is no image.
-FileKind kind_by_content(const JailedPath& path);
-/// By its name alone.
-FileKind kind_by_extension(std::string_view name);
-/// Size as a listing gives it: of a folder, what its files hold together.
-std::int64_t listed_size(const JailedPath& path);
 
 } // namespace cubelink::server

@@ -52,7 +52,7 @@ TEST_CASE("scratch files have no name") {
     }
     SUBCASE("where the file system has no O_TMPFILE") {
         FaultyOs faults;
-        faults.fail(Call::open, 1, EOPNOTSUPP);
+        faults.no_unnamed_files();
         const int file = os().open_scratch(folder.text().c_str());
         REQUIRE(file >= 0);
         CHECK(entries(folder.path()) == 0);

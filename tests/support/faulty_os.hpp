@@ -23,7 +23,7 @@
 namespace cubelink::test {
 
 /// Kinds of calls. close, closedir and munmap never fail here: nothing is to be done about it where they do.
-enum class Call { open, read, write, truncate, allocate, sync, map, advise, status, access, read_link, list, make_folder, rename, link, unlink, lock, thread, count_ };
+enum class Call { open, read, write, truncate, allocate, sync, mode, map, advise, status, access, read_link, list, make_folder, rename, link, unlink, lock, thread, count_ };
 
 class FaultyOs : public platform::Os {
 public:
@@ -55,6 +55,11 @@ public:
     }
     /// Threads are refused, after that many more.
     void refuse_threads(int after = 0) { fail_from(Call::thread, after + 1, EAGAIN); }
+    /// The file system knows no O_TMPFILE.
+    void no_unnamed_files() {
+        const platform::MutexLock lock(mutex_);
+        unnamed_files_ = false;
+    }
     /// Runs before every call, in its thread: to change the world between two steps, or to hold a call up.
     void before(std::function<void(Call, int n)> hook) {
         const platform::MutexLock lock(mutex_);
@@ -67,6 +72,7 @@ public:
         any_.reset();
         space_.reset();
         read_limit_ = write_limit_ = ~std::size_t{0};
+        unnamed_files_ = true;
         hook_ = nullptr;
     }
     /// Moves both clocks forward.
@@ -84,7 +90,12 @@ public:
         return all_;
     }
 
-    int openat(int folder, const char* path, int flags, mode_t mode = 0) override { return fails(Call::open) ? -1 : Os::openat(folder, path, flags, mode); }
+    int openat(int folder, const char* path, int flags, mode_t mode = 0) override {
+        if (fails(Call::open)) return -1;
+        if ((flags & O_TMPFILE) != O_TMPFILE || has_unnamed_files()) return Os::openat(folder, path, flags, mode);
+        errno = EOPNOTSUPP;
+        return -1;
+    }
     ssize_t pread(int descriptor, void* to, std::size_t size, off_t offset) override {
         return fails(Call::read) ? -1 : Os::pread(descriptor, to, std::min(size, read_limit()), offset);
     }
@@ -109,6 +120,7 @@ public:
         return fails(Call::allocate) ? -1 : Os::fallocate(descriptor, mode, offset, size);
     }
     int fsync(int descriptor) override { return fails(Call::sync) ? -1 : Os::fsync(descriptor); }
+    int fchmod(int descriptor, mode_t mode) override { return fails(Call::mode) ? -1 : Os::fchmod(descriptor, mode); }
     void* mmap(void* address, std::size_t size, int protection, int flags, int descriptor, off_t offset) override {
         return fails(Call::map) ? MAP_FAILED : Os::mmap(address, size, protection, flags, descriptor, offset);
     }
@@ -185,6 +197,10 @@ private:
         const bool one = due(faults_[index(call)]);
         return due(any_) || one;
     }
+    bool has_unnamed_files() const {
+        const platform::MutexLock lock(mutex_);
+        return unnamed_files_;
+    }
     std::size_t read_limit() const {
         const platform::MutexLock lock(mutex_);
         return read_limit_;
@@ -207,6 +223,7 @@ private:
     int all_ CUBELINK_GUARDED_BY(mutex_) = 0;
     std::size_t read_limit_ CUBELINK_GUARDED_BY(mutex_) = ~std::size_t{0}, write_limit_ CUBELINK_GUARDED_BY(mutex_) = ~std::size_t{0};
     std::optional<std::uint64_t> space_ CUBELINK_GUARDED_BY(mutex_);
+    bool unnamed_files_ CUBELINK_GUARDED_BY(mutex_) = true;
     std::function<void(Call, int)> hook_ CUBELINK_GUARDED_BY(mutex_);
     std::chrono::nanoseconds advanced_ CUBELINK_GUARDED_BY(mutex_){0};
     platform::OsOverride override_; // last: the rest is there when calls arrive

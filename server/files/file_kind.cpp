@@ -1,0 +1,115 @@
+#include "server/files/file_kind.hpp"
+
+#include <algorithm>
+#include <cctype>
+
+namespace cubelink::server {
+
+using platform::os;
+
+namespace {
+
+constexpr int max_depth = 4;
+
+bool ends_with_ignoring_case(std::string_view text, std::string_view end) {
+    return text.size() >= end.size() && std::equal(end.begin(), end.end(), text.end() - static_cast<std::ptrdiff_t>(end.size()), [](char a, char b) {
+               return a == std::tolower(static_cast<unsigned char>(b));
+           });
+}
+
+bool has_file(int folder, const char* name) {
+    struct stat status;
+    return os().fstatat(folder, name, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+/// At most n; none if they can't be read.
+std::string first_bytes(int folder, const char* name, std::size_t n, int flags = 0) {
+    // O_NONBLOCK: a FIFO that took the place of a file must not stop the listing.
+    const Descriptor file(os().openat(folder, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | flags));
+    if (!file) return {};
+    std::string bytes(n, '\0');
+    std::size_t done = 0;
+    while (done < n) {
+        const auto count = os().pread(file.get(), bytes.data() + done, n - done, static_cast<off_t>(done));
+        if (count <= 0) break;
+        done += static_cast<std::size_t>(count);
+    }
+    bytes.resize(done);
+    return bytes;
+}
+
+FileKind kind_of_bytes(std::string_view bytes, std::string_view name) {
+    if (bytes.substr(0, 4) == "SIMP") return FileKind::fits;
+    if (bytes.substr(0, 8) == "\x89HDF\r\n\x1a\n") return FileKind::hdf5;
+    if (bytes.substr(0, 2) == "\x1f\x8b" && ends_with_ignoring_case(name, ".fits.gz")) return FileKind::fits;
+    return FileKind::unknown;
+}
+
+std::int64_t size_to_depth(int folder, const std::function<bool()>& go_on, int depth) {
+    std::int64_t total = 0;
+    if (depth > max_depth) return 0;
+    const FolderStream entries = entries_of(folder);
+    if (!entries) return 0;
+    while (const dirent* entry = os().readdir(entries.get())) {
+        if (!go_on()) break;
+        const std::string_view name = entry->d_name;
+        if (name == "." || name == "..") continue;
+        struct stat status;
+        if (os().fstatat(folder, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) continue;
+        if (S_ISREG(status.st_mode)) total += status.st_size;
+        if (S_ISDIR(status.st_mode)) {
+            const Descriptor sub(os().openat(folder, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+            if (sub) total += size_to_depth(sub.get(), go_on, depth + 1);
+        }
+    }
+    return total;
+}
+
+Descriptor open_for_reading(const JailedPath& folder) { return Descriptor(os().open(path_through(folder.descriptor).c_str(), O_RDONLY | O_DIRECTORY)); }
+
+} // namespace
+
+FileKind kind_by_extension(std::string_view name) {
+    for (const auto end : {".fits", ".fz", ".fits.gz"})
+        if (ends_with_ignoring_case(name, end)) return FileKind::fits;
+    if (ends_with_ignoring_case(name, ".hdf5")) return FileKind::hdf5;
+    if (ends_with_ignoring_case(name, ".crtf")) return FileKind::crtf;
+    if (ends_with_ignoring_case(name, ".reg")) return FileKind::ds9_reg;
+    return FileKind::unknown;
+}
+
+/// CASA says in table.info what a table is (an image, a list of components), and describes concatenated images and expressions as JSON;
+/// Miriad images have an item "image" beside their "header".
+FileKind kind_of_folder(int folder) {
+    if (has_file(folder, "table.info") && has_file(folder, "table.dat")) {
+        const auto info = first_bytes(folder, "table.info", 256);
+        const auto first_line = std::string_view(info).substr(0, info.find('\n'));
+        for (const auto type : {"Type = Image", "Type = Component List"})
+            if (first_line.find(type) != std::string_view::npos) return FileKind::casa;
+    }
+    if (has_file(folder, "imageconcat.json") || has_file(folder, "imageexpr.json")) return FileKind::casa;
+    if (has_file(folder, "header") && has_file(folder, "image")) return FileKind::miriad;
+    return FileKind::unknown;
+}
+
+FileKind kind_by_content(int folder, const char* name, int flags, std::string_view shown) {
+    return kind_of_bytes(first_bytes(folder, name, 8, flags), shown);
+}
+
+FileKind kind_by_content(const JailedPath& path) {
+    if (path.is_folder()) {
+        const Descriptor folder = open_for_reading(path);
+        return folder ? kind_of_folder(folder.get()) : FileKind::unknown;
+    }
+    return path.is_file() ? kind_by_content(AT_FDCWD, path_through(path.descriptor).c_str(), 0, path.name) : FileKind::unknown;
+}
+
+std::int64_t size_of_folder(int folder, const std::function<bool()>& go_on) { return size_to_depth(folder, go_on, 0); }
+
+std::int64_t listed_size(const JailedPath& path) {
+    if (!path.is_folder()) return path.status.st_size;
+    const Descriptor folder = open_for_reading(path);
+    return folder ? size_of_folder(folder.get(), [] { return true; }) : 0;
+}
+
+} // namespace cubelink::server
