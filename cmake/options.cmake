@@ -1,5 +1,7 @@
 # Compiler settings that hold for all of our code, and the helpers that the folders' CMakeLists.txt use.
 
+include(GNUInstallDirs)
+
 find_program(CCACHE ccache)
 if(CCACHE)
     set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
@@ -9,6 +11,7 @@ endif()
 set(CUBELINK_SANITIZE "" CACHE STRING "Sanitizers to build with, as for -fsanitize=")
 option(CUBELINK_FUZZ "Build the libFuzzer targets (clang)" OFF)
 
+# Linked by every target of ours, and privately: what links our libraries keeps its own settings.
 add_library(cubelink_flags INTERFACE)
 target_include_directories(cubelink_flags INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(cubelink_flags INTERFACE -Wall -Wextra -Werror)
@@ -33,12 +36,18 @@ if(CUBELINK_SANITIZE)
     endif()
 endif()
 
-# cubelink_library(NAME SOURCES … [PUBLIC libraries…] [PRIVATE libraries…])
+# cubelink_library(NAME SOURCES … [PUBLIC libraries…] [PRIVATE libraries…] [STANDARD 17])
+# Its headers are included by their path from the top of the tree, and need C++20 unless STANDARD says less.
 function(cubelink_library name)
-    cmake_parse_arguments(ARG "" "" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+    cmake_parse_arguments(ARG "" "STANDARD" "SOURCES;PUBLIC;PRIVATE" ${ARGN})
+    if(NOT ARG_STANDARD)
+        set(ARG_STANDARD 20)
+    endif()
     add_library(${name} STATIC ${ARG_SOURCES})
-    target_link_libraries(${name} PUBLIC cubelink_flags ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
-    target_compile_features(${name} INTERFACE cxx_std_20) # for whoever includes its headers
+    target_link_libraries(${name} PRIVATE $<BUILD_INTERFACE:cubelink_flags>)
+    target_link_libraries(${name} PUBLIC ${ARG_PUBLIC} PRIVATE ${ARG_PRIVATE})
+    target_include_directories(${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/cubelink>)
+    target_compile_features(${name} INTERFACE cxx_std_${ARG_STANDARD})
 endfunction()
 
 # Most of this target's code comes from headers or generators of others, and costs the compiler more than anything of ours: no checks for
