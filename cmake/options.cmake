@@ -50,15 +50,16 @@ function(cubelink_library name)
     target_compile_features(${name} INTERFACE cxx_std_${ARG_STANDARD})
 endfunction()
 
-# Most of this target's code comes from headers or generators of others, and costs the compiler more than anything of ours: no checks for
-# undefined behaviour there, which double that. AddressSanitizer and ThreadSanitizer see it like all else.
+# For targets whose code comes mostly from headers or generators of others and takes the compiler longest: no checks for undefined
+# behaviour, which double that. AddressSanitizer and ThreadSanitizer check it like all else.
 function(cubelink_unchecked target)
     if(CUBELINK_SANITIZE MATCHES "undefined")
         target_compile_options(${target} PRIVATE -fno-sanitize=undefined)
     endif()
 endfunction()
 
-# What all tests have in common. They are optimised little, which spares half of their compiler's time; what they test is as it is delivered.
+# What all tests have in common. They are optimised little, or not at all under sanitizers, which saves more than half of the compiler's time;
+# what they test is optimised as in any build of that preset.
 add_library(cubelink_doctest STATIC EXCLUDE_FROM_ALL ${PROJECT_SOURCE_DIR}/tests/support/doctest_main.cpp)
 target_link_libraries(cubelink_doctest PUBLIC cubelink_flags)
 cubelink_unchecked(cubelink_doctest)
@@ -68,7 +69,9 @@ function(cubelink_test name)
     cmake_parse_arguments(ARG "" "" "SOURCES;LIBRARIES" ${ARGN})
     add_executable(${name} ${ARG_SOURCES})
     target_link_libraries(${name} PRIVATE cubelink_doctest ${ARG_LIBRARIES} Threads::Threads)
-    if(NOT CUBELINK_SANITIZE)
+    if(CUBELINK_SANITIZE)
+        target_compile_options(${name} PRIVATE -O0)
+    else()
         target_compile_options(${name} PRIVATE -O1)
     endif()
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Runs the tests step by step, counts them, and closes with a line `N passed, N failed`.
 
-A step builds what it needs and runs commands, two at a time where the machine has two cores (CUBELINK_JOBS says otherwise), except those
-that ask to be alone. The tests in a command's output are counted by the closing lines of the runners in use (doctest, Node's test runner,
+A step builds what it needs and runs commands, two at a time where the machine has two cores (CUBELINK_JOBS sets another number), except those
+that must run alone. The tests in a command's output are counted by the closing lines of the runners in use (doctest, Node's test runner,
 unittest, and `N passed, N failed` of our own scripts); a command without such a line counts as one test. A command that fails without a failed
-test in its output counts as one failure, so that nothing fails unseen.
+test in its output counts as one failure.
 
-A test that fails is told in full and run once more, by itself: on a shared machine that may have starved it. If it passes then, it counts as
-good, and the last lines call it unsteady, which is a fault of the test (or a race in the program) that somebody has to look at. What can't
-be blamed on the machine gets no second run: what a sanitizer or a fuzzer finds, and a program that dies of a signal.
+A test that fails is printed in full and run once more, by itself, for diagnosis: if it passes then, it is unsteady, which is a fault of the test or
+a race in the program. It counts as failed all the same. There is no second run where it could show nothing else: what a sanitizer or a fuzzer
+finds, and a program that dies of a signal.
 """
 
 import concurrent.futures
@@ -36,7 +36,7 @@ class Count:
 
 
 def counted(text):
-    """(passed, failed) as the output of a runner tells it, or None."""
+    """(passed, failed) by a runner's output, or None."""
     passed = failed = 0
     found = False
     for match in re.finditer(r"^\[doctest\] test cases:\s+\d+ \|\s+(\d+) passed \|\s+(\d+) failed", text, re.M):
@@ -52,7 +52,7 @@ def counted(text):
 
 
 def output_of(command, cwd, env, limit):
-    """(text, exit status) of a command. At the limit it ends with all that it started."""
+    """(text, exit status) of a command. At the limit it is killed with all that it started."""
     with tempfile.TemporaryFile() as output:
         try:
             process = subprocess.Popen(command, cwd=cwd, env={**os.environ, **env}, stdin=subprocess.DEVNULL, stdout=output,
@@ -72,7 +72,7 @@ def output_of(command, cwd, env, limit):
         return output.read().decode("utf-8", "replace") + late, process.returncode
 
 
-# What tells why a test failed, for each kind of runner: where it begins, and before what it ends.
+# The part of a runner's output that says why a test failed, for each kind of runner: where it begins, and before what it ends.
 REASONS = [
     re.compile(r"^✖ failing tests:.*", re.M | re.S),  # Node's runner for people, which repeats at its end what failed
     re.compile(r"^ *not ok .*?(?=^ *(?:not )?ok |^ *# Subtest|^1\.\.|\Z)", re.M | re.S),  # and for machines
@@ -104,7 +104,7 @@ def reasons(text, most=160):
     return parts
 
 
-# What no busy machine brings about.
+# Failures that a second run would not explain.
 CERTAIN = re.compile(r"ERROR: \w+Sanitizer|WARNING: ThreadSanitizer|runtime error:|libFuzzer: |no sanitizer said a word:|terminate called|Segmentation fault|core dumped")
 
 
@@ -115,9 +115,9 @@ class Test:
         self.name, self.command, self.cwd, self.env, self.limit, self.alone = name, command, cwd, env or {}, limit, alone
 
     def __call__(self):
-        """(passed, failed, what to print, whether a second run could tell something else)"""
+        """(passed, failed, what to print, whether a second run could end differently)"""
         started = time.time()
-        # Nothing of the user's own: servers keep a store below XDG_DATA_HOME.
+        # Servers keep a store below XDG_DATA_HOME: not the user's.
         with tempfile.TemporaryDirectory(prefix="cubelink-test-", ignore_cleanup_errors=True) as data:
             text, status = output_of(self.command, self.cwd, {"XDG_DATA_HOME": data, **self.env}, self.limit)
         passed, failed = counted(text) or ((1, 0) if status == 0 else (0, 1))
@@ -136,19 +136,16 @@ class Test:
 
 
 def run(count, *tests):
-    """Several at a time; then, one after another, those that must be alone; then once more what failed."""
+    """Several at a time; then, one after another, those that must be alone; then once more, for diagnosis, what failed."""
     again = []
 
-    def take(test, result, second=False):
+    def take(test, result):
         passed, failed, said, doubtful = result
         print(said, flush=True)
-        if doubtful and not second:
-            again.append(test)
-            return
         count.passed += passed
         count.failed += failed
-        if second and not failed:
-            count.unsteady.append(test.name)
+        if doubtful:
+            again.append(test)
 
     with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
         under_way = {pool.submit(test): test for test in tests if not test.alone}
@@ -159,7 +156,10 @@ def run(count, *tests):
             take(test, test())
     for test in again:
         print(f"again  {test.name}", flush=True)
-        take(test, test(), second=True)
+        _, failed, said, _ = test()
+        print(said, flush=True)
+        if not failed:
+            count.unsteady.append(test.name)
 
 
 def shell(script):
@@ -168,7 +168,7 @@ def shell(script):
 
 
 def prepare(count, name, command, limit=2400):
-    """A command that is no test, but without which there is none. True if it went well."""
+    """Runs a command that tests need. True if it succeeded; otherwise it counts as a failure."""
     started = time.time()
     done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=limit)
     print(f"{'ready ' if done.returncode == 0 else 'FAILED'} {name}, {time.time() - started:.1f} s", flush=True)
@@ -202,8 +202,47 @@ def ctest(count, preset, labels_out=()):
     run(count, *(test for _, test in sorted(tests, key=lambda each: each[0])))
 
 
+class BackgroundBuild:
+    """Builds a preset for a later step while tests run, at the lowest priority: it gets the time that they leave."""
+
+    def __init__(self, preset):
+        self.preset = preset
+        self.process = subprocess.Popen(shell(f"build_server {preset}"), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL, start_new_session=True, preexec_fn=self._lower_priority)
+
+    @staticmethod
+    def _lower_priority():
+        os.nice(19)
+        try:  # where the kernel groups processes by session, priorities count within one only, and this is the session's
+            Path("/proc/self/autogroup").write_text("19")
+        except OSError:
+            pass
+
+    def wait(self):
+        self.process.wait()
+
+    def stop(self):
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+later_presets = []  # of the steps to come, in their order
+background = None
+
+
 def build(count, preset, targets=""):
-    return prepare(count, f"build {preset}", shell(f"build_server {preset} {targets}"))
+    """Builds, and starts building the preset that is needed next."""
+    global background
+    if background:
+        background.wait()  # what it could not build is built, and reported, below
+        background = None
+    built = prepare(count, f"build {preset}", shell(f"build_server {preset} {targets}"))
+    while later_presets and later_presets[0] == preset:
+        later_presets.pop(0)
+    if built and later_presets:
+        background = BackgroundBuild(later_presets.pop(0))
+    return built
 
 
 def step_release(count):
@@ -223,22 +262,22 @@ def step_tsan(count):
 
 def step_fuzz(count):
     """Each fuzz target for some seconds on its recorded corpus."""
-    if not build(count, "fuzz", "fuzz_targets"):
+    if not build(count, "asan", "fuzz_targets"):
         return
     tests = []
-    for program in sorted((ROOT / "build/fuzz/tests/fuzz").glob("*_fuzz")):
+    for program in sorted((ROOT / "build/asan/tests/fuzz").glob("*_fuzz")):
         corpus = ROOT / "tests/fuzz/corpus" / program.name.removesuffix("_fuzz")
-        scratch = ROOT / "build/fuzz/scratch" / program.name
+        scratch = ROOT / "build/asan/scratch" / program.name
         scratch.mkdir(parents=True, exist_ok=True)
         folders = [str(scratch)] + ([str(corpus)] if corpus.is_dir() else [])
-        # The same beginning every time: this run looks for what a change broke. Exploring is for long runs.
+        # The same seed every time: this run finds what a change broke. Exploring is for long runs.
         options = ["-seed=1", "-max_total_time=10", "-rss_limit_mb=2048", "-verbosity=0", "-print_final_stats=1"]
         tests.append(Test(f"fuzz: {program.name}", [str(program), *options, *folders], env=SANITIZER_ENV))
     run(count, *tests)
 
 
 def npm_test(count, folder):
-    """The test of an npm package, once its packages are there; nothing if they can't be had."""
+    """The test of an npm package, once its dependencies are installed; nothing if that fails."""
     folder = folder.relative_to(ROOT)
     if not prepare(count, f"npm packages of {folder}", shell(f"npm_install {folder}")):
         return []
@@ -264,7 +303,7 @@ def step_browser(count):
         return
     if not prepare(count, "npm packages of tests/browser", shell("npm_install tests/browser; npm_install tools/carta")):
         return
-    # A browser keeps both cores busy by itself.
+    # A browser uses both cores.
     run(count, *(Test(str(script.relative_to(ROOT)), ["node", str(script)], alone=True)
                  for script in sorted((ROOT / "tests/browser").glob("*.test.mjs"))))
 
@@ -279,6 +318,7 @@ STEPS = {
     "fuzz": step_fuzz,
 }
 QUICK = ["release", "conformance"]
+PRESETS = {"release": "release", "asan": "asan", "tsan": "tsan", "fuzz": "asan"}
 
 
 def main():
@@ -292,11 +332,18 @@ def main():
         print(f"no such step: {', '.join(unknown)}; there are {', '.join(STEPS)}", file=sys.stderr)
         return 2
     count = Count()
-    for name in names:
-        print(f"== {name}", flush=True)
-        STEPS[name](count)
+    later_presets.extend(PRESETS[name] for name in names if name in PRESETS)
+    try:
+        for name in names:
+            started = time.time()
+            print(f"== {name}", flush=True)
+            STEPS[name](count)
+            print(f"== {name} took {time.time() - started:.0f} s", flush=True)
+    finally:
+        if background:
+            background.stop()
     for name in count.unsteady:
-        print(f"unsteady: {name} failed and passed in its second run; its first is told above")
+        print(f"unsteady: {name} failed, and passed in its second run; the first counts")
     print(f"{count.passed} passed, {count.failed} failed")
     return 1 if count.failed or not count.passed else 0
 
