@@ -198,7 +198,7 @@ def ctest(count, preset, labels_out=()):
                       Test(f"{preset}: {test['name']}", test["command"], cwd=properties.get("WORKING_DIRECTORY", str(ROOT)),
                            env={**SANITIZER_ENV, **env} if preset in ("asan", "tsan") else env, limit=int(properties.get("TIMEOUT", 900)),
                            alone=properties.get("RUN_SERIAL", False))))
-    # The long ones first, so that none is left to run by itself at the end.
+    # The long ones first: one that starts last would run alone.
     run(count, *(test for _, test in sorted(tests, key=lambda each: each[0])))
 
 

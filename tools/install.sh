@@ -33,7 +33,7 @@ install_node() {
     fi
 }
 
-# npm_install FOLDER: installs what FOLDER/package-lock.json says, unless that is what lies there already.
+# npm_install FOLDER: installs the packages of FOLDER/package-lock.json, unless they are installed already.
 npm_install() {
     local stamp="$1/node_modules/.installed"
     if [ -e "$stamp" ] && cmp -s "$stamp" "$1/package-lock.json"; then return 0; fi
@@ -42,7 +42,7 @@ npm_install() {
     cp "$1/package-lock.json" "$stamp"
 }
 
-# The compiler's cache knows a source whichever folder the checkout lies in.
+# ccache hits are independent of the folder of the checkout.
 export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1
 
 # build_server PRESET [TARGET…]

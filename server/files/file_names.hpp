@@ -10,7 +10,7 @@ namespace cubelink::server {
 /// `bytes` itself if they are valid UTF-8.
 std::string shown_name(std::string_view bytes);
 
-/// True if the name could have been made by shown_name from bytes that are not UTF-8.
+/// True if the name may come from shown_name() of bytes that are not UTF-8.
 bool may_be_shown_name(std::string_view text);
 
 } // namespace cubelink::server

@@ -27,7 +27,7 @@ std::string join(const std::vector<std::string>& components) {
     return path;
 }
 
-bool lies_in(std::string_view path, std::string_view folder) {
+bool is_below(std::string_view path, std::string_view folder) {
     if (folder == "/") return true;
     return path.substr(0, folder.size()) == folder && (path.size() == folder.size() || path[folder.size()] == '/');
 }
@@ -105,7 +105,7 @@ Jail::Jail(const std::string& folder, const std::vector<std::string>& links_may_
 
 bool Jail::allows(std::string_view real_path) const {
     for (const auto& folder : allowed_)
-        if (lies_in(real_path, folder)) return true;
+        if (is_below(real_path, folder)) return true;
     return false;
 }
 
@@ -126,7 +126,7 @@ std::string Jail::find_bytes(const std::vector<std::string>& components) const {
     return path;
 }
 
-/// How many of the components lead to something, and whether that lies inside.
+/// How many of the components lead to something, and whether that is inside.
 Jail::Reached Jail::first_folders(const std::vector<std::string>& components) const {
     Reached reached{0, true};
     std::vector<std::string> path;
@@ -145,13 +145,13 @@ Jail::ClientPath Jail::parse(std::string_view directory, std::string_view name) 
     std::string path = without_base(directory);
     // "/" alone, and what follows "$BASE", are of the top.
     bool absolute = !path.empty() && path[0] == '/' && directory[0] == '/' && path.find_first_not_of('/') != std::string::npos;
-    if (absolute && lies_in(path, top_)) {
+    if (absolute && is_below(path, top_)) {
         path.erase(0, top_.size());
         absolute = false;
     }
     if (!name.empty()) {
         // A file may be named by its absolute path too, as long as that leads here.
-        if (path.empty() && name[0] == '/' && lies_in(name, top_)) name.remove_prefix(top_.size());
+        if (path.empty() && name[0] == '/' && is_below(name, top_)) name.remove_prefix(top_.size());
         else if (name[0] == '/') absolute = true;
         path += '/';
         path += name;

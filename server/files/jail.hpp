@@ -62,7 +62,7 @@ public:
     /// Whether that open folder is (still) where files may be.
     bool contains(const Descriptor& folder) const;
 
-    /// Whether a real path lies in the folder or where links may lead.
+    /// Whether a real path is in the folder or where links may lead.
     bool allows(std::string_view real_path) const;
 
 private:

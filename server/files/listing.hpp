@@ -34,7 +34,7 @@ struct Listing {
     bool cancelled = false; // then these are the files so far, or none
 };
 
-/// Works in threads of its own, so that a folder that doesn't answer (a dead network mount) holds up nobody: the call returns within
+/// Works in threads of its own, so that a folder that doesn't answer (a dead network mount) blocks no caller: the call returns within
 /// 100 ms of `cancel` (with what it has, or with nothing if a thread is inside the file system), and throws PathError if nothing has moved
 /// for 30 s. Threads that are left behind end when the file system answers; until then, other listings of that folder are refused.
 ///

@@ -13,7 +13,7 @@ enum class ThreadStart {
     refused // by the system
 };
 
-/// Runs `body`, which must not throw, in a thread that nobody waits for, unless `limit` of them run already.
+/// Runs `body`, which must not throw, in a detached thread, unless `limit` of them run already.
 ThreadStart start_listing_thread(int limit, std::function<void()> body);
 int running_listing_threads();
 /// Until one of them has ended, or the time is over.

@@ -1,6 +1,6 @@
 #pragma once
 /// Names of files that are being written, ".cubelink-<16 hexadecimal digits>.part", and what is left of them when a server is killed.
-/// A writer keeps an exclusive flock on its file, so a file of such a name without one belongs to nobody any more. Thread-safe.
+/// A writer keeps an exclusive flock on its file, so a file of such a name without one is a leftover. Thread-safe.
 
 #include "server/files/descriptor.hpp"
 
@@ -19,8 +19,8 @@ bool is_temporary_name(std::string_view name);
 /// remove_leftovers() goes by the age of files there.
 bool lock_temporary(int file);
 
-/// Removes from the folder what killed writers of this user left there: files that nobody has locked or, where the file system has no
-/// locks, that are more than a day old. Best effort: what can't be looked at or removed stays. Returns how many it removed.
+/// Removes from the folder what killed writers of this user left there: files that are not locked or, where the file system has no
+/// locks, that are more than a day old. Best effort: what can't be examined or removed stays. Returns how many it removed.
 int remove_leftovers(int folder);
 
 } // namespace cubelink::server

@@ -218,7 +218,7 @@ TEST_CASE("an open source is not replaced, whenever it was opened") {
     CHECK(content(folder.path("same.fits")) == "old");
 }
 
-TEST_CASE("a full disk is told as such, and leaves nothing") {
+TEST_CASE("a full disk is an error of its own, and leaves nothing") {
     TemporaryFolder folder;
     folder.write("a", "old");
     const Jail jail(folder.text());

@@ -1,6 +1,7 @@
 #include "rpc/values/utf8.hpp"
 #include "server/files/file_names.hpp"
 #include "server/files/jail.hpp"
+#include "tests/support/faulty_os.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 #include <atomic>
@@ -23,7 +24,7 @@ TEST_CASE("names that are not UTF-8 keep apart, and others stay") {
     CHECK(shown_name("a\xFE.fits") != shown_name("a\xFF.fits"));
 }
 
-TEST_CASE("what lies in the folder is found") {
+TEST_CASE("what is in the folder is found") {
     TemporaryFolder folder;
     folder.write("sub/image.fits", "x");
     const Jail jail(folder.text());
@@ -106,6 +107,32 @@ TEST_CASE("a file that is shown under another name opens by it") {
     CHECK(path.status.st_size == 1);
     CHECK(cubelink::rpc::is_utf8(path.relative));
     CHECK_THROWS_AS(jail.open_file(shown_name("sub\xFF"), shown_name("a\xFD.fits")), PathError);
+}
+
+TEST_CASE("a system call that fails, whichever it is, is a PathError and leaves no descriptor open") {
+    TemporaryFolder folder;
+    folder.write("sub\xFF/a.fits", "x");
+    folder.write("real/a.fits", "x");
+    fs::create_directory_symlink("real", folder.path() / "link");
+    const Jail jail(folder.text());
+    const auto descriptors = [] { return std::distance(fs::directory_iterator("/proc/self/fd"), {}); };
+    const auto before = descriptors();
+    for (const std::string& directory : {std::string("real"), std::string("link"), shown_name("sub\xFF")})
+        for (const int error : {EIO, ENOENT, EMFILE, EACCES, ENOMEM}) {
+            cubelink::test::FaultyOs faults;
+            int refused = 0;
+            bool reached = true;
+            for (int n = 1; reached; ++n) {
+                faults.fail_any(n, error);
+                try {
+                    const auto path = jail.open_file(directory, "a.fits");
+                    CHECK(path.status.st_size == 1);
+                } catch (const PathError&) { ++refused; }
+                reached = faults.count() >= n;
+            }
+            CHECK(refused >= 3);
+        }
+    CHECK(descriptors() == before);
 }
 
 TEST_CASE("a link that is exchanged while it is opened gains nothing") {

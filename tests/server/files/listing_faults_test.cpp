@@ -139,7 +139,7 @@ TEST_CASE("entries that vanish while they are listed are not in the list") {
     wait_for_threads();
 }
 
-TEST_CASE("a folder that doesn't answer holds up nobody who cancels") {
+TEST_CASE("a listing of a folder that doesn't answer can be cancelled") {
     TemporaryFolder folder;
     fill(folder, 300);
     folder.write("other/a.fits", "SIMPLE  = T");
