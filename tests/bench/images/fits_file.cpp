@@ -2,12 +2,14 @@
 
 #include <bit>
 #include <cstdio>
+#include <cstring>
 #include <stdexcept>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <vector>
 
 #include <fcntl.h>
+#include <zlib.h>
 
 namespace cubelink::bench {
 namespace {
@@ -18,14 +20,7 @@ void card(std::string& header, const char* text) {
     header += line;
 }
 
-} // namespace
-
-void make_cube(const std::string& path, std::int64_t width, std::int64_t height, std::int64_t depth, std::int64_t planes) {
-    struct stat info {};
-    const std::int64_t pixels = width * height * depth;
-    const std::int64_t size = fits_header_size + (pixels * 4 + 2879) / 2880 * 2880;
-    if (stat(path.c_str(), &info) == 0 && info.st_size == size) return;
-
+std::string header_of(std::int64_t width, std::int64_t height, std::int64_t depth) {
     std::string header;
     char line[81];
     card(header, "SIMPLE  =                    T");
@@ -45,6 +40,26 @@ void make_cube(const std::string& path, std::int64_t width, std::int64_t height,
             card(header, text);
     card(header, "END");
     header.resize(fits_header_size, ' ');
+    return header;
+}
+
+/// Big-endian floats of noise over a gradient.
+void fill_row(std::vector<std::uint32_t>& row, std::int64_t height, std::uint32_t& state) {
+    for (std::size_t x = 0; x < row.size(); ++x) {
+        state = state * 1664525u + 1013904223u;
+        const float value = static_cast<float>(state >> 8) * 0x1p-24f + static_cast<float>(static_cast<std::int64_t>(x) % height) * 1e-4f;
+        row[x] = __builtin_bswap32(std::bit_cast<std::uint32_t>(value));
+    }
+}
+
+} // namespace
+
+void make_cube(const std::string& path, std::int64_t width, std::int64_t height, std::int64_t depth, std::int64_t planes) {
+    struct stat info {};
+    const std::int64_t size = fits_header_size + (width * height * depth * 4 + 2879) / 2880 * 2880;
+    if (stat(path.c_str(), &info) == 0 && info.st_size == size) return;
+
+    const auto header = header_of(width, height, depth);
 
     const int file = open(path.c_str(), O_CREAT | O_TRUNC | O_WRONLY, 0644);
     if (file < 0) throw std::runtime_error("cannot write " + path);
@@ -52,16 +67,38 @@ void make_cube(const std::string& path, std::int64_t width, std::int64_t height,
     std::vector<std::uint32_t> row(static_cast<std::size_t>(width));
     bool good = pwrite(file, header.data(), header.size(), 0) == static_cast<ssize_t>(header.size());
     for (std::int64_t y = 0; good && y < height * planes; ++y) {
-        for (std::int64_t x = 0; x < width; ++x) {
-            state = state * 1664525u + 1013904223u;
-            const float value = static_cast<float>(state >> 8) * 0x1p-24f + static_cast<float>(x % height) * 1e-4f;
-            row[static_cast<std::size_t>(x)] = __builtin_bswap32(std::bit_cast<std::uint32_t>(value));
-        }
+        fill_row(row, height, state);
         const auto bytes = static_cast<std::size_t>(width) * 4;
         good = pwrite(file, row.data(), bytes, fits_header_size + y * static_cast<std::int64_t>(bytes)) == static_cast<ssize_t>(bytes);
     }
     good = good && ftruncate(file, size) == 0;
     close(file);
+    if (!good) throw std::runtime_error("cannot write all of " + path);
+}
+
+void make_gzipped_image(const std::string& path, std::int64_t mebibytes) {
+    if (access(path.c_str(), R_OK) == 0) return;
+    constexpr std::int64_t width = 16384;
+    const std::int64_t height = mebibytes * 16;
+    std::string row(static_cast<std::size_t>(width) * 4, '\0');
+    std::uint32_t state = 12345;
+    std::vector<std::uint32_t> beginning(512), words(static_cast<std::size_t>(width));
+    fill_row(beginning, height, state);
+    for (std::size_t x = 0; x < words.size(); ++x) words[x] = beginning[x % beginning.size()]; // near enough for deflate to find again
+    std::memcpy(row.data(), words.data(), row.size());
+
+    // Under another name until it is whole: a file that was begun would be taken for the image by the next run.
+    const std::string part = path + ".part";
+    const gzFile file = gzopen(part.c_str(), "wb1");
+    if (!file) throw std::runtime_error("cannot write " + part);
+    const auto put = [&](const std::string& bytes) {
+        return bytes.empty() || gzwrite(file, bytes.data(), static_cast<unsigned>(bytes.size())) == static_cast<int>(bytes.size());
+    };
+    bool good = put(header_of(width, height, 1));
+    for (std::int64_t y = 0; good && y < height; ++y) good = put(row);
+    const auto filled = width * height * 4 % 2880;
+    good = good && put(std::string(static_cast<std::size_t>(filled ? 2880 - filled : 0), '\0'));
+    good = gzclose(file) == Z_OK && good && std::rename(part.c_str(), path.c_str()) == 0;
     if (!good) throw std::runtime_error("cannot write all of " + path);
 }
 

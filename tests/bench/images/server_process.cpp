@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
@@ -14,16 +15,17 @@
 namespace cubelink::bench {
 
 ServerProcess::ServerProcess(const std::string& program, const std::string& folder, const std::vector<std::string>& options) {
+    // Nothing is left of it, and two servers that are compared never read what the other has written.
+    static int stores = 0;
+    store_ = folder + "/bench-store-" + std::to_string(getpid()) + "-" + std::to_string(stores++) + ".sqlite";
     int ends[2];
-    if (pipe(ends) != 0) throw std::runtime_error("no pipe");
+    if (pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
     pid_ = fork();
     if (pid_ == 0) {
         prctl(PR_SET_PDEATHSIG, SIGTERM); // a benchmark that dies leaves no server behind
         dup2(ends[1], STDOUT_FILENO);
-        close(ends[0]);
-        close(ends[1]);
         setenv("CUBELINK_AUTHKEY", secret, 1);
-        std::vector<std::string> words = {program, folder, "--port", "0", "--store", folder + "/bench-store.sqlite", "--log-level", "error"};
+        std::vector<std::string> words = {program, folder, "--port", "0", "--store", store_, "--log-level", "error"};
         words.insert(words.end(), options.begin(), options.end());
         std::vector<char*> argv;
         for (auto& word : words) argv.push_back(word.data());
@@ -47,6 +49,8 @@ ServerProcess::~ServerProcess() {
     kill(pid_, SIGTERM);
     int status = 0;
     waitpid(pid_, &status, 0);
+    std::error_code ignored;
+    for (const char* ending : {"", "-wal", "-shm", "-journal", ".lock"}) std::filesystem::remove(store_ + ending, ignored);
 }
 
 std::size_t ServerProcess::status(const char* field) const {

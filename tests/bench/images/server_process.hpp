@@ -10,7 +10,8 @@ namespace cubelink::bench {
 
 class ServerProcess {
 public:
-    /// Starts `program FOLDER options… --port 0` and waits for its line "wslink: Starting factory". Throws std::runtime_error.
+    /// Starts `program FOLDER options… --port 0` with a store of its own and waits for its line "wslink: Starting factory". Throws
+    /// std::runtime_error.
     ServerProcess(const std::string& program, const std::string& folder, const std::vector<std::string>& options);
     ~ServerProcess();
     ServerProcess(const ServerProcess&) = delete;
@@ -31,6 +32,7 @@ public:
 
 private:
     std::size_t status(const char* field) const;
+    std::string store_;
     pid_t pid_ = -1;
     int port_ = 0;
 };

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,6 +41,7 @@ Child::Child(const std::vector<std::string>& command, int core) {
     arguments.push_back(nullptr);
     pid_ = ::fork();
     if (pid_ == 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL); // a benchmark that dies leaves no server behind
         pin(core);
         ::dup2(to_child[0], 0);
         ::dup2(from_child[1], 1);

@@ -108,6 +108,7 @@ void RawClient::scan(const char* data, std::size_t size) {
         if (left_ > 0) {
             const auto step = static_cast<std::size_t>(std::min<std::uint64_t>(left_, size));
             if (seen_ && seen_->back().beginning.size() < 64) seen_->back().beginning.append(data, std::min<std::size_t>(step, 64));
+            if (kept_ && (head_[0] & 15) < 8) kept_->back().append(data, step);
             data += step;
             size -= step;
             left_ -= step;
@@ -124,6 +125,7 @@ void RawClient::scan(const char* data, std::size_t size) {
         head_wanted_ = 2;
         const bool control = (head_[0] & 15) >= 8;
         if (seen_ && !control) seen_->push_back({left_, {}});
+        if (kept_ && !control) kept_->emplace_back().reserve(left_);
         if (left_ == 0 && !control) ++messages_;
     }
 }

@@ -51,6 +51,9 @@ public:
     /// Takes what is there without waiting; returns the messages that have ended since the last receive().
     std::uint64_t poll();
     void forget() { messages_ = 0; }
+    /// Keeps from now on what the messages hold: one string a frame that is no control frame, appended to `frames` as it begins, whole once
+    /// receive() or poll() has counted it. `frames` outlives the client.
+    void keep_payloads(std::vector<std::string>& frames) { kept_ = &frames; }
 
     /// Sends a request and returns the sizes of the frames of its answer: how a reply looks on the wire, for a server that knows no
     /// requests to send the same.
@@ -76,6 +79,7 @@ private:
         std::string beginning;
     };
     std::vector<Seen>* seen_ = nullptr; // filled while frames are looked at
+    std::vector<std::string>* kept_ = nullptr;
 };
 
 } // namespace cubelink::bench

@@ -1,0 +1,12 @@
+#pragma once
+/// One HTTP request over a connection of its own.
+
+#include <string>
+#include <string_view>
+
+namespace cubelink::bench {
+
+/// PUTs a JSON body with the benchmark's secret and returns the answer's status. Throws std::runtime_error.
+int put_json(int port, std::string_view path, const std::string& body);
+
+} // namespace cubelink::bench

@@ -1,0 +1,19 @@
+#pragma once
+/// The workloads of image_bench. Each makes its files, measures every program of the settings in turns, and prints its rows; throws
+/// std::runtime_error if something can't be measured.
+
+#include "tests/bench/images/settings.hpp"
+
+namespace cubelink::bench {
+
+void large_image(const Settings& settings);
+void cube(const Settings& settings);
+void sparse_cube(const Settings& settings);
+void plane_beyond_the_limit(const Settings& settings);
+void cursor(const Settings& settings);
+void first_tiles(const Settings& settings);
+void beside_opening(const Settings& settings);
+void beside_messages(const Settings& settings);
+void beside_cube_histogram(const Settings& settings);
+
+} // namespace cubelink::bench
