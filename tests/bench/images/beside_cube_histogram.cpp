@@ -91,6 +91,7 @@ Close close_during_histogram(const ServerProcess& server) {
     constexpr auto window = std::chrono::milliseconds(4);
     Histograms histograms(server);
     histograms.begin();
+    if (!histograms.running()) throw std::runtime_error("the cube histogram has ended before its file could be closed");
     Close close;
     const auto start = Clock::now();
     histograms.session().call("carta.close.file", {Map{{"file_id", 0}}});

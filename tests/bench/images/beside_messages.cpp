@@ -57,9 +57,11 @@ private:
 
 Samples small_calls(WireSession& session, double seconds) {
     Samples samples;
-    for (const auto start = Clock::now(); seconds_since(start) < seconds;) {
-        samples.push_back(session.time_call("pubsub.subscriptions"));
-        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+    for (Pace pace(std::chrono::milliseconds(5)); pace.due() < end;) {
+        pace.wait();
+        session.call("pubsub.subscriptions");
+        pace.answered(samples);
     }
     return samples;
 }
@@ -70,13 +72,13 @@ void beside_messages(const Settings& settings) {
     constexpr std::size_t mebibyte = 1 << 20;
     const auto message = [](std::size_t bytes) { return client_frame(true, json_request("rpc:c0:1", "pubsub.subscriptions", list_of_ones(bytes))); };
     const auto largest_message = message(12 * mebibyte), refused = message(36 * mebibyte);
-    const std::string body = R"({"bench":)" + list_of_ones(14 * mebibyte) + '}';
+    const std::string body = R"({"workspaceName":"bench","workspace":{"list":)" + list_of_ones(14 * mebibyte) + "}}";
     const auto count = settings.programs.size();
     std::vector<Samples> quiet(count), large(count), too_large(count), http(count);
     std::vector<double> sent(count), refusals(count), bodies(count);
     for (std::size_t i = 0; i < count; ++i) {
         const auto server = settings.start(settings.programs[i]);
-        WireSession session(server->port(), false);
+        WireSession session(server->port(), WireSession::Begin::unregistered);
         quiet[i] = small_calls(session, 2);
         const auto beside = [&](std::function<void()> work, Samples& samples, double& how_often) {
             Background background(std::move(work));
@@ -94,7 +96,7 @@ void beside_messages(const Settings& settings) {
         const int port = server->port();
         beside(
             [&] {
-                if (put_json(port, "/api/database/preferences", body) != 200) throw std::runtime_error("a body of 14 MiB was not taken");
+                if (put_json(port, "/api/database/workspace", body) != 200) throw std::runtime_error("a body of 14 MiB was not taken");
             },
             http[i], bodies[i]);
     }

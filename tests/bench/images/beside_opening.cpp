@@ -1,5 +1,5 @@
-/// How long others wait while a gzipped image is opened, which takes seconds: another connection's cursor, and a small call on that
-/// connection and on the one that opens. Beside each the same when nothing is opened.
+/// How long others wait while a gzipped image is opened, which takes seconds: on the connection that opens a
+/// small call, and on others of the same session the cursor and a small call. Beside each the same when nothing is opened.
 
 #include "tests/bench/images/fits_file.hpp"
 #include "tests/bench/images/report.hpp"
@@ -8,7 +8,9 @@
 
 #include <atomic>
 #include <exception>
+#include <functional>
 #include <thread>
+#include <utility>
 
 namespace cubelink::bench {
 
@@ -16,95 +18,117 @@ using rpc::Map;
 
 namespace {
 
-constexpr auto pause_between = std::chrono::milliseconds(5);
-constexpr double quiet_seconds = 2;
+constexpr auto distance = std::chrono::milliseconds(10); // between the calls of a connection
+constexpr auto quiet_time = std::chrono::seconds(2);
 
 struct Waits {
     Samples cursor, other_info, own_info;
 };
 
-/// A connection that does small things again and again until it is stopped, in a thread.
-class Other {
+/// A connection that makes one kind of call again and again until it is stopped, in a thread.
+class Caller {
 public:
-    explicit Other(const ServerProcess& server) : session_(server.port()) { session_.open("plane-small.fits", 0); }
+    Caller(const ServerProcess& server, std::int64_t session_id, std::function<void(WireSession&)> call)
+        : session_(server.port(), WireSession::Begin::registered, session_id), call_(std::move(call)) {}
+    ~Caller() {
+        end_ = Clock::time_point::min();
+        if (thread_.joinable()) thread_.join();
+    }
+
+    WireSession& session() { return session_; } // while it is stopped
 
     void start() {
-        stop_ = false;
+        end_ = Clock::time_point::max();
         thread_ = std::thread([this] {
             try {
-                while (!stop_) step();
+                for (Pace pace(distance); pace.due() < end_.load();) {
+                    pace.wait();
+                    call_(session_);
+                    pace.answered(times_);
+                }
             } catch (...) {
                 failure_ = std::current_exception();
             }
         });
     }
-    /// Ends after what has been begun; moves the samples to `waits`.
-    void stop(Waits& waits) {
-        stop_ = true;
+    /// Ends after what has been begun; returns the times.
+    Samples stop() {
+        end_ = Clock::now();
         thread_.join();
         if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
-        waits.cursor = std::exchange(cursor_, {});
-        waits.other_info = std::exchange(info_, {});
-    }
-    ~Other() {
-        stop_ = true;
-        if (thread_.joinable()) thread_.join();
+        return std::exchange(times_, {});
     }
 
 private:
-    void step() {
-        x_ = (x_ + 1) % 1000;
-        const auto start = Clock::now();
-        session_.start("carta.set.cursor", {Map{{"file_id", 0}, {"point", Map{{"x", x_}, {"y", 10}}}}});
-        session_.wait_until([&](const WireSession::Message& message) {
-            return message.topic == "carta.spatial.profile.data" && number_at(message.body, "x") == x_;
-        });
-        cursor_.push_back(seconds_since(start));
-        std::this_thread::sleep_for(pause_between);
-        info_.push_back(session_.time_call("server.info"));
-        std::this_thread::sleep_for(pause_between);
-    }
-
     WireSession session_;
+    std::function<void(WireSession&)> call_;
     std::thread thread_;
-    std::atomic<bool> stop_ = false;
+    std::atomic<Clock::time_point> end_{};
     std::exception_ptr failure_;
-    int x_ = 0;
-    Samples cursor_, info_;
+    Samples times_;
 };
 
-Waits while_nothing_is_opened(WireSession& opener, Other& other) {
-    Waits waits;
-    other.start();
-    for (const auto start = Clock::now(); seconds_since(start) < quiet_seconds;) {
-        waits.own_info.push_back(opener.time_call("server.info"));
-        std::this_thread::sleep_for(pause_between);
+/// The connections of one session beside the one that opens.
+class Others {
+public:
+    Others(const ServerProcess& server, std::int64_t session_id)
+        : pointer_(server, session_id, [x = 0](WireSession& session) mutable { move_cursor(session, x = (x + 1) % 1000); }),
+          asker_(server, session_id, [](WireSession& session) { session.call("server.info"); }) {
+        pointer_.session().open("plane-small.fits", 0);
     }
-    other.stop(waits);
+    void start() {
+        pointer_.start();
+        asker_.start();
+    }
+    void stop(Waits& waits) {
+        waits.cursor = pointer_.stop();
+        waits.other_info = asker_.stop();
+    }
+
+private:
+    static void move_cursor(WireSession& session, int x) {
+        session.start("carta.set.cursor", {Map{{"file_id", 0}, {"point", Map{{"x", x}, {"y", 10}}}}});
+        session.wait_until([&](const WireSession::Message& message) {
+            return message.topic == "carta.spatial.profile.data" && number_at(message.body, "x") == x;
+        });
+    }
+
+    Caller pointer_, asker_;
+};
+
+Waits while_nothing_is_opened(WireSession& opener, Others& others) {
+    Waits waits;
+    others.start();
+    const auto end = Clock::now() + quiet_time;
+    for (Pace pace(distance); pace.due() < end;) {
+        pace.wait();
+        opener.call("server.info");
+        pace.answered(waits.own_info);
+    }
+    others.stop(waits);
     return waits;
 }
 
-Waits while_opening(WireSession& opener, Other& other, const std::string& file, double& opening_time) {
+Waits while_opening(WireSession& opener, Others& others, const std::string& file, double& opening_time) {
     Waits waits;
-    other.start();
+    others.start();
     const auto start = Clock::now();
-    const auto opening = opener.start("carta.open.file", {Map{{"file", file}, {"file_id", 0}}});
-    bool open = false;
-    while (!open) {
-        const auto asked = Clock::now();
+    const auto opening = opener.start("carta.open.file", {Map{{"file", file}, {"file_id", 1}}});
+    auto opened = Clock::time_point::max();
+    for (Pace pace(distance); pace.due() < opened;) {
+        pace.wait();
         const auto info = opener.start("server.info");
         opener.wait_until([&](const WireSession::Message& message) {
             if (message.id == opening) {
                 if (!is_true(message.body, "success")) throw std::runtime_error(file + ": " + rpc::brief(message.body, 200));
-                open = true;
+                opened = Clock::now();
                 opening_time = seconds_since(start);
             }
             return message.id == info;
         });
-        waits.own_info.push_back(seconds_since(asked));
-        std::this_thread::sleep_for(pause_between);
+        pace.answered(waits.own_info);
     }
-    other.stop(waits);
+    others.stop(waits);
     return waits;
 }
 
@@ -119,10 +143,10 @@ void beside_opening(const Settings& settings) {
     std::vector<double> openings;
     for (const auto& program : settings.programs) {
         const auto server = settings.start(program);
-        Other other(*server);
         WireSession opener(server->port());
-        const auto quiet = while_nothing_is_opened(opener, other);
-        auto waits = while_opening(opener, other, file, openings.emplace_back());
+        Others others(*server, opener.session_id());
+        const auto quiet = while_nothing_is_opened(opener, others);
+        auto waits = while_opening(opener, others, file, openings.emplace_back());
         cursor.push_back(std::move(waits.cursor));
         other_info.push_back(std::move(waits.other_info));
         own_info.push_back(std::move(waits.own_info));

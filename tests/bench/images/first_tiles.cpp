@@ -81,7 +81,9 @@ void first_tiles(const Settings& settings) {
     std::vector<Samples> from_disk(count), fresh(count), histogram(count), known(count);
     Cost zfp, sum;
     for (int round = 0; round < 3; ++round) {
-        for (std::size_t i = 0; i < count; ++i) {
+        for (std::size_t k = 0; k < count; ++k) {
+            // The order alternates: what lies under the kernel may keep what one server has read for the next.
+            const std::size_t i = round % 2 ? count - 1 - k : k;
             drop_from_page_cache(path);
             const auto server = settings.start(settings.programs[i]);
             WireSession session(server->port());

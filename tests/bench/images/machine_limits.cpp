@@ -26,7 +26,7 @@ std::vector<std::string> example_server() {
 }
 } // namespace
 
-PlainCalls::PlainCalls() : server_(example_server(), -1), session_(server_.port(), false) {}
+PlainCalls::PlainCalls() : server_(example_server(), -1), session_(server_.port(), WireSession::Begin::unregistered) {}
 
 double PlainCalls::time(std::size_t bytes) { return session_.time_call("bench.blob", {static_cast<std::int64_t>(bytes)}); }
 

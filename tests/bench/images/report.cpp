@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <stdexcept>
+#include <thread>
 
 namespace cubelink::bench {
 namespace {
@@ -33,6 +34,16 @@ double median(Samples samples) { return quantile(std::move(samples), 0.5); }
 double percentile_95(Samples samples) { return quantile(std::move(samples), 0.95); }
 double largest(const Samples& samples) { return quantile(samples, 1); }
 std::vector<Cost> medians(const std::vector<Samples>& samples) { return costs_of(samples, median); }
+
+void Pace::wait() const { std::this_thread::sleep_until(due_); }
+
+void Pace::answered(Samples& times) {
+    const auto now = Clock::now();
+    do {
+        times.push_back(std::chrono::duration<double>(now - due_).count());
+        due_ += distance_;
+    } while (due_ <= now);
+}
 
 Cost repeat(const ServerProcess& server, int tries, const std::function<double()>& work) {
     Cost cost;

@@ -15,6 +15,25 @@ class ServerProcess;
 using Clock = std::chrono::steady_clock;
 inline double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
+using Samples = std::vector<double>;
+
+/// Calls at a fixed distance in time, one after the other. While one waits for its answer others become due; they are not made, but each
+/// counts with the wait that it would have had, so that percentiles are those of a moment chosen at random.
+class Pace {
+public:
+    explicit Pace(std::chrono::milliseconds distance) : distance_(distance), due_(Clock::now()) {}
+    /// Waits until the next call is due.
+    void wait() const;
+    /// The call has been answered: adds its time, and those of the calls that have become due meanwhile.
+    void answered(Samples& times);
+    /// When the next call is due.
+    Clock::time_point due() const { return due_; }
+
+private:
+    Clock::duration distance_;
+    Clock::time_point due_;
+};
+
 /// What something took, or a limit: the best of some tries, in seconds, and processor time. `cpu` 0: not known.
 struct Cost {
     double time = 1e300, cpu = 1e300;
@@ -23,7 +42,6 @@ struct Cost {
         cpu = std::min(cpu, other.cpu);
     }
 };
-using Samples = std::vector<double>;
 
 double least(const Samples& samples);
 double median(Samples samples);

@@ -62,10 +62,13 @@ std::string request_frame(const std::string& id, std::string_view method, rpc::A
     return bytes;
 }
 
-WireSession::WireSession(int port, bool registered) : raw_(port) {
+WireSession::WireSession(int port, Begin begin, std::int64_t session_id) : raw_(port) {
     raw_.hello(false, ServerProcess::secret);
     raw_.keep_payloads(frames_);
-    if (registered) call("carta.register.viewer", {Map{}});
+    if (begin == Begin::unregistered) return;
+    const auto registered = call("carta.register.viewer", {Map{{"session_id", session_id}}});
+    session_id_ = static_cast<std::int64_t>(number_at(registered, "session_id"));
+    if (session_id != 0 && session_id_ != session_id) throw std::runtime_error("the session cannot be joined");
 }
 
 std::string WireSession::start(std::string_view method, rpc::Array args) {

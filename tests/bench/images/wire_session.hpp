@@ -34,8 +34,11 @@ public:
         bool error = false;
     };
 
-    /// Connects and says hello; `registered`: makes a session of its own as well.
-    explicit WireSession(int port, bool registered = true);
+    /// How a connection begins after its hello: as it is, or with a session.
+    enum class Begin { unregistered, registered };
+
+    /// Connects, says hello, and makes a session or attaches to the one of this id.
+    explicit WireSession(int port, Begin begin = Begin::registered, std::int64_t session_id = 0);
 
     /// Sends a call; returns its id.
     std::string start(std::string_view method, rpc::Array args = {});
@@ -54,6 +57,7 @@ public:
     /// Drops everything until nothing has come for so long.
     void drain(double quiet_seconds);
 
+    std::int64_t session_id() const { return session_id_; }
     int descriptor() const { return raw_.descriptor(); }
     /// Bytes of all messages so far.
     std::uint64_t received_bytes() const { return bytes_; }
@@ -66,6 +70,7 @@ private:
     std::vector<std::string> frames_;
     rpc::Reassembly reassembly_;
     std::deque<Message> ready_;
+    std::int64_t session_id_ = 0;
     std::uint64_t calls_ = 0, bytes_ = 0;
 };
 
