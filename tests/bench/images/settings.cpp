@@ -22,6 +22,7 @@ bool read_settings(int argc, char** argv, Settings& settings, std::vector<std::s
     std::string before;
     for (int i = 1; i < argc; ++i) {
         const std::string word = argv[i];
+        if (word == "--help") return false;
         if (word == "--large") {
             settings.large = true;
             continue;
