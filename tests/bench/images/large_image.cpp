@@ -8,6 +8,8 @@
 #include "tests/bench/images/wire_session.hpp"
 #include "tests/bench/images/workloads.hpp"
 
+#include <thread>
+
 namespace cubelink::bench {
 
 using rpc::Array;
@@ -25,7 +27,10 @@ public:
         raw_.send(request_frame("rpc:c0:0", "carta.register.viewer", {Map{}}));
         raw_.receive(1);
         raw_.send(request_frame("rpc:c0:1", "carta.open.file", {Map{{"file", file}, {"file_id", 0}}}));
-        raw_.receive(2); // the acknowledgement and the histogram
+        raw_.receive(2); // the acknowledgement and the first histogram; the exact one of a large plane may come later
+        std::this_thread::sleep_for(std::chrono::milliseconds(500));
+        raw_.poll();
+        raw_.forget();
     }
     double tiles(const Array& codes) {
         const auto frame = request_frame("rpc:c0:2", "carta.add.required.tiles",
