@@ -1,6 +1,5 @@
 #include "tests/bench/images/temporary_folder.hpp"
 
-#include <csignal>
 #include <cstdlib>
 #include <fcntl.h>
 #include <filesystem>
@@ -17,7 +16,7 @@ TemporaryFolder::TemporaryFolder() : path_((std::filesystem::temp_directory_path
     remover_ = fork();
     if (remover_ < 0) throw std::runtime_error("cannot start a process");
     if (remover_ == 0) {
-        for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, SIG_IGN); // a terminal sends these to both processes
+        setsid(); // signals to the benchmark's process group, such as a terminal's, are not for this process
         close(ends[1]);
         char byte;
         while (read(ends[0], &byte, 1) > 0) {}
