@@ -1,6 +1,6 @@
-/// What a cube histogram leaves to others, and how soon it ends when its file is closed.
+/// A plane's pyramid beside a cube histogram, and how soon the histogram stops when its file is closed.
 ///
-/// With one bulk job and one view job each gets half of the threads; the view is to get at least 0.8 of that half.
+/// One bulk job and one view job share the threads equally; the view must get at least 0.8 of its half.
 
 #include "tests/bench/images/fits_file.hpp"
 #include "tests/bench/images/machine_limits.hpp"

@@ -1,5 +1,5 @@
-/// How long a small call of one client takes while another sends the largest messages that are allowed, and larger ones, as fast as they
-/// are answered.
+/// The time of a small call of one client while another sends the largest messages that are allowed, and ones that are refused, each as soon
+/// as the last has been answered.
 
 #include "tests/bench/images/http_request.hpp"
 #include "tests/bench/images/report.hpp"

@@ -1,5 +1,5 @@
-/// How long others wait while a gzipped image is opened, which takes seconds: on the connection that opens a
-/// small call, and on others of the same session the cursor and a small call. Beside each the same when nothing is opened.
+/// Waiting times while a gzipped image is opened, which takes seconds: of a small call on the opening connection, and of the cursor and a
+/// small call on other connections of its session. Each is compared with the same when nothing is opened.
 
 #include "tests/bench/images/fits_file.hpp"
 #include "tests/bench/images/report.hpp"

@@ -12,7 +12,7 @@
 
 namespace cubelink::bench {
 
-/// One user. An action begins with act() and has ended when take() says so.
+/// One user. An action begins with act() and has ended when take() returns true.
 class CrowdUser {
 public:
     CrowdUser(const ServerProcess& server, const std::string& file, int side, int depth, unsigned number);
@@ -39,7 +39,7 @@ class Crowd {
 public:
     Crowd(const ServerProcess& server, const std::string& file, int side, int depth, int users);
 
-    /// Lets all of them act for so long, then waits for what has begun.
+    /// Runs all users for `seconds`, then waits for the actions that have begun.
     void act(double seconds);
 
     const Samples& cursor() const { return cursor_; }

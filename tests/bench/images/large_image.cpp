@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::int64_t side = 8192;
 
-/// A client that reads as the other side of the sending limit does, passing over the bytes: what a client makes of them is not the server's.
+/// A client that only reads the bytes, as the receiver of the sending limit does: the time to decode them is not the server's.
 class Reader {
 public:
     Reader(const ServerProcess& server, const char* file) : raw_(server.port()) {

@@ -22,7 +22,7 @@ namespace {
 constexpr int tries = 5;
 constexpr std::int64_t piece = 1 << 20;
 
-volatile double sink; // keeps what is summed alive
+volatile double sink; // so that the compiler does not remove the sums
 
 class File {
 public:
@@ -75,7 +75,7 @@ void for_pieces(const std::string& path, std::int64_t offset, std::int64_t bytes
     for (auto& worker : workers) worker.join();
 }
 
-// As fast as the processor can: the limit must not be a slow one. A finite float's exponent is not all ones.
+// With the widest vectors of this processor: a slow limit would flatter the server. A finite float's exponent is not all ones.
 __attribute__((target_clones("avx512f", "avx2", "default"))) void sum_swapped(const std::uint32_t* words, std::int64_t count, float& sum,
                                                                              std::int64_t& finite) {
     float sums[16] = {};

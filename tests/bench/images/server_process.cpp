@@ -22,7 +22,7 @@ ServerProcess::ServerProcess(const std::string& program, const std::string& fold
     if (pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
     pid_ = fork();
     if (pid_ == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGTERM); // a benchmark that dies leaves no server behind
+        prctl(PR_SET_PDEATHSIG, SIGTERM); // a benchmark that is killed leaves no server running
         dup2(ends[1], STDOUT_FILENO);
         setenv("CUBELINK_AUTHKEY", secret, 1);
         std::vector<std::string> words = {program, folder, "--port", "0", "--store", store_, "--log-level", "error"};

@@ -36,7 +36,7 @@ void Watcher::reset() {
 void Watcher::wait_for(const std::string& what, int count) {
     std::unique_lock lock(mutex_);
     if (!changed_.wait_for(lock, std::chrono::seconds(120), [&] { return seen_[what] >= count; }))
-        throw std::runtime_error("waited in vain for " + what);
+        throw std::runtime_error("no " + what + " came within two minutes");
 }
 
 double Watcher::open(const char* file, int id, bool with_histogram) {

@@ -112,10 +112,10 @@ void WireSession::take_frames() {
     for (std::size_t i = 0; i < whole; ++i) {
         bytes_ += frames_[i].size();
         const auto outcome = reassembly_.receive(frames_[i], nullptr, limits);
-        if (!outcome.problem.empty()) throw std::runtime_error("the server sent what cannot be read: " + outcome.problem);
+        if (!outcome.problem.empty()) throw std::runtime_error("the server sent an invalid message: " + outcome.problem);
         if (!outcome.complete) continue;
         auto decoded = rpc::read_msgpack(outcome.message, outcome.owner, 120);
-        if (!decoded.good()) throw std::runtime_error("the server sent what cannot be read: " + decoded.problem);
+        if (!decoded.good()) throw std::runtime_error("the server sent an invalid message: " + decoded.problem);
         auto* map = decoded.message.get_if<Map>();
         const auto* id = at(decoded.message, "id").get_if<std::string>();
         if (!map || !id) continue;
@@ -152,7 +152,7 @@ bool WireSession::poll(Message& message) {
 void WireSession::wait_until(const std::function<bool(const Message&)>& done) {
     const auto begun = Clock::now();
     while (!done(next()))
-        if (seconds_since(begun) > patience) throw std::runtime_error("waited two minutes in vain");
+        if (seconds_since(begun) > patience) throw std::runtime_error("what was asked for did not come within two minutes");
 }
 
 void WireSession::drain(double quiet_seconds) {

@@ -1,6 +1,6 @@
 #pragma once
-/// A wslink client (generation 2) of one thread, for measuring when things arrive: no thread of its own, so that a time holds no hand-over
-/// between threads of the client. Messages are decoded as they come.
+/// A wslink client (generation 2) for measuring when messages arrive. It has no thread of its own, so measured times contain no switch between
+/// threads of the client. Messages are decoded as they are read.
 ///
 /// Every failure throws std::runtime_error, and so does a wait of more than two minutes.
 
@@ -52,7 +52,7 @@ public:
     Message next();
     /// What has arrived, if anything, without waiting.
     bool poll(Message& message);
-    /// Takes messages until `done` says that it has seen all it wants.
+    /// Takes messages until `done` returns true.
     void wait_until(const std::function<bool(const Message&)>& done);
     /// Drops everything until nothing has come for so long.
     void drain(double quiet_seconds);

@@ -41,7 +41,7 @@ Child::Child(const std::vector<std::string>& command, int core) {
     arguments.push_back(nullptr);
     pid_ = ::fork();
     if (pid_ == 0) {
-        ::prctl(PR_SET_PDEATHSIG, SIGKILL); // a benchmark that dies leaves no server behind
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL); // a benchmark that is killed leaves no server running
         pin(core);
         ::dup2(to_child[0], 0);
         ::dup2(from_child[1], 1);

@@ -158,29 +158,29 @@ RawClient::Run RawClient::keep_in_flight(std::string_view request, unsigned in_f
     const auto begun = Clock::now();
     const auto elapsed = [&] { return std::chrono::duration<double>(Clock::now() - begun).count(); };
     Run run;
-    // `owed`: bytes of requests that are due and not yet sent; they are always the last ones of the batch.
-    std::size_t owed = batch.size();
+    // `unsent`: bytes of requests that are due and not yet sent; they are always the last ones of the batch.
+    std::size_t unsent = batch.size();
     std::uint64_t on_the_way = in_flight;
     bool ending = false;
     while (on_the_way > 0) {
-        if (owed > 0) {
-            const auto sent = ::send(fd_, batch.data() + batch.size() - owed, owed, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (unsent > 0) {
+            const auto sent = ::send(fd_, batch.data() + batch.size() - unsent, unsent, MSG_NOSIGNAL | MSG_DONTWAIT);
             if (sent < 0 && errno != EAGAIN && errno != EINTR) fail("send");
-            owed -= static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
+            unsent -= static_cast<std::size_t>(std::max<ssize_t>(sent, 0));
         }
-        if (owed > 0) {
+        if (unsent > 0) {
             pollfd ready{fd_, POLLIN | POLLOUT, 0};
             ::poll(&ready, 1, -1);
             if (!(ready.revents & POLLIN)) continue;
         }
-        read_some(owed == 0);
+        read_some(unsent == 0);
         const auto answers = messages_ / frames;
         messages_ %= frames;
         run.answers += answers;
         on_the_way -= answers;
         if (!ending && elapsed() >= seconds) ending = true;
         if (ending) continue;
-        owed += answers * request.size(); // whole requests behind a part of one, at most the batch
+        unsent += answers * request.size(); // whole requests behind a part of one, at most the batch
         on_the_way += answers;
     }
     run.seconds = elapsed();

@@ -1,8 +1,8 @@
 #pragma once
-/// A WebSocket client that costs as little as one can, so that what is measured is the server: blocking, frames prepared once and sent
-/// again and again, answers counted and passed over without being decoded.
+/// A WebSocket client that uses as little processor time as possible, so that the server is what is measured: blocking, frames prepared once
+/// and sent repeatedly, answers counted but not decoded.
 ///
-/// One thread. Every failure throws std::runtime_error: a measurement that has gone wrong has no result.
+/// One thread. Every failure throws std::runtime_error: a failed measurement has no result.
 
 #include <cstddef>
 #include <cstdint>
@@ -34,12 +34,12 @@ public:
 
     int descriptor() const { return fd_; }
 
-    /// wslink.hello, until its answer has come. A server that is none echoes the message, which is as good.
+    /// Sends wslink.hello and waits for its answer. epoll_floor echoes the message instead, which counts as one.
     void hello(bool json, std::string_view secret);
 
     /// Sends prepared frames; blocks until the kernel has them.
     void send(std::string_view frames);
-    /// Reads until so many messages (that are no control frames) have come since the last call.
+    /// Reads until `messages` data messages have come since the last call.
     void receive(std::uint64_t messages);
     /// Keeps `in_flight` copies of a request on their way, reading and writing as it comes, until `seconds` are over and all answers
     /// have come; each answer has `frames` frames. Returns how many were answered in how many seconds.
@@ -48,11 +48,11 @@ public:
         double seconds = 0;
     };
     Run keep_in_flight(std::string_view request, unsigned in_flight, unsigned frames, double seconds);
-    /// Takes what is there without waiting; returns the messages that have ended since the last receive().
+    /// Reads what has arrived without waiting; returns the number of messages completed since the last receive() or forget().
     std::uint64_t poll();
     void forget() { messages_ = 0; }
-    /// Keeps from now on what the messages hold: one string a frame that is no control frame, appended to `frames` as it begins, whole once
-    /// receive() or poll() has counted it. `frames` outlives the client.
+    /// From now on stores the payload of each data frame in a string of its own, appended to `frames` when the frame begins and complete once
+    /// receive() or poll() has counted it. `frames` must outlive the client.
     void keep_payloads(std::vector<std::string>& frames) { kept_ = &frames; }
 
     /// Sends a request and returns the sizes of the frames of its answer: how a reply looks on the wire, for a server that knows no
