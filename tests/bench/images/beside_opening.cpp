@@ -138,23 +138,37 @@ void beside_opening(const Settings& settings) {
     make_cube(settings.file("plane-small.fits"), 1024, 1024, 1, 1);
     const std::string file = "slow-" + std::to_string(settings.gzip_mib) + ".fits.gz";
     make_gzipped_image(settings.file(file), settings.gzip_mib);
-    std::vector<Samples> cursor, other_info, own_info;
-    std::vector<Cost> cursor_alone, other_alone, own_alone;
-    std::vector<double> openings;
-    for (const auto& program : settings.programs) {
-        const auto server = settings.start(program);
-        WireSession opener(server->port());
-        Others others(*server, opener.session_id());
-        const auto quiet = while_nothing_is_opened(opener, others);
-        auto waits = while_opening(opener, others, file, openings.emplace_back());
-        cursor.push_back(std::move(waits.cursor));
-        other_info.push_back(std::move(waits.other_info));
-        own_info.push_back(std::move(waits.own_info));
-        cursor_alone.push_back({percentile_95(quiet.cursor), 0});
-        other_alone.push_back({percentile_95(quiet.other_info), 0});
-        own_alone.push_back({percentile_95(quiet.own_info), 0});
+    const auto count = settings.programs.size();
+    std::vector<Samples> cursor(count), other_info(count), own_info(count);
+    std::vector<Waits> quiet(count);
+    std::vector<double> openings(count, 1e300);
+    const auto append = [](Samples& all, const Samples& more) { all.insert(all.end(), more.begin(), more.end()); };
+    for (int round = 0; round < 2; ++round) {
+        for (std::size_t k = 0; k < count; ++k) {
+            // The order alternates: the first to inflate the image may find the disk still busy with writing it.
+            const std::size_t i = round % 2 ? count - 1 - k : k;
+            const auto server = settings.start(settings.programs[i]);
+            WireSession opener(server->port());
+            Others others(*server, opener.session_id());
+            const auto alone = while_nothing_is_opened(opener, others);
+            append(quiet[i].cursor, alone.cursor);
+            append(quiet[i].other_info, alone.other_info);
+            append(quiet[i].own_info, alone.own_info);
+            double opening = 0;
+            const auto waits = while_opening(opener, others, file, opening);
+            append(cursor[i], waits.cursor);
+            append(other_info[i], waits.other_info);
+            append(own_info[i], waits.own_info);
+            openings[i] = std::min(openings[i], opening);
+        }
     }
-    report_value("the opening itself", "s", openings);
+    std::vector<Cost> cursor_alone, other_alone, own_alone;
+    for (const auto& one : quiet) {
+        cursor_alone.push_back({percentile_95(one.cursor), 0});
+        other_alone.push_back({percentile_95(one.other_info), 0});
+        own_alone.push_back({percentile_95(one.own_info), 0});
+    }
+    report_value("the opening itself, the shorter of two", "s", openings);
     report_worst("another connection's cursor", cursor, {"95th percentile beside nothing"}, cursor_alone);
     report_worst("another connection's server.info", other_info, {"95th percentile beside nothing"}, other_alone);
     report_worst("the opening connection's server.info", own_info, {"95th percentile beside nothing"}, own_alone);
