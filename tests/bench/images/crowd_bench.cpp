@@ -15,7 +15,7 @@ using namespace cubelink::bench;
 
 namespace {
 
-constexpr int side = 1024, rounds = 2;
+constexpr int side = 1024, rounds = 4;
 constexpr std::size_t cursor_answer = 10'600; // bytes of x, y and z profiles with 512 channels
 
 void run(const Settings& settings) {
