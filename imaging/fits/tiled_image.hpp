@@ -27,6 +27,7 @@ public:
                        const CancelToken& cancel) const override;
     void check_unchanged() const override { original_->check_path(); }
     bool direct() const override { return false; }
+    StoredBlock stored_block() const override { return {tile_size_[static_cast<std::size_t>(layout_.x)], tile_size_[static_cast<std::size_t>(layout_.y)]}; }
 
 private:
     enum class Method { rice, gzip1, gzip2, plio, hcompress, none };

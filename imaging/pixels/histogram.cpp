@@ -10,6 +10,7 @@
 #include <cmath>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace cubelink::imaging {
 
@@ -29,15 +30,6 @@ kernels::Binning binning_for(const HistogramBounds& bounds, std::int32_t bins) {
         b.scale = 0x1p600; // then both bounds are tiny, too
     b.width = (bounds.max * b.scale - bounds.min * b.scale) / bins;
     return b;
-}
-
-std::int32_t bins_of(const HistogramSpec& spec, std::int64_t width, std::int64_t height) {
-    if (spec.num_bins == -1) return automatic_bins(width, height);
-    if (spec.num_bins < 1 || spec.num_bins > kMaxHistogramBins) {
-        throw std::invalid_argument("a histogram of " + std::to_string(spec.num_bins) + " bins (1 to " + std::to_string(kMaxHistogramBins) +
-                                    ", or −1, are possible)");
-    }
-    return spec.num_bins;
 }
 
 HistogramBounds bounds_of(const HistogramSpec& spec, const PlaneSummary& summary) {
@@ -106,7 +98,7 @@ void add_bands(const Bands& bands, const HistogramBounds& bounds, std::vector<st
 template <class T>
 Histogram histogram_of_array(std::span<const T> values, std::int64_t width, std::int64_t height, const HistogramSpec& spec) {
     const PlaneSummary summary = summarise(values);
-    HistogramCounter counter(bounds_of(spec, summary), bins_of(spec, width, height));
+    HistogramCounter counter(bounds_of(spec, summary), checked_bins(spec, width, height));
     counter.add(values);
     return counter.histogram(summary);
 }
@@ -116,6 +108,15 @@ Histogram histogram_of_array(std::span<const T> values, std::int64_t width, std:
 std::int32_t automatic_bins(std::int64_t width, std::int64_t height) {
     const double pixels = double(std::max<std::int64_t>(width, 0)) * double(std::max<std::int64_t>(height, 0));
     return std::int32_t(std::clamp(std::floor(std::sqrt(pixels)), 2.0, double(kMaxHistogramBins)));
+}
+
+std::int32_t checked_bins(const HistogramSpec& spec, std::int64_t width, std::int64_t height) {
+    if (spec.num_bins == -1) return automatic_bins(width, height);
+    if (spec.num_bins < 1 || spec.num_bins > kMaxHistogramBins) {
+        throw std::invalid_argument("a histogram of " + std::to_string(spec.num_bins) + " bins (1 to " + std::to_string(kMaxHistogramBins) +
+                                    ", or −1, are possible)");
+    }
+    return spec.num_bins;
 }
 
 HistogramCounter::HistogramCounter(const HistogramBounds& bounds, std::int32_t bins) : bounds_(bounds) {
@@ -168,6 +169,11 @@ void HistogramCounter::merge(const HistogramCounter& other) {
     for (std::size_t i = 0; i < counts_.size(); ++i) counts_[i] += other.counts_[i];
 }
 
+void HistogramCounter::replace_counts(std::vector<std::uint64_t> counts) {
+    if (counts.size() != counts_.size()) throw std::invalid_argument("as many counts as bins are needed");
+    counts_ = std::move(counts);
+}
+
 Histogram HistogramCounter::histogram(const PlaneSummary& all) const {
     Histogram h;
     h.mean = all.mean();
@@ -190,7 +196,7 @@ Histogram HistogramCounter::histogram(const PlaneSummary& all) const {
 Histogram plane_histogram(const ImageSource& source, PlaneId plane, const PlaneSummary& summary, const HistogramSpec& spec, int threads,
                           const CancelToken& cancel, const PlanePyramid* pyramid) {
     const ImageShape& shape = source.shape();
-    HistogramCounter counter(bounds_of(spec, summary), bins_of(spec, shape.width, shape.height));
+    HistogramCounter counter(bounds_of(spec, summary), checked_bins(spec, shape.width, shape.height));
     if (pyramid != nullptr && !pyramid->pixels().empty() && !source.wide()) {
         counter.add(pyramid->pixels(), threads, cancel);
     } else {

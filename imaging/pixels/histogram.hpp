@@ -34,10 +34,15 @@ struct Histogram {
     std::vector<std::int32_t> bins; // a single 0 if degenerate
     double mean = 0, std_dev = 0;   // of all finite pixels, whatever the bounds; NaN if undefined
     bool saturated = false;         // a count was beyond int32 and is INT32_MAX
+    bool sampled = false;           // from a sample of the pixels, scaled to all (sampled_histogram.hpp)
 };
 
 /// max(int(sqrt(width · height)), 2), at most kMaxHistogramBins; width and height of the image, or of a region's bounding box.
 std::int32_t automatic_bins(std::int64_t width, std::int64_t height);
+
+/// The number of bins that a specification means for an image, or a region's bounding box, of this size. Throws std::invalid_argument for
+/// num_bins that are neither −1 nor 1 … kMaxHistogramBins.
+std::int32_t checked_bins(const HistogramSpec& spec, std::int64_t width, std::int64_t height);
 
 /// Counts of one or many parts with the same bounds: the second pass of a cube's histogram, or the pixels of a region.
 class HistogramCounter {
@@ -53,6 +58,9 @@ public:
     /// has been counted by then is undefined.
     void add(const ImageSource& source, const Rect& rect, PlaneId plane, int threads, const CancelToken& cancel);
     void merge(const HistogramCounter& other); // same bounds and bins, else std::invalid_argument
+
+    /// Puts others in place of what has been counted, as many as there are.
+    void replace_counts(std::vector<std::uint64_t> counts);
 
     bool degenerate() const { return counts_.empty(); }
     const std::vector<std::uint64_t>& counts() const { return counts_; }

@@ -52,6 +52,7 @@ public:
     }
     void check_unchanged() const override { base_->check_unchanged(); }
     bool direct() const override { return base_->direct(); }
+    StoredBlock stored_block() const override { return base_->stored_block(); }
 
     // AnglesByParts
     std::optional<AngleParts> angle_parts(PlaneId plane) const override;

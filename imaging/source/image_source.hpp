@@ -66,6 +66,13 @@ public:
 
     /// Uncompressed data whose rows can be read directly: random access is cheap. Otherwise reads of whole planes are better.
     virtual bool direct() const = 0;
+
+    /// Width and height of the pieces of a plane, aligned to pixel (0, 0), that can only be read as a whole (tiles of a compressed image); 1 × 1 if
+    /// each pixel can be read by itself.
+    struct StoredBlock {
+        std::int64_t width = 1, height = 1;
+    };
+    virtual StoredBlock stored_block() const { return {}; }
 };
 
 } // namespace cubelink::imaging

@@ -22,6 +22,7 @@ public:
     std::vector<double> pixels; // x fastest, then y, channel, stokes
     mutable std::atomic<std::int64_t> pixels_read{0};
     std::chrono::microseconds spectrum_delay{0}; // per channel
+    StoredBlock block;
 
     double& at(std::int64_t x, std::int64_t y, std::int64_t z = 0, std::int64_t s = 0) {
         return pixels[std::size_t(((s * shape_.depth + z) * shape_.height + y) * shape_.width + x)];
@@ -52,6 +53,7 @@ public:
     }
     void check_unchanged() const override {}
     bool direct() const override { return direct_; }
+    StoredBlock stored_block() const override { return block; }
 
     void set_identity(FileIdentity identity) { identity_ = identity; }
 
