@@ -79,10 +79,10 @@ void add_array(std::span<const T> values, const HistogramBounds& bounds, std::ve
 }
 
 template <class T, class Read>
-void add_bands(const Bands& bands, const HistogramBounds& bounds, std::vector<std::uint64_t>& counts, int threads,
+void add_bands(const Bands& bands, const HistogramBounds& bounds, std::vector<std::uint64_t>& counts, const ThreadShare& threads,
                const CancelToken& cancel, const Read& read) {
     const kernels::Binning binning = binning_for(bounds, std::int32_t(counts.size()));
-    std::vector<ThreadCounts> partial(std::size_t(std::max(threads, 1)));
+    std::vector<ThreadCounts> partial(threads.slots());
     std::vector<Pixels<T>> buffers(partial.size());
     parallel_for(threads, bands.count, cancel, [&](std::int64_t index, int thread) {
         auto& buffer = buffers[std::size_t(thread)];
@@ -139,7 +139,7 @@ void HistogramCounter::add(std::span<const double> values) {
     if (!degenerate()) add_array(values, bounds_, counts_);
 }
 
-void HistogramCounter::add(const ImageSource& source, const Rect& rect, PlaneId plane, int threads, const CancelToken& cancel) {
+void HistogramCounter::add(const ImageSource& source, const Rect& rect, PlaneId plane, const ThreadShare& threads, const CancelToken& cancel) {
     if (degenerate()) return;
     const Bands bands = Bands::cut(rect, 32, band_target(source));
     if (source.wide()) {
@@ -151,11 +151,11 @@ void HistogramCounter::add(const ImageSource& source, const Rect& rect, PlaneId 
     }
 }
 
-void HistogramCounter::add(std::span<const float> values, int threads, const CancelToken& cancel) {
+void HistogramCounter::add(std::span<const float> values, const ThreadShare& threads, const CancelToken& cancel) {
     if (degenerate()) return;
     constexpr std::size_t kPiece = std::size_t(1) << 16;
     const kernels::Binning binning = binning_for(bounds_, std::int32_t(counts_.size()));
-    std::vector<ThreadCounts> partial(std::size_t(std::max(threads, 1)));
+    std::vector<ThreadCounts> partial(threads.slots());
     parallel_for(threads, std::int64_t((values.size() + kPiece - 1) / kPiece), cancel, [&](std::int64_t index, int thread) {
         const std::size_t from = std::size_t(index) * kPiece;
         partial[std::size_t(thread)].add(values.data() + from, std::min(kPiece, values.size() - from), binning);
@@ -193,7 +193,7 @@ Histogram HistogramCounter::histogram(const PlaneSummary& all) const {
     return h;
 }
 
-Histogram plane_histogram(const ImageSource& source, PlaneId plane, const PlaneSummary& summary, const HistogramSpec& spec, int threads,
+Histogram plane_histogram(const ImageSource& source, PlaneId plane, const PlaneSummary& summary, const HistogramSpec& spec, const ThreadShare& threads,
                           const CancelToken& cancel, const PlanePyramid* pyramid) {
     const ImageShape& shape = source.shape();
     HistogramCounter counter(bounds_of(spec, summary), checked_bins(spec, shape.width, shape.height));

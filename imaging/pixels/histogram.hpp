@@ -53,10 +53,10 @@ public:
 
     void add(std::span<const float> values);
     void add(std::span<const double> values);
-    void add(std::span<const float> values, int threads, const CancelToken& cancel);
+    void add(std::span<const float> values, const ThreadShare& threads, const CancelToken& cancel);
     /// All of a rectangle of a plane, in bands of bounded memory; native doubles if the source is wide. Throws as ImageSource::read; what
     /// has been counted by then is undefined.
-    void add(const ImageSource& source, const Rect& rect, PlaneId plane, int threads, const CancelToken& cancel);
+    void add(const ImageSource& source, const Rect& rect, PlaneId plane, const ThreadShare& threads, const CancelToken& cancel);
     void merge(const HistogramCounter& other); // same bounds and bins, else std::invalid_argument
 
     /// Puts others in place of what has been counted, as many as there are.
@@ -75,7 +75,7 @@ private:
 
 /// A whole plane, whose summary is known. `pyramid`, if given and it kept the pixels, saves the second read.
 /// Throws std::invalid_argument for num_bins that are neither −1 nor 1 … kMaxHistogramBins.
-Histogram plane_histogram(const ImageSource& source, PlaneId plane, const PlaneSummary& summary, const HistogramSpec& spec, int threads,
+Histogram plane_histogram(const ImageSource& source, PlaneId plane, const PlaneSummary& summary, const HistogramSpec& spec, const ThreadShare& threads,
                           const CancelToken& cancel, const PlanePyramid* pyramid = nullptr);
 
 /// An array of pixels (a region's), `width` × `height` its bounding box for automatic bins.

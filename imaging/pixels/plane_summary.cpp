@@ -38,9 +38,9 @@ PlaneSummary summarise_parts(std::span<const T> values) {
 }
 
 template <class T, class Read>
-PlaneSummary summarise_bands(const Bands& bands, int threads, const CancelToken& cancel, const Read& read) {
+PlaneSummary summarise_bands(const Bands& bands, const ThreadShare& threads, const CancelToken& cancel, const Read& read) {
     std::vector<PlaneSummary> parts(std::size_t(bands.count));
-    std::vector<Pixels<T>> buffers(std::size_t(std::max(threads, 1)));
+    std::vector<Pixels<T>> buffers(threads.slots());
     parallel_for(threads, bands.count, cancel, [&](std::int64_t index, int thread) {
         auto& buffer = buffers[std::size_t(thread)];
         if (!buffer) buffer = make_pixels<T>(bands.largest());
@@ -82,7 +82,7 @@ void PlaneSummary::merge(const PlaneSummary& other) {
 PlaneSummary summarise(std::span<const float> values) { return summarise_parts(values); }
 PlaneSummary summarise(std::span<const double> values) { return summarise_parts(values); }
 
-PlaneSummary summarise(const ImageSource& source, const Rect& rect, PlaneId plane, int threads, const CancelToken& cancel) {
+PlaneSummary summarise(const ImageSource& source, const Rect& rect, PlaneId plane, const ThreadShare& threads, const CancelToken& cancel) {
     const Bands bands = Bands::cut(rect, 32, band_target(source));
     if (source.wide()) {
         return summarise_bands<double>(bands, threads, cancel,

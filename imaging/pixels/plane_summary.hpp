@@ -2,6 +2,7 @@
 /// Count, extremes, sum and spread of pixels. Plain data; summaries of parts merge into the summary of the whole.
 /// Results do not depend on the number of threads: parts are cut at fixed places and merged in their order.
 
+#include "imaging/base/thread_share.hpp"
 #include "imaging/source/image_source.hpp"
 
 #include <cstdint>
@@ -31,6 +32,6 @@ PlaneSummary summarise(std::span<const float> values);
 PlaneSummary summarise(std::span<const double> values);
 
 /// A rectangle of a plane, read in bands of bounded memory; through doubles if the source is wide. Throws as ImageSource::read.
-PlaneSummary summarise(const ImageSource& source, const Rect& rect, PlaneId plane, int threads, const CancelToken& cancel);
+PlaneSummary summarise(const ImageSource& source, const Rect& rect, PlaneId plane, const ThreadShare& threads, const CancelToken& cancel);
 
 } // namespace cubelink::imaging

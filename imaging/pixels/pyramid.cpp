@@ -99,7 +99,7 @@ void PlanePyramid::read(const ImageSource& source, const Rect& rect, std::int64_
     read_downsampled(source, plane_, rect, mip, out, 1, cancel);
 }
 
-void read_downsampled(const ImageSource& source, PlaneId plane, const Rect& rect, std::int64_t mip, std::span<float> out, int threads,
+void read_downsampled(const ImageSource& source, PlaneId plane, const Rect& rect, std::int64_t mip, std::span<float> out, const ThreadShare& threads,
                       const CancelToken& cancel) {
     check(rect, mip, source.shape().width, source.shape().height, out);
     if (mip == 1) return source.read(rect, plane, out, threads, cancel);

@@ -21,7 +21,7 @@
 namespace cubelink::imaging {
 
 struct PyramidOptions {
-    int threads = 1;
+    ThreadShare threads = 1;
     std::size_t max_bytes = std::size_t(256) << 20;       // for kept levels (and the kept plane)
     // Keep the full-resolution plane too, and the level of mip 2, if it is no larger than this (and max_bytes allows): what is larger is as quick
     // to read again as memory for it is to get. Sources that are not direct() keep both whenever max_bytes allows.
@@ -82,7 +82,7 @@ private:
 };
 
 /// Any block mean without a pyramid, straight from the source, in bands of bounded memory. Arguments as PlanePyramid::read.
-void read_downsampled(const ImageSource& source, PlaneId plane, const Rect& rect, std::int64_t mip, std::span<float> out, int threads,
+void read_downsampled(const ImageSource& source, PlaneId plane, const Rect& rect, std::int64_t mip, std::span<float> out, const ThreadShare& threads,
                       const CancelToken& cancel);
 
 } // namespace cubelink::imaging

@@ -143,7 +143,7 @@ private:
     template <class Worker, class One>
     void for_each_band(const Bands& bands, const One& one) {
         std::vector<PlaneSummary> parts(static_cast<std::size_t>(bands.count));
-        std::vector<Worker> workers(std::size_t(std::max(options_.threads, 1)));
+        std::vector<Worker> workers(options_.threads.slots());
         Progress progress(options_, bands.count);
         parallel_for(options_.threads, bands.count, cancel_, [&](std::int64_t index, int thread) {
             parts[std::size_t(index)] = one(bands.band(index), workers[std::size_t(thread)]);

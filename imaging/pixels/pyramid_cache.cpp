@@ -7,7 +7,7 @@
 namespace cubelink::imaging {
 
 std::shared_ptr<const PlanePyramid> cached_pyramid(BudgetCache& cache, const ImageSource& source, std::int32_t hdu, PlaneId plane,
-                                                   int threads, const CancelToken& cancel, std::function<void(double)> progress) {
+                                                   const ThreadShare& threads, const CancelToken& cancel, std::function<void(double)> progress) {
     source.check_unchanged();
     PyramidOptions options;
     options.threads = threads;
@@ -26,7 +26,7 @@ std::shared_ptr<const PlanePyramid> cached_pyramid(BudgetCache& cache, const Ima
 }
 
 std::shared_ptr<const Histogram> cached_histogram(BudgetCache& cache, const ImageSource& source, std::int32_t hdu, PlaneId plane,
-                                                  int threads, const CancelToken& cancel) {
+                                                  const ThreadShare& threads, const CancelToken& cancel) {
     const std::size_t bytes =
         sizeof(Histogram) + sizeof(std::int32_t) * std::size_t(automatic_bins(source.shape().width, source.shape().height));
     const CacheKey key{source.identity(), hdu, plane, CacheKind::histogram, 0};

@@ -10,11 +10,11 @@ namespace cubelink::imaging {
 /// Asks source.check_unchanged() first. Kept levels take at most a quarter of the budget. `progress` as in PyramidOptions, only called if
 /// this call is the one that builds. Throws as PlanePyramid::build, OverBudget, ImageChanged.
 std::shared_ptr<const PlanePyramid> cached_pyramid(BudgetCache& cache, const ImageSource& source, std::int32_t hdu, PlaneId plane,
-                                                   int threads, const CancelToken& cancel, std::function<void(double)> progress = {});
+                                                   const ThreadShare& threads, const CancelToken& cancel, std::function<void(double)> progress = {});
 
 /// The default histogram (automatic bins and bounds), the one that comes with every channel.
 std::shared_ptr<const Histogram> cached_histogram(BudgetCache& cache, const ImageSource& source, std::int32_t hdu, PlaneId plane,
-                                                  int threads, const CancelToken& cancel);
+                                                  const ThreadShare& threads, const CancelToken& cancel);
 
 /// Whether cached_pyramid() keeps the pixels of a plane too, so that full-resolution tiles are cut from memory.
 bool pyramid_keeps_pixels(const BudgetCache& cache, const ImageSource& source);

@@ -60,7 +60,7 @@ std::vector<std::uint64_t> scaled(const std::vector<std::uint64_t>& counts, std:
 }
 
 template <class T, class Read>
-std::optional<Histogram> histogram_of_sample(const Pieces& pieces, std::int64_t taken, std::int64_t max_pixels, const HistogramSpec& spec, int threads,
+std::optional<Histogram> histogram_of_sample(const Pieces& pieces, std::int64_t taken, std::int64_t max_pixels, const HistogramSpec& spec, const ThreadShare& threads,
                                              const CancelToken& cancel, const Read& read) {
     // Of a large block that is decoded as a whole only some rows, so that the sample's memory stays small.
     const std::int64_t columns = std::min(pieces.width, ceil_div(max_pixels, taken) + kPieceWidth), rows = std::clamp<std::int64_t>(ceil_div(max_pixels, taken * columns), 1, pieces.height);
@@ -100,7 +100,7 @@ std::optional<Histogram> histogram_of_sample(const Pieces& pieces, std::int64_t 
 
 } // namespace
 
-std::optional<Histogram> sampled_histogram(const ImageSource& source, PlaneId plane, const HistogramSpec& spec, int threads,
+std::optional<Histogram> sampled_histogram(const ImageSource& source, PlaneId plane, const HistogramSpec& spec, const ThreadShare& threads,
                                            const CancelToken& cancel, std::int64_t max_pixels) {
     const Pieces pieces(source);
     max_pixels = std::clamp<std::int64_t>(max_pixels, 1 << 10, 1 << 26);

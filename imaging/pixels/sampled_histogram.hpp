@@ -20,7 +20,7 @@ inline constexpr std::int64_t kSamplePixels = std::int64_t(1) << 21;
 ///
 /// Nothing if a sample can't stand for the plane or saves no time: the pieces make up more than a quarter of the plane, or
 /// fewer than 1 in 1000 of the sampled pixels are finite. Throws as plane_histogram() and ImageSource::read.
-std::optional<Histogram> sampled_histogram(const ImageSource& source, PlaneId plane, const HistogramSpec& spec, int threads,
+std::optional<Histogram> sampled_histogram(const ImageSource& source, PlaneId plane, const HistogramSpec& spec, const ThreadShare& threads,
                                            const CancelToken& cancel, std::int64_t max_pixels = kSamplePixels);
 
 } // namespace cubelink::imaging

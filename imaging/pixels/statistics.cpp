@@ -99,7 +99,7 @@ double statistic(StatsType type, const PlaneSummary& s, const FluxTerms& terms) 
     }
 }
 
-ExtremePositions find_positions(const ImageSource& source, const Rect& rect, PlaneId plane, const PlaneSummary& summary, int threads,
+ExtremePositions find_positions(const ImageSource& source, const Rect& rect, PlaneId plane, const PlaneSummary& summary, const ThreadShare& threads,
                                 const CancelToken& cancel) {
     ExtremePositions found;
     if (summary.count == 0) return found;

@@ -78,7 +78,7 @@ bool tiles_faster_than_pyramid(const ImageSource& source, std::span<const TileGe
     return true;
 }
 
-void read_tiles(const ImageSource& source, PlaneId plane, std::span<const TileGeometry> tiles, std::span<const std::span<float>> out, int threads,
+void read_tiles(const ImageSource& source, PlaneId plane, std::span<const TileGeometry> tiles, std::span<const std::span<float>> out, const ThreadShare& threads,
                 const CancelToken& cancel) {
     if (tiles.size() != out.size()) throw std::invalid_argument("as many results as tiles are needed");
     if (tiles.empty()) return;

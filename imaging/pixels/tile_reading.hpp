@@ -4,6 +4,7 @@
 /// The first tiles of a large plane needn't wait until all of it has been read: at full resolution they need few of its pixels.
 
 #include "imaging/base/cancel.hpp"
+#include "imaging/base/thread_share.hpp"
 #include "imaging/pixels/tile.hpp"
 #include "imaging/source/image_source.hpp"
 
@@ -29,7 +30,7 @@ bool tiles_faster_than_pyramid(const ImageSource& source, std::span<const TileGe
 
 /// Reads tiles of one mip, e.g. one group of tiles_read_together(), from the source: one read of the rectangle that holds all of them.
 /// out[i].size() = tiles[i].width * tiles[i].height. Values as PlanePyramid::read; throws std::invalid_argument, and as read_downsampled().
-void read_tiles(const ImageSource& source, PlaneId plane, std::span<const TileGeometry> tiles, std::span<const std::span<float>> out, int threads,
+void read_tiles(const ImageSource& source, PlaneId plane, std::span<const TileGeometry> tiles, std::span<const std::span<float>> out, const ThreadShare& threads,
                 const CancelToken& cancel);
 
 } // namespace cubelink::imaging
