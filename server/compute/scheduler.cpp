@@ -1,359 +1,483 @@
 #include "server/compute/scheduler.hpp"
 
+#include "imaging/base/parallel.hpp"
+#include "platform/mutex.hpp"
+#include "platform/os.hpp"
+#include "server/compute/job_queue.hpp"
+#include "server/compute/shares.hpp"
 #include "server/net/log.hpp"
 
 #include <algorithm>
-#include <array>
-#include <condition_variable>
-#include <deque>
+#include <atomic>
 #include <list>
-#include <map>
-#include <mutex>
 #include <stdexcept>
-#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
 namespace cubelink::server {
 
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using platform::MutexLock;
+using enum JobClass;
+
+/// A general thread looks at the classes from the other end at every n-th job, so that bulk work goes on beside a user who never rests.
+constexpr std::uint64_t reversed_order_interval = 8;
+/// How long after the system refused a thread the next one is tried.
+constexpr auto retry_interval = std::chrono::seconds(1);
+constexpr auto refusal_log_interval = std::chrono::minutes(1);
+
+constexpr std::size_t general_threads(int threads) { return static_cast<std::size_t>(std::max(2, threads)); }
+constexpr std::size_t max_overflow_threads(int threads) { return static_cast<std::size_t>(threads) + 6; }
+
+/// How many overflow threads may be busy for a job of that class to get one more.
+constexpr std::size_t overflow_limit(JobClass job_class, std::size_t most) {
+    switch (job_class) {
+    case interactive: return most;
+    case view: return most - 2;
+    case block: return most * 3 / 4;
+    case bulk: return most / 2;
+    }
+    return 0;
+}
+
+void report(Job& job, const std::exception& e) {
+    try {
+        if (job.on_error) job.on_error(e);
+        else log::warn("a job of session " + std::to_string(job.owner) + " failed: " + e.what());
+    } catch (const std::exception& second) {
+        log::error("while reporting \"" + std::string(e.what()) + "\": " + second.what());
+    } catch (...) {
+        log::error("while reporting \"" + std::string(e.what()) + "\": unknown error");
+    }
+}
+
+enum class Outcome { done, cancelled, failed };
+
+Outcome run(Job& job, const JobContext& context) {
+    if (context.cancel.cancelled()) return Outcome::cancelled;
+    try {
+        job.work(context);
+        return Outcome::done;
+    } catch (const imaging::Cancelled&) {
+        return Outcome::cancelled;
+    } catch (const std::exception& e) {
+        report(job, e);
+    } catch (...) {
+        report(job, std::runtime_error("unknown error"));
+    }
+    return Outcome::failed;
+}
+
+enum class Role { general, lane, overflow };
+
+/// A thread and the job that it runs. All but `thread` is guarded by the scheduler's mutex; the share is read by the job at any time.
+struct Worker {
+    Worker(Role its_role, int threads)
+        : role(its_role), share(std::make_shared<std::atomic<int>>(1)),
+          threads(threads, [now = share] { return now->load(std::memory_order_relaxed); }) {}
+
+    const Role role;
+    std::thread thread;
+    platform::CondVar wake;
+    bool called = false; // was idle, and is about to look for a job
+    bool ended = false;  // has left its function, or is about to: can be joined
+
+    bool busy = false;
+    OwnerId owner = 0;
+    JobClass job_class = view;
+    std::uint64_t group = 0;
+    std::string key;
+    imaging::CancelToken cancel;
+    Clock::time_point begun;
+
+    const std::shared_ptr<std::atomic<int>> share; // threads of its job at this moment
+    const imaging::ThreadShare threads;            // the same as the job sees it
+
+    /// Whether its job takes a share of the processor. Interactive ones are over too soon for that.
+    bool shares() const { return busy && job_class != interactive; }
+};
+
+} // namespace
+
 struct Scheduler::Impl {
-    using Clock = std::chrono::steady_clock;
-    static constexpr std::size_t classes = 4;
-    /// Overflow threads, for those who wait behind jobs that take long.
-    static constexpr std::size_t max_overflow_threads = 64;
-    /// How long such a thread waits for another job before it ends.
-    static constexpr auto linger = std::chrono::seconds(1);
-    /// Every so many jobs a worker looks at the classes from the other end, so that bulk work goes on beside a user who never rests.
-    static constexpr std::uint64_t turn_of_bulk = 8;
+    Impl(int thread_count, Timing times) : threads(thread_count), general(general_threads(thread_count)), max_overflow(max_overflow_threads(thread_count)), timing(times) {}
 
-    struct Owner {
-        std::array<std::deque<Job>, classes> waiting;
-        std::array<std::size_t, classes> running{};
-        bool idle() const {
-            for (std::size_t c = 0; c < classes; ++c)
-                if (running[c] > 0 || !waiting[c].empty()) return false;
-            return true;
-        }
-        bool nothing_runs() const {
-            return std::all_of(running.begin(), running.end(), [](std::size_t n) { return n == 0; });
-        }
-    };
-    struct Running {
-        OwnerId owner;
-        std::uint64_t group;
-        std::string key;
-        imaging::CancelToken cancel;
-        bool by_general;
-        Clock::time_point begun;
-        bool shares; // takes a part of the processor for as long as it runs; interactive jobs are over too soon for that
-    };
+    const int threads;
+    const std::size_t general, max_overflow;
+    const Timing timing;
 
-    mutable std::mutex mutex;
-    std::condition_variable general_wake, reserved_wake, overflow_wake, watcher_wake;
-    std::map<OwnerId, Owner> owners;
-    std::array<std::deque<OwnerId>, classes> rings; // owners that have jobs of the class, the one whose turn it is in front
-    std::list<Running> running;
-    std::size_t bulk_running = 0, general_running = 0, general = 2;
-    std::uint64_t picks = 0;
-    Counters counters;
-    bool stopping = false;
-    int threads = 1;
-    std::chrono::milliseconds patience{100};
-    std::vector<std::thread> workers;
+    mutable platform::Mutex mutex;
+    JobQueue queue CUBELINK_GUARDED_BY(mutex);
+    std::list<Worker> workers CUBELINK_GUARDED_BY(mutex);
+    std::vector<Worker*> idle_general CUBELINK_GUARDED_BY(mutex), idle_lane CUBELINK_GUARDED_BY(mutex), idle_overflow CUBELINK_GUARDED_BY(mutex);
+    std::size_t general_count CUBELINK_GUARDED_BY(mutex) = 0, overflow_count CUBELINK_GUARDED_BY(mutex) = 0, lane_count CUBELINK_GUARDED_BY(mutex) = 0;
+    std::size_t bulk_running CUBELINK_GUARDED_BY(mutex) = 0; // on general threads
+    std::uint64_t picks CUBELINK_GUARDED_BY(mutex) = 0;
+    std::vector<RunningShare> divided CUBELINK_GUARDED_BY(mutex);
+    Counters counts CUBELINK_GUARDED_BY(mutex);
+    bool stopping CUBELINK_GUARDED_BY(mutex) = false;
+    Clock::time_point refused CUBELINK_GUARDED_BY(mutex){}, refusal_logged CUBELINK_GUARDED_BY(mutex){};
+
     std::thread watcher;
-    struct OverflowThread {
-        std::thread thread;
-        bool ended = false;
-    };
-    std::list<OverflowThread> overflow_threads;
-    bool look_wanted = false; // something was posted that may have to wait
+    platform::CondVar watcher_wake;
+    /// When the watcher looks for jobs that wait too long; max(): nothing waits.
+    Clock::time_point next_look CUBELINK_GUARDED_BY(mutex) = Clock::time_point::max();
 
-    enum class Worker { general, reserved, overflow };
+    // ---- Taking jobs
 
-    /// Takes the next job of a class; false if there is none that may run.
-    bool take(JobClass job_class, Worker worker, Job& job) {
-        const auto c = static_cast<std::size_t>(job_class);
-        const bool one_at_a_time = job_class == JobClass::block || job_class == JobClass::bulk;
-        if (job_class == JobClass::bulk && worker == Worker::general && bulk_running + 1 >= general) return false;
-        auto& ring = rings[c];
-        for (std::size_t i = 0; i < ring.size(); ++i) {
-            const OwnerId id = ring[i];
-            auto& owner = owners[id];
-            if (one_at_a_time && owner.running[c] > 0) continue;
-            if (worker == Worker::overflow && !owner.nothing_runs()) continue;
-            auto& queue = owner.waiting[c];
-            job = std::move(queue.front());
-            queue.pop_front();
-            ring.erase(ring.begin() + static_cast<std::ptrdiff_t>(i));
-            if (!queue.empty()) ring.push_back(id);
-            --counters.waiting;
-            ++owner.running[c];
+    bool has_run_for(const Worker& worker, std::chrono::milliseconds time) const CUBELINK_REQUIRES(mutex) {
+        return worker.busy && Clock::now() - worker.begun >= time;
+    }
+    /// Whether an interactive job of that owner has held a thread for longer than such jobs are to take.
+    bool overstays(OwnerId owner, const JobQueue::Running& running) const CUBELINK_REQUIRES(mutex) {
+        if (running[static_cast<std::size_t>(interactive)] == 0) return false;
+        return overstays(owner);
+    }
+    bool overstays(OwnerId owner) const CUBELINK_REQUIRES(mutex) {
+        return std::any_of(workers.begin(), workers.end(), [&](const Worker& w) CUBELINK_REQUIRES(mutex) {
+            return w.owner == owner && w.job_class == interactive && has_run_for(w, timing.lane_patience);
+        });
+    }
+    bool general_take_long() const CUBELINK_REQUIRES(mutex) {
+        std::size_t held = 0;
+        for (const Worker& w : workers)
+            if (w.role == Role::general) held += has_run_for(w, timing.patience) ? 1 : 0;
+        return held >= general_count;
+    }
+    bool lane_takes_long() const CUBELINK_REQUIRES(mutex) {
+        return std::all_of(workers.begin(), workers.end(), [&](const Worker& w) CUBELINK_REQUIRES(mutex) {
+            return w.role != Role::lane || has_run_for(w, timing.lane_patience);
+        });
+    }
+    /// General threads take only so many bulk jobs.
+    bool bulk_at_limit() const CUBELINK_REQUIRES(mutex) { return bulk_running + 1 >= general; }
+    bool bulk_take_long() const CUBELINK_REQUIRES(mutex) {
+        return bulk_at_limit() && std::all_of(workers.begin(), workers.end(), [&](const Worker& w) CUBELINK_REQUIRES(mutex) {
+            return w.role != Role::general || !w.busy || w.job_class != bulk || has_run_for(w, timing.patience);
+        });
+    }
+    std::size_t busy_overflow() const CUBELINK_REQUIRES(mutex) {
+        return static_cast<std::size_t>(std::count_if(workers.begin(), workers.end(), [](const Worker& w) { return w.role == Role::overflow && w.busy; }));
+    }
+
+    bool take(JobClass job_class, Job& job) CUBELINK_REQUIRES(mutex) {
+        return queue.take(job_class, [](OwnerId, const JobQueue::Running&) { return true; }, job);
+    }
+    bool take_on_lane(Job& job) CUBELINK_REQUIRES(mutex) {
+        return queue.take(interactive, [this](OwnerId owner, const JobQueue::Running& running) CUBELINK_REQUIRES(mutex) { return !overstays(owner, running); }, job);
+    }
+    bool take_general(Job& job) CUBELINK_REQUIRES(mutex) {
+        if (++picks % reversed_order_interval == 0 && ((!bulk_at_limit() && take(bulk, job)) || take(block, job) || take(view, job))) return true;
+        return take(interactive, job) || take(view, job) || take(block, job) || (!bulk_at_limit() && take(bulk, job));
+    }
+    static bool nothing_runs(OwnerId, const JobQueue::Running& running) {
+        return std::all_of(running.begin(), running.end(), [](std::size_t n) { return n == 0; });
+    }
+    /// Tries the classes that overflow threads are for at this moment, until `attempt(class, who)` holds.
+    template <class Attempt>
+    bool for_overflow_classes(const Attempt& attempt) const CUBELINK_REQUIRES(mutex) {
+        const std::size_t busy = busy_overflow();
+        const auto room = [&](JobClass c) { return busy < overflow_limit(c, max_overflow); };
+        if (queue.waiting(interactive) && room(interactive) && lane_takes_long() &&
+            attempt(interactive, [this](OwnerId owner, const JobQueue::Running& running) CUBELINK_REQUIRES(mutex) { return !overstays(owner, running); }))
             return true;
+        const bool all = general_take_long();
+        for (const JobClass c : {interactive, view, block, bulk})
+            if (queue.waiting(c) && room(c) && (all || (c == bulk && bulk_take_long())) && attempt(c, nothing_runs)) return true;
+        return false;
+    }
+    bool take_overflow(Job& job) CUBELINK_REQUIRES(mutex) {
+        return for_overflow_classes([&](JobClass c, const auto& who) CUBELINK_REQUIRES(mutex) { return queue.take(c, who, job); });
+    }
+    bool overflow_would_help() const CUBELINK_REQUIRES(mutex) {
+        return queue.waiting() > 0 && for_overflow_classes([&](JobClass c, const auto& who) CUBELINK_REQUIRES(mutex) { return queue.has(c, who); });
+    }
+    bool take_for(const Worker& worker, Job& job) CUBELINK_REQUIRES(mutex) {
+        if (queue.waiting() == 0) return false;
+        switch (worker.role) {
+        case Role::general: return take_general(job);
+        case Role::lane: return take_on_lane(job);
+        case Role::overflow: return take_overflow(job);
         }
         return false;
     }
 
-    bool take_any(Worker worker, Job& job) {
-        using enum JobClass;
-        if (worker == Worker::reserved) return take(interactive, worker, job);
-        if (worker == Worker::general && ++picks % turn_of_bulk == 0 && (take(bulk, worker, job) || take(block, worker, job) || take(view, worker, job)))
-            return true;
-        return take(interactive, worker, job) || take(view, worker, job) || take(block, worker, job) || take(bulk, worker, job);
+    // ---- Threads
+
+    std::vector<Worker*>& idle_of(Role role) CUBELINK_REQUIRES(mutex) {
+        return role == Role::general ? idle_general : role == Role::lane ? idle_lane : idle_overflow;
+    }
+    std::size_t& count_of(Role role) CUBELINK_REQUIRES(mutex) {
+        return role == Role::general ? general_count : role == Role::lane ? lane_count : overflow_count;
+    }
+    std::size_t most_of(Role role) const { return role == Role::general ? general : role == Role::lane ? 1 : max_overflow; }
+
+    /// The thread that was idle for the shortest time, whose caches are warm; it looks for a job as soon as it is notified.
+    Worker* call_idle(Role role) CUBELINK_REQUIRES(mutex) {
+        auto& idle = idle_of(role);
+        if (idle.empty()) return nullptr;
+        Worker* const worker = idle.back();
+        idle.pop_back();
+        worker->called = true;
+        return worker;
     }
 
-    void forget_if_idle(OwnerId id) {
-        if (const auto it = owners.find(id); it != owners.end() && it->second.idle()) owners.erase(it);
-    }
-
-    void work(Worker worker) {
-        std::unique_lock lock(mutex);
-        for (;;) {
-            Job job;
-            auto& wake = worker == Worker::reserved ? reserved_wake : general_wake;
-            wake.wait(lock, [&] { return stopping || take_any(worker, job); });
-            if (stopping && !job.work) return;
-            execute(std::move(job), worker, lock);
+    /// One thread more of that role, if there may be one and the system grants it; it looks for a job at once.
+    bool start(Role role) CUBELINK_REQUIRES(mutex) {
+        auto& count = count_of(role);
+        if (stopping || count >= most_of(role) || (refused != Clock::time_point{} && Clock::now() - refused < retry_interval)) return false;
+        join_ended();
+        try {
+            idle_of(role).reserve(count + 1);
+            divided.reserve(workers.size() + 1);
+            Worker& worker = workers.emplace_back(role, threads);
+            try {
+                worker.thread = platform::os().start_thread([this, &worker] { serve(worker); });
+            } catch (...) {
+                workers.pop_back();
+                throw;
+            }
+        } catch (const std::exception& e) { // std::system_error, std::bad_alloc
+            thread_refused(e);
+            return false;
         }
+        ++count;
+        return true;
+    }
+    void thread_refused(const std::exception& e) CUBELINK_REQUIRES(mutex) {
+        refused = Clock::now();
+        if (refusal_logged != Clock::time_point{} && refused - refusal_logged < refusal_log_interval) return;
+        refusal_logged = refused;
+        log::warn(std::string("a thread can't be started; computations take longer: ") + e.what());
+    }
+    void join_ended() CUBELINK_REQUIRES(mutex) {
+        workers.remove_if([](Worker& worker) {
+            if (worker.ended) worker.thread.join(); // it needs no lock any more
+            return worker.ended;
+        });
     }
 
-    /// The threads that are an owner's, of whom something runs. Shared by owners, not by jobs: a job that follows from another of the same
-    /// owner, which is about to end, would go on with half of them to its own end.
-    int share() const {
-        std::vector<OwnerId> sharing;
-        for (const auto& one : running)
-            if (one.shares && std::find(sharing.begin(), sharing.end(), one.owner) == sharing.end()) sharing.push_back(one.owner);
-        return std::max(1, threads / static_cast<int>(std::max<std::size_t>(1, sharing.size())));
-    }
-
-    /// Runs a job that was taken. The lock is released meanwhile.
-    void execute(Job&& taken, Worker worker, std::unique_lock<std::mutex>& lock) {
-        Job job = std::move(taken);
-        const bool by_general = worker == Worker::general;
-        const bool counted_bulk = by_general && job.job_class == JobClass::bulk;
-        const bool shares = by_general && job.job_class != JobClass::interactive;
-        const auto entry = running.insert(running.end(), {job.owner, job.group, job.key, job.cancel, by_general, Clock::now(), shares});
-        if (by_general) ++general_running;
-        if (counted_bulk) ++bulk_running;
-        const JobContext context{job.cancel, shares ? share() : 1};
-        ++counters.running;
-        lock.unlock();
-        const auto c = static_cast<std::size_t>(job.job_class);
-        const OwnerId owner = job.owner;
-        const int outcome = run(job, context);
-        job = Job{}; // what it captured goes before it counts as done
-        lock.lock();
-        running.erase(entry);
-        --counters.running;
-        if (by_general) --general_running;
-        ++(outcome == 0 ? counters.done : outcome == 1 ? counters.cancelled : counters.failed);
-        --owners[owner].running[c];
-        forget_if_idle(owner);
-        if (counted_bulk) --bulk_running;
-        // Jobs that had to let this one end first.
-        if (c >= static_cast<std::size_t>(JobClass::block)) general_wake.notify_one();
-    }
-
-    // ---- Overflow threads
-
-    /// Whether every general thread is held by a job that takes long, and so has been for a while.
-    bool all_take_long() const {
-        const auto before = Clock::now() - patience;
-        return static_cast<std::size_t>(std::count_if(running.begin(), running.end(), [&](const Running& one) { return one.by_general && one.begun <= before; })) >=
-               general;
-    }
-    /// The same for bulk jobs, of which the general threads take only so many.
-    bool bulk_takes_long() const { return bulk_running + 1 >= general; }
-
-    bool take_overflow(Job& job) {
-        if (all_take_long()) return take_any(Worker::overflow, job);
-        return bulk_takes_long() && take(JobClass::bulk, Worker::overflow, job);
-    }
-
-    void work_overflow(OverflowThread& self) {
-        std::unique_lock lock(mutex);
-        for (;;) {
+    void serve(Worker& self) CUBELINK_EXCLUDES(mutex) {
+        MutexLock lock(mutex);
+        while (!stopping) {
             Job job;
-            overflow_wake.wait_for(lock, linger, [&] { return stopping || take_overflow(job); });
-            if (!job.work) break;
-            execute(std::move(job), Worker::overflow, lock);
+            if (take_for(self, job)) {
+                execute(self, job, lock);
+                continue;
+            }
+            self.called = false;
+            auto& idle = idle_of(self.role);
+            idle.push_back(&self); // start() has made room
+            const auto called = [&]() CUBELINK_REQUIRES(mutex) { return self.called || stopping; };
+            if (self.role != Role::overflow) {
+                self.wake.wait(lock, called);
+            } else if (!self.wake.wait_for(lock, timing.linger, called)) {
+                std::erase(idle, &self);
+                break;
+            }
         }
+        --count_of(self.role);
         self.ended = true;
     }
 
-    void watch() {
-        std::unique_lock lock(mutex);
+    /// Runs a job that was taken. The lock is released meanwhile.
+    void execute(Worker& self, Job& job, MutexLock& lock) CUBELINK_REQUIRES(mutex) {
+        self.busy = true;
+        self.owner = job.owner;
+        self.job_class = job.job_class;
+        self.group = job.group;
+        self.key = std::move(job.key);
+        self.cancel = job.cancel;
+        self.begun = Clock::now();
+        const bool counted_bulk = self.role == Role::general && self.job_class == bulk;
+        if (counted_bulk) ++bulk_running;
+        if (self.shares()) divide();
+        ++counts.running;
+        if (self.role == Role::overflow) help_waiting(); // there may be more of those who wait
+        lock.unlock();
+
+        Outcome outcome;
+        {
+            const JobContext context{job.cancel, self.job_class == interactive ? imaging::ThreadShare(1) : self.threads};
+            outcome = run(job, context);
+        }
+        job = Job{}; // what it captured is destroyed before it counts as done
+
+        lock.lock();
+        const bool shared = self.shares();
+        self.busy = false;
+        if (shared) divide();
+        if (counted_bulk) --bulk_running;
+        --counts.running;
+        ++(outcome == Outcome::done ? counts.done : outcome == Outcome::cancelled ? counts.cancelled : counts.failed);
+        queue.finished(self.owner, self.job_class);
+        // Jobs that could not start because of this one.
+        if (self.job_class == interactive && queue.waiting(interactive)) notify(call_idle(Role::lane));
+        if ((self.job_class == block && queue.waiting(block)) || (self.job_class == bulk && queue.waiting(bulk))) notify(call_idle(Role::general));
+    }
+
+    static void notify(Worker* worker) {
+        if (worker != nullptr) worker->wake.notify_one();
+    }
+
+    /// Shares of all jobs, when one has begun or ended.
+    void divide() CUBELINK_REQUIRES(mutex) {
+        try {
+            divided.clear();
+            for (const Worker& w : workers)
+                if (w.shares()) divided.push_back({w.owner, w.job_class == bulk});
+            divide_threads(threads, divided);
+        } catch (const std::bad_alloc&) {
+            return; // the shares stay what they are
+        }
+        auto next = divided.begin();
+        for (const Worker& w : workers)
+            if (w.shares()) w.share->store((next++)->threads, std::memory_order_relaxed);
+    }
+
+    // ---- Jobs that wait too long
+
+    /// An overflow thread for them, if that helps now.
+    void help_waiting() CUBELINK_REQUIRES(mutex) {
+        if (!overflow_would_help()) return;
+        if (Worker* const worker = call_idle(Role::overflow)) worker->wake.notify_one(); // locked: it could end otherwise
+        else start(Role::overflow);
+    }
+
+    /// Has the watcher look by then.
+    void look_by(Clock::time_point time) CUBELINK_REQUIRES(mutex) {
+        if (time >= next_look) return;
+        next_look = time;
+        if (!watcher.joinable() && !stopping) {
+            try {
+                watcher = platform::os().start_thread([this] { watch(); });
+            } catch (const std::exception& e) {
+                next_look = Clock::time_point::max(); // tried again with the next job
+                thread_refused(e);
+            }
+        }
+        watcher_wake.notify_one();
+    }
+    Clock::time_point patience_end() const CUBELINK_REQUIRES(mutex) { return Clock::now() + (queue.waiting(interactive) ? timing.lane_patience : timing.patience); }
+
+    void watch() CUBELINK_EXCLUDES(mutex) {
+        MutexLock lock(mutex);
         while (!stopping) {
-            watcher_wake.wait(lock, [&] { return stopping || look_wanted; });
-            watcher_wake.wait_for(lock, patience, [&] { return stopping; });
-            if (stopping) return;
-            for (auto it = overflow_threads.begin(); it != overflow_threads.end();) {
-                if (!it->ended) {
-                    ++it;
-                    continue;
-                }
-                it->thread.join(); // it has released the lock for the last time, or is about to
-                it = overflow_threads.erase(it);
+            if (next_look == Clock::time_point::max()) {
+                watcher_wake.wait(lock);
+            } else if (Clock::now() < next_look) {
+                watcher_wake.wait_until(lock, next_look);
+            } else {
+                if (queue.waiting(interactive)) notify(call_idle(Role::lane));
+                if (queue.waiting() > 0 && idle_general.empty()) start(Role::general); // one that was refused before
+                help_waiting();
+                next_look = queue.waiting() > 0 ? patience_end() : Clock::time_point::max();
             }
-            look_wanted = counters.waiting > 0;
-            if (look_wanted) let_one_in_if_it_helps();
         }
     }
 
-    void let_one_in_if_it_helps() {
-        const bool all = all_take_long(), bulk = bulk_takes_long();
-        const auto helps = [&](const auto& entry) {
-            const auto& waiting = entry.second.waiting[static_cast<std::size_t>(JobClass::bulk)];
-            return entry.second.nothing_runs() && (all || (bulk && !waiting.empty()));
-        };
-        if (overflow_threads.size() >= max_overflow_threads || std::none_of(owners.begin(), owners.end(), helps)) return;
-        try {
-            auto& self = overflow_threads.emplace_back();
-            self.thread = std::thread([this, &self] { work_overflow(self); });
-        } catch (const std::system_error& e) {
-            overflow_threads.pop_back();
-            log::warn(std::string("no thread could be started for those who wait: ") + e.what());
+    /// A thread for a job that has just been put into the queue. To be notified when the lock is released; nothing if none is idle.
+    Worker* thread_for(OwnerId owner, JobClass job_class) CUBELINK_REQUIRES(mutex) {
+        const bool at_limit = job_class == bulk && bulk_at_limit();
+        if (!at_limit) {
+            if (Worker* const worker = call_idle(Role::general)) return worker;
+            if (job_class == interactive && !idle_lane.empty() && !overstays(owner)) return call_idle(Role::lane);
+            if (start(Role::general)) return nullptr;
         }
+        help_waiting();
+        look_by(patience_end());
+        return nullptr;
     }
-
-    static int run(Job& job, const JobContext& context) {
-        if (context.cancel.cancelled()) return 1;
-        try {
-            job.work(context);
-            return 0;
-        } catch (const imaging::Cancelled&) {
-            return 1;
-        } catch (const std::exception& e) {
-            report(job, e);
-            return 2;
-        } catch (...) {
-            report(job, std::runtime_error("unknown error"));
-            return 2;
-        }
-    }
-
-    static void report(Job& job, const std::exception& e) {
-        try {
-            if (job.on_error) job.on_error(e);
-            else log::warn("a job of session " + std::to_string(job.owner) + " failed: " + e.what());
-        } catch (const std::exception& second) {
-            log::error("while reporting \"" + std::string(e.what()) + "\": " + second.what());
-        }
-    }
-
-    /// Cancels what fits; gives the dropped jobs to the caller, who lets go of them outside the lock.
     template <class Fits>
-    std::vector<Job> cancel_if(OwnerId id, Fits&& fits) {
-        std::vector<Job> dropped;
-        for (auto& job : running)
-            if (job.owner == id && fits(job.group, job.key)) job.cancel.cancel();
-        const auto it = owners.find(id);
-        if (it == owners.end()) return dropped;
-        for (std::size_t c = 0; c < classes; ++c) {
-            auto& queue = it->second.waiting[c];
-            for (auto job = queue.begin(); job != queue.end();) {
-                if (!fits(job->group, job->key)) {
-                    ++job;
-                    continue;
-                }
-                job->cancel.cancel();
-                dropped.push_back(std::move(*job));
-                job = queue.erase(job);
-                --counters.waiting;
-                ++counters.cancelled;
-            }
-            if (queue.empty()) std::erase(rings[c], id);
-        }
-        forget_if_idle(id);
+    std::vector<Job> cancel_if(OwnerId owner, const Fits& fits) CUBELINK_REQUIRES(mutex) {
+        for (Worker& w : workers)
+            if (w.busy && w.owner == owner && fits(w.group, w.key)) w.cancel.cancel();
+        auto dropped = queue.remove_if(owner, [&](const Job& job) { return fits(job.group, job.key); });
+        counts.cancelled += dropped.size();
         return dropped;
     }
 };
 
-Scheduler::Scheduler(int threads, std::chrono::milliseconds patience) : threads_(std::max(1, threads)), impl_(std::make_unique<Impl>()) {
-    impl_->threads = threads_;
-    impl_->patience = patience;
-    impl_->general = static_cast<std::size_t>(std::max(2, threads_));
-    try {
-        impl_->workers.emplace_back([this] { impl_->work(Impl::Worker::reserved); });
-        for (std::size_t i = 0; i < impl_->general; ++i) impl_->workers.emplace_back([this] { impl_->work(Impl::Worker::general); });
-        impl_->watcher = std::thread([this] { impl_->watch(); });
-    } catch (const std::system_error& e) {
-        stop();
-        throw std::runtime_error(std::string("no more threads can be started: ") + e.what());
-    }
+Scheduler::Scheduler(int threads, Timing timing) : threads_(std::max(1, threads)), impl_(std::make_unique<Impl>(threads_, timing)) {
+    imaging::set_max_loop_helpers(static_cast<std::size_t>(threads_ - 1));
+    const MutexLock lock(impl_->mutex);
+    if (!impl_->start(Role::general)) throw std::runtime_error("no thread for computations can be started: the system's limit of threads is reached");
+    impl_->start(Role::lane);
 }
 
 Scheduler::~Scheduler() { stop(); }
 
+std::size_t Scheduler::max_threads(int threads) {
+    return 2 + general_threads(std::max(1, threads)) + max_overflow_threads(std::max(1, threads)); // the lane and the watcher
+}
+
 void Scheduler::post(Job job) {
-    std::vector<Job> dropped;
+    std::vector<Job> dropped; // destroyed without the lock
+    Worker* worker = nullptr;
     {
-        const std::lock_guard lock(impl_->mutex);
+        const MutexLock lock(impl_->mutex);
         if (impl_->stopping) {
             job.cancel.cancel();
             dropped.push_back(std::move(job));
-        } else {
-            if (!job.key.empty())
-                dropped = impl_->cancel_if(job.owner, [&](std::uint64_t, const std::string& key) { return key == job.key; });
-            const auto c = static_cast<std::size_t>(job.job_class);
-            const OwnerId id = job.owner;
-            auto& queue = impl_->owners[id].waiting[c];
-            if (queue.empty()) impl_->rings[c].push_back(id);
-            queue.push_back(std::move(job));
-            ++impl_->counters.waiting;
-            if (c == 0) impl_->reserved_wake.notify_one();
-            impl_->general_wake.notify_one();
-            if (impl_->general_running >= impl_->general || c == static_cast<std::size_t>(JobClass::bulk)) {
-                impl_->overflow_wake.notify_all();
-                if (!std::exchange(impl_->look_wanted, true)) impl_->watcher_wake.notify_one();
-            }
+            return;
         }
+        const OwnerId owner = job.owner;
+        const JobClass job_class = job.job_class;
+        if (!job.key.empty())
+            dropped = impl_->cancel_if(owner, [&](std::uint64_t, const std::string& key) { return key == job.key; });
+        impl_->queue.push(std::move(job));
+        worker = impl_->thread_for(owner, job_class);
     }
+    Impl::notify(worker);
 }
 
 void Scheduler::cancel_key(OwnerId owner, const std::string& key) {
     std::vector<Job> dropped;
-    const std::lock_guard lock(impl_->mutex);
+    const MutexLock lock(impl_->mutex);
     dropped = impl_->cancel_if(owner, [&](std::uint64_t, const std::string& k) { return k == key; });
 }
 
 void Scheduler::cancel_group(OwnerId owner, std::uint64_t group) {
     std::vector<Job> dropped;
-    const std::lock_guard lock(impl_->mutex);
+    const MutexLock lock(impl_->mutex);
     dropped = impl_->cancel_if(owner, [&](std::uint64_t g, const std::string&) { return g == group; });
 }
 
 void Scheduler::cancel_owner(OwnerId owner) {
     std::vector<Job> dropped;
-    const std::lock_guard lock(impl_->mutex);
+    const MutexLock lock(impl_->mutex);
     dropped = impl_->cancel_if(owner, [](std::uint64_t, const std::string&) { return true; });
 }
 
 void Scheduler::stop() {
     std::vector<Job> dropped;
+    std::vector<std::thread> threads;
     {
-        const std::lock_guard lock(impl_->mutex);
+        const MutexLock lock(impl_->mutex);
         impl_->stopping = true;
-        for (auto& job : impl_->running) job.cancel.cancel();
-        std::vector<OwnerId> ids;
-        for (const auto& [id, owner] : impl_->owners) ids.push_back(id);
-        for (const auto id : ids)
-            for (auto& job : impl_->cancel_if(id, [](std::uint64_t, const std::string&) { return true; })) dropped.push_back(std::move(job));
+        dropped = impl_->queue.remove_all();
+        impl_->counts.cancelled += dropped.size();
+        for (Worker& w : impl_->workers) {
+            if (w.busy) w.cancel.cancel();
+            w.wake.notify_all();
+            if (w.thread.joinable()) threads.push_back(std::move(w.thread));
+        }
+        if (impl_->watcher.joinable()) threads.push_back(std::move(impl_->watcher));
+        impl_->watcher_wake.notify_all();
     }
-    impl_->general_wake.notify_all();
-    impl_->reserved_wake.notify_all();
-    impl_->overflow_wake.notify_all();
-    impl_->watcher_wake.notify_all();
-    if (impl_->watcher.joinable()) impl_->watcher.join();
-    for (auto& worker : impl_->workers)
-        if (worker.joinable()) worker.join();
-    for (auto& one : impl_->overflow_threads)
-        if (one.thread.joinable()) one.thread.join();
+    for (auto& thread : threads) thread.join();
 }
 
 Scheduler::Counters Scheduler::counters() const {
-    const std::lock_guard lock(impl_->mutex);
-    return impl_->counters;
+    const MutexLock lock(impl_->mutex);
+    Counters counters = impl_->counts;
+    counters.waiting = impl_->queue.waiting();
+    counters.general_threads = impl_->general_count;
+    counters.overflow_threads = impl_->overflow_count;
+    return counters;
 }
 
 } // namespace cubelink::server

@@ -1,60 +1,48 @@
 #pragma once
 /// The threads that compute, shared fairly between sessions. Thread-safe.
 ///
-/// Jobs have a class: interactive ones (a command's check, a cursor profile) are taken first and always find a thread, because one is kept
-/// for them; view jobs (tiles) come next; blocks (pixels for programs) run one at a time for a session; bulk jobs (a cube's histogram) too, and
-/// never on all threads. Within a class the owners take turns, so that a session with a thousand jobs waits longer, and another does not.
+/// General threads, as many as may compute at once, take jobs of all classes: interactive ones first, then view, block and bulk; within a class the
+/// owners take turns. Bulk jobs never hold all of them. One thread more, the lane, takes interactive jobs alone, so that these find a thread
+/// whatever else runs.
 ///
-/// Where all threads are held by jobs that take long, whatever their class, owners of whom nothing runs get overflow threads: how long one
-/// waits does not depend on what others have asked for. The operating system then shares the processor.
+/// Jobs that take long make nobody else wait:
+///  - If all general threads have been held for longer than Timing::patience, owners of whom nothing runs get overflow threads.
+///  - If the lane is held by a job for longer than Timing::lane_patience, an overflow thread takes over the lane's work. Until that job ends, further
+///    interactive jobs of its owner run on general and overflow threads only.
+/// The operating system then shares the processor. Overflow threads are bounded, and the last of them are kept for the classes that are more urgent.
+///
+/// Threads are started as they are needed: one that can't be started costs speed, and is tried again later. One thread is enough to run all
+/// jobs, though not at once.
 
-#include "imaging/base/cancel.hpp"
+#include "server/compute/job.hpp"
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <exception>
-#include <functional>
 #include <memory>
 #include <string>
 
 namespace cubelink::server {
 
-/// Whose work it is: a session's number. 0: the server's own.
-using OwnerId = std::uint64_t;
-
-enum class JobClass { interactive, view, block, bulk };
-
-/// What a running job may use.
-struct JobContext {
-    imaging::CancelToken cancel; // look at it at least every 100 ms
-    int threads = 1;             // for parallel loops inside the job: its owner's share of the processor at this moment
-};
-
-struct Job {
-    OwnerId owner = 0;
-    JobClass job_class = JobClass::view;
-    std::uint64_t group = 0; // what it belongs to (an open image), for cancel_group(); 0: nothing
-    std::string key{};       // a newer job of the same owner with the same key cancels the older; "": none
-    /// Not called at all if it is cancelled before it starts: what must happen anyway belongs into the destructor of something captured.
-    std::function<void(const JobContext&)> work;
-    /// What to do with an exception other than Cancelled. Empty: it is logged.
-    std::function<void(const std::exception&)> on_error{};
-    imaging::CancelToken cancel{};
-};
-
 class Scheduler {
 public:
-    /// `threads`: how many may compute at once (there are at least two workers, and one more for interactive jobs). `patience`: a job that has
-    /// run for so long takes long.
-    explicit Scheduler(int threads, std::chrono::milliseconds patience = std::chrono::milliseconds(100));
+    struct Timing {
+        std::chrono::milliseconds patience{100};   // a job that has run for so long takes long
+        std::chrono::milliseconds lane_patience{5}; // the same for an interactive job on the lane
+        std::chrono::milliseconds linger{1000};    // how long an overflow thread waits for another job before it ends
+    };
+
+    /// `threads`: how many may compute at once, helpers of parallel loops included (it sets their upper bound, which is the process's). At
+    /// most max_threads(threads) threads are started, and threads − 1 helpers. Throws std::runtime_error if not even one can be started.
+    explicit Scheduler(int threads) : Scheduler(threads, Timing{}) {}
+    Scheduler(int threads, Timing timing);
     ~Scheduler();
     Scheduler(const Scheduler&) = delete;
     Scheduler& operator=(const Scheduler&) = delete;
 
     void post(Job job);
 
-    /// Jobs that wait are dropped; running ones are told to stop.
+    /// Waiting jobs are dropped; running ones are asked to stop.
     void cancel_key(OwnerId owner, const std::string& key);
     void cancel_group(OwnerId owner, std::uint64_t group);
     void cancel_owner(OwnerId owner);
@@ -63,9 +51,12 @@ public:
     void stop();
 
     int threads() const { return threads_; }
+    static std::size_t max_threads(int threads);
+
     struct Counters {
         std::size_t waiting = 0, running = 0;
         std::uint64_t done = 0, cancelled = 0, failed = 0;
+        std::size_t general_threads = 0, overflow_threads = 0;
     };
     Counters counters() const;
 

@@ -1,15 +1,20 @@
+#include "imaging/base/parallel.hpp"
 #include "server/compute/scheduler.hpp"
+#include "tests/support/faulty_os.hpp"
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <doctest/doctest.h>
+#include <filesystem>
 #include <future>
+#include <list>
 #include <mutex>
 #include <random>
 #include <thread>
 #include <vector>
 
+using namespace cubelink;
 using namespace cubelink::server;
 using namespace std::chrono_literals;
 
@@ -32,6 +37,17 @@ void wait_until_cancelled(const JobContext& context) {
 
 constexpr auto patience = 60s; // how long a starved machine may take for what is there at once elsewhere
 
+std::size_t threads_of_this_process() {
+    const std::filesystem::directory_iterator tasks("/proc/self/task");
+    return static_cast<std::size_t>(std::distance(begin(tasks), end(tasks)));
+}
+
+Scheduler::Timing timing(std::chrono::milliseconds patience) {
+    Scheduler::Timing timing;
+    timing.patience = patience;
+    return timing;
+}
+
 template <class Condition>
 bool soon(Condition condition) {
     for (const auto until = std::chrono::steady_clock::now() + patience; !condition() && std::chrono::steady_clock::now() < until;)
@@ -42,7 +58,7 @@ bool soon(Condition condition) {
 } // namespace
 
 TEST_CASE("owners take turns") {
-    Scheduler scheduler(2, 1h);
+    Scheduler scheduler(2, timing(1h));
     std::promise<void> go, end;
     // Both general workers are held, so that all is queued before anything runs. Only one is let go then: what it notes is in the order in
     // which it took the jobs.
@@ -68,7 +84,7 @@ TEST_CASE("owners take turns") {
 }
 
 TEST_CASE("interactive work finds a thread when everything else is busy, and bulk never takes all") {
-    Scheduler scheduler(2, 1h);
+    Scheduler scheduler(2, timing(1h));
     std::atomic<int> bulk{0};
     for (OwnerId owner = 1; owner <= 4; ++owner)
         scheduler.post(job(owner, JobClass::bulk, [&](const JobContext& context) {
@@ -90,7 +106,7 @@ TEST_CASE("interactive work finds a thread when everything else is busy, and bul
 }
 
 TEST_CASE("jobs that take long make nobody else wait, whatever their class and however many they are") {
-    Scheduler scheduler(2, 10ms);
+    Scheduler scheduler(2, timing(10ms));
     std::atomic<int> started{0};
     const auto endless = [&](const JobContext& context) {
         ++started;
@@ -109,7 +125,7 @@ TEST_CASE("jobs that take long make nobody else wait, whatever their class and h
 }
 
 TEST_CASE("bulk jobs of several sessions run beside each other in the end") {
-    Scheduler scheduler(2, 10ms);
+    Scheduler scheduler(2, timing(10ms));
     std::atomic<int> started{0};
     for (OwnerId owner = 1; owner <= 4; ++owner)
         scheduler.post(job(owner, JobClass::bulk, [&](const JobContext& context) {
@@ -205,23 +221,144 @@ TEST_CASE("whatever is dropped lets go of what it captured") {
     CHECK(token.use_count() == 1);
 }
 
-TEST_CASE("owners share the threads, jobs of one owner do not") {
-    Scheduler scheduler(8, 1h);
-    std::promise<void> go;
-    auto gate = go.get_future().share();
-    const auto threads_of = [&](OwnerId owner, JobClass job_class) {
-        auto told = std::make_shared<std::promise<int>>();
-        auto threads = told->get_future();
-        scheduler.post(job(owner, job_class, [told, gate](const JobContext& context) {
-            told->set_value(context.threads);
-            gate.wait();
-        }));
-        return threads.get();
+TEST_CASE("a job's share follows the load") {
+    Scheduler scheduler(8, timing(1h));
+    struct Running {
+        std::promise<void> end;
+        std::shared_future<void> ended = end.get_future().share();
+        std::promise<imaging::ThreadShare> threads;
     };
-    CHECK(threads_of(1, JobClass::view) == 8);
-    CHECK(threads_of(1, JobClass::view) == 8);
-    CHECK(threads_of(2, JobClass::interactive) == 1);
-    CHECK(threads_of(2, JobClass::block) == 4);
-    CHECK(threads_of(3, JobClass::bulk) == 2); // 8 / 3
-    go.set_value();
+    std::list<Running> running;
+    const auto start = [&](OwnerId owner, JobClass job_class) {
+        auto& one = running.emplace_back();
+        scheduler.post(job(owner, job_class, [&one](const JobContext& context) {
+            one.threads.set_value(context.threads);
+            one.ended.wait();
+        }));
+        return one.threads.get_future().get();
+    };
+    const auto first = start(1, JobClass::view);
+    CHECK(first.now() == 8);
+    CHECK(first.most() == 8);
+    const auto second = start(1, JobClass::view);
+    CHECK(first.now() == 4);
+    CHECK(second.now() == 4);
+    const auto bulk = start(2, JobClass::bulk);
+    CHECK(bulk.now() == 4);
+    CHECK(first.now() == 2);
+    const auto quick = start(2, JobClass::interactive);
+    CHECK(quick.now() == 1);
+    CHECK(quick.most() == 1);
+    CHECK(bulk.now() == 4);
+    const auto view_beside_bulk = start(2, JobClass::view);
+    CHECK(bulk.now() == 1);
+    CHECK(view_beside_bulk.now() == 3);
+    running.back().end.set_value();
+    running.pop_back();
+    CHECK(soon([&] { return bulk.now() == 4; }));
+    running.front().end.set_value();
+    CHECK(soon([&] { return second.now() == 4; }));
+    for (auto& one : running)
+        if (&one != &running.front()) one.end.set_value();
+    CHECK(soon([&] { return scheduler.counters().running == 0; }));
+    running.clear();
+}
+
+TEST_CASE("a job that holds the lane: others' interactive jobs go on, its owner's wait for themselves") {
+    Scheduler scheduler(2, timing(1h)); // general threads never count as held
+    std::promise<void> end;
+    const auto ended = end.get_future().share();
+    std::atomic<int> held{0};
+    const auto hold = [&](const JobContext&) { // like a read from a file system that is gone: doesn't notice that it is cancelled
+        ++held;
+        ended.wait();
+    };
+    for (OwnerId owner = 1; owner <= 2; ++owner) scheduler.post(job(owner, JobClass::view, hold));
+    REQUIRE(soon([&] { return held == 2; }));
+    scheduler.post(job(3, JobClass::interactive, hold));
+    REQUIRE(soon([&] { return held == 3; }));
+    // More of the same owner's, which would hang too: at most one more thread of the lane's is risked on them.
+    std::atomic<int> own{0};
+    std::this_thread::sleep_for(20ms);
+    for (int i = 0; i < 20; ++i)
+        scheduler.post(job(3, JobClass::interactive, [&](const JobContext&) {
+            ++own;
+            ended.wait();
+        }));
+    for (OwnerId owner = 10; owner < 60; ++owner) {
+        std::promise<void> done;
+        scheduler.post(job(owner, JobClass::interactive, [&](const JobContext&) { done.set_value(); }));
+        CHECK(done.get_future().wait_for(patience) == std::future_status::ready);
+    }
+    // Another owner whose jobs hang.
+    scheduler.post(job(4, JobClass::interactive, hold));
+    REQUIRE(soon([&] { return held == 4; }));
+    for (OwnerId owner = 10; owner < 60; ++owner) {
+        std::promise<void> done;
+        scheduler.post(job(owner, JobClass::interactive, [&](const JobContext&) { done.set_value(); }));
+        CHECK(done.get_future().wait_for(patience) == std::future_status::ready);
+    }
+    CHECK(own == 0);
+    end.set_value();
+    CHECK(soon([&] { return own == 20; }));
+}
+
+TEST_CASE("the number of threads is bounded, whatever is asked for") {
+    for (const int threads : {1, 2, 5}) {
+        CAPTURE(threads);
+        const auto before = threads_of_this_process();
+        const auto helpers_before = imaging::loop_helpers();
+        Scheduler scheduler(threads, timing(1ms));
+        std::atomic<int> started{0};
+        std::size_t most = 0;
+        for (OwnerId owner = 1; owner <= 100; ++owner)
+            for (const auto kind : {JobClass::interactive, JobClass::view, JobClass::block, JobClass::bulk})
+                scheduler.post(job(owner, kind, [&](const JobContext& context) {
+                    ++started;
+                    imaging::parallel_for(64, 1000, context.cancel, [&](std::int64_t, int) { std::this_thread::sleep_for(1ms); });
+                    wait_until_cancelled(context);
+                }));
+        for (int i = 0; i < 200; ++i) {
+            most = std::max(most, threads_of_this_process() - before);
+            std::this_thread::sleep_for(1ms);
+        }
+        CHECK(started > threads);
+        const auto helpers = std::max<std::size_t>(static_cast<std::size_t>(threads) - 1, helpers_before) - helpers_before;
+        CHECK(most <= Scheduler::max_threads(threads) + helpers);
+        CHECK(Scheduler::max_threads(threads) + static_cast<std::size_t>(threads) - 1 + 5 <= 3 * static_cast<std::size_t>(threads) + 16);
+        scheduler.stop();
+        CHECK(soon([&] { return threads_of_this_process() <= before + helpers; }));
+    }
+}
+
+TEST_CASE("a thread that can't be started costs speed, nothing else") {
+    for (int granted = 0; granted < 6; ++granted) {
+        CAPTURE(granted);
+        test::FaultyOs faults;
+        faults.refuse_threads(granted);
+        if (granted == 0) {
+            CHECK_THROWS_AS(Scheduler(4), std::runtime_error);
+            continue;
+        }
+        Scheduler scheduler(4, timing(1ms));
+        std::atomic<std::int64_t> sum{0};
+        for (OwnerId owner = 1; owner <= 20; ++owner)
+            for (const auto kind : {JobClass::interactive, JobClass::view, JobClass::block, JobClass::bulk})
+                scheduler.post(job(owner, kind, [&](const JobContext& context) {
+                    imaging::parallel_for(context.threads, 10, context.cancel, [&](std::int64_t i, int) { sum += i; });
+                    std::this_thread::sleep_for(2ms);
+                }));
+        CHECK(soon([&] { return scheduler.counters().done == 80; }));
+        CHECK(sum == 80 * 45);
+        CHECK(scheduler.counters().general_threads + scheduler.counters().overflow_threads <= static_cast<std::size_t>(granted));
+        // Granted again: more come.
+        faults.heal();
+        const auto blocked = [&](const JobContext& context) { wait_until_cancelled(context); };
+        CHECK(soon([&] {
+            scheduler.post(job(1, JobClass::view, blocked));
+            std::this_thread::sleep_for(20ms);
+            return scheduler.counters().general_threads == 4;
+        }));
+        scheduler.stop();
+    }
 }
