@@ -41,6 +41,12 @@ def make_files(folder):
     with open(f"{folder}/plane.fits", "wb") as file:
         file.write(plane.ljust(2880).encode())
         file.truncate(2880 + 8000 * 8000 * 4 + 2879)
+    # A cube of zeros, all of it holes.
+    cube = header.replace("NAXIS1  =                    1", "NAXIS1  =                 2000").replace("NAXIS2  =                    1", "NAXIS2  =                 2000")
+    cube = cube.replace("NAXIS3  =            500000000", "NAXIS3  =                   60").replace("BITPIX  =                    8", "BITPIX  =                  -32")
+    with open(f"{folder}/cube.fits", "wb") as file:
+        file.write(cube.ljust(2880).encode())
+        file.truncate(2880 + 2000 * 2000 * 60 * 4 + 2879)
     # Much to look at for whoever asks what is in it.
     one = "".join(card.ljust(80) for card in ("XTENSION= 'IMAGE   '", "BITPIX  =                    8", "NAXIS   =                    2", "NAXIS1  =                    1",
                                               "NAXIS2  =                    1", "PCOUNT  =                    0", "GCOUNT  =                    1",
@@ -90,12 +96,87 @@ def cpu_of_the_ended():
     return usage.ru_utime + usage.ru_stime
 
 
+LIMITED = """
+import os, resource, sys
+program = os.open(sys.argv[2], os.O_RDONLY)
+if os.getuid() == 0:  # whom no limit binds
+    user = max(int(line.split(":")[2]) for line in open("/etc/passwd") if int(line.split(":")[2]) < 60000) + 4321
+    os.setgroups([])
+    os.setgid(user)
+    os.setuid(user)
+resource.setrlimit(resource.RLIMIT_NPROC, (int(sys.argv[1]), int(sys.argv[1])))
+os.execve(program, sys.argv[2:], {**os.environ, "HOME": "/"})
+"""
+
+
+class LimitedServer(Server):
+    """One whose user may have so many threads."""
+
+    def __init__(self, limit, *arguments):
+        super().__init__(*arguments)
+        self.command = ["/usr/bin/python3", "-c", LIMITED, str(limit), *self.command]
+
+
+def threads_of(pid):
+    return len(os.listdir(f"/proc/{pid}/task"))
+
+
+async def all_at_once(server, viewers=4):
+    """All that takes threads, for several users. Returns the largest number of threads seen meanwhile."""
+    most = 0
+
+    async def watch():
+        nonlocal most
+        while True:
+            most = max(most, threads_of(server.process.pid))
+            await asyncio.sleep(0.002)
+
+    async def user(number):
+        async with await viewer(server) as client:
+            assert (await open_file(client, "cube.fits"))["success"]
+            await client.call("carta.set.histogram.requirements", {"file_id": 0, "region_id": -2, "histograms": [{"channel": -2, "coordinate": "z", "num_bins": -1}]})
+            await client.call("carta.set.spectral.requirements", {"file_id": 0, "region_id": 0, "spectral_profiles": [{"coordinate": "z"}]})
+            for channel in range(12):
+                await client.call("carta.set.image.channels", {"file_id": 0, "channel": channel, "stokes": 0, "required_tiles": {
+                    "file_id": 0, "compression_type": "ZFP", "compression_quality": 11, "tiles": [3 << 24 | y << 12 | x for x in range(4) for y in range(3)]}})
+                await client.call("carta.set.cursor", {"file_id": 0, "point": {"x": 100 * number, "y": channel}})
+                await client.call("carta.file.list.request", {"directory": "", "filter_mode": 0})
+                await asyncio.sleep(0.02)
+            await client.next(SYNC, lambda s: s["end_sync"] and s["channel"] == 11)
+            # Two planes read at once, in blocks for programs.
+            await asyncio.gather(*(client.call("image.read", 0, [0, 2000], [0, 500], 0, 0) for _ in range(4)))
+
+    watching = asyncio.ensure_future(watch())
+    await asyncio.gather(*(user(number) for number in range(viewers)))
+    watching.cancel()
+    return most
+
+
 class Tests:
     def __init__(self, program, folder):
         self.program, self.folder = program, folder
 
     def server(self, *options):
         return Server(self.program, self.folder, "--store", f"{self.folder}/store.sqlite", "--log-level", "error", *options)
+
+    async def test_threads(self):
+        """However much is asked for, the threads are at most 3 x --threads + 16."""
+        for threads in (1, 2, 32):
+            with self.server("--threads", threads) as server:
+                most = await all_at_once(server)
+                bound = 3 * threads + 16
+                assert most <= bound, (threads, most)
+
+    async def test_thread_limit(self):
+        """Under a limit of the system's the server starts, serves and lives on, whatever --threads says."""
+        if SANITIZED:
+            return  # sanitizers have threads of their own
+        os.chmod(self.folder, 0o777)
+        for limit in (8, 9, 12, 60):
+            with LimitedServer(limit, self.program, self.folder, "--store", f"{self.folder}/limited-{limit}.sqlite", "--log-level", "error", "--threads", "32") as server:
+                most = await all_at_once(server, viewers=2)
+                assert most <= limit, (limit, most)
+                assert server.process.poll() is None
 
     async def test_lists(self):
         with self.server() as server:
