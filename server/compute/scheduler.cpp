@@ -27,6 +27,8 @@ using enum JobClass;
 constexpr std::uint64_t reversed_order_interval = 8;
 /// How long after the system refused a thread the next one is tried.
 constexpr auto retry_interval = std::chrono::seconds(1);
+/// Jobs that wait are not looked for at every job that is posted.
+constexpr auto look_interval = std::chrono::milliseconds(1);
 constexpr auto refusal_log_interval = std::chrono::minutes(1);
 
 constexpr std::size_t general_threads(int threads) { return static_cast<std::size_t>(std::max(2, threads)); }
@@ -96,8 +98,10 @@ struct Worker {
     const std::shared_ptr<std::atomic<int>> share; // threads of its job at this moment
     const imaging::ThreadShare threads;            // the same as the job sees it
 
-    /// Whether its job takes a share of the processor. Interactive ones are over too soon for that.
-    bool shares() const { return busy && job_class != interactive; }
+    /// Whether and for whom a share of the processor is reserved: from its job's begin until it has another one, or none. Interactive jobs
+    /// have none: they are over too soon.
+    bool sharing = false;
+    RunningShare sharer;
 };
 
 } // namespace
@@ -125,6 +129,7 @@ struct Scheduler::Impl {
     platform::CondVar watcher_wake;
     /// When the watcher looks for jobs that wait too long; max(): nothing waits.
     Clock::time_point next_look CUBELINK_GUARDED_BY(mutex) = Clock::time_point::max();
+    Clock::time_point last_look CUBELINK_GUARDED_BY(mutex){}; // when one was looked for as a job was posted
 
     // ---- Taking jobs
 
@@ -173,8 +178,12 @@ struct Scheduler::Impl {
         if (++picks % reversed_order_interval == 0 && ((!bulk_at_limit() && take(bulk, job)) || take(block, job) || take(view, job))) return true;
         return take(interactive, job) || take(view, job) || take(block, job) || (!bulk_at_limit() && take(bulk, job));
     }
-    static bool nothing_runs(OwnerId, const JobQueue::Running& running) {
-        return std::all_of(running.begin(), running.end(), [](std::size_t n) { return n == 0; });
+    /// Whether an owner may get an overflow thread: it has none, and nothing of it runs but what takes long.
+    bool may_overflow(OwnerId owner, const JobQueue::Running& running) const CUBELINK_REQUIRES(mutex) {
+        if (std::all_of(running.begin(), running.end(), [](std::size_t n) { return n == 0; })) return true;
+        return std::none_of(workers.begin(), workers.end(), [&](const Worker& w) CUBELINK_REQUIRES(mutex) {
+            return w.busy && w.owner == owner && (w.role == Role::overflow || !has_run_for(w, timing.patience));
+        });
     }
     /// Tries the classes that overflow threads are for at this moment, until `attempt(class, who)` holds.
     template <class Attempt>
@@ -185,8 +194,9 @@ struct Scheduler::Impl {
             attempt(interactive, [this](OwnerId owner, const JobQueue::Running& running) CUBELINK_REQUIRES(mutex) { return !overstays(owner, running); }))
             return true;
         const bool all = general_take_long();
+        const auto who = [this](OwnerId owner, const JobQueue::Running& running) CUBELINK_REQUIRES(mutex) { return may_overflow(owner, running); };
         for (const JobClass c : {interactive, view, block, bulk})
-            if (queue.waiting(c) && room(c) && (all || (c == bulk && bulk_take_long())) && attempt(c, nothing_runs)) return true;
+            if (queue.waiting(c) && room(c) && (all || (c == bulk && bulk_take_long())) && attempt(c, who)) return true;
         return false;
     }
     bool take_overflow(Job& job) CUBELINK_REQUIRES(mutex) {
@@ -268,6 +278,7 @@ struct Scheduler::Impl {
                 execute(self, job, lock);
                 continue;
             }
+            share(self, false);
             self.called = false;
             auto& idle = idle_of(self.role);
             idle.push_back(&self); // start() has made room
@@ -294,7 +305,7 @@ struct Scheduler::Impl {
         self.begun = Clock::now();
         const bool counted_bulk = self.role == Role::general && self.job_class == bulk;
         if (counted_bulk) ++bulk_running;
-        if (self.shares()) divide();
+        share(self, self.job_class != interactive);
         ++counts.running;
         if (self.role == Role::overflow) help_waiting(); // there may be more of those who wait
         lock.unlock();
@@ -307,9 +318,7 @@ struct Scheduler::Impl {
         job = Job{}; // what it captured is destroyed before it counts as done
 
         lock.lock();
-        const bool shared = self.shares();
         self.busy = false;
-        if (shared) divide();
         if (counted_bulk) --bulk_running;
         --counts.running;
         ++(outcome == Outcome::done ? counts.done : outcome == Outcome::cancelled ? counts.cancelled : counts.failed);
@@ -323,19 +332,24 @@ struct Scheduler::Impl {
         if (worker != nullptr) worker->wake.notify_one();
     }
 
-    /// Shares of all jobs, when one has begun or ended.
-    void divide() CUBELINK_REQUIRES(mutex) {
+    /// Reserves a share for the worker's job, or gives it up, and divides the threads anew. Nothing is to be divided when a job of the
+    /// same kind follows another.
+    void share(Worker& worker, bool wanted) CUBELINK_REQUIRES(mutex) {
+        const RunningShare sharer{worker.owner, worker.job_class == bulk};
+        if (worker.sharing == wanted && (!wanted || (worker.sharer.owner == sharer.owner && worker.sharer.bulk == sharer.bulk))) return;
+        worker.sharing = wanted;
+        worker.sharer = sharer;
         try {
             divided.clear();
             for (const Worker& w : workers)
-                if (w.shares()) divided.push_back({w.owner, w.job_class == bulk});
+                if (w.sharing) divided.push_back(w.sharer);
             divide_threads(threads, divided);
         } catch (const std::bad_alloc&) {
             return; // the shares stay what they are
         }
         auto next = divided.begin();
         for (const Worker& w : workers)
-            if (w.shares()) w.share->store((next++)->threads, std::memory_order_relaxed);
+            if (w.sharing) w.share->store((next++)->threads, std::memory_order_relaxed);
     }
 
     // ---- Jobs that wait too long
@@ -387,8 +401,13 @@ struct Scheduler::Impl {
             if (job_class == interactive && !idle_lane.empty() && !overstays(owner)) return call_idle(Role::lane);
             if (start(Role::general)) return nullptr;
         }
-        help_waiting();
-        look_by(patience_end());
+        // Not at every one of many jobs.
+        const auto now = Clock::now();
+        if (job_class == interactive || now - last_look > look_interval) {
+            last_look = now;
+            help_waiting();
+        }
+        look_by(now + (job_class == interactive ? timing.lane_patience : timing.patience));
         return nullptr;
     }
     template <class Fits>

@@ -6,7 +6,8 @@
 /// whatever else runs.
 ///
 /// Jobs that take long make nobody else wait:
-///  - If all general threads have been held for longer than Timing::patience, owners of whom nothing runs get overflow threads.
+///  - If all general threads have been held for longer than Timing::patience, an owner of whom nothing runs but such jobs gets an overflow
+///    thread.
 ///  - If the lane is held by a job for longer than Timing::lane_patience, an overflow thread takes over the lane's work. Until that job ends, further
 ///    interactive jobs of its owner run on general and overflow threads only.
 /// The operating system then shares the processor. Overflow threads are bounded, and the last of them are kept for the classes that are more urgent.
