@@ -34,7 +34,7 @@ public:
     int helpers_missing() const {
         const std::int64_t left = n_ - next_.load(std::memory_order_relaxed);
         if (left <= 0) return 0;
-        return static_cast<int>(std::min<std::int64_t>(left, threads_.now() - 1)) - helpers_.load(std::memory_order_relaxed);
+        return static_cast<int>(std::min<std::int64_t>(left, threads_.now() - 1 - helpers_.load(std::memory_order_relaxed)));
     }
     bool grows() const { return threads_.most() > 1 && n_ > 1; }
 
@@ -76,7 +76,7 @@ private:
     std::atomic<std::int64_t> next_{0};
     std::atomic<int> helpers_{0}; // that work here and have not decided to leave
     std::atomic<bool> failed_{false};
-    std::exception_ptr failure_; // of whoever has set failed_
+    std::exception_ptr failure_; // set by the thread that has set failed_
 
     // Guarded by Helpers::mutex_.
     std::vector<bool> slots_;    // thread numbers in use; 0 is the caller's
@@ -185,7 +185,7 @@ private:
         platform::MutexLock lock(mutex_);
         for (;;) {
             Loop* const loop = neediest();
-            // A thread number that is free: those who leave keep theirs until they have left.
+            // A free thread number: a helper that is leaving keeps its own until it has left.
             const auto slot = loop != nullptr ? std::find(loop->slots_.begin() + 1, loop->slots_.end(), false) : std::vector<bool>::iterator{};
             if (loop == nullptr || slot == loop->slots_.end()) {
                 Idle idle;

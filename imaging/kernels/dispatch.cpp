@@ -21,7 +21,7 @@ SimdLevel ask_processor() {
 #endif
 }
 
-SimdLevel wished() {
+SimdLevel requested_level() {
     const char* text = std::getenv("CUBELINK_SIMD");
     const std::string_view name = text != nullptr ? text : "";
     if (name == "plain") return SimdLevel::plain;
@@ -32,7 +32,7 @@ SimdLevel wished() {
 } // namespace
 
 SimdLevel simd_level() {
-    static const SimdLevel level = std::min(ask_processor(), wished());
+    static const SimdLevel level = std::min(ask_processor(), requested_level());
     return level;
 }
 

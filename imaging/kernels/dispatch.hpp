@@ -2,7 +2,7 @@
 /// Which instruction set the kernels use: asked of the processor once, at the first call. Thread-safe.
 ///
 /// A kernel is written as one plain loop (the reference) and compiled again for wider registers with CUBELINK_TARGET_AVX2 and
-/// CUBELINK_TARGET_AVX512 in front of the function; a function pointer chosen by `choose` stands for it:
+/// CUBELINK_TARGET_AVX512 in front of the function; callers go through a function pointer that `choose` returns:
 ///
 ///     using Sum = double (*)(std::span<const float>);
 ///     const Sum sum = choose<Sum>(sum_plain, sum_avx2, sum_avx512);

@@ -20,7 +20,7 @@ constexpr std::uint32_t kNegabinary = 0xaaaaaaaau;
 /// Below this biased exponent the factor that makes integers of a block would overflow.
 constexpr std::uint32_t kLowestExponent = 29, kNotFinite = 255;
 
-/// The largest magnitude of a block, as bits, tells its exponent; 0 stands for a block of zeros.
+/// The largest magnitude of a block, as bits, determines its exponent; 0 means a block of zeros.
 constexpr std::uint32_t exponent_of(std::uint32_t magnitude) { return magnitude >> 23; }
 constexpr bool declined(std::uint32_t magnitude) {
     const std::uint32_t e = exponent_of(magnitude);

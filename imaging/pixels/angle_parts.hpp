@@ -15,7 +15,7 @@ struct AngleParts {
     PlaneId u, q;
 };
 
-/// Implemented beside ImageSource by those who have such planes; thread-safe.
+/// Implemented in addition to ImageSource by sources with such planes; thread-safe.
 class AnglesByParts {
 public:
     virtual ~AnglesByParts() = default;

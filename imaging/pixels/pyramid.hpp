@@ -23,8 +23,8 @@ namespace cubelink::imaging {
 struct PyramidOptions {
     ThreadShare threads = 1;
     std::size_t max_bytes = std::size_t(256) << 20;       // for kept levels (and the kept plane)
-    // Keep the full-resolution plane too, and the level of mip 2, if it is no larger than this (and max_bytes allows): what is larger is as quick
-    // to read again as memory for it is to get. Sources that are not direct() keep both whenever max_bytes allows.
+    // Keep the full-resolution plane too, and the level of mip 2, if it is no larger than this (and max_bytes allows): reading a larger one
+    // again takes no longer than allocating memory for it. Sources that are not direct() keep both whenever max_bytes allows.
     std::size_t keep_below = std::size_t(16) << 20;
     // Of the level whose sums and counts (16 bytes a block) are held until the levels above it are made.
     std::int64_t base_blocks = std::int64_t(1) << 20;

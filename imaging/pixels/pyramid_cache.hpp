@@ -26,8 +26,8 @@ struct TilePixels {
     std::span<const float> pixels() const { return {memory.get(), count}; }
 };
 
-/// A tile straight from the source, for mips that the pyramid does not hold, kept for those who come back to it: it is asked for again by other
-/// clients, in other qualities, and by whoever pans to and fro, and reading it costs many small reads. Such tiles take at most an eighth of
+/// A tile straight from the source, for mips that the pyramid does not hold, cached: other clients request it again, in other
+/// qualities, or by panning back, and making it takes many small reads. Such tiles take at most an eighth of
 /// the budget and 64 MiB, and nothing else is evicted for them. Asks source.check_unchanged() first. Throws as ImageSource::read.
 std::shared_ptr<const TilePixels> cached_tile(BudgetCache& cache, const ImageSource& source, std::int32_t hdu, PlaneId plane,
                                               const TileGeometry& tile, const CancelToken& cancel);

@@ -30,7 +30,7 @@ struct CloseBits {
     void operator()(bitstream* bits) const { stream_close(bits); }
 };
 
-/// What our own encoder declines: odd values, in some block.
+/// For tiles with a block that our own encoder does not support.
 std::size_t libzfp_into(const TileView& view, int precision, std::vector<std::byte>& scratch) {
     const std::unique_ptr<zfp_field, CloseField> field(
         zfp_field_2d(const_cast<float*>(view.pixels), zfp_type_float, std::size_t(view.width), std::size_t(view.height)));

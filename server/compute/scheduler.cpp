@@ -23,7 +23,7 @@ using Clock = std::chrono::steady_clock;
 using platform::MutexLock;
 using enum JobClass;
 
-/// A general thread looks at the classes from the other end at every n-th job, so that bulk work goes on beside a user who never rests.
+/// A general thread looks at the classes from the other end at every n-th job, so that bulk work goes on while more urgent jobs keep coming.
 constexpr std::uint64_t reversed_order_interval = 8;
 /// How long after the system refused a thread the next one is tried.
 constexpr auto retry_interval = std::chrono::seconds(1);
@@ -32,7 +32,7 @@ constexpr auto look_interval = std::chrono::milliseconds(1);
 constexpr auto refusal_log_interval = std::chrono::minutes(1);
 
 constexpr std::size_t general_threads(int threads) { return static_cast<std::size_t>(std::max(2, threads)); }
-constexpr std::size_t max_overflow_threads(int threads) { return static_cast<std::size_t>(threads) + 6; }
+constexpr std::size_t max_overflow_threads = 8;
 
 /// How many overflow threads may be busy for a job of that class to get one more.
 constexpr std::size_t overflow_limit(JobClass job_class, std::size_t most) {
@@ -107,7 +107,7 @@ struct Worker {
 } // namespace
 
 struct Scheduler::Impl {
-    Impl(int thread_count, Timing times) : threads(thread_count), general(general_threads(thread_count)), max_overflow(max_overflow_threads(thread_count)), timing(times) {}
+    Impl(int thread_count, Timing times) : threads(thread_count), general(general_threads(thread_count)), max_overflow(max_overflow_threads), timing(times) {}
 
     const int threads;
     const std::size_t general, max_overflow;
@@ -307,7 +307,7 @@ struct Scheduler::Impl {
         if (counted_bulk) ++bulk_running;
         share(self, self.job_class != interactive);
         ++counts.running;
-        if (self.role == Role::overflow) help_waiting(); // there may be more of those who wait
+        if (self.role == Role::overflow) help_waiting(); // more jobs may be waiting too long
         lock.unlock();
 
         Outcome outcome;
@@ -430,7 +430,7 @@ Scheduler::Scheduler(int threads, Timing timing) : threads_(std::max(1, threads)
 Scheduler::~Scheduler() { stop(); }
 
 std::size_t Scheduler::max_threads(int threads) {
-    return 2 + general_threads(std::max(1, threads)) + max_overflow_threads(std::max(1, threads)); // the lane and the watcher
+    return 2 + general_threads(std::max(1, threads)) + max_overflow_threads; // the lane and the watcher
 }
 
 void Scheduler::post(Job job) {

@@ -5,7 +5,7 @@
 /// owners take turns. Bulk jobs never hold all of them. One thread more, the lane, takes interactive jobs alone, so that these find a thread
 /// whatever else runs.
 ///
-/// Jobs that take long make nobody else wait:
+/// Jobs that take long don't delay other owners' jobs:
 ///  - If all general threads have been held for longer than Timing::patience, an owner of whom nothing runs but such jobs gets an overflow
 ///    thread.
 ///  - If the lane is held by a job for longer than Timing::lane_patience, an overflow thread takes over the lane's work. Until that job ends, further

@@ -33,7 +33,7 @@ std::string by_libzfp(std::vector<float> values, std::int32_t width, std::int32_
     return out;
 }
 
-/// Zeros at the end are cut off, here and above. Empty if it is declined. Sees to it that nothing is written beyond the room.
+/// Zeros at the end are cut off, here and above. Empty if it is not supported. Checks that nothing is written beyond the room.
 std::string by_ours(const std::vector<float>& values, std::ptrdiff_t stride, std::int32_t width, std::int32_t height, int precision,
                     SimdLevel level) {
     std::vector<std::byte> out(kernels::zfp_room(width, height, precision));
@@ -99,7 +99,7 @@ TEST_CASE("ZFP encoder: rows of a wider image") {
         CHECK(by_ours({image.begin() + 13, image.end()}, 300, 201, 70, 11, level) == by_libzfp(part, 201, 70, 11));
 }
 
-TEST_CASE("ZFP encoder: declines what libzfp alone can do") {
+TEST_CASE("ZFP encoder: rejects what only libzfp supports") {
     for (const SimdLevel level : levels()) {
         for (const float odd : {NAN, INFINITY, -INFINITY, FLT_MIN, FLT_TRUE_MIN, -0x1p-99f}) {
             for (const int at : {0, 5, 63, 64 * 64 - 1}) {

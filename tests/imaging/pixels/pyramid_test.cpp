@@ -297,7 +297,7 @@ TEST_CASE("through the cache a pyramid and its histogram are made once") {
     CHECK(cache.statistics().used >= first->bytes());
 }
 
-TEST_CASE("full-resolution tiles are kept for those who come back, within their share") {
+TEST_CASE("full-resolution tiles are cached within their share") {
     MemorySource source({1100, 700, 2, 1});
     fill_odd(source, 51, 0.1, false);
     BudgetCache cache(8 << 20); // an eighth is three whole tiles, and four less a few bytes
