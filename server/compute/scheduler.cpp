@@ -275,7 +275,7 @@ struct Scheduler::Impl {
         while (!stopping) {
             Job job;
             if (take_for(self, job)) {
-                execute(self, job, lock);
+                execute(self, job);
                 continue;
             }
             share(self, false);
@@ -295,7 +295,7 @@ struct Scheduler::Impl {
     }
 
     /// Runs a job that was taken. The lock is released meanwhile.
-    void execute(Worker& self, Job& job, MutexLock& lock) CUBELINK_REQUIRES(mutex) {
+    void execute(Worker& self, Job& job) CUBELINK_REQUIRES(mutex) {
         self.busy = true;
         self.owner = job.owner;
         self.job_class = job.job_class;
@@ -308,7 +308,7 @@ struct Scheduler::Impl {
         share(self, self.job_class != interactive);
         ++counts.running;
         if (self.role == Role::overflow) help_waiting(); // more jobs may be waiting too long
-        lock.unlock();
+        mutex.unlock(); // serve()'s lock, which holds it again when this returns
 
         Outcome outcome;
         {
@@ -317,7 +317,7 @@ struct Scheduler::Impl {
         }
         job = Job{}; // what it captured is destroyed before it counts as done
 
-        lock.lock();
+        mutex.lock();
         self.busy = false;
         if (counted_bulk) --bulk_running;
         --counts.running;
