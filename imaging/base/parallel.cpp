@@ -143,7 +143,7 @@ public:
     }
 
 private:
-    /// On the stack of a helper that has nothing to do.
+    /// On the stack of a helper, as long as the process lives: so it can be notified without the lock.
     struct Idle {
         platform::CondVar wake;
         Idle* next = nullptr;
@@ -182,13 +182,14 @@ private:
     }
 
     void serve() CUBELINK_EXCLUDES(mutex_) {
+        Idle idle;
         platform::MutexLock lock(mutex_);
         for (;;) {
             Loop* const loop = neediest();
             // A free thread number: a helper that is leaving keeps its own until it has left.
             const auto slot = loop != nullptr ? std::find(loop->slots_.begin() + 1, loop->slots_.end(), false) : std::vector<bool>::iterator{};
             if (loop == nullptr || slot == loop->slots_.end()) {
-                Idle idle;
+                idle.called = false;
                 idle.next = std::exchange(idle_, &idle);
                 while (!idle.called) idle.wake.wait(lock);
                 continue;
