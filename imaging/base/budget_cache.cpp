@@ -1,11 +1,11 @@
 #include "imaging/base/budget_cache.hpp"
 
+#include "platform/mutex.hpp"
+
 #include <array>
 #include <chrono>
-#include <condition_variable>
 #include <exception>
 #include <list>
-#include <mutex>
 #include <typeindex>
 #include <unordered_map>
 #include <utility>
@@ -19,7 +19,7 @@ namespace {
 struct KeyHash {
     std::size_t operator()(const CacheKey& key) const {
         std::size_t h = 0;
-        for (std::uint64_t part : {key.file.device, key.file.inode, key.file.size, std::uint64_t(key.file.mtime_ns),
+        for (std::uint64_t part : {key.image.file.device, key.image.file.inode, key.image.file.size, std::uint64_t(key.image.file.mtime_ns), key.image.computed,
                                    std::uint64_t(std::uint32_t(key.hdu)), std::uint64_t(std::uint32_t(key.plane.channel)),
                                    std::uint64_t(std::uint32_t(key.plane.stokes)), std::uint64_t(key.kind), std::uint64_t(key.level)}) {
             h = (h ^ part) * 0x9e3779b97f4a7c15u;
@@ -30,7 +30,7 @@ struct KeyHash {
 };
 } // namespace
 
-/// A computation under way, shared by those who wait for it.
+/// A computation in progress, shared by the threads that wait for it.
 struct Making {
     bool done = false;
     std::exception_ptr failure; // not Cancelled
@@ -49,24 +49,25 @@ struct CacheState {
 
     const std::size_t limit;
     const int max_wait_ms;
-    std::mutex mutex;
-    std::condition_variable changed; // bytes came back, or a computation ended
-    std::size_t used = 0;
-    CacheStatistics counts;
-    std::array<std::size_t, 8> of_kind{}; // bytes that the cache itself holds of each CacheKind
-    std::list<CachedValue> values; // most recently used first
-    std::unordered_map<CacheKey, std::list<CachedValue>::iterator, KeyHash> index;
-    std::unordered_map<CacheKey, std::shared_ptr<Making>, KeyHash> making;
+    platform::Mutex mutex;
+    platform::CondVar changed; // bytes came back, or a computation ended
+    std::size_t used CUBELINK_GUARDED_BY(mutex) = 0;
+    CacheStatistics counts CUBELINK_GUARDED_BY(mutex);
+    std::array<std::size_t, 8> of_kind CUBELINK_GUARDED_BY(mutex){}; // bytes that the cache itself holds of each CacheKind
+    std::list<CachedValue> values CUBELINK_GUARDED_BY(mutex); // most recently used first
+    std::unordered_map<CacheKey, std::list<CachedValue>::iterator, KeyHash> index CUBELINK_GUARDED_BY(mutex);
+    std::unordered_map<CacheKey, std::shared_ptr<Making>, KeyHash> making CUBELINK_GUARDED_BY(mutex);
 
     void give_back(std::size_t bytes) {
         {
-            const std::lock_guard lock(mutex);
+            const platform::MutexLock lock(mutex);
             used -= bytes;
         }
         changed.notify_all();
     }
 
-    std::list<CachedValue>::iterator unlink(std::list<CachedValue>::iterator it, std::vector<std::shared_ptr<const void>>& dropped) {
+    std::list<CachedValue>::iterator unlink(std::list<CachedValue>::iterator it, std::vector<std::shared_ptr<const void>>& dropped)
+        CUBELINK_REQUIRES(mutex) {
         dropped.push_back(std::move(it->value));
         counts.cached -= it->bytes;
         of_kind[std::size_t(it->key.kind)] -= it->bytes;
@@ -74,9 +75,9 @@ struct CacheState {
         return values.erase(it);
     }
 
-    /// Unlinks values that nobody else uses, oldest first, until `bytes` could be free. They die after the lock is released: their deleters
-    /// take it.
-    void evict(std::size_t bytes, std::vector<std::shared_ptr<const void>>& dropped) {
+    /// Unlinks values that are not in use, oldest first, until `bytes` could be free. They must be destroyed after the lock is released: their
+    /// deleters take it.
+    void evict(std::size_t bytes, std::vector<std::shared_ptr<const void>>& dropped) CUBELINK_REQUIRES(mutex) {
         std::size_t freed = 0;
         for (auto it = values.end(); it != values.begin() && used - freed + bytes > limit;) {
             --it;
@@ -92,7 +93,7 @@ struct CacheState {
 
 using detail::CacheState;
 using Clock = std::chrono::steady_clock;
-constexpr std::chrono::milliseconds kLookForCancel{20};
+constexpr std::chrono::milliseconds kCancelPoll{20};
 
 Reservation::Reservation(Reservation&& other) noexcept : state_(std::move(other.state_)), bytes_(std::exchange(other.bytes_, 0)) {}
 
@@ -119,8 +120,9 @@ BudgetCache::BudgetCache(std::size_t limit_bytes, int max_wait_ms) : state_(std:
 
 BudgetCache::~BudgetCache() {
     std::vector<std::shared_ptr<const void>> dropped;
-    const std::lock_guard lock(state_->mutex);
-    for (auto it = state_->values.begin(); it != state_->values.end();) it = state_->unlink(it, dropped);
+    CacheState& s = *state_;
+    const platform::MutexLock lock(s.mutex);
+    for (auto it = s.values.begin(); it != s.values.end();) it = s.unlink(it, dropped);
     // `dropped` is declared before the lock, so its values die after it.
 }
 
@@ -128,13 +130,13 @@ std::size_t BudgetCache::limit() const { return state_->limit; }
 
 Reservation BudgetCache::reserve(std::size_t bytes, const CancelToken& cancel) {
     CacheState& s = *state_;
-    const auto refuse = [&](const std::string& why) -> OverBudget {
+    const auto refuse = [&](const std::string& why) CUBELINK_REQUIRES(s.mutex) -> OverBudget {
         ++s.counts.refused;
         return OverBudget(std::to_string(bytes >> 20) + " MiB are needed, but " + why + " (memory limit " + std::to_string(s.limit >> 20) +
                           " MiB)");
     };
     const auto deadline = Clock::now() + std::chrono::milliseconds(s.max_wait_ms);
-    std::unique_lock lock(s.mutex);
+    platform::MutexLock lock(s.mutex);
     if (bytes > s.limit) throw refuse("that is more than all of it");
     while (s.used > s.limit - bytes) {
         std::vector<std::shared_ptr<const void>> dropped;
@@ -147,7 +149,7 @@ Reservation BudgetCache::reserve(std::size_t bytes, const CancelToken& cancel) {
         }
         cancel.throw_if_cancelled();
         if (Clock::now() >= deadline) throw refuse("the rest is in use");
-        s.changed.wait_for(lock, kLookForCancel);
+        s.changed.wait_for(lock, kCancelPoll);
     }
     s.used += bytes;
     Reservation reservation;
@@ -158,7 +160,7 @@ Reservation BudgetCache::reserve(std::size_t bytes, const CancelToken& cancel) {
 
 std::shared_ptr<const void> BudgetCache::find_erased(const CacheKey& key, const std::type_info& type) {
     CacheState& s = *state_;
-    const std::lock_guard lock(s.mutex);
+    const platform::MutexLock lock(s.mutex);
     const auto found = s.index.find(key);
     if (found == s.index.end() || found->second->type != type) return nullptr;
     ++s.counts.hits;
@@ -171,7 +173,7 @@ std::shared_ptr<const void> BudgetCache::get_erased(const CacheKey& key, const s
     CacheState& s = *state_;
     auto ours = std::make_shared<detail::Making>();
     {
-        std::unique_lock lock(s.mutex);
+        platform::MutexLock lock(s.mutex);
         bool joined = false;
         for (;;) {
             cancel.throw_if_cancelled();
@@ -188,11 +190,11 @@ std::shared_ptr<const void> BudgetCache::get_erased(const CacheKey& key, const s
             const std::shared_ptr<detail::Making> making = theirs->second;
             while (!making->done) {
                 cancel.throw_if_cancelled();
-                s.changed.wait_for(lock, kLookForCancel);
+                s.changed.wait_for(lock, kCancelPoll);
             }
             if (making->value) return making->value; // even if it is out of the cache again
             if (making->failure) std::rethrow_exception(making->failure);
-            // Its maker was cancelled: perhaps it is ours to make now.
+            // The thread that made it was cancelled: one of those that waited makes it now.
         }
         ++s.counts.misses;
     }
@@ -201,7 +203,7 @@ std::shared_ptr<const void> BudgetCache::get_erased(const CacheKey& key, const s
     std::shared_ptr<const void> value;
     bool cancelled = false;
     try {
-        // The value and its part of the budget live and die together.
+        // The value and its part of the budget have the same lifetime.
         struct Holder {
             Reservation reservation;
             std::shared_ptr<const void> value;
@@ -220,7 +222,7 @@ std::shared_ptr<const void> BudgetCache::get_erased(const CacheKey& key, const s
     }
 
     {
-        const std::lock_guard lock(s.mutex);
+        const platform::MutexLock lock(s.mutex);
         s.making.erase(key);
         if (value) {
             s.values.push_front({key, type, value, bytes});
@@ -238,34 +240,37 @@ std::shared_ptr<const void> BudgetCache::get_erased(const CacheKey& key, const s
 }
 
 bool BudgetCache::trim(CacheKind kind, std::size_t keep, std::size_t bytes) {
-    std::vector<std::shared_ptr<const void>> dropped; // they give their bytes back only after the lock: counted here already
-    const std::lock_guard lock(state_->mutex);
+    std::vector<std::shared_ptr<const void>> dropped; // their bytes are returned after the lock is released, but counted here
+    CacheState& s = *state_;
+    const platform::MutexLock lock(s.mutex);
     std::size_t freed = 0;
-    std::size_t& held = state_->of_kind[std::size_t(kind)];
-    for (auto it = state_->values.end(); it != state_->values.begin() && held > keep;) {
+    std::size_t& held = s.of_kind[std::size_t(kind)];
+    for (auto it = s.values.end(); it != s.values.begin() && held > keep;) {
         --it;
         if (it->key.kind != kind || it->value.use_count() > 1) continue;
         freed += it->bytes;
-        ++state_->counts.evictions;
-        it = state_->unlink(it, dropped);
+        ++s.counts.evictions;
+        it = s.unlink(it, dropped);
     }
-    return held <= keep && state_->used - freed + bytes <= state_->limit;
+    return held <= keep && s.used - freed + bytes <= s.limit;
 }
 
-void BudgetCache::drop(const FileIdentity& file) {
+void BudgetCache::drop(const ImageIdentity& image) {
     std::vector<std::shared_ptr<const void>> dropped;
-    const std::lock_guard lock(state_->mutex);
-    for (auto it = state_->values.begin(); it != state_->values.end();) {
-        it = it->key.file == file ? state_->unlink(it, dropped) : std::next(it);
+    CacheState& s = *state_;
+    const platform::MutexLock lock(s.mutex);
+    for (auto it = s.values.begin(); it != s.values.end();) {
+        it = it->key.image == image ? s.unlink(it, dropped) : std::next(it);
     }
 }
 
 CacheStatistics BudgetCache::statistics() const {
-    const std::lock_guard lock(state_->mutex);
-    CacheStatistics counts = state_->counts;
-    counts.limit = state_->limit;
-    counts.used = state_->used;
-    counts.entries = state_->values.size();
+    CacheState& s = *state_;
+    const platform::MutexLock lock(s.mutex);
+    CacheStatistics counts = s.counts;
+    counts.limit = s.limit;
+    counts.used = s.used;
+    counts.entries = s.values.size();
     return counts;
 }
 

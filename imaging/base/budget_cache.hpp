@@ -1,11 +1,14 @@
 #pragma once
-/// The process's one budget of bytes (--memory-limit) and the cache that fills it: least recently used values go first, values in use stay.
+/// The process's one budget of bytes (--memory-limit) and the cache that fills it: the least recently used values are evicted first, values in
+/// use never.
 /// All members of all types here may be called from any thread.
 ///
-/// A value's bytes count from before it is made until its last user has let go of it, also when the cache has long dropped it. Scratch
-/// memory that is not cached takes part through reserve().
+/// A value's bytes count from before it is made until its last user has released it, even after the cache has dropped it. Memory that is not
+/// cached is counted through reserve().
 
-#include "imaging/source/image_source.hpp"
+#include "imaging/base/cancel.hpp"
+#include "imaging/base/geometry.hpp"
+#include "imaging/base/image_identity.hpp"
 
 #include <compare>
 #include <cstddef>
@@ -18,16 +21,16 @@
 
 namespace cubelink::imaging {
 
-/// What was asked for can't be held within the budget: larger than all of it, or the rest stayed in use for too long.
+/// A request exceeds the budget: it is larger than all of it, or too much of it stayed in use for too long.
 class OverBudget : public std::runtime_error {
 public:
     using std::runtime_error::runtime_error;
 };
 
-enum class CacheKind : std::uint8_t { plane, pyramid, quick_pyramid, histogram, statistics, other, tile };
+enum class CacheKind : std::uint8_t { plane, pyramid, quick_pyramid, histogram, statistics, other, tile, decoded_tile };
 
 struct CacheKey {
-    FileIdentity file;
+    ImageIdentity image;
     std::int32_t hdu = 0;
     PlaneId plane;
     CacheKind kind = CacheKind::other;
@@ -47,7 +50,7 @@ namespace detail {
 struct CacheState;
 }
 
-/// A part of the budget, given back on destruction.
+/// A part of the budget, returned on destruction.
 class Reservation {
 public:
     Reservation() = default;
@@ -55,7 +58,7 @@ public:
     Reservation& operator=(Reservation&& other) noexcept;
     ~Reservation();
     std::size_t bytes() const { return bytes_; }
-    /// Gives back all but `bytes`.
+    /// Returns all but `bytes`.
     void shrink(std::size_t bytes);
 
 private:
@@ -78,8 +81,8 @@ public:
     Reservation reserve(std::size_t bytes, const CancelToken& cancel);
 
     /// The cached value, or the one that `make()` returns as a shared_ptr<const T>, at a cost of `bytes`. One thread makes it, others that
-    /// ask for the key meanwhile wait for it, or leave with Cancelled. If the maker is cancelled, a waiter takes its place; if it throws
-    /// something else, all waiters get that. Values of one key must always be of one type.
+    /// ask for the key meanwhile wait for it, or throw Cancelled. If the making thread is cancelled, a waiting one takes over; if it throws
+    /// another exception, all waiting threads throw that. Values of one key must always be of one type.
     template <class T, class Make>
     std::shared_ptr<const T> get(const CacheKey& key, std::size_t bytes, const CancelToken& cancel, Make&& make) {
         auto erased = [&]() -> std::shared_ptr<const void> { return std::shared_ptr<const T>(make()); };
@@ -96,8 +99,8 @@ public:
     /// fit into the budget as it is.
     bool trim(CacheKind kind, std::size_t keep, std::size_t bytes);
 
-    /// Forgets all values of a file, e.g. when it has changed or is closed. Values in use live on until let go.
-    void drop(const FileIdentity& file);
+    /// Forgets all values of an image, e.g. when its file has changed. Values in use live on until their last user releases them.
+    void drop(const ImageIdentity& image);
 
     CacheStatistics statistics() const;
 

@@ -1,7 +1,8 @@
 #include "imaging/base/pixel_memory.hpp"
 
+#include "platform/mutex.hpp"
+
 #include <list>
-#include <mutex>
 #include <new>
 
 #if defined(__linux__)
@@ -12,7 +13,7 @@ namespace cubelink::imaging {
 
 namespace {
 
-constexpr std::size_t kSmall = std::size_t(64) << 10; // below, the allocator of the C library does it better
+constexpr std::size_t kSmall = std::size_t(64) << 10; // smaller blocks are left to the C library's allocator
 constexpr std::size_t kHuge = std::size_t(2) << 20;
 
 std::size_t alignment(std::size_t capacity) { return capacity >= 2 * kHuge ? kHuge : 64; }
@@ -27,7 +28,7 @@ struct Spare {
 class SpareBlocks {
 public:
     void* take(std::size_t bytes, std::size_t& capacity) {
-        const std::lock_guard lock(mutex_);
+        const platform::MutexLock lock(mutex_);
         auto best = blocks_.end();
         for (auto it = blocks_.begin(); it != blocks_.end(); ++it) {
             if (it->capacity < bytes || it->capacity > bytes + bytes / 4) continue;
@@ -41,11 +42,11 @@ public:
         return memory;
     }
 
-    /// False if it is too large to be kept, or there is no memory to note it.
+    /// False if it is too large to be kept, or there is no memory for the entry in the list.
     bool keep(void* memory, std::size_t capacity) noexcept try {
         std::list<Spare> one{{memory, capacity}}, dropped;
         {
-            const std::lock_guard lock(mutex_);
+            const platform::MutexLock lock(mutex_);
             if (capacity > limit_) return false;
             held_ += capacity;
             blocks_.splice(blocks_.begin(), one);
@@ -60,7 +61,7 @@ public:
     void limit(std::size_t bytes) {
         std::list<Spare> dropped;
         {
-            const std::lock_guard lock(mutex_);
+            const platform::MutexLock lock(mutex_);
             limit_ = bytes;
             shrink(dropped);
         }
@@ -68,25 +69,26 @@ public:
     }
 
     std::size_t held() {
-        const std::lock_guard lock(mutex_);
+        const platform::MutexLock lock(mutex_);
         return held_;
     }
 
 private:
-    /// The oldest go.
-    void shrink(std::list<Spare>& dropped) {
+    /// Removes the oldest ones.
+    void shrink(std::list<Spare>& dropped) CUBELINK_REQUIRES(mutex_) {
         while (held_ > limit_) {
             held_ -= blocks_.back().capacity;
             dropped.splice(dropped.begin(), blocks_, std::prev(blocks_.end()));
         }
     }
 
-    std::mutex mutex_;
-    std::list<Spare> blocks_; // latest first: the likeliest to be in the processor's caches
-    std::size_t held_ = 0, limit_ = std::size_t(16) << 20;
+    platform::Mutex mutex_;
+    std::list<Spare> blocks_ CUBELINK_GUARDED_BY(mutex_); // latest first: most likely still in the processor's caches
+    std::size_t held_ CUBELINK_GUARDED_BY(mutex_) = 0;
+    std::size_t limit_ CUBELINK_GUARDED_BY(mutex_) = std::size_t(16) << 20;
 };
 
-/// Never destroyed: blocks may be given back while the process ends.
+/// Never destroyed: blocks may be released while the process ends.
 SpareBlocks& spare_blocks() {
     static auto* const blocks = new SpareBlocks;
     return *blocks;
@@ -108,7 +110,7 @@ void* take_block(std::size_t bytes, std::size_t& capacity) {
     return memory;
 }
 
-void GiveBack::operator()(void* memory) const noexcept {
+void ReleaseBlock::operator()(void* memory) const noexcept {
     if (capacity < kSmall || !spare_blocks().keep(memory, capacity)) release(memory, capacity);
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-/// The numbers of a FITS file as they stand in it. Pure, any thread.
+/// Big-endian numbers, as FITS files have them. Pure functions; any thread.
 
 #include <cstddef>
 

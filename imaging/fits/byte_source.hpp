@@ -1,5 +1,5 @@
 #pragma once
-/// Bytes of a FITS file in the order in which its headers are looked through: forwards. For one thread.
+/// Bytes of a FITS file, read forwards, as scanning its headers does. For one thread.
 
 #include "imaging/fits/file_handle.hpp"
 
@@ -13,9 +13,9 @@ public:
     virtual ~ByteSource() = default;
     /// Up to out.size() bytes from `offset`; fewer only at the end. `offset` never goes back by more than what was read last.
     virtual std::size_t read(std::int64_t offset, std::span<std::byte> out) = 0;
-    /// The size of it all, if that is known without reading it.
+    /// The size of the whole, if that is known without reading it.
     virtual std::optional<std::int64_t> size() const = 0;
-    /// Called with the place where the next HDU would begin. False: we know that there is none, without looking.
+    /// Called with the offset at which the next HDU would begin. False: it is known that there is none, without reading on.
     virtual bool may_continue(std::int64_t offset) { return !size() || offset < *size(); }
 };
 

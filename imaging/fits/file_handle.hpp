@@ -1,7 +1,8 @@
 #pragma once
-/// An open regular file that knows which state of which file it is. All members may be called from several threads at once.
+/// An open regular file, and the state in which it was opened. All members may be called from several threads at once.
 
-#include "imaging/source/image_source.hpp"
+#include "imaging/base/image_error.hpp"
+#include "imaging/base/image_identity.hpp"
 
 #include <cstddef>
 #include <memory>
@@ -22,8 +23,8 @@ public:
 
     int descriptor() const { return descriptor_; }
     const std::string& shown() const { return shown_; }
-    const FileIdentity& identity() const { return identity_; }
-    std::int64_t size() const { return static_cast<std::int64_t>(identity_.size); }
+    const ImageIdentity& identity() const { return identity_; }
+    std::int64_t size() const { return static_cast<std::int64_t>(identity_.file.size); }
 
     /// As many bytes as there are, up to out.size(). Throws ImageError.
     std::size_t read_some(std::int64_t offset, std::span<std::byte> out) const;
@@ -32,13 +33,13 @@ public:
 
     /// Throws ImageChanged if the open file was written to since it was opened. One system call.
     void check_descriptor() const;
-    /// The same, and if the path leads to another file by now. A path that leads nowhere is no change: what is open can still be read.
+    /// The same, and if the path now leads to another file. A path that no longer exists is not a change: the open file can still be read.
     void check_path() const;
 
 private:
     int descriptor_;
     std::string path_, shown_;
-    FileIdentity identity_;
+    ImageIdentity identity_;
 };
 
 } // namespace cubelink::imaging

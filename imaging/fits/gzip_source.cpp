@@ -1,39 +1,31 @@
 #include "imaging/fits/gzip_source.hpp"
 
+#include "platform/os.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <fcntl.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 #include <zlib.h>
 
 namespace cubelink::imaging {
+
+using platform::os;
 
 namespace {
 
 constexpr std::size_t input_size = 256 << 10;
 constexpr std::size_t output_size = 1 << 20;
-constexpr std::int64_t disk_reserve = 64 << 20; // what is left free on the scratch disk
+constexpr std::int64_t disk_reserve = 64 << 20; // stays free on the scratch disk
 
-/// The length that the last member of the file claims, modulo 2^32; none for files too short to be gzip.
+/// The inflated length in the trailer of the last member, modulo 2^32; nothing for files too short to be gzip.
 std::optional<std::uint32_t> claimed_size(const FileHandle& file) {
     std::array<std::byte, 4> bytes{};
     if (file.size() < 18 || file.read_some(file.size() - 4, bytes) != 4) return std::nullopt;
     std::uint32_t value = 0;
     for (int i = 3; i >= 0; --i) value = value << 8 | std::to_integer<std::uint32_t>(bytes[static_cast<std::size_t>(i)]);
     return value;
-}
-
-int open_unnamed(const std::string& folder) {
-    const int descriptor = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-    if (descriptor >= 0) return descriptor;
-    // Not every file system has files without names.
-    std::string pattern = folder + "/cubelink-XXXXXX";
-    const int named = ::mkostemp(pattern.data(), O_CLOEXEC);
-    if (named >= 0) ::unlink(pattern.c_str());
-    return named;
 }
 
 } // namespace
@@ -60,7 +52,7 @@ std::size_t Inflater::next(std::span<std::byte> out) {
     z_stream& z = stream_->z;
     z.next_out = reinterpret_cast<Bytef*>(out.data());
     z.avail_out = static_cast<uInt>(std::min<std::size_t>(out.size(), 1U << 30));
-    const uInt wanted = z.avail_out;
+    const uInt requested = z.avail_out;
     while (z.avail_out > 0 && !finished_) {
         if (z.avail_in == 0) refill();
         if (z.avail_in == 0) {
@@ -69,7 +61,7 @@ std::size_t Inflater::next(std::span<std::byte> out) {
             break;
         }
         if (!member_open_) {
-            // Another member may follow; zeros that pad a tape may too, and end the file for us.
+            // Another member may follow, or zeros that pad a tape: they end the data.
             if (*z.next_in != 0x1f) {
                 finished_ = true;
                 break;
@@ -82,7 +74,7 @@ std::size_t Inflater::next(std::span<std::byte> out) {
         else if (status != Z_OK && status != Z_BUF_ERROR)
             throw ImageError(file_->shown() + ": the gzipped data are damaged" + (z.msg != nullptr ? std::string(" (") + z.msg + ")" : ""));
     }
-    return wanted - z.avail_out;
+    return requested - z.avail_out;
 }
 
 GzipHeaderSource::GzipHeaderSource(std::shared_ptr<const FileHandle> file, CancelToken cancel)
@@ -97,7 +89,7 @@ std::size_t GzipHeaderSource::read(std::int64_t offset, std::span<std::byte> out
         done = std::min(out.size(), last_.size() - first);
         std::copy_n(last_.begin() + static_cast<std::ptrdiff_t>(first), done, out.begin());
     } else if (offset < at_) {
-        throw ImageError(file_->shown() + ": can't read backwards in gzipped data");
+        throw ImageError(file_->shown() + ": gzipped data can't be read backwards");
     }
     while (at_ < offset) {
         cancel_.throw_if_cancelled();
@@ -121,7 +113,7 @@ std::size_t GzipHeaderSource::read(std::int64_t offset, std::span<std::byte> out
 }
 
 bool GzipHeaderSource::may_continue(std::int64_t offset) {
-    // The usual file has one member and one HDU: its last bytes tell that nothing follows, and its data need not be inflated.
+    // The usual file has one member and one HDU: its last bytes say that nothing follows, and its data need not be inflated.
     const auto claimed = claimed_size(*file_);
     return !claimed || *claimed != static_cast<std::uint32_t>(offset);
 }
@@ -129,12 +121,12 @@ bool GzipHeaderSource::may_continue(std::int64_t offset) {
 ScratchSource::ScratchSource(std::shared_ptr<const FileHandle> file, const std::string& scratch, CancelToken cancel,
                              std::function<void(double)> progress)
     : file_(file), inflater_(std::move(file)), scratch_(scratch), cancel_(std::move(cancel)), progress_(std::move(progress)) {
-    descriptor_ = open_unnamed(scratch_);
+    descriptor_ = os().open_scratch(scratch_.c_str());
     if (descriptor_ < 0) throw ImageError(file_->shown() + ": can't inflate it in the scratch folder: " + std::strerror(errno));
 }
 
 ScratchSource::~ScratchSource() {
-    if (descriptor_ >= 0) ::close(descriptor_);
+    if (descriptor_ >= 0) os().close(descriptor_);
 }
 
 bool ScratchSource::may_continue(std::int64_t) { return true; }
@@ -143,8 +135,7 @@ std::size_t ScratchSource::read(std::int64_t offset, std::span<std::byte> out) {
     inflate_to(offset + static_cast<std::int64_t>(out.size()));
     std::size_t done = 0;
     while (done < out.size()) {
-        const ssize_t count = ::pread(descriptor_, out.data() + done, out.size() - done, offset + static_cast<std::int64_t>(done));
-        if (count < 0 && errno == EINTR) continue;
+        const ssize_t count = os().pread(descriptor_, out.data() + done, out.size() - done, offset + static_cast<std::int64_t>(done));
         if (count < 0) throw ImageError(file_->shown() + ": scratch file: " + std::strerror(errno));
         if (count == 0) break;
         done += static_cast<std::size_t>(count);
@@ -154,8 +145,7 @@ std::size_t ScratchSource::read(std::int64_t offset, std::span<std::byte> out) {
 
 void ScratchSource::write(std::span<const std::byte> data) {
     while (!data.empty()) {
-        const ssize_t count = ::pwrite(descriptor_, data.data(), data.size(), written_);
-        if (count < 0 && errno == EINTR) continue;
+        const ssize_t count = os().pwrite(descriptor_, data.data(), data.size(), written_);
         if (count < 0) throw ImageError(file_->shown() + ": can't inflate it in the scratch folder: " + std::strerror(errno));
         written_ += count;
         data = data.subspan(static_cast<std::size_t>(count));

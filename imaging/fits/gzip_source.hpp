@@ -33,7 +33,7 @@ private:
     bool member_open_ = false, finished_ = false;
 };
 
-/// Looks through the headers without keeping the data: what is skipped is inflated and thrown away.
+/// Looks through the headers without keeping the data: what is skipped is inflated and dropped.
 class GzipHeaderSource : public ByteSource {
 public:
     GzipHeaderSource(std::shared_ptr<const FileHandle> file, CancelToken cancel);
@@ -49,7 +49,7 @@ private:
     std::vector<std::byte> last_; // the block read last, ends at at_
 };
 
-/// Inflates into a file without a name in the folder `scratch`, as far as it is asked to. What is there by then can be read at random.
+/// Inflates into a file without a name in the folder `scratch`, as far as it is asked to. What has been inflated can be read in any order.
 class ScratchSource : public ByteSource {
 public:
     ScratchSource(std::shared_ptr<const FileHandle> file, const std::string& scratch, CancelToken cancel, std::function<void(double)> progress);

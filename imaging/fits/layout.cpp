@@ -53,21 +53,14 @@ Layout layout_of(const Hdu& hdu, const Axes& axes) {
     return layout;
 }
 
-void check_request(const ImageShape& shape, const Rect& rect, PlaneId plane, std::size_t size) {
-    const bool inside = rect.x0 >= 0 && rect.y0 >= 0 && rect.x0 <= rect.x1 && rect.y0 <= rect.y1 && rect.x1 <= shape.width && rect.y1 <= shape.height;
-    if (!inside) throw std::out_of_range("the rectangle is not within the image");
-    if (plane.channel < 0 || plane.channel >= shape.depth)
-        throw std::out_of_range("channel " + std::to_string(plane.channel) + " does not exist, the image has " + std::to_string(shape.depth));
-    if (plane.stokes < 0 || plane.stokes >= shape.stokes)
-        throw std::out_of_range("stokes " + std::to_string(plane.stokes) + " does not exist, the image has " + std::to_string(shape.stokes));
-    if (static_cast<std::uint64_t>(rect.size()) != size) throw std::out_of_range("the buffer has not the size of the rectangle");
-}
-
-void check_spectrum_request(const ImageShape& shape, std::int64_t x, std::int64_t y, std::int32_t stokes, std::int32_t from, std::size_t size) {
-    if (x < 0 || y < 0 || x >= shape.width || y >= shape.height) throw std::out_of_range("the pixel is not within the image");
-    if (stokes < 0 || stokes >= shape.stokes)
-        throw std::out_of_range("stokes " + std::to_string(stokes) + " does not exist, the image has " + std::to_string(shape.stokes));
-    if (from < 0 || from > shape.depth || size > static_cast<std::uint64_t>(shape.depth - from)) throw std::out_of_range("the channels are not within the image");
+Capabilities capabilities_of(const Layout& layout) {
+    Capabilities capabilities;
+    capabilities.prefers_double = layout.wide;
+    if (layout.type == PixelType::int64 && !layout.scaling.blank && layout.scaling.scale == 1) {
+        if (layout.scaling.zero == 0) capabilities.int64 = Int64Kind::with_sign;
+        if (layout.scaling.zero == 0x1p63) capabilities.int64 = Int64Kind::without_sign;
+    }
+    return capabilities;
 }
 
 } // namespace cubelink::imaging

@@ -81,7 +81,7 @@ ImageInfo info_of(const Hdu& hdu, const HduList& list, const Axes& axes, const F
                   std::shared_ptr<const Wcs>& wcs) {
     ImageInfo info = image_facts(hdu, list, axes, name, options.support_aips_beam);
     info.file_size = file.size();
-    info.file_date = file.identity().mtime_ns / 1'000'000'000;
+    info.file_date = file.identity().file.mtime_ns / 1'000'000'000;
     wcs = Wcs::make(hdu.header, info, arrays_of(list));
     info.computed = computed_entries(info, hdu.header, wcs.get());
     return info;
@@ -96,7 +96,7 @@ void check_size(const Hdu& hdu, std::int64_t size, const std::string& name) {
 
 } // namespace
 
-FitsImage open_fits(const std::string& path, const std::string& wish, const OpenOptions& options) {
+OpenedImage open_fits(const std::string& path, const std::string& wish, const OpenOptions& options) {
     const std::string name = shown_name(path, options);
     const auto file = FileHandle::open(path, name);
     HduList list;
@@ -116,11 +116,11 @@ FitsImage open_fits(const std::string& path, const std::string& wish, const Open
         if (options.progress) options.progress(1.0);
     }
     check_size(hdu, data->size(), name);
-    FitsImage image;
+    OpenedImage image;
     image.cards = hdu.header.records();
     image.info = info_of(hdu, list, axes, *file, name, options, image.wcs);
     Layout layout = layout_of(hdu, axes);
-    if (hdu.compressed) image.source = std::make_shared<const TiledImage>(data, file, hdu, std::move(layout));
+    if (hdu.compressed) image.source = std::make_shared<const TiledImage>(data, file, hdu, std::move(layout), options.budget);
     else image.source = std::make_shared<const RawImage>(data, file, hdu.data_offset, std::move(layout));
     return image;
 }

@@ -3,32 +3,15 @@
 /// refused without blocking) and throw ImageError with a message fit for a user, or Cancelled.
 
 #include "imaging/base/cancel.hpp"
-#include "imaging/source/image_info.hpp"
-#include "imaging/source/image_source.hpp"
+#include "imaging/source/format.hpp"
 #include "imaging/world/wcs.hpp"
 
-#include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
 namespace cubelink::imaging {
 
-struct OpenOptions {
-    std::string name;                      // shown to the user; empty: the last part of the path
-    std::string scratch = "/tmp";          // folder where gzipped images are inflated
-    CancelToken cancel;
-    std::function<void(double)> progress;  // 0 to 1, while something is inflated; called on the calling thread
-    bool support_aips_beam = false;        // take a beam from HISTORY if the header has none
-    int threads = 1;
-};
-
-struct FitsImage {
-    std::shared_ptr<const ImageSource> source;
-    ImageInfo info;
-    std::shared_ptr<const Wcs> wcs; // nullptr if the header has no usable world coordinates
-    std::string cards;              // the header as it stands: 80 bytes each, without END
-};
+using FitsImage = OpenedImage;
 
 /// `hdu`: number as text ("0" is the primary one), an EXTNAME, or "" for the first HDU that has an image.
 FitsImage open_fits(const std::string& path, const std::string& hdu, const OpenOptions& options = {});

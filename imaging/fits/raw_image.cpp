@@ -1,9 +1,10 @@
 #include "imaging/fits/raw_image.hpp"
 
 #include "imaging/base/parallel.hpp"
+#include "imaging/base/pixel_memory.hpp"
+#include "platform/os.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <memory>
 
@@ -14,47 +15,153 @@ namespace {
 // Small enough for the second-level cache: the copy out of the page cache is converted while it is still there.
 constexpr std::size_t staging_size = 256 << 10;
 
+/// Shorter runs of neighbouring pixels are read through the mapping.
+constexpr std::size_t short_run = 16 << 10; // bytes
+
 /// This thread's, kept: to allocate and clear it anew costs as much as to read a tile.
 std::span<std::byte> thread_staging() {
     thread_local const auto staging = std::make_unique_for_overwrite<std::byte[]>(staging_size);
     return {staging.get(), staging_size};
 }
 
+/// Neighbouring pixels in the file.
+struct Run {
+    std::int64_t first = 0; // pixels from the first of the data
+    std::size_t count = 0;
+    std::size_t at = 0;     // where its values go, in values from the beginning of the output; runs of one part are packed
+};
+
+/// Copies pixels through the mapping.
+struct MappedPixels {
+    const MappedFile& mapping;
+    int descriptor;
+    std::int64_t offset;
+    std::size_t size; // of a pixel
+
+    void copy(std::int64_t first, std::size_t count, std::byte* to) const {
+        const std::byte* from = mapping.data() + static_cast<std::size_t>(first) * size;
+        if (count != 1) std::memcpy(to, from, count * size);
+        else if (size == 4) std::memcpy(to, from, 4);
+        else if (size == 8) std::memcpy(to, from, 8);
+        else std::memcpy(to, from, size);
+    }
+
+    /// Where some of the runs are not in the page cache, has all of them read at once: faults would wait for one page after the other.
+    /// Measured: a column of 8192 rows takes 0.55 s by faults, 0.5 s by pread(), 0.13 s by pread() on 16 threads, 0.1 s this way.
+    template <class RunAt>
+    void prefetch(RunAt run_at, std::int64_t from, std::int64_t to) const {
+        constexpr std::int64_t samples = 4;
+        bool cached = true;
+        for (std::int64_t i = 0; i < samples && cached; ++i) {
+            const Run run = run_at(from + (to - from - 1) * i / (samples - 1));
+            std::byte byte{};
+            const iovec part{&byte, 1};
+            cached = platform::os().preadv2(descriptor, &part, 1, offset + run.first * static_cast<std::int64_t>(size), RWF_NOWAIT) == 1;
+            if (to - from == 1) break;
+        }
+        if (cached) return;
+        constexpr std::size_t near = 16 << 10; // what lies between is read along
+        std::size_t begin = 0, end = 0;
+        for (std::int64_t i = from; i < to; ++i) {
+            const Run run = run_at(i);
+            const std::size_t at = static_cast<std::size_t>(run.first) * size, run_end = at + run.count * size;
+            if (end > begin && at >= begin && at <= end + near) {
+                end = std::max(end, run_end);
+                continue;
+            }
+            if (end > begin) mapping.prefetch(begin, end - begin);
+            begin = at;
+            end = run_end;
+        }
+        if (end > begin) mapping.prefetch(begin, end - begin);
+    }
+};
+
+/// Copies pixels by pread().
+struct FilePixels {
+    const FileHandle& file;
+    std::int64_t offset;
+    std::size_t size;
+
+    void copy(std::int64_t first, std::size_t count, std::byte* to) const {
+        file.read_all(offset + first * static_cast<std::int64_t>(size), {to, count * size});
+    }
+    template <class RunAt>
+    void prefetch(RunAt, std::int64_t, std::int64_t) const {}
+};
+
+std::size_t bytes_of(const Layout& layout) {
+    std::size_t pixels = 1;
+    for (const std::int64_t length : layout.lengths) pixels *= static_cast<std::size_t>(length);
+    return pixels * size_of(layout.type);
+}
+
 } // namespace
 
 RawImage::RawImage(std::shared_ptr<const FileHandle> data, std::shared_ptr<const FileHandle> original, std::int64_t offset, Layout layout)
-    : data_(std::move(data)), original_(std::move(original)), offset_(offset), layout_(std::move(layout)), pixel_size_(size_of(layout_.type)) {}
-
-/// `count` pixels, `step` apart, into the beginning of staging, packed. Needs count · pixel_size_ ≤ staging.size().
-void RawImage::gather(std::int64_t first, std::int64_t step, std::size_t count, std::span<std::byte> staging) const {
-    const auto size = static_cast<std::int64_t>(pixel_size_);
-    if (step == 1 || count == 1) {
-        data_->read_all(offset_ + first * size, staging.first(count * pixel_size_));
-        return;
-    }
-    // Neighbours within a page or so come along in one read; others are read one by one.
-    if (step * size > 4096) {
-        for (std::size_t i = 0; i < count; ++i)
-            data_->read_all(offset_ + (first + static_cast<std::int64_t>(i) * step) * size, staging.subspan(i * pixel_size_, pixel_size_));
-        return;
-    }
-    std::vector<std::byte> span(staging_size);
-    const std::size_t at_once = std::max<std::size_t>((staging_size / pixel_size_ - 1) / static_cast<std::size_t>(step) + 1, 1);
-    for (std::size_t done = 0; done < count; done += at_once) {
-        const std::size_t part = std::min(at_once, count - done);
-        const std::size_t bytes = ((part - 1) * static_cast<std::size_t>(step) + 1) * pixel_size_;
-        data_->read_all(offset_ + (first + static_cast<std::int64_t>(done) * step) * size, std::span(span).first(bytes));
-        for (std::size_t i = 0; i < part; ++i)
-            std::memcpy(staging.data() + (done + i) * pixel_size_, span.data() + i * static_cast<std::size_t>(step) * pixel_size_, pixel_size_);
-    }
+    : data_(std::move(data)), original_(std::move(original)), offset_(offset), layout_(std::move(layout)), pixel_size_(size_of(layout_.type)),
+      capabilities_(capabilities_of(layout_)), mapping_(data_->descriptor(), offset_, bytes_of(layout_)) {
+    capabilities_.random_access = true;
+    capabilities_.depth_contiguous = layout_.step_depth == 1 && layout_.shape.depth > 1;
 }
 
+/// body(pixels) with pixels from the mapping; with those from the file if there is none, or if it failed while it was read.
+template <class Body>
+void RawImage::with_pixels(Body&& body) const {
+    if (const auto mapping = mapping_.get()) {
+        body(MappedPixels{*mapping, data_->descriptor(), offset_, pixel_size_});
+        if (!mapping->failed()) {
+            original_->check_descriptor();
+            return;
+        }
+        mapping_.replace(mapping);
+    }
+    body(FilePixels{*data_, offset_, pixel_size_});
+    original_->check_descriptor();
+}
+
+/// All runs run_at(0…count - 1): they fill `out` without a gap, in their order.
+template <class Out, class Converter, class RunAt>
+void RawImage::read_runs(std::int64_t count, RunAt run_at, std::span<Out> out, int threads, const CancelToken& cancel, Converter convert) const {
+    const std::int64_t per_part = std::clamp<std::int64_t>((1 << 16) / static_cast<std::int64_t>(std::max<std::size_t>(out.size() / static_cast<std::size_t>(count), 1)), 16, 8192);
+    with_pixels([&](const auto& pixels) {
+        parallel_for(threads, (count + per_part - 1) / per_part, cancel, [&](std::int64_t part, int) {
+            const std::int64_t from = part * per_part, to = std::min(from + per_part, count);
+            pixels.prefetch(run_at, from, to);
+            const auto staging = thread_staging();
+            const std::size_t room = staging.size() / pixel_size_;
+            std::size_t filled = 0;
+            Out* target = out.data() + run_at(from).at;
+            const auto flush = [&] {
+                convert(staging.data(), target, filled, layout_.scaling);
+                target += filled;
+                filled = 0;
+            };
+            for (std::int64_t i = from; i < to; ++i) {
+                Run run = run_at(i);
+                while (run.count > 0) {
+                    if (filled == room) flush();
+                    const std::size_t now = std::min(run.count, room - filled);
+                    pixels.copy(run.first, now, staging.data() + filled * pixel_size_);
+                    filled += now;
+                    run.first += static_cast<std::int64_t>(now);
+                    run.count -= now;
+                }
+            }
+            flush();
+        });
+    });
+    mapping_.touched(static_cast<std::size_t>(count));
+}
+
+/// Pixels that lie one after the other.
 template <class Out, class Converter>
-void RawImage::read_run(std::int64_t first, std::int64_t step, std::span<Out> out, std::span<std::byte> staging, Converter convert) const {
+void RawImage::read_sequence(std::int64_t first, std::span<Out> out, Converter convert) const {
+    const auto staging = thread_staging();
     const std::size_t at_once = staging.size() / pixel_size_;
     for (std::size_t done = 0; done < out.size(); done += at_once) {
         const std::size_t part = std::min(at_once, out.size() - done);
-        gather(first + static_cast<std::int64_t>(done) * step, step, part, staging);
+        data_->read_all(offset_ + (first + static_cast<std::int64_t>(done)) * static_cast<std::int64_t>(pixel_size_), staging.first(part * pixel_size_));
         convert(staging.data(), out.data() + done, part, layout_.scaling);
     }
 }
@@ -63,37 +170,31 @@ template <class Out, class Converter>
 void RawImage::read_as(const Rect& rect, PlaneId plane, std::span<Out> out, int threads, const CancelToken& cancel, Converter convert) const {
     check_request(layout_.shape, rect, plane, out.size());
     if (out.empty()) return;
-    const std::int64_t base = plane.channel * layout_.step_depth + plane.stokes * layout_.step_stokes + rect.y0 * layout_.step_y + rect.x0 * layout_.step_x;
+    const std::int64_t base = start_of(plane.channel, plane.stokes) + rect.y0 * layout_.step_y + rect.x0 * layout_.step_x;
+    const std::int64_t width = rect.width(), height = rect.height();
     const auto at_once = static_cast<std::int64_t>(staging_size / pixel_size_);
-    const bool contiguous = layout_.step_x == 1 && layout_.step_y == rect.width();
-    if (contiguous) {
+    const bool rows = layout_.step_x == 1 || width == 1;
+    if (rows && (layout_.step_y == width || height == 1)) {
         const std::int64_t total = rect.size(), parts = (total + at_once - 1) / at_once;
         parallel_for(threads, parts, cancel, [&](std::int64_t part, int) {
             const std::int64_t from = part * at_once, count = std::min(at_once, total - from);
-            read_run(base + from, 1, out.subspan(static_cast<std::size_t>(from), static_cast<std::size_t>(count)), thread_staging(), convert);
+            read_sequence(base + from, out.subspan(static_cast<std::size_t>(from), static_cast<std::size_t>(count)), convert);
         });
+        original_->check_descriptor();
+    } else if (!rows) {
+        const auto pixel = [&](std::int64_t i) {
+            return Run{base + i / width * layout_.step_y + i % width * layout_.step_x, 1, static_cast<std::size_t>(i)};
+        };
+        read_runs(rect.size(), pixel, out, threads, cancel, convert);
+    } else if (static_cast<std::size_t>(width) * pixel_size_ <= short_run) {
+        const auto row = [&](std::int64_t y) { return Run{base + y * layout_.step_y, static_cast<std::size_t>(width), static_cast<std::size_t>(y * width)}; };
+        read_runs(height, row, out, threads, cancel, convert);
     } else {
-        // A part is some rows, or a piece of a very long one.
-        const std::int64_t width = rect.width(), pieces = (width + at_once - 1) / at_once;
-        const std::int64_t rows = std::max<std::int64_t>(1, at_once / 4 / width), groups = (rect.height() + rows - 1) / rows;
-        parallel_for(threads, groups * pieces, cancel, [&](std::int64_t part, int) {
-            const auto staging = thread_staging();
-            const std::int64_t x = part % pieces * at_once, count = std::min(at_once, width - x), y0 = part / pieces * rows;
-            const std::int64_t y1 = std::min(y0 + rows, rect.height());
-            if (layout_.step_x == 1 && pieces == 1) { // short rows are converted together
-                const auto row_bytes = static_cast<std::size_t>(width) * pixel_size_;
-                for (std::int64_t y = y0; y < y1; ++y)
-                    data_->read_all(offset_ + (base + y * layout_.step_y) * static_cast<std::int64_t>(pixel_size_),
-                                    staging.subspan(static_cast<std::size_t>(y - y0) * row_bytes, row_bytes));
-                convert(staging.data(), out.data() + y0 * width, static_cast<std::size_t>((y1 - y0) * width), layout_.scaling);
-                return;
-            }
-            for (std::int64_t y = y0; y < y1; ++y)
-                read_run(base + y * layout_.step_y + x * layout_.step_x, layout_.step_x,
-                         out.subspan(static_cast<std::size_t>(y * width + x), static_cast<std::size_t>(count)), staging, convert);
+        parallel_for(threads, height, cancel, [&](std::int64_t y, int) {
+            read_sequence(base + y * layout_.step_y, out.subspan(static_cast<std::size_t>(y * width), static_cast<std::size_t>(width)), convert);
         });
+        original_->check_descriptor();
     }
-    original_->check_descriptor();
 }
 
 void RawImage::read(const Rect& rect, PlaneId plane, std::span<float> out, int threads, const CancelToken& cancel) const {
@@ -104,16 +205,9 @@ void RawImage::read64(const Rect& rect, PlaneId plane, std::span<double> out, in
     read_as(rect, plane, out, threads, cancel, double_converter(layout_.type, layout_.scaling));
 }
 
-ImageSource::Whole RawImage::whole() const {
-    const auto& scaling = layout_.scaling;
-    if (layout_.type != PixelType::int64 || scaling.blank || scaling.scale != 1) return Whole::no;
-    return scaling.zero == 0 ? Whole::with_sign : scaling.zero == 0x1p63 ? Whole::unsigned_ : Whole::no;
-}
-
-void RawImage::read_whole(const Rect& rect, PlaneId plane, std::span<std::int64_t> out, int threads, const CancelToken& cancel) const {
-    const Whole kind = whole();
-    if (kind == Whole::no) return ImageSource::read_whole(rect, plane, out, threads, cancel);
-    const std::uint64_t flip = kind == Whole::unsigned_ ? std::uint64_t{1} << 63 : 0;
+void RawImage::read_int64(const Rect& rect, PlaneId plane, std::span<std::int64_t> out, int threads, const CancelToken& cancel) const {
+    if (capabilities_.int64 == Int64Kind::none) return ImageSource::read_int64(rect, plane, out, threads, cancel);
+    const std::uint64_t flip = capabilities_.int64 == Int64Kind::without_sign ? std::uint64_t{1} << 63 : 0;
     read_as(rect, plane, out, threads, cancel, [flip](const std::byte* in, std::int64_t* to, std::size_t count, const Scaling&) {
         for (std::size_t i = 0; i < count; ++i) {
             std::uint64_t bits;
@@ -126,17 +220,68 @@ void RawImage::read_whole(const Rect& rect, PlaneId plane, std::span<std::int64_
 void RawImage::read_spectrum(std::int64_t x, std::int64_t y, std::int32_t stokes, std::int32_t from, std::span<float> out,
                              const CancelToken& cancel) const {
     check_spectrum_request(layout_.shape, x, y, stokes, from, out.size());
+    if (out.empty()) return;
     const auto convert = float_converter(layout_.type, layout_.scaling);
-    const std::int64_t first = x * layout_.step_x + y * layout_.step_y + stokes * layout_.step_stokes + from * layout_.step_depth;
-    constexpr std::size_t batch = 256; // cancelled within some hundred reads of the slowest disk
-    std::array<std::byte, batch * 8> staging;
-    for (std::size_t done = 0; done < out.size(); done += batch) {
-        cancel.throw_if_cancelled();
-        const std::size_t count = std::min(batch, out.size() - done);
-        gather(first + static_cast<std::int64_t>(done) * layout_.step_depth, layout_.step_depth, count, staging);
-        convert(staging.data(), out.data() + done, count, layout_.scaling);
+    const std::int64_t first = x * layout_.step_x + y * layout_.step_y + start_of(from, stokes), step = layout_.step_depth;
+    if (step <= 1) return read_runs(1, [&](std::int64_t) { return Run{first, out.size(), 0}; }, out, 1, cancel, convert);
+    const auto channel = [&](std::int64_t i) { return Run{first + i * step, 1, static_cast<std::size_t>(i)}; };
+    read_runs(static_cast<std::int64_t>(out.size()), channel, out, 1, cancel, convert);
+}
+
+void RawImage::read_box(const Rect& rect, ChannelRange channels, std::int32_t stokes, std::span<float> out, int threads, const CancelToken& cancel) const {
+    check_box_request(layout_.shape, rect, channels, stokes, out.size());
+    if (out.empty()) return;
+    const std::int64_t width = rect.width(), height = rect.height();
+    const bool short_rows = layout_.step_x == 1 && layout_.step_y != width && static_cast<std::size_t>(width) * pixel_size_ <= short_run;
+    if (!short_rows || capabilities_.depth_contiguous) return ImageSource::read_box(rect, channels, stokes, out, threads, cancel);
+    const std::int64_t base = start_of(channels.from, stokes) + rect.y0 * layout_.step_y + rect.x0;
+    const auto row = [&](std::int64_t i) {
+        return Run{base + i / height * layout_.step_depth + i % height * layout_.step_y, static_cast<std::size_t>(width), static_cast<std::size_t>(i * width)};
+    };
+    read_runs(height * channels.count(), row, out, threads, cancel, float_converter(layout_.type, layout_.scaling));
+}
+
+void RawImage::read_masked(const PixelMask& mask, ChannelRange channels, std::int32_t stokes, std::span<float> out, int threads,
+                           const CancelToken& cancel) const {
+    check_masked_request(layout_.shape, mask, channels, stokes, out.size());
+    if (out.empty()) return;
+    const auto convert = float_converter(layout_.type, layout_.scaling);
+    const bool rows = layout_.step_x == 1;
+    // Of one channel, relative to its beginning.
+    std::vector<Run> runs;
+    runs.reserve(rows ? mask.runs().size() : mask.count());
+    std::size_t at = 0;
+    for (const PixelRun& run : mask.runs()) {
+        const std::int64_t first = run.y * layout_.step_y + run.x0 * layout_.step_x;
+        if (rows) runs.push_back({first, static_cast<std::size_t>(run.length()), at});
+        for (std::int64_t i = 0; !rows && i < run.length(); ++i) runs.push_back({first + i * layout_.step_x, 1, at + static_cast<std::size_t>(i)});
+        at += static_cast<std::size_t>(run.length());
     }
-    original_->check_descriptor();
+    const auto of_channel = static_cast<std::int64_t>(runs.size());
+    const std::int64_t base = start_of(channels.from, stokes);
+    if (capabilities_.depth_contiguous && !rows) {
+        // The channels of a pixel are neighbours: some pixels' spectra at a time, turned around.
+        const auto depth = static_cast<std::size_t>(channels.count());
+        const std::size_t at_once = std::clamp<std::size_t>((std::size_t{1} << 18) / depth, 1, runs.size());
+        const auto spectra = make_pixels<float>(at_once * depth);
+        for (std::size_t begin = 0; begin < runs.size(); begin += at_once) {
+            const std::size_t pixels = std::min(at_once, runs.size() - begin);
+            const auto spectrum = [&](std::int64_t i) {
+                return Run{base + runs[begin + static_cast<std::size_t>(i)].first, depth, static_cast<std::size_t>(i) * depth};
+            };
+            read_runs(static_cast<std::int64_t>(pixels), spectrum, std::span(spectra.get(), pixels * depth), threads, cancel, convert);
+            for (std::size_t channel = 0; channel < depth; ++channel) {
+                for (std::size_t i = 0; i < pixels; ++i) out[channel * mask.count() + begin + i] = spectra[i * depth + channel];
+            }
+        }
+        return;
+    }
+    const auto nth = [&](std::int64_t i) {
+        const std::int64_t channel = i / of_channel;
+        const Run& run = runs[static_cast<std::size_t>(i % of_channel)];
+        return Run{base + channel * layout_.step_depth + run.first, run.count, static_cast<std::size_t>(channel) * mask.count() + run.at};
+    };
+    read_runs(of_channel * channels.count(), nth, out, threads, cancel, convert);
 }
 
 } // namespace cubelink::imaging

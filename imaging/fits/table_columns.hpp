@@ -27,10 +27,10 @@ struct TableShape {
     const TableColumn* find(std::string_view name) const;
 };
 
-/// Bytes of one element of a column of that type; 0 for bits (X) and for what is no type.
+/// Bytes of one element of a column of that type; 0 for bits (X) and unknown types.
 std::size_t width_of(char type);
 
-/// None if the header makes no sense: every column lies within its row.
+/// Nothing if the header is inconsistent: every column lies within its row.
 std::optional<TableShape> table_shape(const Header& header);
 
 /// Element `index` of a cell as a number; NaN for types that hold none. `row` is a whole row, index < repeat.

@@ -8,13 +8,15 @@
 #include <cstring>
 #include <fitsio.h>
 #include <limits>
+#include <memory>
+#include <string>
 #include <zlib.h>
 
 namespace cubelink::imaging {
 
 namespace {
 
-/// Bits from the most significant end; past the end it throws.
+/// Reads bits, most significant first; throws DamagedTile at the end of the input.
 class BitReader {
 public:
     explicit BitReader(std::span<const std::byte> in) : in_(in) {}
@@ -25,7 +27,7 @@ public:
         return static_cast<std::uint32_t>((bits_ >> have_) & ((std::uint64_t{1} << count) - 1));
     }
 
-    /// The number of zeros up to the next one, which is taken too.
+    /// Counts zero bits up to the next 1 bit, and skips that too.
     std::uint32_t zeros() {
         std::uint32_t count = 0;
         for (;;) {
@@ -66,12 +68,17 @@ int big_short(std::span<const std::byte> in, std::size_t index) { return static_
 
 } // namespace
 
-void rice_decode(std::span<const std::byte> in, std::span<std::int32_t> out, int block, int bytes) {
+void rice_decode(std::span<const std::byte> in, std::span<std::int32_t> out, int block, int bytes, const CancelToken& cancel) {
     if (block < 1 || block > 4096 || (bytes != 1 && bytes != 2 && bytes != 4)) throw DamagedTile("Rice parameters out of range");
     const int choice_bits = bytes == 1 ? 3 : bytes == 2 ? 4 : 5, direct = bytes == 1 ? 6 : bytes == 2 ? 14 : 25, width = bytes * 8;
     BitReader reader(in);
     std::uint32_t last = cut(reader.take(width), bytes);
-    for (std::size_t i = 0; i < out.size();) {
+    constexpr std::size_t between_looks = 1 << 20;
+    for (std::size_t i = 0, look = 0; i < out.size();) {
+        if (i >= look) {
+            cancel.throw_if_cancelled();
+            look = i + between_looks;
+        }
         const std::size_t end = std::min(out.size(), i + static_cast<std::size_t>(block));
         const int shift = static_cast<int>(reader.take(choice_bits)) - 1;
         for (; i < end; ++i) {
@@ -136,50 +143,90 @@ void plio_decode(std::span<const std::byte> in, std::span<std::int32_t> out) {
     }
 }
 
-std::vector<std::byte> gzip_decode(std::span<const std::byte> in, std::size_t size, std::size_t shuffled) {
-    if (size / 1100 > in.size() + 64) throw DamagedTile("the compressed data are too short for its pixels");
-    std::vector<std::byte> out(size);
+InflatedPixels gzip_decode(std::span<const std::byte> in, std::size_t pixels, std::size_t width, bool shuffled, const CancelToken& cancel) {
+    constexpr std::size_t step = 4 << 20;        // inflated at once: the time until cancelling is noticed
+    constexpr std::size_t best_compression = 1100; // deflate's is 1032
+    if (pixels / best_compression > in.size() + 64) throw DamagedTile("the compressed data are too short for its pixels");
+    const std::size_t longest = std::min(pixels * 8, in.size() * best_compression + 65536);
+    // One byte more than there should be, to see whether there is more.
+    std::size_t capacity = std::min(pixels * width, longest) + 1;
+    auto out = make_pixels<std::byte>(capacity);
     z_stream z{};
     if (inflateInit2(&z, 15 + 32) != Z_OK) throw DamagedTile("zlib can't be started");
+    const auto end_stream = [](z_stream* stream) { inflateEnd(stream); };
+    const std::unique_ptr<z_stream, decltype(end_stream)> ended_at_exit(&z, end_stream);
     std::size_t fed = 0, done = 0;
     int status = Z_OK;
-    while (status == Z_OK && done < size) {
-        const std::size_t feed = std::min<std::size_t>(in.size() - fed, 1U << 30), room = std::min<std::size_t>(size - done, 1U << 30);
+    while (status == Z_OK) {
+        cancel.throw_if_cancelled();
+        if (done == capacity) {
+            if (capacity > longest) break;
+            auto larger = make_pixels<std::byte>(longest + 1);
+            std::memcpy(larger.get(), out.get(), done);
+            out = std::move(larger);
+            capacity = longest + 1;
+        }
+        const std::size_t feed = std::min<std::size_t>(in.size() - fed, 1U << 30), room = std::min(capacity - done, step);
         z.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(in.data() + fed));
         z.avail_in = static_cast<uInt>(feed);
-        z.next_out = reinterpret_cast<Bytef*>(out.data() + done);
+        z.next_out = reinterpret_cast<Bytef*>(out.get() + done);
         z.avail_out = static_cast<uInt>(room);
         status = inflate(&z, Z_NO_FLUSH);
         fed += feed - z.avail_in;
         done += room - z.avail_out;
     }
-    inflateEnd(&z);
-    if (done != size) throw DamagedTile("the gzipped data are damaged or too short");
-    if (shuffled <= 1) return out;
-    std::vector<std::byte> pixels(size);
-    const std::size_t count = size / shuffled;
-    for (std::size_t plane = 0; plane < shuffled; ++plane) {
-        for (std::size_t i = 0; i < count; ++i) pixels[i * shuffled + plane] = out[plane * count + i];
+    if (status == Z_OK) throw DamagedTile("the gzipped data are longer than " + std::to_string(pixels) + " pixels of any type");
+    // Data without an end of stream are accepted only if they have the length that the header says.
+    if (status != Z_STREAM_END && !(status == Z_BUF_ERROR && done == pixels * width)) throw DamagedTile("the gzipped data are damaged or too short");
+    const std::size_t found = pixels == 0 ? 0 : done / pixels;
+    if (done != found * pixels || (found != 1 && found != 2 && found != 4 && found != 8))
+        throw DamagedTile("its " + std::to_string(done) + " inflated bytes fit no type of number for " + std::to_string(pixels) + " pixels");
+    if (shuffled && found > 1) {
+        auto sorted = make_pixels<std::byte>(done);
+        for (std::size_t plane = 0; plane < found; ++plane) {
+            for (std::size_t i = 0; i < pixels; ++i) sorted[i * found + plane] = out[plane * pixels + i];
+        }
+        out = std::move(sorted);
     }
-    return pixels;
+    return {std::move(out), done, found};
+}
+
+namespace {
+
+constexpr std::size_t hcompress_header = 25;
+
+int bit_planes(std::span<const std::byte> in) {
+    int planes = 0;
+    for (std::size_t i = 22; i < hcompress_header; ++i) planes = std::max(planes, std::to_integer<int>(in[i]));
+    return planes;
+}
+
+/// Bytes that cfitsio's decoder may read beyond the end of its input.
+std::size_t hcompress_padding(std::span<const std::byte> in, std::int64_t width, std::int64_t height) {
+    const auto pixels = static_cast<std::size_t>(width * height);
+    // A quarter of a byte per pixel and plane; up to three times that where a side is so short that halving it rounds up all the way.
+    const std::size_t per_plane = std::min(width, height) >= 64 ? pixels / 2 : pixels;
+    return per_plane * (static_cast<std::size_t>(bit_planes(in)) + 1) + 4096;
+}
+
+} // namespace
+
+std::size_t hcompress_memory(std::span<const std::byte> in, std::int64_t width, std::int64_t height) {
+    if (in.size() < hcompress_header) return 0;
+    return in.size() + hcompress_padding(in, width, height) + (static_cast<std::size_t>(width * height) + 8) * sizeof(LONGLONG);
 }
 
 void hcompress_decode(std::span<const std::byte> in, std::span<std::int32_t> out, std::int64_t width, std::int64_t height, bool smooth, bool wide) {
-    // cfitsio's decoder takes no length, and trusts what its input says of itself. So the input is checked, and followed by as many zeros
-    // as the decoder can ask for: each bit plane takes at most 6 bits for a code and 4 for its bits, per 2 × 2 pixels, on all levels.
-    constexpr std::size_t header = 25;
-    if (in.size() < header || in[0] != std::byte{0xdd} || in[1] != std::byte{0x99}) throw DamagedTile("not a H-transform");
+    // cfitsio's decoder takes no length and trusts the sizes in its input. So these are checked, and the input is followed by as many zeros
+    // as the decoder can read: each bit plane takes at most 6 bits for a code and 4 for its bits, per 2 × 2 pixels, on all levels.
+    if (in.size() < hcompress_header || in[0] != std::byte{0xdd} || in[1] != std::byte{0x99}) throw DamagedTile("not an H-transform");
     const auto word = [&](std::size_t at) { return big_endian<std::uint32_t>(in.data() + at); };
     // The rows of the transform are its slow axis.
     if (word(2) != static_cast<std::uint32_t>(height) || word(6) != static_cast<std::uint32_t>(width))
         throw DamagedTile("the size within the H-transform is not the tile's");
-    int planes = 0;
-    for (std::size_t i = 22; i < 25; ++i) planes = std::max(planes, std::to_integer<int>(in[i]));
-    if (planes > (wide ? 62 : 31)) throw DamagedTile("the H-transform has too many bit planes");
+    if (bit_planes(in) > (wide ? 62 : 31)) throw DamagedTile("the H-transform has too many bit planes");
     const std::size_t pixels = out.size();
-    // A quarter of a byte per pixel and plane; up to three times that where a side is so short that halving it rounds up all the way.
-    const std::size_t per_plane = std::min(width, height) >= 64 ? pixels / 2 : pixels;
-    std::vector<unsigned char> input(in.size() + per_plane * (static_cast<std::size_t>(planes) + 1) + 4096, 0);
+    std::vector<unsigned char> input(in.size() + hcompress_padding(in, width, height), 0);
     std::transform(in.begin(), in.end(), input.begin(), [](std::byte byte) { return std::to_integer<unsigned char>(byte); });
     int nx = 0, ny = 0, scale = 0, status = 0;
     if (wide) {

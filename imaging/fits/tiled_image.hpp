@@ -1,7 +1,10 @@
 #pragma once
-/// Pixels of a tile-compressed image (a binary table of compressed tiles). Tiles are decoded in parallel, as they are asked for; nothing is
-/// kept. See ImageSource for what callers may rely on.
+/// Pixels of a tile-compressed image (a binary table of compressed tiles). Tiles are decoded in parallel, when they are read. A large one of
+/// which only a part is read is kept in the cache, so that it is not decoded again for the next part. What decoding takes is reserved.
+/// See ImageSource for what callers may rely on.
 
+#include "imaging/base/budget_cache.hpp"
+#include "imaging/base/pixel_memory.hpp"
 #include "imaging/fits/file_handle.hpp"
 #include "imaging/fits/layout.hpp"
 #include "imaging/fits/table_columns.hpp"
@@ -12,22 +15,21 @@ namespace cubelink::imaging {
 
 class TiledImage : public ImageSource {
 public:
-    /// Checks the table; throws ImageError if it can't be read.
-    TiledImage(std::shared_ptr<const FileHandle> data, std::shared_ptr<const FileHandle> original, const Hdu& hdu, Layout layout);
+    /// Checks the table; throws ImageError if it can't be read, or if one tile takes more than all of the budget. `budget`: must outlive the
+    /// image; nullptr: nothing is kept or counted.
+    TiledImage(std::shared_ptr<const FileHandle> data, std::shared_ptr<const FileHandle> original, const Hdu& hdu, Layout layout, BudgetCache* budget);
     TiledImage(const TiledImage&) = delete; // its columns are members of its table
     TiledImage& operator=(const TiledImage&) = delete;
 
     const ImageShape& shape() const override { return layout_.shape; }
     PixelType stored_type() const override { return layout_.type; }
-    bool wide() const override { return layout_.wide; }
-    const FileIdentity& identity() const override { return original_->identity(); }
+    const Capabilities& capabilities() const override { return capabilities_; }
+    const ImageIdentity& identity() const override { return original_->identity(); }
     void read(const Rect& rect, PlaneId plane, std::span<float> out, int threads, const CancelToken& cancel) const override;
     void read64(const Rect& rect, PlaneId plane, std::span<double> out, int threads, const CancelToken& cancel) const override;
     void read_spectrum(std::int64_t x, std::int64_t y, std::int32_t stokes, std::int32_t from, std::span<float> out,
                        const CancelToken& cancel) const override;
     void check_unchanged() const override { original_->check_path(); }
-    bool direct() const override { return false; }
-    StoredBlock stored_block() const override { return {tile_size_[static_cast<std::size_t>(layout_.x)], tile_size_[static_cast<std::size_t>(layout_.y)]}; }
 
 private:
     enum class Method { rice, gzip1, gzip2, plio, hcompress, none };
@@ -37,25 +39,41 @@ private:
         std::vector<std::int64_t> from, to; // half-open, per axis
         std::int64_t pixels = 1;
     };
+    /// Pixels of a tile, by the axes of the file.
+    template <class Out>
+    struct Decoded {
+        Pixels<Out> memory;
+    };
+    struct Blob {
+        Reservation reservation;
+        std::vector<std::byte> bytes;
+    };
 
     void find_columns();
     void read_parameters(const Header& table);
     Tile tile_at(const std::vector<std::int64_t>& position) const;
-    std::optional<std::vector<std::byte>> blob(const TableColumn* column, std::span<const std::byte> row) const;
+    std::optional<Blob> blob(const TableColumn* column, std::span<const std::byte> row, const CancelToken& cancel) const;
+    Reservation reserve(std::size_t bytes, const CancelToken& cancel) const;
+    bool is_floating() const;
     std::optional<std::int64_t> blank_of(std::span<const std::byte> row, std::optional<std::int64_t> otherwise) const;
     template <class Out>
-    void decode(const Tile& tile, std::vector<Out>& out) const;
+    void decode(const Tile& tile, std::span<Out> out, const CancelToken& cancel) const;
     template <class Out>
-    void decode_row(const Tile& tile, std::span<const std::byte> row, std::span<Out> out) const;
+    std::shared_ptr<const Decoded<Out>> decoded(const Tile& tile, const CancelToken& cancel) const;
     template <class Out>
-    void unquantise(std::span<const std::int32_t> in, std::span<Out> out, const Tile& tile, std::span<const std::byte> row) const;
+    void decode_row(const Tile& tile, std::span<const std::byte> row, std::span<Out> out, const CancelToken& cancel) const;
     template <class Out>
-    void decode_raw(std::span<const std::byte> bytes, std::span<Out> out) const;
+    void unquantise(std::span<Out> out, const Tile& tile, std::span<const std::byte> row) const;
+    template <class Out>
+    void decode_plain(std::span<const std::byte> bytes, std::span<Out> out) const;
     template <class Out>
     void read_as(const Rect& rect, PlaneId plane, std::span<Out> out, int threads, const CancelToken& cancel) const;
 
+    BudgetCache* budget_;
+    std::int32_t hdu_;
     std::shared_ptr<const FileHandle> data_, original_;
     Layout layout_;
+    Capabilities capabilities_;
     std::string where_; // for messages
     TableShape table_;
     std::int64_t table_offset_ = 0, heap_offset_ = 0, heap_end_ = 0;

@@ -1,27 +1,12 @@
 #pragma once
-/// For sources with planes whose values must not be averaged directly: an angle of ½·atan2(U, Q) is averaged through its parts.
-
-#include "imaging/base/geometry.hpp"
+/// For planes of angles, ½·atan2(U, Q), which are averaged through their parts: see ImageSource::angle_parts.
 
 #include <cmath>
 #include <limits>
 #include <numbers>
-#include <optional>
 #include <span>
 
 namespace cubelink::imaging {
-
-struct AngleParts {
-    PlaneId u, q;
-};
-
-/// Implemented in addition to ImageSource by sources with such planes; thread-safe.
-class AnglesByParts {
-public:
-    virtual ~AnglesByParts() = default;
-    /// The planes whose block means make the block's angle, in degrees; nothing for planes that are averaged as they are.
-    virtual std::optional<AngleParts> angle_parts(PlaneId plane) const = 0;
-};
 
 /// In degrees; NaN if either is.
 inline double angle_of_parts(double u, double q) { return 0.5 * std::atan2(u, q) * (180.0 / std::numbers::pi); }

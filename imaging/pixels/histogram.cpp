@@ -1,6 +1,6 @@
 #include "imaging/pixels/histogram.hpp"
 
-#include "imaging/base/bands.hpp"
+#include "imaging/source/bands.hpp"
 #include "imaging/kernels/histogram_bins.hpp"
 #include "imaging/base/parallel.hpp"
 #include "imaging/base/pixel_memory.hpp"
@@ -142,7 +142,7 @@ void HistogramCounter::add(std::span<const double> values) {
 void HistogramCounter::add(const ImageSource& source, const Rect& rect, PlaneId plane, const ThreadShare& threads, const CancelToken& cancel) {
     if (degenerate()) return;
     const Bands bands = Bands::cut(rect, 32, band_target(source));
-    if (source.wide()) {
+    if (source.capabilities().prefers_double) {
         add_bands<double>(bands, bounds_, counts_, threads, cancel,
                           [&](const Rect& band, std::span<double> out) { source.read64(band, plane, out, 1, cancel); });
     } else {
@@ -197,7 +197,7 @@ Histogram plane_histogram(const ImageSource& source, PlaneId plane, const PlaneS
                           const CancelToken& cancel, const PlanePyramid* pyramid) {
     const ImageShape& shape = source.shape();
     HistogramCounter counter(bounds_of(spec, summary), checked_bins(spec, shape.width, shape.height));
-    if (pyramid != nullptr && !pyramid->pixels().empty() && !source.wide()) {
+    if (pyramid != nullptr && !pyramid->pixels().empty() && !source.capabilities().prefers_double) {
         counter.add(pyramid->pixels(), threads, cancel);
     } else {
         counter.add(source, {0, 0, shape.width, shape.height}, plane, threads, cancel);

@@ -1,6 +1,6 @@
 #include "imaging/pixels/plane_summary.hpp"
 
-#include "imaging/base/bands.hpp"
+#include "imaging/source/bands.hpp"
 #include "imaging/kernels/reduce.hpp"
 #include "imaging/base/parallel.hpp"
 #include "imaging/base/pixel_memory.hpp"
@@ -84,7 +84,7 @@ PlaneSummary summarise(std::span<const double> values) { return summarise_parts(
 
 PlaneSummary summarise(const ImageSource& source, const Rect& rect, PlaneId plane, const ThreadShare& threads, const CancelToken& cancel) {
     const Bands bands = Bands::cut(rect, 32, band_target(source));
-    if (source.wide()) {
+    if (source.capabilities().prefers_double) {
         return summarise_bands<double>(bands, threads, cancel,
                                        [&](const Rect& band, std::span<double> out) { source.read64(band, plane, out, 1, cancel); });
     }

@@ -1,6 +1,7 @@
 #include "imaging/pixels/polarization.hpp"
 
-#include "imaging/base/bands.hpp"
+#include "imaging/pixels/angle_parts.hpp"
+#include "imaging/source/bands.hpp"
 
 #include <cmath>
 #include <limits>
@@ -10,7 +11,7 @@ namespace cubelink::imaging {
 
 namespace {
 
-/// Which of I, Q, U, V a type is made from.
+/// Which of I, Q, U, V a type is computed from.
 std::array<bool, 4> inputs(Polarization type) {
     switch (type) {
     case Polarization::ptotal:
@@ -56,7 +57,7 @@ template <class T, class Read>
 void combine_rows(Polarization type, const std::array<std::int32_t, 4>& index, const Rect& rect, std::span<T> out,
                   const CancelToken& cancel, std::int64_t at_once, const Read& read) {
     if (rect.width() <= 0 || rect.height() <= 0 || out.size() != std::size_t(rect.size())) {
-        // The base says what is wrong with it.
+        // The base throws the exception for this request.
         read(rect, index[1], out);
         return;
     }
@@ -66,6 +67,19 @@ void combine_rows(Polarization type, const std::array<std::int32_t, 4>& index, c
         const Rect part{rect.x0, y, rect.x1, std::min(rect.y1, y + rows)};
         const std::span<T> target = out.subspan(std::size_t((y - rect.y0) * rect.width()), std::size_t(part.size()));
         combine<T>(type, index, target, [&](std::int32_t stokes, std::span<T> values) { read(part, stokes, values); });
+    }
+}
+
+/// The same for a channel at a time.
+template <class Read>
+void combine_channels(Polarization type, const std::array<std::int32_t, 4>& index, ChannelRange channels, std::span<float> out, const CancelToken& cancel,
+                      const Read& read) {
+    if (out.empty()) return;
+    const std::size_t of_channel = out.size() / static_cast<std::size_t>(channels.count());
+    for (std::int32_t channel = channels.from; channel < channels.to; ++channel) {
+        cancel.throw_if_cancelled();
+        combine<float>(type, index, out.subspan(static_cast<std::size_t>(channel - channels.from) * of_channel, of_channel),
+                       [&](std::int32_t input, std::span<float> values) { read(channel, input, values); });
     }
 }
 
@@ -153,7 +167,7 @@ std::vector<Polarization> PolarizationSource::available() const {
     return types;
 }
 
-/// The type that is asked for, if the image has what it takes.
+/// The type of a computed stokes; throws std::out_of_range if this image can't have it.
 static Polarization checked(const PolarizationSource& source, std::int32_t stokes) {
     const Polarization type = type_of(stokes);
     if (!source.has(type))
@@ -185,6 +199,24 @@ void PolarizationSource::read_spectrum(std::int64_t x, std::int64_t y, std::int3
     const Polarization type = checked(*this, stokes);
     combine<float>(type, index_, out,
                    [&](std::int32_t input, std::span<float> values) { base_->read_spectrum(x, y, input, from, values, cancel); });
+}
+
+void PolarizationSource::read_box(const Rect& rect, ChannelRange channels, std::int32_t stokes, std::span<float> out, int threads,
+                                  const CancelToken& cancel) const {
+    if (stokes < base_->shape().stokes) return base_->read_box(rect, channels, stokes, out, threads, cancel);
+    check_box_request(base_->shape(), rect, channels, 0, out.size());
+    combine_channels(checked(*this, stokes), index_, channels, out, cancel, [&](std::int32_t channel, std::int32_t input, std::span<float> values) {
+        base_->read_box(rect, {channel, channel + 1}, input, values, threads, cancel);
+    });
+}
+
+void PolarizationSource::read_masked(const PixelMask& mask, ChannelRange channels, std::int32_t stokes, std::span<float> out, int threads,
+                                     const CancelToken& cancel) const {
+    if (stokes < base_->shape().stokes) return base_->read_masked(mask, channels, stokes, out, threads, cancel);
+    check_masked_request(base_->shape(), mask, channels, 0, out.size());
+    combine_channels(checked(*this, stokes), index_, channels, out, cancel, [&](std::int32_t channel, std::int32_t input, std::span<float> values) {
+        base_->read_masked(mask, {channel, channel + 1}, input, values, threads, cancel);
+    });
 }
 
 std::optional<AngleParts> PolarizationSource::angle_parts(PlaneId plane) const {

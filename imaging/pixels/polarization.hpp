@@ -6,7 +6,6 @@
 ///
 /// A pixel that lacks a finite value of any input is NaN. Block means of Pangle are made from the means of Q and U over the pixels that have both.
 
-#include "imaging/pixels/angle_parts.hpp"
 #include "imaging/source/image_source.hpp"
 
 #include <array>
@@ -26,7 +25,7 @@ const char* polarization_name(Polarization type);
 /// `bunit` for Ptotal and Plinear, "%" for fractions, "degree" for the angle.
 std::string polarization_unit(Polarization type, const std::string& bunit);
 
-class PolarizationSource final : public ImageSource, public AnglesByParts {
+class PolarizationSource final : public ImageSource {
 public:
     /// `stokes_values`: the FITS value of each index of the stokes axis (1…4 = I, Q, U, V; others are not used). If empty (type of the
     /// axis unknown), indices 0…3 are taken for I, Q, U, V as far as they exist.
@@ -40,22 +39,19 @@ public:
     // ImageSource. Planes and spectra of a computed stokes that is not available throw std::out_of_range.
     const ImageShape& shape() const override { return base_->shape(); }
     PixelType stored_type() const override { return base_->stored_type(); }
-    bool wide() const override { return base_->wide(); }
-    const FileIdentity& identity() const override { return base_->identity(); }
+    const Capabilities& capabilities() const override { return base_->capabilities(); }
+    const ImageIdentity& identity() const override { return base_->identity(); }
     void read(const Rect& rect, PlaneId plane, std::span<float> out, int threads, const CancelToken& cancel) const override;
     void read64(const Rect& rect, PlaneId plane, std::span<double> out, int threads, const CancelToken& cancel) const override;
     void read_spectrum(std::int64_t x, std::int64_t y, std::int32_t stokes, std::int32_t from, std::span<float> out,
                        const CancelToken& cancel) const override;
-    Whole whole() const override { return base_->whole(); } // of the planes that are not computed
-    void read_whole(const Rect& rect, PlaneId plane, std::span<std::int64_t> out, int threads, const CancelToken& cancel) const override {
-        base_->read_whole(rect, plane, out, threads, cancel);
+    void read_int64(const Rect& rect, PlaneId plane, std::span<std::int64_t> out, int threads, const CancelToken& cancel) const override {
+        base_->read_int64(rect, plane, out, threads, cancel);
     }
-    void check_unchanged() const override { base_->check_unchanged(); }
-    bool direct() const override { return base_->direct(); }
-    StoredBlock stored_block() const override { return base_->stored_block(); }
-
-    // AnglesByParts
+    void read_box(const Rect& rect, ChannelRange channels, std::int32_t stokes, std::span<float> out, int threads, const CancelToken& cancel) const override;
+    void read_masked(const PixelMask& mask, ChannelRange channels, std::int32_t stokes, std::span<float> out, int threads, const CancelToken& cancel) const override;
     std::optional<AngleParts> angle_parts(PlaneId plane) const override;
+    void check_unchanged() const override { base_->check_unchanged(); }
 
 private:
     std::shared_ptr<const ImageSource> base_;

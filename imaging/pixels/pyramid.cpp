@@ -104,7 +104,7 @@ void read_downsampled(const ImageSource& source, PlaneId plane, const Rect& rect
     check(rect, mip, source.shape().width, source.shape().height, out);
     if (mip == 1) return source.read(rect, plane, out, threads, cancel);
 
-    const std::int64_t target = source.direct() ? std::int64_t(1) << 18 : std::int64_t(1) << 22; // pixels read at once
+    const std::int64_t target = source.capabilities().random_access ? std::int64_t(1) << 18 : std::int64_t(1) << 22; // pixels read at once
     const std::int64_t step = std::min(rect.height(), std::max<std::int64_t>(2, target / rect.width() / 2 * 2));
     const std::size_t at_once = std::size_t(step * rect.width());
     const auto by_band = [&](auto&& take) {
@@ -113,8 +113,7 @@ void read_downsampled(const ImageSource& source, PlaneId plane, const Rect& rect
             take(Rect{rect.x0, y, rect.x1, std::min(rect.y1, y + step)});
         }
     };
-    const auto* by_parts = dynamic_cast<const AnglesByParts*>(&source);
-    if (const auto parts = by_parts != nullptr ? by_parts->angle_parts(plane) : std::nullopt) {
+    if (const auto parts = source.angle_parts(plane)) {
         std::vector<float> q_means(out.size());
         const auto u = make_pixels<float>(at_once), q = make_pixels<float>(at_once);
         BlockMeans mean_u(rect, mip, out), mean_q(rect, mip, q_means);

@@ -33,7 +33,7 @@ struct PyramidOptions {
 
 class PlanePyramid {
 public:
-    /// Throws as ImageSource::read. Where the source implements AnglesByParts (imaging/angle_parts.hpp), levels of an angle come from
+    /// Throws as ImageSource::read. Where the source has angle_parts() for the plane, levels of an angle come from
     /// the means of its parts.
     static std::shared_ptr<const PlanePyramid> build(const ImageSource& source, PlaneId plane, const PyramidOptions& options,
                                                      const CancelToken& cancel);

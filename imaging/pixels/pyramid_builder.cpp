@@ -1,5 +1,5 @@
 #include "imaging/pixels/angle_parts.hpp"
-#include "imaging/base/bands.hpp"
+#include "imaging/source/bands.hpp"
 #include "imaging/base/parallel.hpp"
 #include "imaging/pixels/pyramid.hpp"
 #include "imaging/pixels/row_cascade.hpp"
@@ -36,13 +36,12 @@ std::size_t level_bytes(const ImageShape& shape, std::int64_t first_mip) {
 Plan plan_for(const ImageSource& source, PlaneId plane, const PyramidOptions& options) {
     const ImageShape& shape = source.shape();
     const std::size_t pixels = std::size_t(shape.plane_size()) * sizeof(float);
-    const auto* by_parts = dynamic_cast<const AnglesByParts*>(&source);
-    const bool by_angle = by_parts != nullptr && by_parts->angle_parts(plane);
+    const bool by_angle = source.angle_parts(plane).has_value();
     Plan plan;
     const std::size_t all_levels = level_bytes(shape, 2);
-    plan.keep_pixels = !by_angle && (pixels <= options.keep_below || !source.direct()) && pixels + all_levels <= options.max_bytes;
+    plan.keep_pixels = !by_angle && (pixels <= options.keep_below || !source.capabilities().random_access) && pixels + all_levels <= options.max_bytes;
     const std::size_t half = std::size_t(ceil_div(shape.width, 2)) * std::size_t(ceil_div(shape.height, 2)) * sizeof(float);
-    if (source.direct() && !by_angle && half > options.keep_below) plan.first_mip = 4;
+    if (source.capabilities().random_access && !by_angle && half > options.keep_below) plan.first_mip = 4;
     const std::size_t left = options.max_bytes - (plan.keep_pixels ? pixels : 0);
     const std::size_t sets = by_angle ? 2 : 1; // of levels, while it is made: of U and of Q
     while (sets * level_bytes(shape, plan.first_mip) > left && plan.first_mip < std::max(shape.width, shape.height)) plan.first_mip *= 2;
@@ -154,7 +153,7 @@ private:
 
     void stream() {
         const std::int64_t w = result_->width_, h = result_->height_;
-        const bool whole = plan_.keep_pixels && !source_.direct() && !source_.wide();
+        const bool whole = plan_.keep_pixels && !source_.capabilities().random_access && !source_.capabilities().prefers_double;
         if (whole) source_.read({0, 0, w, h}, result_->plane_, {result_->pixels_.get(), std::size_t(w * h)}, options_.threads, cancel_);
 
         const Bands bands = bands_of(whole ? std::int64_t(1) << 16 : band_target(source_));
@@ -180,7 +179,7 @@ private:
             pixels = worker.pixels.get();
         }
 
-        if (source_.wide()) {
+        if (source_.capabilities().prefers_double) {
             if (!worker.wide) worker.wide = make_pixels<double>(bands.largest());
             source_.read64(band, result_->plane_, {worker.wide.get(), n}, 1, cancel_);
             for (std::size_t i = 0; i < n; ++i) pixels[i] = to_float(worker.wide[i]);
@@ -229,7 +228,7 @@ private:
         worker.u.resize(n);
         worker.q.resize(n);
         PlaneSummary summary;
-        if (source_.wide()) {
+        if (source_.capabilities().prefers_double) {
             worker.wide_u.resize(n);
             worker.wide_q.resize(n);
             source_.read64(band, u.result_->plane_, worker.wide_u, 1, cancel_);
@@ -304,9 +303,7 @@ private:
 
 std::shared_ptr<const PlanePyramid> PlanePyramid::build(const ImageSource& source, PlaneId plane, const PyramidOptions& options,
                                                         const CancelToken& cancel) {
-    if (const auto* by_parts = dynamic_cast<const AnglesByParts*>(&source)) {
-        if (const auto parts = by_parts->angle_parts(plane)) return PyramidBuilder(source, plane, options, cancel).build_angle(*parts);
-    }
+    if (const auto parts = source.angle_parts(plane)) return PyramidBuilder(source, plane, options, cancel).build_angle(*parts);
     return PyramidBuilder(source, plane, options, cancel).build();
 }
 

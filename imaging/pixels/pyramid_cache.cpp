@@ -16,7 +16,7 @@ std::shared_ptr<const PlanePyramid> cached_pyramid(BudgetCache& cache, const Ima
     const std::size_t bytes = PlanePyramid::bytes_needed(source, plane, options);
     // A pyramid that takes no longer to make than memory for it to allocate replaces an older one, and reuses its memory.
     const std::size_t share = std::min(cache.limit() / 8, std::max(std::size_t(32) << 20, 2 * bytes));
-    const bool quick = source.direct() && bytes <= share && pyramid_keeps_pixels(cache, source);
+    const bool quick = source.capabilities().random_access && bytes <= share && pyramid_keeps_pixels(cache, source);
     const CacheKey key{source.identity(), hdu, plane, quick ? CacheKind::quick_pyramid : CacheKind::pyramid, 0};
     if (quick) {
         if (auto found = cache.find<PlanePyramid>(key)) return found;

@@ -22,11 +22,11 @@ struct Pieces {
     std::int64_t plane_width, plane_height, width, height, across, count;
 
     Pieces(const ImageSource& source) : plane_width(source.shape().width), plane_height(source.shape().height) {
-        const auto block = source.stored_block();
+        const auto block = source.capabilities().stored_block;
         width = std::min(plane_width, block.width);
         height = std::min(plane_height, block.height);
         // Whole blocks, if they are small several side by side.
-        const std::int64_t blocks = ceil_div(plane_width, width), at_once = std::clamp<std::int64_t>((source.direct() ? kPieceWidth : kSmallBlock) / (width * height), 1, blocks);
+        const std::int64_t blocks = ceil_div(plane_width, width), at_once = std::clamp<std::int64_t>((source.capabilities().random_access ? kPieceWidth : kSmallBlock) / (width * height), 1, blocks);
         width *= ceil_div(blocks, ceil_div(blocks, at_once));
         across = ceil_div(plane_width, width);
         count = across * ceil_div(plane_height, height);
@@ -106,7 +106,7 @@ std::optional<Histogram> sampled_histogram(const ImageSource& source, PlaneId pl
     max_pixels = std::clamp<std::int64_t>(max_pixels, 1 << 10, 1 << 26);
     const std::int64_t size = pieces.width * pieces.height, taken = std::max(kMinPieces, ceil_div(max_pixels, size));
     if (taken > pieces.count / 4) return std::nullopt;
-    if (source.wide()) {
+    if (source.capabilities().prefers_double) {
         return histogram_of_sample<double>(pieces, taken, max_pixels, spec, threads, cancel,
                                            [&](const Rect& rect, std::span<double> out) { source.read64(rect, plane, out, 1, cancel); });
     }

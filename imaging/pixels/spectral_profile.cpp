@@ -12,7 +12,7 @@ std::vector<float> spectral_profile(const ImageSource& source, std::int64_t x, s
     using Clock = std::chrono::steady_clock;
     using Seconds = std::chrono::duration<double>;
     constexpr float kBlank = std::numeric_limits<float>::quiet_NaN();
-    constexpr double kFastestGrowth = 16; // one quick slice says little about the next
+    constexpr double kFastestGrowth = 16; // a slice that was quick (cached) predicts little of the next
 
     const std::int64_t depth = source.shape().depth;
     std::vector<float> values(std::size_t(depth), kBlank);

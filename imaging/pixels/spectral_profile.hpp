@@ -14,7 +14,7 @@ namespace cubelink::imaging {
 
 struct SpectralProfileOptions {
     std::int32_t first_slice = 10;              // channels
-    std::chrono::milliseconds slice_time{50};   // what later slices aim at
+    std::chrono::milliseconds slice_time{50};   // target for later slices
     std::chrono::milliseconds report_time{500}; // between partial reports, at least
 };
 

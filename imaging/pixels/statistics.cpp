@@ -1,6 +1,6 @@
 #include "imaging/pixels/statistics.hpp"
 
-#include "imaging/base/bands.hpp"
+#include "imaging/source/bands.hpp"
 #include "imaging/base/parallel.hpp"
 
 #include <cmath>
@@ -108,7 +108,7 @@ ExtremePositions find_positions(const ImageSource& source, const Rect& rect, Pla
     parallel_for(threads, bands.count, cancel, [&](std::int64_t index, int) {
         const Rect band = bands.band(index);
         std::vector<double> pixels(std::size_t(band.size()));
-        if (source.wide()) {
+        if (source.capabilities().prefers_double) {
             source.read64(band, plane, pixels, 1, cancel);
         } else {
             std::vector<float> narrow(pixels.size());

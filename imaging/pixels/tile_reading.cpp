@@ -16,7 +16,7 @@ std::int64_t round_up(std::int64_t a, std::int64_t unit) { return (a + unit - 1)
 
 /// The stored blocks that a rectangle touches, as a rectangle of pixels.
 Rect blocks_of(const ImageSource& source, const Rect& rect) {
-    const auto block = source.stored_block();
+    const auto block = source.capabilities().stored_block;
     const auto& shape = source.shape();
     return {rect.x0 / block.width * block.width, rect.y0 / block.height * block.height, std::min(shape.width, round_up(rect.x1, block.width)),
             std::min(shape.height, round_up(rect.y1, block.height))};
@@ -24,7 +24,7 @@ Rect blocks_of(const ImageSource& source, const Rect& rect) {
 
 std::int64_t cost_of(const ImageSource& source, const Rect& rect) {
     const Rect read = blocks_of(source, rect);
-    const bool short_rows = source.direct() && rect.width() < source.shape().width;
+    const bool short_rows = source.capabilities().random_access && rect.width() < source.shape().width;
     return read.size() + (short_rows ? kRowCost * read.height() : 0);
 }
 

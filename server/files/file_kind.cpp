@@ -1,7 +1,10 @@
 #include "server/files/file_kind.hpp"
 
+#include "imaging/formats.hpp"
+
 #include <algorithm>
 #include <cctype>
+#include <utility>
 
 namespace cubelink::server {
 
@@ -38,11 +41,22 @@ std::string first_bytes(int folder, const char* name, std::size_t n, int flags =
     return bytes;
 }
 
-FileKind kind_of_bytes(std::string_view bytes, std::string_view name) {
-    if (bytes.substr(0, 4) == "SIMP") return FileKind::fits;
-    if (bytes.substr(0, 8) == "\x89HDF\r\n\x1a\n") return FileKind::hdf5;
-    if (bytes.substr(0, 2) == "\x1f\x8b" && ends_with_ignoring_case(name, ".fits.gz")) return FileKind::fits;
+/// How clients name a format that can be opened; unknown for those that the interface has no name for.
+FileKind kind_of_format(const imaging::ImageFormat& format) {
+    static constexpr std::pair<const char*, FileKind> names[] = {
+        {"FITS", FileKind::fits}, {"HDF5", FileKind::hdf5}, {"CASA", FileKind::casa}, {"Miriad", FileKind::miriad}};
+    for (const auto& [name, kind] : names)
+        if (format.name() == name) return kind;
     return FileKind::unknown;
+}
+
+FileKind kind_of_bytes(std::string bytes, std::string_view name) {
+    if (bytes.starts_with("\x89HDF\r\n\x1a\n")) return FileKind::hdf5;
+    imaging::FileProbe probe;
+    probe.name = name;
+    probe.first_bytes = std::move(bytes);
+    const auto* format = imaging::formats().recognise(probe);
+    return format ? kind_of_format(*format) : FileKind::unknown;
 }
 
 std::int64_t size_to_depth(int folder, const std::function<bool()>& go_on, int depth) {
@@ -70,8 +84,7 @@ Descriptor open_for_reading(const JailedPath& folder) { return Descriptor(os().o
 } // namespace
 
 FileKind kind_by_extension(std::string_view name) {
-    for (const auto end : {".fits", ".fz", ".fits.gz"})
-        if (ends_with_ignoring_case(name, end)) return FileKind::fits;
+    if (const auto* format = imaging::formats().by_extension(name)) return kind_of_format(*format);
     if (ends_with_ignoring_case(name, ".hdf5")) return FileKind::hdf5;
     if (ends_with_ignoring_case(name, ".crtf")) return FileKind::crtf;
     if (ends_with_ignoring_case(name, ".reg")) return FileKind::ds9_reg;
@@ -81,6 +94,12 @@ FileKind kind_by_extension(std::string_view name) {
 /// CASA says in table.info what a table is (an image, a list of components), and describes concatenated images and expressions as JSON;
 /// Miriad images have an item "image" beside their "header".
 FileKind kind_of_folder(int folder) {
+    imaging::FileProbe probe;
+    probe.is_folder = true;
+    probe.bytes_of = [folder](const std::string& file, std::size_t count) {
+        return has_file(folder, file.c_str()) ? first_bytes(folder, file.c_str(), count) : std::string();
+    };
+    if (const auto* format = imaging::formats().recognise(probe)) return kind_of_format(*format);
     if (has_file(folder, "table.info") && has_file(folder, "table.dat")) {
         const auto info = first_bytes(folder, "table.info", 256);
         const auto first_line = std::string_view(info).substr(0, info.find('\n'));
@@ -93,7 +112,7 @@ FileKind kind_of_folder(int folder) {
 }
 
 FileKind kind_by_content(int folder, const char* name, int flags, std::string_view shown) {
-    return kind_of_bytes(first_bytes(folder, name, 8, flags), shown);
+    return kind_of_bytes(first_bytes(folder, name, imaging::FileProbe::probe_size, flags), shown);
 }
 
 FileKind kind_by_content(const JailedPath& path) {

@@ -5,7 +5,7 @@
 #include "server/handlers/open_file.hpp"
 #include "server/products/plane_data.hpp"
 
-#include "imaging/fits/open_fits.hpp"
+#include "imaging/formats.hpp"
 
 #include <chrono>
 
@@ -116,8 +116,8 @@ icd::FileInfoResponse file_info(const HandlerContext& context, const icd::FileIn
     *response.mutable_file_info() = file_info_of(path, request.file(), FileKind::fits);
     std::vector<imaging::ImageInfo> infos;
     std::size_t left_out = 0;
-    if (request.hdu().empty()) infos = imaging::read_all_info(path.real_path, options, &left_out);
-    else infos.push_back(imaging::read_info(path.real_path, request.hdu(), options));
+    if (request.hdu().empty()) infos = imaging::formats().read_all_info(path.real_path, options, &left_out);
+    else infos.push_back(imaging::formats().read_info(path.real_path, request.hdu(), options));
     require_same(path);
     for (const auto& info : infos) {
         const std::string key = request.hdu().empty() ? info.hdu : request.hdu();

@@ -20,7 +20,7 @@ constexpr std::int64_t far_apart = 4096;
 template <class T>
 void read(const imaging::ImageSource& source, const imaging::Rect& rect, imaging::PlaneId plane, std::span<T> out, int threads,
           const imaging::CancelToken& cancel) {
-    if constexpr (std::is_same_v<T, std::int64_t>) source.read_whole(rect, plane, out, threads, cancel);
+    if constexpr (std::is_same_v<T, std::int64_t>) source.read_int64(rect, plane, out, threads, cancel);
     else if constexpr (std::is_same_v<T, double>) source.read64(rect, plane, out, threads, cancel);
     else source.read(rect, plane, out, threads, cancel);
 }
@@ -79,7 +79,7 @@ private:
             return out;
         }
         // Pieces of a row that begin with a wanted pixel; far apart, the pixels one by one where that is quicker.
-        const bool one_by_one = x.step > (image_.source->direct() ? far_apart : band_pixels);
+        const bool one_by_one = x.step > (image_.source->capabilities().random_access ? far_apart : band_pixels);
         const auto at_once = one_by_one ? 1 : std::min(width, std::max<std::int64_t>(1, band_pixels / x.step) * x.step);
         row_.resize(static_cast<std::size_t>(at_once));
         for (auto line = y.from; line < y.to; line += y.step) {
@@ -137,14 +137,15 @@ AxisRange checked_range(const rpc::Value& value, std::int64_t length, const char
 rpc::Value read_block(const OpenImage& image, const BlockRequest& request, int threads, const imaging::CancelToken& cancel,
                       const std::function<bool()>& unwanted) {
     // Integers of 8 and 16 bits, and floats, are exact as float32, those of 32 bits as float64; those of 64 bits only as they are.
-    using Whole = imaging::ImageSource::Whole;
-    const bool wide = image.source->wide();
-    const auto whole = request.stokes.to <= image.shape().stokes ? image.source->whole() : Whole::no;
+    using imaging::Int64Kind;
+    const auto& capabilities = image.source->capabilities();
+    const bool doubles = capabilities.prefers_double;
+    const auto int64 = request.stokes.to <= image.shape().stokes ? capabilities.int64 : Int64Kind::none;
     rpc::Map block{{"shape", rpc::Array{request.stokes.count(), request.channel.count(), request.y.count(), request.x.count()}},
-                   {"dtype", whole == Whole::with_sign ? "<i8" : whole == Whole::unsigned_ ? "<u8" : wide ? "<f8" : "<f4"}};
-    block["data"] = whole != Whole::no ? bytes_of<std::int64_t>(image, request, threads, cancel, unwanted)
-                    : wide             ? bytes_of<double>(image, request, threads, cancel, unwanted)
-                                       : bytes_of<float>(image, request, threads, cancel, unwanted);
+                   {"dtype", int64 == Int64Kind::with_sign ? "<i8" : int64 == Int64Kind::without_sign ? "<u8" : doubles ? "<f8" : "<f4"}};
+    block["data"] = int64 != Int64Kind::none ? bytes_of<std::int64_t>(image, request, threads, cancel, unwanted)
+                    : doubles                ? bytes_of<double>(image, request, threads, cancel, unwanted)
+                                             : bytes_of<float>(image, request, threads, cancel, unwanted);
     block["axes"] = rpc::Array{"stokes", "channel", "y", "x"};
     block["unit"] = image.info.bunit;
     return block;

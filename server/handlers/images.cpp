@@ -76,7 +76,7 @@ void post_answer(const SessionPtr& session, const OpenImagePtr& image, const rpc
 /// Reads one block after the other for a session, each when the client has read what came before it: how much is asked for at once is up to
 /// the client, and neither memory nor its connection must suffer from it.
 void post_read(const SessionPtr& session, const OpenImagePtr& image, const rpc::CallPtr& call, const BlockRequest& request) {
-    const auto bytes = static_cast<std::size_t>(request.values()) * (image->source->wide() ? 8 : 4);
+    const auto bytes = static_cast<std::size_t>(request.values()) * (image->source->capabilities().prefers_double ? 8 : 4);
     post_answer(session, image, call, "image.read", [session, image, call, request, bytes](const JobContext& context) {
         const auto unwanted = [&] { return !call->peer()->connected(); };
         if (unwanted()) return;
@@ -98,7 +98,7 @@ void read_image(const SessionPtr& session, const OpenImagePtr& image, const rpc:
     request.stokes = checked_range(values[4], shape.stokes, "stokes", [&](std::int64_t s) {
         return s >= 0 && s < 100 && image->has_stokes(static_cast<std::int32_t>(s));
     });
-    const auto limit = max_block_bytes / (image->source->wide() ? 8 : 4);
+    const auto limit = max_block_bytes / (image->source->capabilities().prefers_double ? 8 : 4);
     if (static_cast<double>(request.x.count()) * static_cast<double>(request.y.count()) * static_cast<double>(request.channel.count()) *
             static_cast<double>(request.stokes.count()) >
         static_cast<double>(limit))

@@ -2,7 +2,7 @@
 
 #include "server/handlers/file_messages.hpp"
 
-#include "imaging/fits/open_fits.hpp"
+#include "imaging/formats.hpp"
 
 #include <cstdlib>
 #include <sys/stat.h>
@@ -12,8 +12,9 @@ namespace cubelink::server {
 void require_fits(const JailedPath& path) {
     const FileKind kind = kind_by_content(path);
     const char* format = kind == FileKind::casa ? "CASA" : kind == FileKind::miriad ? "Miriad" : kind == FileKind::hdf5 ? "HDF5" : nullptr;
-    if (format) throw PathError("\"" + path.relative + "\" is an image in " + format + " format; this server opens FITS images.");
-    if (path.is_folder()) throw PathError("\"" + path.relative + "\" is a folder, not an image.");
+    if (format && !imaging::formats().find(format))
+        throw PathError("\"" + path.relative + "\" is an image in " + format + " format; this server opens " + imaging::formats().names() + " images.");
+    if (path.is_folder() && kind == FileKind::unknown) throw PathError("\"" + path.relative + "\" is a folder, not an image.");
 }
 
 void require_same(const JailedPath& path) {
@@ -44,25 +45,26 @@ OpenImagePtr open_file(const HandlerContext& context, imaging::BudgetCache& budg
     options.cancel = cancel;
     options.support_aips_beam = request.support_aips_beam();
     options.threads = context.options.threads;
-    auto fits = imaging::open_fits(path.real_path, request.hdu(), options);
-    const auto& identity = fits.source->identity();
-    if (identity.device != path.status.st_dev || identity.inode != path.status.st_ino) require_same(path);
+    options.budget = &budget;
+    auto opened = imaging::formats().open(path.real_path, request.hdu(), options);
+    const auto& state = opened.source->identity().file;
+    if (state.device != path.status.st_dev || state.inode != path.status.st_ino) require_same(path);
 
     auto image = std::make_shared<OpenImage>();
-    image->memory = budget.reserve(fits.cards.size() * memory_for_a_byte_of_header, cancel);
+    image->memory = budget.reserve(opened.cards.size() * memory_for_a_byte_of_header, cancel);
     image->file_id = request.file_id();
     image->number = next_number();
     image->directory = request.directory();
     image->file = request.file();
     image->support_aips_beam = request.support_aips_beam();
-    image->info = std::move(fits.info);
+    image->info = std::move(opened.info);
     image->hdu = static_cast<std::int32_t>(std::strtol(image->info.hdu.c_str(), nullptr, 10));
-    image->wcs = std::move(fits.wcs);
-    image->cards = std::move(fits.cards);
+    image->wcs = std::move(opened.wcs);
+    image->cards = std::move(opened.cards);
     bool known = false;
     for (const int type : image->info.stokes_types) known = known || type != 0;
     image->source =
-        std::make_shared<imaging::PolarizationSource>(std::move(fits.source), known ? image->info.stokes_types : std::vector<int>());
+        std::make_shared<imaging::PolarizationSource>(std::move(opened.source), known ? image->info.stokes_types : std::vector<int>());
 
     icd::OpenFileAck ack;
     ack.set_success(true);

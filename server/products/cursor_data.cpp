@@ -110,7 +110,7 @@ void publish_cursor_spatial(Session& session, const OpenImage& image, const Curs
         const imaging::PlaneId plane{snapshot.plane.channel, stokes};
         std::shared_ptr<const imaging::PlanePyramid> pyramid;
         // A column of a compressed image costs as much as the plane.
-        if (!image.source->direct() && !asked.empty())
+        if (!image.source->capabilities().random_access && !asked.empty())
             pyramid = imaging::cached_pyramid(session.cache(), *image.source, image.hdu, plane, context.threads, context.cancel);
         const auto memory = memory_for(session, pixels_of(image, asked), context);
         auto message = spatial_message(image, plane, *pixel, asked, pyramid.get(), context);
@@ -124,7 +124,7 @@ void publish_cursor_spatial(Session& session, const OpenImage& image, const Curs
 void send_cursor_spatial(const SessionPtr& session, const OpenImagePtr& image) {
     if (!image->cursor) return;
     auto job = cursor_job(session, image, spatial_key(*image));
-    if (!image->source->direct()) job.job_class = JobClass::view;
+    if (!image->source->capabilities().random_access) job.job_class = JobClass::view;
     job.work = [session, image, snapshot = CursorSnapshot::newest_of(*image)](const JobContext& context) {
         publish_cursor_spatial(*session, *image, snapshot, context);
     };
@@ -161,7 +161,7 @@ void publish_spectrum(Session& session, const OpenImage& image, const Spectrum& 
 void post_spectrum(const SessionPtr& session, const OpenImagePtr& image, Spectrum asked) {
     auto job = cursor_job(session, image, spectral_key(*image, asked.index));
     // What is quick comes at once; a long or compressed cube must not keep others' cursors waiting.
-    if (!image->source->direct() || image->shape().depth > 4096) job.job_class = JobClass::view;
+    if (!image->source->capabilities().random_access || image->shape().depth > 4096) job.job_class = JobClass::view;
     job.work = [session, image, asked = std::move(asked)](const JobContext& context) {
         if (!session->anyone_listens("carta.spectral.profile.data")) return;
         const auto partial = [&](std::span<const float> values, double progress) {
@@ -215,7 +215,7 @@ void send_cursor_all(const SessionPtr& session, const OpenImagePtr& image) {
     const auto turn = image->cursor_turn.next().number;
     cancel_cursor_spectra(*session, *image);
     auto job = cursor_job(session, image, spatial_key(*image));
-    if (!image->source->direct()) job.job_class = JobClass::view;
+    if (!image->source->capabilities().random_access) job.job_class = JobClass::view;
     job.work = [session, image, snapshot = CursorSnapshot::newest_of(*image), spectra = spectra_of(*image, false), turn](const JobContext& context) {
         publish_cursor_spatial(*session, *image, snapshot, context);
         image->cursor_turn.if_current(turn, [&] {

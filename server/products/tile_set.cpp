@@ -41,7 +41,7 @@ public:
             gates_->data.open_now();
         }
         // The plane that is shown gets a pyramid in any case: if that holds its pixels, full-resolution tiles are cut from it too.
-        needs_pyramid_ = !image_->source->direct() || (request_.current_plane && imaging::pyramid_keeps_pixels(session_->cache(), *image_->source));
+        needs_pyramid_ = !image_->source->capabilities().random_access || (request_.current_plane && imaging::pyramid_keeps_pixels(session_->cache(), *image_->source));
         for (const auto& tile : request_.tiles) needs_pyramid_ |= geometry(tile).mip > 1;
         for (const auto& connection : session_->connections())
             if (connection->id() == request_.connection) viewer_ = connection->receiver();
@@ -131,7 +131,7 @@ private:
         if (const auto held = pyramid ? pyramid->view(tile.rect, tile.mip) : std::nullopt) {
             view.pixels = held->pixels;
             view.stride = held->stride;
-        } else if (image_->source->direct() && !(pyramid && pyramid->holds(tile.mip))) {
+        } else if (image_->source->capabilities().random_access && !(pyramid && pyramid->holds(tile.mip))) {
             kept = imaging::cached_tile(session_->cache(), *image_->source, image_->hdu, request_.plane, tile, context.cancel);
             view.pixels = kept->pixels().data();
         } else {

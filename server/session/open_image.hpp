@@ -5,7 +5,8 @@
 /// read and change it; jobs get copies of what they need.
 
 #include "imaging/base/budget_cache.hpp"
-#include "imaging/fits/open_fits.hpp"
+#include "imaging/source/format.hpp"
+#include "imaging/world/wcs.hpp"
 #include "imaging/pixels/polarization.hpp"
 #include "rpc/message.hpp"
 #include "server/session/plane_gate.hpp"

@@ -52,7 +52,8 @@ class Server:
 
     def memory(self):
         with open(f"/proc/{self.process.pid}/statm") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+            resident, of_files = map(int, file.read().split()[1:3])  # mapped files are page cache
+        return (resident - of_files) * os.sysconf("SC_PAGESIZE")
 
     def gauge(self, name):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics?token={SECRET}", timeout=20) as answer:

@@ -63,6 +63,7 @@ class Server:
         return self.gauge("cubelink_jobs_running") + self.gauge("cubelink_jobs_waiting") + self.gauge("wslink_outbox_bytes") == 0
 
     def memory(self):
-        """Resident bytes."""
+        """Resident bytes, but for mapped files: those are page cache."""
         with open(f"/proc/{self.process.pid}/statm") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+            resident, of_files = map(int, file.read().split()[1:3])
+        return (resident - of_files) * os.sysconf("SC_PAGE_SIZE")

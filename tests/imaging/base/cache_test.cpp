@@ -16,7 +16,7 @@ using namespace cubelink::imaging;
 
 namespace {
 
-CacheKey key(int channel, std::uint64_t inode = 1) { return {{1, inode, 2, 3}, 0, {channel, 0}, CacheKind::other, 0}; }
+CacheKey key(int channel, std::uint64_t inode = 1) { return {FileState{1, inode, 2, 3}, 0, {channel, 0}, CacheKind::other, 0}; }
 
 std::shared_ptr<const int> get(BudgetCache& cache, int channel, std::size_t bytes, std::atomic<int>* made = nullptr) {
     return cache.get<int>(key(channel), bytes, CancelToken(), [&] {
@@ -27,7 +27,7 @@ std::shared_ptr<const int> get(BudgetCache& cache, int channel, std::size_t byte
 
 } // namespace
 
-TEST_CASE("the least recently used value goes first, a value in use stays") {
+TEST_CASE("the least recently used value is evicted first, a value in use is not") {
     BudgetCache cache(100, 50);
     std::atomic<int> made{0};
     get(cache, 1, 40, &made);
@@ -57,10 +57,10 @@ TEST_CASE("the least recently used value goes first, a value in use stays") {
     CHECK(*get(cache, 5, 10) == 5);
 }
 
-TEST_CASE("bytes count until the last user lets go") {
+TEST_CASE("bytes count until the last user releases them") {
     BudgetCache cache(100, 20);
     auto held = get(cache, 1, 70);
-    cache.drop(key(1).file);
+    cache.drop(key(1).image);
     CHECK(!cache.find<int>(key(1)));
     CHECK(cache.statistics().cached == 0);
     CHECK(cache.statistics().used == 70);
@@ -85,7 +85,7 @@ TEST_CASE("bytes count until the last user lets go") {
     CHECK(*survivor == 9);
 }
 
-TEST_CASE("someone waiting for memory gets it when it is let go, or leaves when cancelled") {
+TEST_CASE("a thread that waits for memory gets it when it is released, or throws when cancelled") {
     BudgetCache cache(100, 60'000);
     auto held = std::make_unique<Reservation>(cache.reserve(80, CancelToken()));
     std::jthread release([&] {
@@ -104,7 +104,7 @@ TEST_CASE("someone waiting for memory gets it when it is let go, or leaves when 
     CHECK_THROWS_AS(cache.reserve(50, cancel), Cancelled);
 }
 
-TEST_CASE("a key is computed once, whoever asks") {
+TEST_CASE("a key is computed once, however many threads ask") {
     BudgetCache cache(1000);
     std::atomic<int> made{0};
     std::vector<std::jthread> askers;
@@ -123,7 +123,7 @@ TEST_CASE("a key is computed once, whoever asks") {
     CHECK(cache.statistics().misses == 1);
 }
 
-TEST_CASE("a cancelled maker is replaced by a waiter, an error goes to all") {
+TEST_CASE("a waiting thread takes over from a cancelled one, an error goes to all") {
     BudgetCache cache(1000);
     const CancelToken first;
     std::atomic<bool> started{false};
@@ -182,7 +182,7 @@ TEST_CASE("never above the limit, under load") {
                 const int channel = int(random() % 20);
                 const auto value = get(cache, channel, 50 + std::size_t(channel) * 5);
                 if (*value != channel || cache.statistics().used > 1000) over = true;
-                if (i % 100 == 0) cache.drop(key(0).file);
+                if (i % 100 == 0) cache.drop(key(0).image);
             }
         });
     }

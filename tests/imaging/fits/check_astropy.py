@@ -226,6 +226,25 @@ def test_compressed():
         check(same(np.fromfile(path_of("spectrum.raw"), "<f4"), expected[:, 3, 4].astype("f4"), 3e-7), f"compressed {what}: spectrum")
 
 
+def test_widths():
+    """Tiles without loss whose numbers have another width than ZBITPIX says: read by their length, as astropy (cfitsio) does."""
+    values = (rng.normal(size=(12, 31)) * 1e3).astype("f8")
+    for kind in ("GZIP_1", "GZIP_2"):
+        for data, said in ((values, -32), (values.astype("f4"), -64), (values.astype("i4"), 16), (values.astype("i2"), 32)):
+            path = path_of("widths.fits")
+            fits.CompImageHDU(data, compression_type=kind, quantize_level=0).writeto(path, overwrite=True)
+            with open(path, "r+b") as file:
+                content = file.read()
+                at = content.index(b"ZBITPIX =")
+                file.seek(at)
+                file.write(f"ZBITPIX = {said:20d}".ljust(80).encode())
+            with fits.open(path) as file:
+                expected = file[1].data.astype("f8")
+            check(same(expected, data.astype("f8"), 1e-6), f"{kind}: astropy reads {data.dtype} where ZBITPIX is {said}")
+            check(same(pixels(path, "1", "f"), expected.astype("f4").astype("f8"), 1e-6), f"{kind} {data.dtype}, ZBITPIX {said}: float32")
+            check(same(pixels(path, "1", "d"), data.astype("f8"), 1e-6), f"{kind} {data.dtype}, ZBITPIX {said}: float64")
+
+
 def test_gzip():
     data = random_data(-32, (3, 50, 60))
     path = path_of("plain.fits")
@@ -528,7 +547,7 @@ def test_computed():
     check(facts["bunit"] == "Jy/beam" and {e["name"]: e["value"] for e in facts["header"]}["BUNIT"] == "Jy/beam", "computed: unit")
 
 
-for test in (test_pixels, test_stokes_first, test_swapped, test_compressed, test_gzip, test_computed, test_beams, test_frames, test_spectral, test_maps, test_real):
+for test in (test_pixels, test_stokes_first, test_swapped, test_compressed, test_widths, test_gzip, test_computed, test_beams, test_frames, test_spectral, test_maps, test_real):
     before = len(failures)
     test()
     print(f"{test.__name__}: {'ok' if len(failures) == before else 'FAILED'} ({checks} checks so far)")

@@ -86,8 +86,8 @@ json facts(const FitsImage& image) {
                 {"beams", beams},
                 {"bunit", info.bunit},
                 {"stokes_types", info.stokes_types},
-                {"wide", image.source->wide()},
-                {"direct", image.source->direct()}};
+                {"wide", image.source->capabilities().prefers_double},
+                {"direct", image.source->capabilities().random_access}};
     result["rest_frequency"] = info.rest_frequency ? json(*info.rest_frequency) : json(nullptr);
     result["wcs"] = image.wcs ? world(*image.wcs, info) : json(nullptr);
     return result;

@@ -21,11 +21,11 @@ std::string try_file(const std::string& path, const std::string& scratch) {
     OpenOptions options;
     options.scratch = scratch;
     options.support_aips_beam = true;
-    std::string trouble;
+    std::string error;
     try {
         list_image_hdus(path);
-    } catch (const ImageError& error) {
-        trouble = error.what();
+    } catch (const ImageError& caught) {
+        error = caught.what();
     }
     try {
         read_all_info(path, options);
@@ -45,11 +45,11 @@ std::string try_file(const std::string& path, const std::string& scratch) {
             image.wcs->plane_pixel(image.wcs->plane_world({1, 1}));
             image.wcs->format_plane_value(0, image.wcs->plane_world({0, 0})[0]);
         }
-    } catch (const ImageError& error) {
-        trouble = error.what();
-        CHECK_FALSE(trouble.empty());
+    } catch (const ImageError& caught) {
+        error = caught.what();
+        CHECK_FALSE(error.empty());
     }
-    return trouble;
+    return error;
 }
 
 std::vector<std::string> corpus() {
@@ -106,33 +106,33 @@ void mutate(std::string& bytes, std::mt19937_64& random) {
 
 TEST_CASE("clear errors, each naming what is wrong") {
     const samples::TemporaryFolder folder;
-    const auto trouble = [&](const std::string& bytes) { return try_file(folder.write("bad.fits", bytes), folder.path("")); };
+    const auto error = [&](const std::string& bytes) { return try_file(folder.write("bad.fits", bytes), folder.path("")); };
     const auto mentions = [](const std::string& text, const char* part) { return text.find(part) != std::string::npos; };
     const std::string cube = samples::cube();
-    CHECK(mentions(trouble(""), "empty"));
-    CHECK(mentions(trouble("hello"), "not a FITS file"));
-    CHECK(mentions(trouble(cube.substr(0, 1000)), "END"));
-    CHECK(mentions(trouble(cube.substr(0, 3000)), "cut off"));
-    CHECK(mentions(trouble(cube.substr(0, 3000)), "3000"));
-    CHECK(mentions(trouble(samples::primary_header(-32, {0, 5})), "NAXIS1 is 0"));
-    CHECK(mentions(trouble(samples::primary_header(-32, {5, -5})), "NAXIS2 is -5"));
-    CHECK(mentions(trouble(samples::primary_header(-32, {2147483647, 2147483647, 2147483647})), "beyond"));
-    CHECK(mentions(trouble(samples::primary_header(-32, {4294967296, 5})), "NAXIS1 is 4294967296"));
-    CHECK(mentions(trouble(samples::primary_header(-32, {10})), "2D, 3D or 4D"));
-    CHECK(mentions(trouble(samples::primary_header(-32, {1, 1, 1, 1, 1}) + samples::padded("1234")), "2D, 3D or 4D"));
-    CHECK(mentions(trouble(samples::primary_header(17, {5, 5})), "BITPIX is 17"));
-    CHECK(mentions(trouble(samples::header({"SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 2", "NAXIS1  = 5"})), "NAXIS2 is missing"));
-    CHECK(mentions(trouble(samples::gzipped(cube).substr(0, 300)), "cut off"));
+    CHECK(mentions(error(""), "empty"));
+    CHECK(mentions(error("hello"), "not a FITS file"));
+    CHECK(mentions(error(cube.substr(0, 1000)), "END"));
+    CHECK(mentions(error(cube.substr(0, 3000)), "cut off"));
+    CHECK(mentions(error(cube.substr(0, 3000)), "3000"));
+    CHECK(mentions(error(samples::primary_header(-32, {0, 5})), "NAXIS1 is 0"));
+    CHECK(mentions(error(samples::primary_header(-32, {5, -5})), "NAXIS2 is -5"));
+    CHECK(mentions(error(samples::primary_header(-32, {2147483647, 2147483647, 2147483647})), "beyond"));
+    CHECK(mentions(error(samples::primary_header(-32, {4294967296, 5})), "NAXIS1 is 4294967296"));
+    CHECK(mentions(error(samples::primary_header(-32, {10})), "2D, 3D or 4D"));
+    CHECK(mentions(error(samples::primary_header(-32, {1, 1, 1, 1, 1}) + samples::padded("1234")), "2D, 3D or 4D"));
+    CHECK(mentions(error(samples::primary_header(17, {5, 5})), "BITPIX is 17"));
+    CHECK(mentions(error(samples::header({"SIMPLE  = T", "BITPIX  = 8", "NAXIS   = 2", "NAXIS1  = 5"})), "NAXIS2 is missing"));
+    CHECK(mentions(error(samples::gzipped(cube).substr(0, 300)), "cut off"));
     std::string damaged = samples::gzipped(cube);
     std::fill(damaged.begin() + 100, damaged.begin() + 140, '\x55');
-    CHECK_FALSE(trouble(damaged).empty());
+    CHECK_FALSE(error(damaged).empty());
     // No END in 70 MB of cards.
     std::string endless;
     endless.reserve(70 << 20);
     endless = samples::primary_header(-32, {5, 5});
     endless.replace(endless.find("END     "), 8, "COMMENT ");
     endless.append(70 << 20, ' ');
-    CHECK(mentions(trouble(endless), "END"));
+    CHECK(mentions(error(endless), "END"));
 }
 
 TEST_CASE("thousands of cards") {
@@ -150,10 +150,10 @@ TEST_CASE("thousands of cards") {
 
 TEST_CASE("mutated files: an image or an error") {
     const samples::TemporaryFolder folder;
-    const char* wish = std::getenv("CUBELINK_SEED");
-    const std::uint64_t seed = wish != nullptr ? std::strtoull(wish, nullptr, 10) : 20240611;
-    const char* wanted = std::getenv("CUBELINK_ROUNDS");
-    const int rounds = wanted != nullptr ? std::atoi(wanted) : cubelink::test::effort(300);
+    const char* given_seed = std::getenv("CUBELINK_SEED");
+    const std::uint64_t seed = given_seed != nullptr ? std::strtoull(given_seed, nullptr, 10) : 20240611;
+    const char* given_rounds = std::getenv("CUBELINK_ROUNDS");
+    const int rounds = given_rounds != nullptr ? std::atoi(given_rounds) : cubelink::test::effort(300);
     INFO("seed ", seed);
     std::mt19937_64 random(seed);
     const auto files = corpus();
@@ -163,9 +163,9 @@ TEST_CASE("mutated files: an image or an error") {
             std::string bytes = files[i];
             for (std::uint64_t count = 1 + random() % 4; count > 0; --count) mutate(bytes, random);
             const cubelink::test::CpuClock clock;
-            const std::string trouble = try_file(folder.write("mutated.fits", bytes), folder.path(""));
+            const std::string error = try_file(folder.write("mutated.fits", bytes), folder.path(""));
             CHECK_MESSAGE(clock.seconds() < 30, "file ", i, " round ", round);
-            (trouble.empty() ? images : errors) += 1;
+            (error.empty() ? images : errors) += 1;
         }
     }
     CHECK(images > rounds);

@@ -60,8 +60,8 @@ TEST_CASE("rectangles, planes and spectra of a cube") {
     const FitsImage image = open_fits(folder.write("cube.fits", samples::cube()), "");
     const ImageSource& source = *image.source;
     CHECK(source.shape() == ImageShape{8, 6, 5, 2});
-    CHECK(source.direct());
-    CHECK_FALSE(source.wide());
+    CHECK(source.capabilities().random_access);
+    CHECK_FALSE(source.capabilities().prefers_double);
     const auto value = [](int x, int y, int channel, int stokes) { return static_cast<float>(x + 8 * (y + 6 * (channel + 5 * stokes))); };
     for (int stokes = 0; stokes < 2; ++stokes) {
         for (int channel = 0; channel < 5; ++channel) {
@@ -117,7 +117,7 @@ TEST_CASE("a file that is written again, shrinks or is replaced") {
         folder.write("other.fits", samples::cube());
         std::filesystem::rename(folder.path("other.fits"), path);
         CHECK_THROWS_AS(image.source->check_unchanged(), ImageChanged);
-        CHECK(read(*image.source, {1, 0, 2, 1}, {0, 0})[0] == 1); // the open one is still whole
+        CHECK(read(*image.source, {1, 0, 2, 1}, {0, 0})[0] == 1); // the open one can still be read
     }
     {
         const FitsImage image = reopen();
@@ -146,7 +146,7 @@ TEST_CASE("compressed images, on many threads at once") {
             const std::string path = folder.write("compressed.fits.fz", samples::compressed(kind, floating));
             const FitsImage image = open_fits(path, "");
             CHECK(image.info.hdu == "1");
-            CHECK_FALSE(image.source->direct());
+            CHECK_FALSE(image.source->capabilities().random_access);
             const auto once = read(*image.source, {0, 0, 40, 30}, {0, 0}, 1);
             CHECK(once[0] == doctest::Approx(100).epsilon(0.02));
             std::vector<std::thread> threads;
@@ -212,14 +212,14 @@ TEST_CASE("HDUs: which are listed, which is opened") {
     REQUIRE(hdus.size() == 1);
     CHECK(hdus[0].number == 2);
     CHECK(hdus[0].extname == "SCI");
-    for (const char* wish : {"", "2", "SCI"}) CHECK(read(*open_fits(path, wish).source, {0, 0, 3, 2}, {0, 0})[5] == 6);
+    for (const char* hdu : {"", "2", "SCI"}) CHECK(read(*open_fits(path, hdu).source, {0, 0, 3, 2}, {0, 0})[5] == 6);
     const auto infos = read_all_info(path);
     REQUIRE(infos.size() == 1);
     CHECK(infos[0].computed[2].name == "Extension name");
-    for (const char* wish : {"0", "1", "3", "-1", "SCI2", "99999999999999999999"}) CHECK_THROWS_AS(open_fits(path, wish), ImageError);
+    for (const char* hdu : {"0", "1", "3", "-1", "SCI2", "99999999999999999999"}) CHECK_THROWS_AS(open_fits(path, hdu), ImageError);
 }
 
-TEST_CASE("what is not a regular file is refused, and not waited for") {
+TEST_CASE("anything but a regular file is refused without blocking") {
     const samples::TemporaryFolder folder;
     REQUIRE(mkfifo(folder.path("fifo").c_str(), 0600) == 0);
     CHECK_THROWS_AS(open_fits(folder.path("fifo"), ""), ImageError);

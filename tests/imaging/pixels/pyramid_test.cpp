@@ -292,7 +292,7 @@ TEST_CASE("through the cache a pyramid and its histogram are made once") {
     CHECK(cached_histogram(cache, source, 0, {0, 0}, 2, CancelToken()) == histogram);
     CHECK(source.pixels_read == read);
     CHECK(cached_pyramid(cache, source, 0, {1, 0}, 2, CancelToken()) != first);
-    source.set_identity({1, 2, 3, 5});
+    source.set_identity(FileState{1, 2, 3, 5});
     CHECK(cached_pyramid(cache, source, 0, {0, 0}, 2, CancelToken()) != first);
     CHECK(cache.statistics().used >= first->bytes());
 }
@@ -325,7 +325,7 @@ TEST_CASE("full-resolution tiles are cached within their share") {
     // Nothing else goes for them.
     const auto rest = cache.reserve(cache.limit() - cache.statistics().used, CancelToken());
     CHECK(same(*tile(3, 1), {768, 256, 1024, 512}, 0));
-    source.set_identity({1, 2, 3, 6});
+    source.set_identity(FileState{1, 2, 3, 6});
     CHECK(tile(0, 1) != again);
 }
 

@@ -23,7 +23,8 @@ public:
         struct stat status {};
         if (file_ < 0 || ::fstat(file_, &status) != 0) throw ImageError(path + ": " + std::strerror(errno));
         if (status.st_size < shape.plane_size() * shape.depth * shape.stokes * 4) throw ImageError(path + ": too short");
-        identity_ = {std::uint64_t(status.st_dev), std::uint64_t(status.st_ino), std::uint64_t(status.st_size), status.st_mtim.tv_nsec};
+        identity_.file = {std::uint64_t(status.st_dev), std::uint64_t(status.st_ino), std::uint64_t(status.st_size), status.st_mtim.tv_nsec};
+        capabilities_.random_access = true;
     }
     ~RawSource() override { ::close(file_); }
     RawSource(const RawSource&) = delete;
@@ -31,8 +32,8 @@ public:
 
     const ImageShape& shape() const override { return shape_; }
     PixelType stored_type() const override { return PixelType::float32; }
-    bool wide() const override { return false; }
-    const FileIdentity& identity() const override { return identity_; }
+    const Capabilities& capabilities() const override { return capabilities_; }
+    const ImageIdentity& identity() const override { return identity_; }
     void read(const Rect& rect, PlaneId plane, std::span<float> out, int, const CancelToken& cancel) const override {
         const std::int64_t plane_at = (std::int64_t(plane.stokes) * shape_.depth + plane.channel) * shape_.plane_size();
         if (rect.width() == shape_.width) {
@@ -57,7 +58,6 @@ public:
         }
     }
     void check_unchanged() const override {}
-    bool direct() const override { return true; }
 
 private:
     /// Through a small buffer that stays in the cache, so that each byte is written to memory once.
@@ -75,7 +75,8 @@ private:
 
     ImageShape shape_;
     int file_;
-    FileIdentity identity_;
+    ImageIdentity identity_;
+    Capabilities capabilities_;
 };
 
 } // namespace cubelink::imaging::test

@@ -41,11 +41,11 @@ double distance(const Histogram& a, const Histogram& b) {
 
 TEST_CASE("a histogram from a sample is like the exact one, whatever the source and the number of threads") {
     for (const bool wide : {false, true})
-        for (const ImageSource::StoredBlock block : {ImageSource::StoredBlock{1, 1}, {2000, 1}, {64, 64}, {100, 7}}) {
+        for (const StoredBlock block : {StoredBlock{1, 1}, {2000, 1}, {64, 64}, {100, 7}}) {
             CAPTURE(wide);
             CAPTURE(block.width);
             MemorySource source({2000, 1500, 1, 1}, wide, block.width == 1);
-            source.block = block;
+            source.set_stored_block(block);
             fill_mosaic(source, 11);
             const CancelToken cancel;
             source.pixels_read = 0;
@@ -81,7 +81,7 @@ TEST_CASE("no sample where it stands for nothing or saves nothing") {
     std::fill(blank.pixels.begin(), blank.pixels.end(), std::numeric_limits<double>::quiet_NaN());
     CHECK_FALSE(sampled_histogram(blank, {}, {}, 1, cancel, 100'000));
     MemorySource one_tile({2000, 1500, 1, 1}, false, false);
-    one_tile.block = {2000, 1500};
+    one_tile.set_stored_block({2000, 1500});
     fill_mosaic(one_tile, 1);
     one_tile.pixels_read = 0;
     CHECK_FALSE(sampled_histogram(one_tile, {}, {}, 1, cancel, 100'000));
@@ -95,10 +95,10 @@ TEST_CASE("no sample where it stands for nothing or saves nothing") {
 
 TEST_CASE("tiles that are read together are those of the pyramid") {
     const CancelToken cancel;
-    for (const ImageSource::StoredBlock block : {ImageSource::StoredBlock{1, 1}, {1500, 1}, {300, 100}}) {
+    for (const StoredBlock block : {StoredBlock{1, 1}, {1500, 1}, {300, 100}}) {
         CAPTURE(block.width);
         MemorySource source({1500, 1100, 1, 1}, false, block.width == 1);
-        source.block = block;
+        source.set_stored_block(block);
         fill_odd(source, 5, 0.1, false);
         const auto pyramid = PlanePyramid::build(source, {}, {}, cancel);
         const int layers = max_layer(1500, 1100);
@@ -137,20 +137,20 @@ TEST_CASE("which tiles are ready sooner without the pyramid") {
     // Only asked, never read: no pixels are needed.
     struct Shape final : ImageSource {
         ImageShape shape_;
-        bool direct_;
-        StoredBlock block_;
-        FileIdentity identity_;
-        Shape(ImageShape shape, bool direct, StoredBlock block) : shape_(shape), direct_(direct), block_(block) {}
+        Capabilities capabilities_;
+        ImageIdentity identity_;
+        Shape(ImageShape shape, bool random_access, StoredBlock block) : shape_(shape) {
+            capabilities_.random_access = random_access;
+            capabilities_.stored_block = block;
+        }
         const ImageShape& shape() const override { return shape_; }
         PixelType stored_type() const override { return PixelType::float32; }
-        bool wide() const override { return false; }
-        const FileIdentity& identity() const override { return identity_; }
+        const Capabilities& capabilities() const override { return capabilities_; }
+        const ImageIdentity& identity() const override { return identity_; }
         void read(const Rect&, PlaneId, std::span<float>, int, const CancelToken&) const override { throw std::logic_error("read"); }
         void read64(const Rect&, PlaneId, std::span<double>, int, const CancelToken&) const override { throw std::logic_error("read"); }
         void read_spectrum(std::int64_t, std::int64_t, std::int32_t, std::int32_t, std::span<float>, const CancelToken&) const override { throw std::logic_error("read"); }
         void check_unchanged() const override {}
-        bool direct() const override { return direct_; }
-        StoredBlock stored_block() const override { return block_; }
     };
     const auto twelve = [](const ImageShape& shape, int layers_up) {
         std::vector<TileGeometry> tiles;
@@ -159,7 +159,7 @@ TEST_CASE("which tiles are ready sooner without the pyramid") {
         return tiles;
     };
     for (const Shape& source : {Shape(large, true, {1, 1}), Shape(large, false, {24000, 1}), Shape(large, false, {256, 256}), Shape(large, false, {100, 100})}) {
-        CAPTURE(source.block_.width);
+        CAPTURE(source.capabilities_.stored_block.width);
         CHECK(tiles_faster_than_pyramid(source, twelve(large, 0)));
         const TileGeometry overview = *tile_geometry({0, 0, 0}, large.width, large.height);
         CHECK_FALSE(tiles_faster_than_pyramid(source, std::span(&overview, 1)));

@@ -17,12 +17,14 @@ namespace cubelink::imaging::test {
 class MemorySource : public ImageSource {
 public:
     explicit MemorySource(ImageShape shape, bool wide = false, bool direct = true)
-        : pixels(std::size_t(shape.plane_size() * shape.depth * shape.stokes)), shape_(shape), wide_(wide), direct_(direct) {}
+        : pixels(std::size_t(shape.plane_size() * shape.depth * shape.stokes)), shape_(shape) {
+        capabilities_.prefers_double = wide;
+        capabilities_.random_access = direct;
+    }
 
     std::vector<double> pixels; // x fastest, then y, channel, stokes
     mutable std::atomic<std::int64_t> pixels_read{0};
     std::chrono::microseconds spectrum_delay{0}; // per channel
-    StoredBlock block;
 
     double& at(std::int64_t x, std::int64_t y, std::int64_t z = 0, std::int64_t s = 0) {
         return pixels[std::size_t(((s * shape_.depth + z) * shape_.height + y) * shape_.width + x)];
@@ -32,9 +34,9 @@ public:
     }
 
     const ImageShape& shape() const override { return shape_; }
-    PixelType stored_type() const override { return wide_ ? PixelType::float64 : PixelType::float32; }
-    bool wide() const override { return wide_; }
-    const FileIdentity& identity() const override { return identity_; }
+    PixelType stored_type() const override { return capabilities_.prefers_double ? PixelType::float64 : PixelType::float32; }
+    const Capabilities& capabilities() const override { return capabilities_; }
+    const ImageIdentity& identity() const override { return identity_; }
     void read(const Rect& rect, PlaneId plane, std::span<float> out, int, const CancelToken& cancel) const override {
         copy(rect, plane, out, cancel);
     }
@@ -52,10 +54,9 @@ public:
         }
     }
     void check_unchanged() const override {}
-    bool direct() const override { return direct_; }
-    StoredBlock stored_block() const override { return block; }
 
-    void set_identity(FileIdentity identity) { identity_ = identity; }
+    void set_stored_block(StoredBlock block) { capabilities_.stored_block = block; }
+    void set_identity(const ImageIdentity& identity) { identity_ = identity; }
 
 private:
     template <class T>
@@ -74,8 +75,8 @@ private:
     }
 
     ImageShape shape_;
-    bool wide_, direct_;
-    FileIdentity identity_{1, 2, 3, 4};
+    Capabilities capabilities_;
+    ImageIdentity identity_ = FileState{1, 2, 3, 4};
 };
 
 /// Values of every size and sign, with blanks: `blanks` is the share of non-finite ones.

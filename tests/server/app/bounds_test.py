@@ -382,6 +382,38 @@ class Tests:
                 assert not ack["success"] and "memory limit 64 MiB" in ack["message"], ack["message"]
                 assert (await open_file(client, "image.fits"))["success"]
 
+    async def test_compressed_tiles(self):
+        """What decoding takes counts against --memory-limit: an image in one tile opens if that has room, and is refused if not."""
+        def table(side, rows):
+            cards = ("XTENSION= 'BINTABLE'", "BITPIX  = 8", "NAXIS   = 2", "NAXIS1  = 8", "NAXIS2  = 1", f"PCOUNT  = {len(rows)}", "GCOUNT  = 1", "TFIELDS = 1",
+                     "TTYPE1  = 'COMPRESSED_DATA'", "TFORM1  = '1PB'", "ZIMAGE  = T", "ZCMPTYPE= 'RICE_1'", "ZBITPIX = 16", "ZNAXIS  = 2", f"ZNAXIS1 = {side}",
+                     f"ZNAXIS2 = {side}", f"ZTILE1  = {side}", f"ZTILE2  = {side}", "ZNAME1  = 'BLOCKSIZE'", "ZVAL1   = 32", "ZNAME2  = 'BYTEPIX'", "ZVAL2   = 2", "END")  # fmt: skip
+            primary = "".join(card.ljust(80) for card in ("SIMPLE  =                    T", "BITPIX  = 8", "NAXIS   = 0", "END")).ljust(2880)
+            data = len(rows).to_bytes(4, "big") + bytes(4) + rows
+            return (primary + "".join(card.ljust(80) for card in cards).ljust(2880)).encode() + data.ljust(-(-len(data) // 2880) * 2880, b"\0")
+
+        def constant(side, value):
+            # A Rice block whose differences are all zero is four zero bits.
+            return value.to_bytes(2, "big") + bytes(side * side // 32 * 4 // 8 + 64)
+
+        with open(f"{self.folder}/fits.fz", "wb") as file:
+            file.write(table(6000, constant(6000, 7)))
+        with open(f"{self.folder}/hostile.fz", "wb") as file:
+            file.write(table(32768, constant(32768, 7)))
+        with self.server("--memory-limit", "512M") as server:
+            async with await viewer(server) as client:
+                ack = await open_file(client, "hostile.fz", 1)
+                assert not ack["success"] and "memory limit of 512 MiB" in ack["message"], ack["message"]
+                ack = await open_file(client, "fits.fz")
+                assert ack["success"], ack["message"]
+                # More than a quarter of the limit: the plane is not kept, but the tile is.
+                data = (await client.call("image.read", 0, [0, 6000, 600], [0, 6000, 600], 0, 0))["data"]
+                assert numpy.frombuffer(data, "<f4").tolist() == [7.0] * 100
+                histogram = await client.next("carta.region.histogram.data", lambda value: value["progress"] == 1)
+                assert histogram["histograms"]["mean"] == 7, histogram["histograms"]["mean"]
+            peak = next(int(line.split()[1]) for line in open(f"/proc/{server.process.pid}/status") if line.startswith("VmHWM"))
+            assert SANITIZED or peak < 700_000, peak
+
     async def test_stop_amid_work(self):
         """SIGTERM ends the server, whatever it is doing, with exit status 0, and without ending that first."""
         async def stop(start):

@@ -1,5 +1,5 @@
 #pragma once
-/// How passes over large rectangles are cut: the same pieces whatever the number of threads, so that results don't depend on it.
+/// How passes over large rectangles are divided: into the same pieces for any number of threads, so that results don't depend on it.
 
 #include "imaging/base/geometry.hpp"
 #include "imaging/source/image_source.hpp"
@@ -32,7 +32,7 @@ struct Bands {
     std::size_t largest() const { return std::size_t(columns * std::min(rows, rect.height())); }
 };
 
-/// Sources that decompress give whole tiles or rows at a price: take more at once.
-inline std::int64_t band_target(const ImageSource& source) { return source.direct() ? std::int64_t(1) << 16 : std::int64_t(1) << 22; }
+/// Pixels of a band: more at once from sources that have to decompress whole tiles.
+inline std::int64_t band_target(const ImageSource& source) { return source.capabilities().random_access ? std::int64_t(1) << 16 : std::int64_t(1) << 22; }
 
 } // namespace cubelink::imaging
