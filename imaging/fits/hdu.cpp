@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstring>
 #include <utility>
 
@@ -16,7 +17,16 @@ constexpr std::int64_t coordinate_table_limit = 64 << 20; // of all of a file's
 
 constexpr int hdu_limit = 100'000;
 
-/// The records of the header at `offset`, END included; `end` becomes the offset of its data. Throws ImageError if END does not come.
+/// END as astropy accepts it: followed by blanks, by NULs, or by anything that does not make it the beginning of another keyword.
+bool is_end(std::string_view record) {
+    if (!record.starts_with("END")) return false;
+    const auto next = record.find_first_not_of(' ', 3);
+    if (next == std::string_view::npos) return true;
+    const auto c = static_cast<unsigned char>(record[next]);
+    return std::isupper(c) == 0 && std::isdigit(c) == 0 && c != '_' && c != '-';
+}
+
+/// The records of the header at `offset`, without END; `end` becomes the offset of its data. Throws ImageError if END does not come.
 std::string read_records(ByteSource& source, std::int64_t offset, std::int64_t& end, const std::string& where, const CancelToken& cancel) {
     std::string records;
     std::size_t searched = 0;
@@ -28,7 +38,7 @@ std::string read_records(ByteSource& source, std::int64_t offset, std::int64_t& 
         const std::size_t count = source.read(offset + static_cast<std::int64_t>(before), std::as_writable_bytes(std::span(records).subspan(before)));
         records.resize(before + count);
         for (; searched + 80 <= records.size(); searched += 80) {
-            if (records.compare(searched, 8, "END     ") != 0) continue;
+            if (!is_end(std::string_view(records).substr(searched, 80))) continue;
             end = offset + (static_cast<std::int64_t>(searched) / block + 1) * block;
             records.resize(searched);
             return records;
@@ -145,6 +155,10 @@ std::vector<std::byte> read_rows(ByteSource& source, const Hdu& hdu) {
 }
 
 } // namespace
+
+bool has_pixels(const Hdu& hdu) {
+    return std::none_of(hdu.axes.begin(), hdu.axes.end(), [](std::int64_t length) { return length == 0; });
+}
 
 HduList scan_hdus(ByteSource& source, const std::string& shown, const CancelToken& cancel, const WantedHdu& wanted) {
     HduList list;

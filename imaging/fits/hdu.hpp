@@ -29,6 +29,9 @@ struct Hdu {
     std::string error;               // why the data can't be where the header says; empty if nothing is wrong
 };
 
+/// False if an axis has the length 0.
+bool has_pixels(const Hdu& hdu);
+
 struct BeamTable {
     int number = 0; // of its HDU
     std::vector<Beam> beams;
@@ -44,8 +47,8 @@ struct HduList {
     std::string error;               // what stopped the search, if not the end of the file
 };
 
-/// Reads all headers. Throws ImageError if the file does not begin with a FITS header. Images that are not `wanted`, asked in their
-/// order, are kept without their headers: of very many, one can be opened in little memory.
+/// Reads all headers. Throws ImageError if the file does not begin with a FITS header. `wanted` is called for each image in file order;
+/// where it returns false, the image is kept without its header: of very many, one can be opened in little memory.
 using WantedHdu = std::function<bool(const Hdu&)>;
 HduList scan_hdus(ByteSource& source, const std::string& shown, const CancelToken& cancel, const WantedHdu& wanted);
 

@@ -88,6 +88,20 @@ void find_beams(ImageInfo& info, const Hdu& hdu, const HduList& list, bool suppo
     if (info.beam_from_history) add_beam_entries(info);
 }
 
+/// Cards that are there but cannot be read, so that the image is not what the file means by it.
+void find_unreadable(ImageInfo& info, const Header& header, bool integers) {
+    static constexpr std::array cards{
+        std::pair{"BSCALE", "pixel values are not scaled"}, std::pair{"BZERO", "pixel values have no offset"}, std::pair{"BLANK", "blank pixels are shown as values"},
+        std::pair{"BMAJ", "the beam is unknown"},           std::pair{"BMIN", "the beam is unknown"},         std::pair{"BPA", "the position angle of the beam is taken as 0"},
+    };
+    for (const auto& [name, consequence] : cards) {
+        const Card* card = header.find(name);
+        if (card == nullptr || card->kind == Card::Kind::empty) continue;
+        if (std::string_view(name) == "BLANK" ? !integers || header.integer(name) : header.number(name)) continue;
+        info.warnings.push_back(std::string(name) + " cannot be read (" + card->value.substr(0, 40) + "): " + consequence);
+    }
+}
+
 void find_stokes(ImageInfo& info, const Header& header) {
     if (info.axes.stokes == 0) return;
     const std::string number = std::to_string(info.axes.stokes);
@@ -125,6 +139,7 @@ ImageInfo image_facts(const Hdu& hdu, const HduList& list, const Axes& axes, con
     info.rest_frequency = rest_frequency_of(hdu.header);
     find_beams(info, hdu, list, support_aips_beam);
     find_stokes(info, hdu.header);
+    find_unreadable(info, hdu.header, hdu.bitpix > 0);
     return info;
 }
 
