@@ -10,6 +10,7 @@
 #include <functional>
 #include <mutex>
 #include <numeric>
+#include <wcslib/tab.h>
 #include <wcslib/wcs.h>
 #include <wcslib/wcsfix.h>
 #include <wcslib/wcshdr.h>
@@ -64,7 +65,7 @@ void WcsRecipe::look_up(const wcsprm& wcs, const WcsCards& cards, const ArrayLoo
 }
 
 /// Hands the arrays to wcslib, which frees them: all of them or, if one is missing or has not the size that the header asks for, none (then
-/// false), since it frees them only once it is set.
+/// false).
 bool WcsRecipe::fill_tables(wcsprm& wcs) const {
     std::vector<std::pair<double**, const std::vector<double>*>> places;
     // Coordinates first: they determine how long the indices must be.
@@ -99,6 +100,8 @@ bool WcsRecipe::fill_tables(wcsprm& wcs) const {
         std::copy(values->begin(), values->end(), copies.back());
     }
     for (std::size_t i = 0; i < places.size(); ++i) *places[i].first = copies[i];
+    // Otherwise wcslib would own them only once it is set, which may fail.
+    for (int i = 0; i < wcs.ntab; ++i) tabmem(&wcs.tab[i]);
     return true;
 }
 

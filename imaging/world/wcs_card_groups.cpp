@@ -167,9 +167,13 @@ void WcsCards::Builder::check_plate() {
                                        "PPO3", "PPO6", "AMDX1", "AMDX2", "AMDX3", "AMDY1", "AMDY2", "AMDY3"};
     const bool tables = std::any_of(types_.begin(), types_.end(), [](const std::string& type) { return ends_with_table(type); });
     if (!has("PLTRAH") || out_.values_.contains("A_ORDER") || lengths_.size() != 2 || count_ != 2 || tables) return;
+    bool readable = true;
+    for (const char* stem : {"AMDX", "AMDY"}) {
+        for (std::size_t term = 1; term <= 20; ++term) readable = readable && reading(numbered(stem, term)).state != State::unreadable;
+    }
     const auto missing = std::find_if(needed.begin(), needed.end(), [&](const char* name) { return !good(name); });
     const auto in = [&](const char* name, double low, double high) { return number(name).value_or(-1) >= low && number(name).value_or(-1) <= high; };
-    const bool sensible = missing == needed.end() && number("XPIXELSZ").value_or(0) > 0 && number("YPIXELSZ").value_or(0) > 0 && in("PLTRAH", 0, 24) &&
+    const bool sensible = readable && missing == needed.end() && number("XPIXELSZ").value_or(0) > 0 && number("YPIXELSZ").value_or(0) > 0 && in("PLTRAH", 0, 24) &&
                           in("PLTRAM", 0, 60) && in("PLTRAS", 0, 60) && in("PLTDECD", 0, 90) && in("PLTDECM", 0, 60) && in("PLTDECS", 0, 60);
     if (!sensible) {
         warn(std::string("the plate solution (PLTRAH and others) is not complete") + (missing == needed.end() ? "" : std::string(", ") + *missing + " is missing or cannot be read") +

@@ -119,7 +119,7 @@ void WcsCards::Builder::find_types() {
     }
 }
 
-/// The step of an axis, and the case that there is none: every matrix row of wcslib's must be good, whatever the header says.
+/// The step of an axis, and the case that there is none: wcslib takes no row of zeros.
 void WcsCards::Builder::check_step(std::size_t axis, bool cd, bool pc) {
     const std::string step_name = numbered("CDELT", axis), diagonal = numbered(cd ? "CD" : "PC", axis, axis);
     bool row = false, readable = true;
@@ -157,6 +157,33 @@ void WcsCards::Builder::check_step(std::size_t axis, bool cd, bool pc) {
     put_number(cd ? diagonal : step_name, 1);
 }
 
+/// By elimination with pivots; the rows of axes that are rejected already are those of the unit matrix.
+bool WcsCards::Builder::is_singular() const {
+    auto rows = matrix_;
+    for (std::size_t i = 1; i <= count_; ++i) {
+        if (bad_[i].empty()) {
+            double largest = 0;
+            for (const double value : rows[i]) largest = std::max(largest, std::fabs(value));
+            if (!(largest > 0)) return true;
+            for (double& value : rows[i]) value /= largest;
+        } else {
+            rows[i].fill(0);
+            rows[i][i] = 1;
+        }
+    }
+    for (std::size_t column = 1; column <= count_; ++column) {
+        std::size_t best = column;
+        for (std::size_t i = column; i <= count_; ++i) best = std::fabs(rows[i][column]) > std::fabs(rows[best][column]) ? i : best;
+        if (!(std::fabs(rows[best][column]) > 1e-14)) return true;
+        std::swap(rows[best], rows[column]);
+        for (std::size_t i = column + 1; i <= count_; ++i) {
+            const double factor = rows[i][column] / rows[column][column];
+            for (std::size_t j = column; j <= count_; ++j) rows[i][j] -= factor * rows[column][j];
+        }
+    }
+    return false;
+}
+
 void WcsCards::Builder::check_linear() {
     bool cd = false, pc = false;
     for (std::size_t i = 1; i <= count_; ++i) {
@@ -184,6 +211,13 @@ void WcsCards::Builder::check_linear() {
         if (!has(name) || good(name)) continue;
         for (std::size_t axis = 1; axis <= count_; ++axis) {
             if (matrix_[axis][pixel] != 0 || axis == pixel) require(axis, name);
+        }
+    }
+    if (is_singular()) {
+        for (std::size_t axis = 1; axis <= count_; ++axis) {
+            const auto& row = matrix_[axis];
+            const auto others = std::count_if(row.begin(), row.end(), [](double value) { return value != 0; });
+            if (others > 1 || row[axis] == 0) reject(axis, std::string("the matrix ") + (cd ? "CDi_j" : "PCi_j") + " is singular");
         }
     }
     for (std::size_t axis = 1; axis <= count_; ++axis) {

@@ -54,6 +54,7 @@ private:
     void count_axes();
     void find_types();
     void check_linear();
+    bool is_singular() const;
     void check_step(std::size_t axis, bool cd, bool pc);
     void check_tables();
     bool check_table_axis(std::size_t axis);

@@ -147,6 +147,9 @@ def test_plate():
     facts = facts_of(SKY + CD + PLATE)
     check(same(values_of(facts), expected(SKY + CD + PLATE, pixels=pixels_of(facts))), "a complete plate solution counts")
     bare = values_of(facts_of(SKY + CD))
+    for name in ("AMDX5", "AMDY13"):
+        part = [one for one in PLATE if not one.startswith(f"{name:<8}")]
+        check(same(values_of(facts_of(SKY + CD + part + [card(name, "1,5")])), bare), f"plate with {name} that cannot be read: as without it")
     for name in ("PPO6", "XPIXELSZ", "CNPIX1", "PLTDECD", "AMDX1", "AMDY2", "PLTRAH"):
         part = [one for one in PLATE if not one.startswith(f"{name:<8}")]
         check(same(values_of(facts_of(SKY + CD + part, what=f"plate without {name}")), bare), f"plate without {name}: as without it")
@@ -166,6 +169,10 @@ def test_zero_steps():
                     check(np.all(world[:, 2] == 5) if lengths[2] == 1 else np.isnan(world[:, 2]).all(), f"{kind} {lengths}: CDELT3 0: {world[0]}")
     facts = facts_of(SKY + [card("CDELT1", "0.0"), card("CDELT2", "0.01"), card("CTYPE3", "'FREQ'"), card("CRVAL3", "1E9"), card("CDELT3", "1E6")], (10, 9, 3))
     check(same(facts["wcs"]["spectral"]["frequency"], 1e9 + 1e6 * np.arange(1, 4)), "a sky without step: the spectral axis stays")
+    for rows in (("0.01", "0.01", "0.01", "0.01"), ("0.0", "0.0", "0.0", "0.01"), ("0.1", "0.0", "0.3", "0.0")):
+        singular = [card(f"CD{i}_{j}", rows[2 * i + j - 3]) for i in (1, 2) for j in (1, 2)]
+        facts = facts_of(SKY + singular + [card("CTYPE3", "'FREQ'"), card("CRVAL3", "1E9"), card("CDELT3", "1E6"), card("CRPIX3", "1.0")], (10, 9, 3), f"CD {rows}")
+        check(np.isnan(values_of(facts)[:, :2]).all() and same(facts["wcs"]["spectral"]["frequency"], 1e9 + 1e6 * np.arange(3)) and len(facts["warnings"]) == 1, f"CD {rows}: no sky {facts['warnings']}")
     facts = facts_of(SKY + STEPS + [card("PC3_3", "0.0"), card("CDELT3", "1.0")], (10, 9, 3))
     check(same(values_of(facts)[:, :2], flat), "PC3_3 0: the sky stays")
 
