@@ -73,7 +73,7 @@ std::vector<std::int64_t> axis_lengths(const Header& header, const std::string& 
     return lengths;
 }
 
-/// Bytes of the data unit; sets `error` and gives 0 if that can't be told.
+/// Bytes of the data unit; sets `error` and returns 0 if the header does not determine it.
 std::int64_t size_of_data(const Header& header, int bitpix, const std::vector<std::int64_t>& lengths, bool primary, std::string& error) {
     if (lengths.empty() || !error.empty()) return 0;
     const bool groups = primary && lengths.front() == 0 && header.is_true("GROUPS");
@@ -97,7 +97,7 @@ std::int64_t size_of_data(const Header& header, int bitpix, const std::vector<st
 
 bool known_bitpix(std::int64_t bitpix) { return bitpix == 8 || bitpix == 16 || bitpix == 32 || bitpix == 64 || bitpix == -32 || bitpix == -64; }
 
-/// What the header says, data left aside. `tables`: the names of those with coordinates.
+/// The HDU as its header describes it. `tables`: names of the tables with coordinates.
 Hdu describe(Header header, int number, const std::set<std::string>& tables) {
     Hdu hdu;
     hdu.number = number;
@@ -134,7 +134,7 @@ Hdu describe(Header header, int number, const std::set<std::string>& tables) {
     return hdu;
 }
 
-/// Of a file that is no FITS file.
+/// Explains why a file is not a FITS file.
 std::string what_it_is(std::string_view first) {
     using namespace std::string_view_literals;
     static constexpr std::array kinds{
@@ -173,7 +173,7 @@ HduList scan_hdus(ByteSource& source, const std::string& shown, const CancelToke
             if (count == 0) throw ImageError(shown + ": the file is empty");
             if (std::strncmp(first, "SIMPLE  =", 9) != 0) throw ImageError(shown + ": not a FITS file" + what_it_is({first, count}));
         } else if (std::strncmp(first, "XTENSION=", 9) != 0) {
-            break; // the end, or records that the standard no longer knows
+            break; // the end, or special records (deprecated in the standard)
         }
         std::int64_t data_offset = 0;
         Hdu hdu;
@@ -208,7 +208,7 @@ HduList scan_hdus(ByteSource& source, const std::string& shown, const CancelToke
             if (!wanted(hdu)) hdu.header = hdu.table_header = Header();
             list.images.push_back(std::move(hdu));
         }
-        if (lost) break; // nobody knows where the next one begins
+        if (lost) break; // the next one begins at an unknown place
         const std::int64_t padded = (size + block - 1) / block * block;
         if (__builtin_add_overflow(data_offset, padded, &offset) || !source.may_continue(offset)) break;
     }

@@ -60,7 +60,7 @@ void check_request(const ImageShape& shape, const Rect& rect, PlaneId plane, std
         throw std::out_of_range("channel " + std::to_string(plane.channel) + " does not exist, the image has " + std::to_string(shape.depth));
     if (plane.stokes < 0 || plane.stokes >= shape.stokes)
         throw std::out_of_range("stokes " + std::to_string(plane.stokes) + " does not exist, the image has " + std::to_string(shape.stokes));
-    if (static_cast<std::uint64_t>(rect.size()) != size) throw std::out_of_range("the buffer has not the size of the rectangle");
+    if (static_cast<std::uint64_t>(rect.size()) != size) throw std::out_of_range("the size of the buffer is not that of the rectangle");
 }
 
 void check_spectrum_request(const ImageShape& shape, std::int64_t x, std::int64_t y, std::int32_t stokes, std::int32_t from, std::size_t size) {

@@ -54,8 +54,8 @@ HeaderFrame frame_of_header(const Header& header, const std::string& lon_name, s
     frame.erase(0, std::min(frame.find_first_not_of(' '), frame.size()));
     if (lon_name != "RA" && lon_name != "ELON") return {{SkyFrame::unknown, 2000}, frame.empty() ? lon_name : frame};
     if (lon_name == "RA" && frame == "ICRS") {
-        std::vector<std::string> of_no_concern; // the frame does not depend on it
-        const auto year = equinox_of(header, of_no_concern).year;
+        std::vector<std::string> ignored; // ICRS does not depend on the equinox
+        const auto year = equinox_of(header, ignored).year;
         return {{SkyFrame::icrs, 2000}, year ? "ICRS, " + year_text('J', *year) : "ICRS"};
     }
     const Equinox equinox = equinox_of(header, warnings);

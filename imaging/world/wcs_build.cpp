@@ -115,7 +115,7 @@ WcsPointer WcsRecipe::finished(WcsPointer wcs) const {
     std::vector<int> naxis = lengths_;
     naxis.resize(axis_limit);
     std::array<int, NWCSFIX> status{};
-    // A fix that fails leaves things as they were; wcsset then decides. 7: "M/S" is no siemens, "H" no henry, "D" no debye.
+    // A fix that fails changes nothing; wcsset then decides. 7: do not read "S" as siemens, "H" as henry, "D" as debye.
     wcsfix(7, naxis.data(), wcs.get(), status.data());
     return wcsset(wcs.get()) == 0 ? std::move(wcs) : nullptr;
 }
@@ -128,8 +128,8 @@ std::optional<WcsRecipe::WithFirst> WcsRecipe::of(const Header& header, const st
     if (!cards.any()) return std::nullopt;
     const std::vector<std::string>& types = cards.types();
 
-    // One bad axis must not cost the others: axes lose their type until wcslib takes what is left. Types that it would have to know are
-    // then without values; others are linear anyway.
+    // Axes lose their type until wcslib accepts the rest, so that one bad axis does not affect the others. Axes of a type that wcslib
+    // knows are then without values; others are linear anyway.
     const auto tabular = [](const std::string& type) { return type.ends_with("-TAB"); };
     const auto celestial = [](const std::string& type) { return !celestial_role(type).empty(); };
     const std::vector<std::function<bool(const std::string&)>> ways{

@@ -14,7 +14,7 @@ namespace cubelink::imaging {
 
 class WcsCards;
 
-/// wcslib's structures come as an array; one of them is used.
+/// wcslib allocates its structures as an array, of which one is used.
 struct WcsDeleter {
     wcsprm* all = nullptr;
     int count = 0;

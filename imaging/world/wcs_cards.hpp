@@ -21,7 +21,7 @@ class Header;
 struct TableAxis {
     std::size_t axis = 0, coordinate = 0;
     ArrayRequest array;
-    double to_si = 1; // factor from the table's unit to the one that wcslib is told
+    double to_si = 1; // factor from the table's unit to the one in the cards
 };
 
 /// True if the type, exactly as it is spelt, is a spectral one for wcslib.

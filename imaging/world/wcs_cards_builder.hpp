@@ -114,7 +114,7 @@ private:
     const std::vector<std::int64_t>& lengths_;
     std::map<std::string, Reading> readings_;
     std::size_t count_ = 0;                                  // world axes
-    std::array<std::string, axis_limit + 1> types_;          // as wcslib is to be told
+    std::array<std::string, axis_limit + 1> types_;          // as wcslib spells them
     std::array<std::string, axis_limit + 1> bad_;            // why an axis has no world values; empty if it has
     std::array<std::array<double, axis_limit + 1>, axis_limit + 1> matrix_{}; // [world][pixel], without the steps
 };

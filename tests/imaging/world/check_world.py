@@ -131,6 +131,12 @@ def test_cards_that_cannot_be_read():
             check(all(point["back"] == [None, None] for point in facts["wcs"]["points"]) == (lost == "sky"), f"{name}= {value}: and back")
         check(any(name in text and "no world coordinates" in text for text in facts["warnings"]), f"{name}= {value}: the user is told: {facts['warnings']}")
         check("spectral" not in facts["wcs"] if lost == "third" else "spectral" in facts["wcs"], f"{name}= {value}: spectral axis")
+    stokes = [card("CTYPE3", "'STOKES'"), card("CRVAL3", "2.0"), card("CRPIX3", "1.0"), card("CDELT3", "1.0")]
+    check(facts_of(SKY + STEPS + stokes, (10, 9, 2))["stokes_types"] == [2, 3], "stokes Q and U")
+    check(facts_of(SKY + CD + stokes, (10, 9, 2))["stokes_types"] == [2, 3], "stokes Q and U beside CD")
+    for name in ("CRVAL3", "CRPIX3", "CDELT3"):
+        rest = [one for one in stokes if not one.startswith(name)]
+        check(facts_of(SKY + STEPS + rest + [card(name, "1,0")], (10, 9, 2))["stokes_types"] == [0, 0], f"stokes are unknown if {name} cannot be read")
     facts = facts_of(SKY + STEPS + [card("CROTA2", "'30'")])
     check(values_of(facts) is None and "CROTA2" in facts["warnings"][0], "CROTA2 as a string")
     for name in ("RESTFRQ", "EQUINOX", "BSCALE", "BMAJ"):
