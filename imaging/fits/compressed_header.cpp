@@ -13,7 +13,7 @@ bool numbered(const std::string& keyword, std::string_view stem) {
            keyword.find_first_not_of("0123456789", stem.size()) == std::string::npos;
 }
 
-/// Cards that describe the table of tiles and mean nothing for the image.
+/// Cards that describe the table of tiles, not the image.
 bool of_the_table(const std::string& keyword) {
     static constexpr std::array names{"BITPIX", "NAXIS",    "PCOUNT",   "GCOUNT",   "TFIELDS", "THEAP",    "ZIMAGE",  "ZCMPTYPE", "ZQUANTIZ",
                                       "ZDITHER0", "ZMASKCMP", "ZBLANK", "ZSCALE", "ZZERO", "CHECKSUM", "DATASUM", "ZTENSION", "ZSIMPLE"};
@@ -22,7 +22,7 @@ bool of_the_table(const std::string& keyword) {
            std::any_of(stems.begin(), stems.end(), [&](std::string_view stem) { return numbered(keyword, stem); });
 }
 
-/// What a Z card stands for in the image's header; empty for others.
+/// The keyword in the image's header for a Z keyword; empty for others.
 std::string original_name(const std::string& keyword) {
     static constexpr std::array pairs{std::pair{"ZBITPIX", "BITPIX"}, std::pair{"ZNAXIS", "NAXIS"},       std::pair{"ZPCOUNT", "PCOUNT"},
                                       std::pair{"ZGCOUNT", "GCOUNT"}, std::pair{"ZEXTEND", "EXTEND"},     std::pair{"ZBLOCKED", "BLOCKED"},
@@ -47,8 +47,8 @@ std::string record_of(const Card& card) {
 } // namespace
 
 Header image_header_of(const Header& table) {
-    // The order of the standard first (SIMPLE or XTENSION, BITPIX, NAXIS…), then all else as it comes. Cards are carried over as records,
-    // so that wcslib sees them as they were written.
+    // The order of the standard first (SIMPLE or XTENSION, BITPIX, NAXIS…), then the others in their order. Cards are copied as
+    // records, so that they stay as they were written.
     std::string records;
     Card first;
     const bool primary = table.find("ZSIMPLE") != nullptr;

@@ -64,6 +64,7 @@ struct WorldAxis {
     }
     std::string range_value(double value) const {
         if (is_ra()) return format_hours(value, 3);
+        if (role == "lon") return format_degrees(value - 360 * std::floor(value / 360), 2); // followed along the edges, it may leave the circle
         return role.empty() ? plain(value) : format_degrees(value, 2);
     }
 };
@@ -146,7 +147,7 @@ std::array<double, 4> corner_values(const ImageInfo& info, const Wcs& wcs, std::
 void add_corner_ranges(std::vector<HeaderEntry>& entries, const ImageInfo& info, const Wcs& wcs, const WorldAxis& x, const WorldAxis& y) {
     for (std::size_t axis = 0; axis < 2; ++axis) {
         const WorldAxis& facts = axis == 0 ? x : y;
-        if (is_spectral_type(facts.name)) continue; // told below, with its unit
+        if (is_spectral_type(facts.name)) continue; // has a line of its own below, with its unit
         const auto values = corner_values(info, wcs, axis, facts.role == "lon");
         if (std::any_of(values.begin(), values.end(), [](double value) { return !std::isfinite(value); })) continue;
         const auto [low, high] = std::minmax_element(values.begin(), values.end());
@@ -177,7 +178,8 @@ std::vector<HeaderEntry> computed_entries(const ImageInfo& info, const Header& h
         const Wcs::AxisFacts& facts = wcs->axis_facts()[number];
         return WorldAxis{facts, axis_name(facts.ctype), celestial_role(facts.ctype)};
     };
-    if (plane) add_reference(entries, *wcs, header, world_axis(x_number), world_axis(y_number));
+    const bool described = plane && wcs->axis_facts()[x_number].known && wcs->axis_facts()[y_number].known;
+    if (described) add_reference(entries, *wcs, header, world_axis(x_number), world_axis(y_number));
     if (!info.bunit.empty()) entries.push_back(text_entry("Pixel unit", info.bunit));
     if (wcs != nullptr && !wcs->frame_text().empty())
         entries.push_back(text_entry("Celestial frame", wcs->frame_text() == "ICRS" ? "ICRS, J2000" : wcs->frame_text()));

@@ -28,10 +28,10 @@ std::vector<int> lengths_of(std::string_view text) {
     }
 }
 
-std::optional<CoordinateArray> array_of(const CoordinateTable& table, const ArrayWish& wish) {
+std::optional<CoordinateArray> array_of(const CoordinateTable& table, const ArrayRequest& request) {
     const auto shape = table_shape(table.header);
-    if (!shape || wish.row < 1 || static_cast<std::size_t>(wish.row) > table.rows.size() / shape->row_size) return std::nullopt;
-    const TableColumn* column = shape->find(wish.column);
+    if (!shape || request.row < 1 || static_cast<std::size_t>(request.row) > table.rows.size() / shape->row_size) return std::nullopt;
+    const TableColumn* column = shape->find(request.column);
     // Numbers only: others have no width by which their count is known to lie within the row.
     if (column == nullptr || column->repeat < 1 || std::string_view("BIJKED").find(column->type) == std::string_view::npos) return std::nullopt;
     const auto number = std::to_string(column - shape->columns.data() + 1);
@@ -44,7 +44,7 @@ std::optional<CoordinateArray> array_of(const CoordinateTable& table, const Arra
         }
         if (product != column->repeat) return std::nullopt;
     }
-    const auto row = std::span(table.rows).subspan(static_cast<std::size_t>(wish.row - 1) * shape->row_size, shape->row_size);
+    const auto row = std::span(table.rows).subspan(static_cast<std::size_t>(request.row - 1) * shape->row_size, shape->row_size);
     const double scale = table.header.number("TSCAL" + number).value_or(1), zero = table.header.number("TZERO" + number).value_or(0);
     array.values.reserve(static_cast<std::size_t>(column->repeat));
     for (std::size_t i = 0; i < static_cast<std::size_t>(column->repeat); ++i) array.values.push_back(cell_value(*column, row, i) * scale + zero);
@@ -63,12 +63,12 @@ std::set<std::string> coordinate_table_names(const Header& header) {
     return names;
 }
 
-std::optional<CoordinateArray> find_coordinate_array(std::span<const CoordinateTable> tables, const ArrayWish& wish) {
+std::optional<CoordinateArray> find_coordinate_array(std::span<const CoordinateTable> tables, const ArrayRequest& request) {
     for (const CoordinateTable& table : tables) {
         const Header& header = table.header;
-        if (header.text("EXTNAME") != wish.table || header.integer("EXTVER").value_or(1) != wish.version || header.integer("EXTLEVEL").value_or(1) != wish.level)
+        if (header.text("EXTNAME") != request.table || header.integer("EXTVER").value_or(1) != request.version || header.integer("EXTLEVEL").value_or(1) != request.level)
             continue;
-        if (auto array = array_of(table, wish)) return array;
+        if (auto array = array_of(table, request)) return array;
     }
     return std::nullopt;
 }

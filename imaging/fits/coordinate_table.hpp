@@ -20,6 +20,6 @@ struct CoordinateTable {
 std::set<std::string> coordinate_table_names(const Header& header);
 
 /// From the first of `tables` that has it.
-std::optional<CoordinateArray> find_coordinate_array(std::span<const CoordinateTable> tables, const ArrayWish& wish);
+std::optional<CoordinateArray> find_coordinate_array(std::span<const CoordinateTable> tables, const ArrayRequest& request);
 
 } // namespace cubelink::imaging

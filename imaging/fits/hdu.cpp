@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <cstring>
 #include <utility>
 
@@ -16,7 +17,16 @@ constexpr std::int64_t coordinate_table_limit = 64 << 20; // of all of a file's
 
 constexpr int hdu_limit = 100'000;
 
-/// The records of the header at `offset`, END included; `end` becomes the offset of its data. Throws ImageError if END does not come.
+/// END as astropy accepts it: followed by blanks, by NULs, or by anything that does not make it the beginning of another keyword.
+bool is_end(std::string_view record) {
+    if (!record.starts_with("END")) return false;
+    const auto next = record.find_first_not_of(' ', 3);
+    if (next == std::string_view::npos) return true;
+    const auto c = static_cast<unsigned char>(record[next]);
+    return std::isupper(c) == 0 && std::isdigit(c) == 0 && c != '_' && c != '-';
+}
+
+/// The records of the header at `offset`, without END; `end` becomes the offset of its data. Throws ImageError if END does not come.
 std::string read_records(ByteSource& source, std::int64_t offset, std::int64_t& end, const std::string& where, const CancelToken& cancel) {
     std::string records;
     std::size_t searched = 0;
@@ -28,7 +38,7 @@ std::string read_records(ByteSource& source, std::int64_t offset, std::int64_t& 
         const std::size_t count = source.read(offset + static_cast<std::int64_t>(before), std::as_writable_bytes(std::span(records).subspan(before)));
         records.resize(before + count);
         for (; searched + 80 <= records.size(); searched += 80) {
-            if (records.compare(searched, 8, "END     ") != 0) continue;
+            if (!is_end(std::string_view(records).substr(searched, 80))) continue;
             end = offset + (static_cast<std::int64_t>(searched) / block + 1) * block;
             records.resize(searched);
             return records;
@@ -63,7 +73,7 @@ std::vector<std::int64_t> axis_lengths(const Header& header, const std::string& 
     return lengths;
 }
 
-/// Bytes of the data unit; sets `error` and gives 0 if that can't be told.
+/// Bytes of the data unit; sets `error` and returns 0 if the header does not determine it.
 std::int64_t size_of_data(const Header& header, int bitpix, const std::vector<std::int64_t>& lengths, bool primary, std::string& error) {
     if (lengths.empty() || !error.empty()) return 0;
     const bool groups = primary && lengths.front() == 0 && header.is_true("GROUPS");
@@ -87,7 +97,7 @@ std::int64_t size_of_data(const Header& header, int bitpix, const std::vector<st
 
 bool known_bitpix(std::int64_t bitpix) { return bitpix == 8 || bitpix == 16 || bitpix == 32 || bitpix == 64 || bitpix == -32 || bitpix == -64; }
 
-/// What the header says, data left aside. `tables`: the names of those with coordinates.
+/// The HDU as its header describes it. `tables`: names of the tables with coordinates.
 Hdu describe(Header header, int number, const std::set<std::string>& tables) {
     Hdu hdu;
     hdu.number = number;
@@ -124,7 +134,7 @@ Hdu describe(Header header, int number, const std::set<std::string>& tables) {
     return hdu;
 }
 
-/// Of a file that is no FITS file.
+/// Explains why a file is not a FITS file.
 std::string what_it_is(std::string_view first) {
     using namespace std::string_view_literals;
     static constexpr std::array kinds{
@@ -146,6 +156,10 @@ std::vector<std::byte> read_rows(ByteSource& source, const Hdu& hdu) {
 
 } // namespace
 
+bool has_pixels(const Hdu& hdu) {
+    return std::none_of(hdu.axes.begin(), hdu.axes.end(), [](std::int64_t length) { return length == 0; });
+}
+
 HduList scan_hdus(ByteSource& source, const std::string& shown, const CancelToken& cancel, const WantedHdu& wanted) {
     HduList list;
     std::set<std::string> table_names;
@@ -159,7 +173,7 @@ HduList scan_hdus(ByteSource& source, const std::string& shown, const CancelToke
             if (count == 0) throw ImageError(shown + ": the file is empty");
             if (std::strncmp(first, "SIMPLE  =", 9) != 0) throw ImageError(shown + ": not a FITS file" + what_it_is({first, count}));
         } else if (std::strncmp(first, "XTENSION=", 9) != 0) {
-            break; // the end, or records that the standard no longer knows
+            break; // the end, or special records (deprecated in the standard)
         }
         std::int64_t data_offset = 0;
         Hdu hdu;
@@ -194,7 +208,7 @@ HduList scan_hdus(ByteSource& source, const std::string& shown, const CancelToke
             if (!wanted(hdu)) hdu.header = hdu.table_header = Header();
             list.images.push_back(std::move(hdu));
         }
-        if (lost) break; // nobody knows where the next one begins
+        if (lost) break; // the next one begins at an unknown place
         const std::int64_t padded = (size + block - 1) / block * block;
         if (__builtin_add_overflow(data_offset, padded, &offset) || !source.may_continue(offset)) break;
     }

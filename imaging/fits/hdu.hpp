@@ -21,13 +21,16 @@ struct Hdu {
     int bitpix = 0;                    // of the image
     std::vector<std::int64_t> axes;    // of the image, unchecked
     std::string extname;
-    Header table_header;               // compressed images: the header as it stands
+    Header table_header;               // compressed images: the header of the table
     Header header;                     // the image's, for compressed ones that of the image before it was compressed
     bool random_groups = false;        // visibilities, as AIPS writes them
     bool beam_table = false;
-    bool coordinate_table = false;     // one that an image before it looks its coordinates up in
+    bool coordinate_table = false;     // holds coordinates of a "-TAB" axis of an image before it
     std::string error;               // why the data can't be where the header says; empty if nothing is wrong
 };
+
+/// False if an axis has the length 0.
+bool has_pixels(const Hdu& hdu);
 
 struct BeamTable {
     int number = 0; // of its HDU
@@ -44,15 +47,15 @@ struct HduList {
     std::string error;               // what stopped the search, if not the end of the file
 };
 
-/// Reads all headers. Throws ImageError if the file does not begin with a FITS header. Images that are not `wanted`, asked in their
-/// order, are kept without their headers: of very many, one can be opened in little memory.
+/// Reads all headers. Throws ImageError if the file does not begin with a FITS header. `wanted` is called for each image in file order;
+/// where it returns false, the image is kept without its header: of very many, one can be opened in little memory.
 using WantedHdu = std::function<bool(const Hdu&)>;
 HduList scan_hdus(ByteSource& source, const std::string& shown, const CancelToken& cancel, const WantedHdu& wanted);
 
 /// The header of a compressed image as it was before compression.
 Header image_header_of(const Header& table);
 
-/// The rows of a table of beams (BMAJ, BMIN, BPA, CHAN, POL), in arcsec and degrees, as they stand. Empty if it is no such table.
+/// The rows of a table of beams (BMAJ, BMIN, BPA, CHAN, POL), in arcsec and degrees, in the order of the table. Empty for other tables.
 std::vector<Beam> read_beam_table(const Header& header, std::span<const std::byte> rows);
 
 } // namespace cubelink::imaging

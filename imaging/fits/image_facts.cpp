@@ -13,7 +13,7 @@ namespace cubelink::imaging {
 
 namespace {
 
-constexpr std::int64_t beam_limit = 1 << 18; // a table of some rows must not make an answer of millions
+constexpr std::int64_t beam_limit = 1 << 18; // a short table must not expand to millions of beams
 
 std::string data_type_text(const Layout& layout) {
     static constexpr std::array names{"unsigned char", "short", "int", "long", "float", "double"};
@@ -21,8 +21,8 @@ std::string data_type_text(const Layout& layout) {
     return layout.scaling.trivial() || layout.type == PixelType::float32 ? name : name + " (rescaled to float)";
 }
 
-/// The rows of a table as one beam for each channel and stokes; what has no row is NaN. A table that knows one channel only means all of
-/// them, and so with stokes.
+/// The rows of a table as one beam for each channel and stokes; NaN where there is no row. A table with channel 0 only applies to all
+/// channels, and likewise with stokes.
 std::vector<Beam> arrange(const std::vector<Beam>& rows, const ImageShape& shape) {
     const std::int64_t count = shape.stokes > beam_limit / shape.depth ? beam_limit + 1 : shape.depth * shape.stokes;
     if (rows.empty() || count > beam_limit) return {};
@@ -81,19 +81,38 @@ void find_beams(ImageInfo& info, const Hdu& hdu, const HduList& list, bool suppo
             if (!beams.empty()) info.beams = std::move(beams);
         }
     }
-    const bool told = hdu.header.find("BMAJ") || hdu.header.find("BMIN") || hdu.header.find("BPA");
-    if (!info.beams.empty() || told || !support_aips_beam) return;
+    const bool declared = hdu.header.find("BMAJ") || hdu.header.find("BMIN") || hdu.header.find("BPA");
+    if (!info.beams.empty() || declared || !support_aips_beam) return;
     info.beams = beam_of_history(hdu.header);
     info.beam_from_history = !info.beams.empty();
     if (info.beam_from_history) add_beam_entries(info);
 }
 
+/// Warns of cards that are present but cannot be read, where that changes the image.
+void find_unreadable(ImageInfo& info, const Header& header, bool integers) {
+    static constexpr std::array cards{
+        std::pair{"BSCALE", "pixel values are not scaled"}, std::pair{"BZERO", "pixel values have no offset"}, std::pair{"BLANK", "blank pixels are shown as values"},
+        std::pair{"BMAJ", "the beam is unknown"},           std::pair{"BMIN", "the beam is unknown"},         std::pair{"BPA", "the position angle of the beam is taken as 0"},
+    };
+    for (const auto& [name, consequence] : cards) {
+        const Card* card = header.find(name);
+        if (card == nullptr || card->kind == Card::Kind::empty) continue;
+        if (std::string_view(name) == "BLANK" ? !integers || header.integer(name) : header.number(name)) continue;
+        info.warnings.push_back(std::string(name) + " cannot be read (" + card->value.substr(0, 40) + "): " + consequence);
+    }
+}
+
 void find_stokes(ImageInfo& info, const Header& header) {
     if (info.axes.stokes == 0) return;
     const std::string number = std::to_string(info.axes.stokes);
-    const bool known = is_stokes_type(header.text("CTYPE" + number).value_or(""));
-    const double value = header.number("CRVAL" + number).value_or(1), pixel = header.number("CRPIX" + number).value_or(1);
-    const double step = header.number("CDELT" + number).value_or(header.number("CD" + number + "_" + number).value_or(1));
+    const std::string diagonal = "CD" + number + "_" + number, step_name = header.find(diagonal) != nullptr ? diagonal : "CDELT" + number;
+    bool known = is_stokes_type(header.text("CTYPE" + number).value_or(""));
+    const auto value_of = [&](const std::string& name) {
+        const auto value = header.number(name);
+        if (!value && header.find(name) != nullptr) known = false; // present, but cannot be read
+        return value.value_or(1);
+    };
+    const double value = value_of("CRVAL" + number), pixel = value_of("CRPIX" + number), step = value_of(step_name);
     for (std::int64_t i = 0; i < std::min<std::int64_t>(info.shape.stokes, 64); ++i) {
         const int type = known ? polarization_type(value + (static_cast<double>(i) + 1 - pixel) * step) : 0;
         info.stokes_types.push_back(type);
@@ -125,6 +144,7 @@ ImageInfo image_facts(const Hdu& hdu, const HduList& list, const Axes& axes, con
     info.rest_frequency = rest_frequency_of(hdu.header);
     find_beams(info, hdu, list, support_aips_beam);
     find_stokes(info, hdu.header);
+    find_unreadable(info, hdu.header, hdu.bitpix > 0);
     return info;
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-/// What clients are told of an image. Pure functions, any thread.
+/// The description of an image that clients receive. Pure functions, any thread.
 
 #include "imaging/world/axes.hpp"
 #include "imaging/fits/hdu.hpp"

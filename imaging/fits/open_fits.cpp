@@ -35,7 +35,7 @@ HduList scan_headers(const std::shared_ptr<const FileHandle>& file, const std::s
 WantedHdu only(const std::string& wish) {
     return [wish, found = false](const Hdu& hdu) mutable {
         if (!wish.empty() && wish == std::to_string(hdu.number)) return true;
-        if (found || (!wish.empty() && wish != hdu.extname)) return false;
+        if (found || (wish.empty() ? !has_pixels(hdu) : wish != hdu.extname)) return false;
         return found = true;
     };
 }
@@ -51,13 +51,14 @@ WantedHdu some() {
 }
 
 ArrayLookup arrays_of(const HduList& list) {
-    return [&list](const ArrayWish& wish) { return find_coordinate_array(list.coordinate_tables, wish); };
+    return [&list](const ArrayRequest& request) { return find_coordinate_array(list.coordinate_tables, request); };
 }
 
 const Hdu& choose_hdu(const HduList& list, const std::string& wish, const std::string& name) {
     for (const Hdu& hdu : list.images) {
-        if (wish.empty() || wish == std::to_string(hdu.number)) return hdu;
+        if (wish.empty() ? has_pixels(hdu) : wish == std::to_string(hdu.number)) return hdu;
     }
+    if (wish.empty() && !list.images.empty()) return list.images.front(); // its error says what is wrong
     for (const Hdu& hdu : list.images) {
         if (hdu.extname == wish) return hdu;
     }
@@ -82,7 +83,7 @@ ImageInfo info_of(const Hdu& hdu, const HduList& list, const Axes& axes, const F
     ImageInfo info = image_facts(hdu, list, axes, name, options.support_aips_beam);
     info.file_size = file.size();
     info.file_date = file.identity().file.mtime_ns / 1'000'000'000;
-    wcs = Wcs::make(hdu.header, info, arrays_of(list));
+    wcs = Wcs::make(hdu.header, info, arrays_of(list), &info.warnings);
     info.computed = computed_entries(info, hdu.header, wcs.get());
     return info;
 }

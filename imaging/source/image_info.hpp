@@ -56,6 +56,8 @@ struct ImageInfo {
     std::vector<int> stokes_types;           // ICD PolarizationType of each index of the stokes axis; 0: unknown
     std::vector<std::string> stokes_names;   // "I", "Q", …, "?" for unknown; as many as stokes_types
 
+    std::vector<std::string> warnings;       // sentences for the user: what in the header could not be used, and what follows from it
+
     std::int64_t file_size = 0;              // of the file as it lies on the disk (compressed, if it is)
     std::int64_t file_date = 0;              // seconds since 1970
 

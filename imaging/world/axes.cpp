@@ -32,7 +32,7 @@ void check_lengths(const std::vector<std::int64_t>& lengths) {
     }
 }
 
-/// What the types left open, by position: see the table of the interface.
+/// Assigns roles by position to axes whose type is unknown.
 void fill_by_position(AxesNumbers& axes, const std::vector<std::int64_t>& lengths, const std::vector<bool>& known) {
     const int count = static_cast<int>(lengths.size());
     const auto free = [&](int axis) { return !known[static_cast<std::size_t>(axis - 1)] && axis != axes.spectral && axis != axes.stokes; };
@@ -104,7 +104,7 @@ Axes identify_axes(const Header& header, const std::vector<std::int64_t>& length
         const std::string name = axis_name(type);
         axes.names.push_back(name.empty() ? "NA" : name);
     }
-    // With two axes and one of them stokes there would be nothing to render.
+    // Of two axes both are needed to render a plane.
     if (count - (numbers.stokes != 0 ? 1 : 0) < 2) numbers.stokes = 0;
     fill_by_position(numbers, lengths, celestial);
 
@@ -126,7 +126,7 @@ Axes identify_axes(const Header& header, const std::vector<std::int64_t>& length
 
     const auto length = [&](int axis) { return axis == 0 ? std::int64_t{1} : lengths[static_cast<std::size_t>(axis - 1)]; };
     axes.shape = {length(axes.rendered_x), length(axes.rendered_y), length(numbers.depth), length(numbers.stokes)};
-    // Four axes that are all not stokes: what lies beyond the depth axis can't be reached unless it has one plane only.
+    // Without a stokes axis the fourth one cannot be selected: it must have one plane only.
     if (rest.size() > 3 && length(rest[3]) > 1)
         throw ImageError("NAXIS4 is " + std::to_string(length(rest[3])) + ", but no axis is STOKES: four axes of this kind can't be shown");
     return axes;

@@ -1,5 +1,5 @@
 #pragma once
-/// Which axis of an image is what: see AxesNumbers. Pure function, any thread.
+/// The roles of an image's axes: see AxesNumbers. Pure functions, any thread.
 
 #include "imaging/source/image_info.hpp"
 
@@ -20,8 +20,8 @@ struct Axes {
     std::vector<std::string> names;     // "RA", "FREQ", …, "NA"
 };
 
-/// From CTYPEn; where that says nothing, by position (third axis of three spectral, …). Throws ImageError unless there are 2 to 4
-/// axes whose lengths are above 0.
+/// From CTYPEn; without a known type by position (the third of three axes is spectral, …). Throws ImageError unless there are 2 to 4
+/// axes of positive length.
 Axes identify_axes(const Header& header, const std::vector<std::int64_t>& lengths);
 
 bool is_spectral_type(std::string_view ctype);
@@ -31,7 +31,7 @@ std::string_view celestial_role(std::string_view ctype);
 /// "RA---SIN" is "RA", "FREQ" is "FREQ".
 std::string axis_name(std::string_view ctype);
 
-/// The FITS value of the stokes axis as the ICD's PolarizationType (1 I … 12 YX), 0 if it is none of them, and its name.
+/// The FITS value of the stokes axis as the ICD's PolarizationType (1 I … 12 YX; 0 for other values), and the name of such a type.
 int polarization_type(double fits_value);
 std::string polarization_name(int type);
 

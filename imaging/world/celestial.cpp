@@ -102,7 +102,7 @@ Matrix besselian_precession(double from, double to) {
     return matrix;
 }
 
-/// E-terms of aberration at a Besselian epoch (Explanatory Supplement to the Astronomical Almanac, 1992, 3.53): part of FK4 positions, and of nothing else.
+/// E-terms of aberration at a Besselian epoch (Explanatory Supplement to the Astronomical Almanac, 1992, 3.53): part of FK4 positions only.
 Vector e_terms(double epoch) {
     double jd0 = 0, jd1 = 0;
     eraEpb2jd(epoch, &jd0, &jd1);

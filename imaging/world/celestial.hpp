@@ -25,8 +25,8 @@ struct SkyPoint {
 std::optional<SkySystem> sky_system_of(std::string_view name);
 std::string_view name_of(SkyFrame frame);
 
-/// The same direction in another system; no proper motion. A point whose frame is unknown comes back as it is if `to` is unknown too,
-/// else as NaN. FK4 is with E-terms, observed at its equinox.
+/// The same direction in another system; no proper motion. A point whose frame is unknown is returned unchanged if `to` is unknown too,
+/// else NaN. FK4 is with E-terms, observed at its equinox.
 SkyPoint convert(SkyPoint point, const SkySystem& from, const SkySystem& to);
 
 /// Angle between two directions, degrees.

@@ -1,5 +1,5 @@
 #pragma once
-/// Axes whose world values are looked up in tables ("-TAB" of the FITS standard): which arrays a header asks for, and where they come
+/// Axes whose world values are looked up in tables ("-TAB" of the FITS standard): which arrays a header refers to, and where they come
 /// from. Plain values.
 
 #include <functional>
@@ -9,13 +9,13 @@
 
 namespace cubelink::imaging {
 
-/// An array in one cell of a binary table.
-struct ArrayWish {
+/// Identifies an array in one cell of a binary table.
+struct ArrayRequest {
     std::string table; // EXTNAME
     int version = 1, level = 1;
     std::string column;
     long row = 1; // from 1
-    friend bool operator==(const ArrayWish&, const ArrayWish&) = default;
+    friend bool operator==(const ArrayRequest&, const ArrayRequest&) = default;
 };
 
 struct CoordinateArray {
@@ -23,7 +23,7 @@ struct CoordinateArray {
     std::vector<double> values;
 };
 
-/// Nothing if there is no such array. May be empty.
-using ArrayLookup = std::function<std::optional<CoordinateArray>(const ArrayWish&)>;
+/// Returns nullopt if there is no such array. The function itself may be empty.
+using ArrayLookup = std::function<std::optional<CoordinateArray>(const ArrayRequest&)>;
 
 } // namespace cubelink::imaging

@@ -27,8 +27,8 @@ std::string_view comment_of(std::string_view rest) {
     return slash == std::string_view::npos ? std::string_view{} : trim(rest.substr(slash + 1));
 }
 
-/// A quoted string at the beginning of `text`: its value, and what follows the closing quote. A quote is written as two. A string that
-/// is never closed goes to the end of the card.
+/// Value of the quoted string at the beginning of `text`; `rest` becomes what follows the closing quote. A quote within it is doubled. A
+/// string without a closing quote extends to the end of the card.
 std::string quoted(std::string_view text, std::string_view& rest) {
     std::string value;
     std::size_t i = 1;
@@ -88,7 +88,7 @@ std::optional<double> parse_fits_number(std::string_view text) {
     double value = 0;
     const auto [stop, error] = std::from_chars(begin, end, value);
     if (error == std::errc::result_out_of_range && stop == end) {
-        // Too small is 0; too large is no number that we could use.
+        // Too small is 0; too large has no usable value.
         const auto exponent = copy.find_first_of("eE");
         if (exponent != std::string::npos && copy.find('-', exponent) != std::string::npos) return 0.0;
         return std::nullopt;
@@ -129,7 +129,7 @@ void Header::parse(std::string_view cards) {
             card.kind = Card::Kind::commentary;
             card.text = trim_right(line);
         } else {
-            // Names are capitals; those written in small letters mean the same.
+            // The standard has capitals only; lower-case keywords are common all the same.
             for (char& c : card.keyword) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
             parse_value(line.substr(9), card);
         }

@@ -12,7 +12,7 @@ namespace {
 
 bool contains(const std::string& text, std::string_view part) { return text.find(part) != std::string::npos; }
 
-/// Pixel coordinates and years are shown as people write them; all else with a fixed number of digits.
+/// Pixel coordinates and years in their shortest form; all else with a fixed number of digits.
 std::string float_text(const std::string& name, double value) {
     std::array<char, 64> buffer{};
     if (contains(name, "PIX") || contains(name, "EQUINOX") || contains(name, "EPOCH")) {
@@ -60,7 +60,7 @@ std::vector<HeaderEntry> header_entries(const Header& header) {
         entry.value.erase(0, first == std::string::npos ? entry.value.size() : first);
         if (card.kind == Card::Kind::string) {
             if (contains(card.keyword, "UNIT")) entry.value = normalise_unit(entry.value);
-            // AIPS hides the frame of reference in the type: clients' libraries want it in SPECSYS.
+            // AIPS encodes the reference frame in the type; libraries of clients expect it in SPECSYS.
             if (card.keyword.starts_with("CTYPE") && names_a_frame(entry.value) && !header.find("SPECSYS")) {
                 const std::string frame = entry.value.substr(5, entry.value.find(' ', 5) - 5);
                 entry.value = "VELO";

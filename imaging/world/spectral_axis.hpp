@@ -32,12 +32,12 @@ public:
     SpectralAxis(std::vector<double> values, SpectralKind kind, std::optional<double> rest_frequency, std::string spectral_frame);
 
     std::int64_t length() const { return static_cast<std::int64_t>(values_.size()); }
-    SpectralKind kind() const { return kind_; }                                     // what the file's own axis is
+    SpectralKind kind() const { return kind_; }                                     // of the file's own axis
     const std::vector<double>& native_values() const { return values_; }            // of the file's own axis
     std::optional<double> rest_frequency() const { return rest_frequency_; }        // Hz, from the header
     const std::string& spectral_frame() const { return frame_; }                    // SPECSYS, or empty
 
-    /// All channels as `kind`; `rest_frequency` in Hz replaces the header's if it is given and above 0. NaN where it can't be told.
+    /// All channels as `kind`; `rest_frequency` in Hz replaces the header's if it is given and above 0. NaN where the conversion is not possible.
     std::vector<double> values(SpectralKind kind, std::optional<double> rest_frequency = std::nullopt) const;
 
 private:

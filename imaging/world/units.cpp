@@ -14,7 +14,7 @@ struct Spelling {
     std::string_view upper, right;
 };
 
-// Units whose spelling in capitals is unambiguous, with what people mean by it.
+// Units whose spelling in capitals is unambiguous, with the standard spelling.
 constexpr std::array spellings{
     Spelling{"JY", "Jy"},         Spelling{"JANSKY", "Jy"},       Spelling{"MJY", "mJy"},        Spelling{"UJY", "uJy"},
     Spelling{"BEAM", "beam"},     Spelling{"PIXEL", "pixel"},     Spelling{"PIX", "pix"},        Spelling{"DEG", "deg"},
@@ -35,7 +35,7 @@ std::string upper_case(std::string_view text) {
     return result;
 }
 
-/// One unit without its power: the usual spelling, or as it stands. Mixed case is somebody's intention: "MJy" is a megajansky.
+/// One unit without its power: the usual spelling, or as it stands. Mixed case is taken literally: "MJy" is a megajansky.
 std::string spell(std::string_view unit) {
     const std::string upper = upper_case(unit);
     if (upper == "JY" || upper == "BEAM") return upper == "JY" ? "Jy" : "beam";
@@ -55,7 +55,7 @@ struct Factor {
     int power = 1;
 };
 
-/// A unit followed by a power: "beam", "beam-1", "beam^-1", "beam**-1", "m2". None if there is more to it.
+/// A unit followed by a power: "beam", "beam-1", "beam^-1", "beam**-1", "m2". nullopt for anything else.
 std::optional<Factor> factor_of(std::string_view text) {
     std::size_t letters = 0;
     while (letters < text.size() && std::isalpha(static_cast<unsigned char>(text[letters]))) ++letters;
@@ -76,7 +76,7 @@ std::optional<Factor> factor_of(std::string_view text) {
     return factor;
 }
 
-/// "Jy beam-1", "Jy/beam", "km.s-1" as factors; none if we do not understand it all.
+/// "Jy beam-1", "Jy/beam", "km.s-1" as factors; nullopt if any part is unknown.
 std::optional<std::vector<Factor>> factors_of(std::string_view text) {
     std::vector<Factor> factors;
     int sign = 1;

@@ -1,6 +1,7 @@
 #include "imaging/world/wcs.hpp"
 
 #include "imaging/world/axes.hpp"
+#include "imaging/world/frame_of_header.hpp"
 #include "imaging/world/header.hpp"
 #include "imaging/world/wcs_build.hpp"
 
@@ -43,42 +44,9 @@ std::string short_number(double value) {
     return {text.data(), end};
 }
 
-/// Frames line of the interface: RADESYS; else by EQUINOX: none is ICRS, before 1984 FK4, else FK5.
-SkySystem system_of(const Header& header, const std::string& lon_name, std::string& text) {
-    std::string frame = header.text("RADESYS").value_or(header.text("RADECSYS").value_or(""));
-    for (char& c : frame) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-    const std::string years = header.find("EQUINOX") != nullptr ? "EQUINOX" : "EPOCH";
-    auto equinox = header.number(years);
-    // "J2000" and "B1950" as strings.
-    if (const auto name = header.text(years); name && name->size() > 1) equinox = parse_fits_number(name->substr(1));
-    const auto year = [](char letter, double value) { return std::string(1, letter) + short_number(value); };
-    if (lon_name == "GLON") {
-        text = "GALACTIC";
-        return {SkyFrame::galactic, 2000};
-    }
-    if (lon_name == "ELON") {
-        text = "ECLIPTIC, " + year('J', equinox.value_or(2000));
-        return {SkyFrame::ecliptic, equinox.value_or(2000)};
-    }
-    if (lon_name != "RA") {
-        text = frame.empty() ? lon_name : frame;
-        return {SkyFrame::unknown, 2000};
-    }
-    if (frame.empty()) frame = !equinox ? "ICRS" : *equinox < 1984 ? "FK4" : "FK5";
-    if (frame == "ICRS") {
-        text = equinox ? "ICRS, " + year('J', *equinox) : "ICRS";
-        return {SkyFrame::icrs, 2000};
-    }
-    if (frame == "FK5") {
-        text = "FK5, " + year('J', equinox.value_or(2000));
-        return {SkyFrame::fk5, equinox.value_or(2000)};
-    }
-    if (frame == "FK4") {
-        text = "FK4, " + year('B', equinox.value_or(1950));
-        return {SkyFrame::fk4, equinox.value_or(1950)};
-    }
-    text = frame; // FK4-NO-E, GAPPT
-    return {SkyFrame::unknown, equinox.value_or(2000)};
+double wrapped(double longitude) {
+    const double rest = longitude - 360 * std::floor(longitude / 360);
+    return rest < 360 ? rest : 0; // a tiny negative one is rounded up to 360
 }
 
 bool finite(double a, double b) { return std::isfinite(a) && std::isfinite(b); }
@@ -156,7 +124,9 @@ struct Wcs::Impl {
         }
         for (std::size_t i = 0; i < count; ++i) {
             for (std::size_t axis = 0; axis < width; ++axis) {
-                if ((status[i] & (1 << axis)) != 0 || left_out(axis)) world[i * width + axis] = nothing;
+                double& value = world[i * width + axis];
+                if ((status[i] & (1 << axis)) != 0 || left_out(axis)) value = nothing;
+                else if (static_cast<int>(axis) == lon) value = wrapped(value);
             }
         }
     }
@@ -190,14 +160,20 @@ struct Wcs::Impl {
         return world;
     }
 
-    PixelPoint sought_from(wcsprm* wcs, PixelPoint guess, std::array<double, 2> values, double channel) const;
+    /// False if the rendered axes have no world values that could be turned into pixels.
+    bool plane_is_known() const {
+        return x < axes && y < axes && !left_out(static_cast<std::size_t>(x)) && !left_out(static_cast<std::size_t>(y));
+    }
+
+    void refer_tables(const std::vector<int>& types);
+    PixelPoint find_pixel_from(wcsprm* wcs, PixelPoint guess, std::array<double, 2> values, double channel) const;
     void find_matrix(const wcsprm& wcs);
     void find_spectrum(const std::string& frame, const ImageInfo& info);
 };
 
-/// The pixel with these values, by Newton's method from a guess; NaN if it runs away. Of a plane that has one of two celestial axes wcslib
-/// can't give it: what the other one is at the channel depends on the pixel that is sought.
-PixelPoint Wcs::Impl::sought_from(wcsprm* wcs, PixelPoint guess, std::array<double, 2> values, double channel) const {
+/// The pixel with these values, by Newton's method from a guess; NaN if it diverges. wcslib cannot invert a plane that has one of two
+/// celestial axes: the value of the other one at the channel depends on the pixel itself.
+PixelPoint Wcs::Impl::find_pixel_from(wcsprm* wcs, PixelPoint guess, std::array<double, 2> values, double channel) const {
     constexpr double step = 0.01;
     const auto width = static_cast<std::size_t>(axes);
     std::vector<double> pixels(3 * width), world;
@@ -215,7 +191,7 @@ PixelPoint Wcs::Impl::sought_from(wcsprm* wcs, PixelPoint guess, std::array<doub
         const PixelPoint by{(yy * rest_x - xy * rest_y) / determinant, (xx * rest_y - yx * rest_x) / determinant};
         if (!finite(by.x, by.y)) break;
         guess = {guess.x + by.x, guess.y + by.y};
-        // Further it does not come than the digits of the values go.
+        // The digits of the values limit how far it converges.
         const double moved = std::max(std::fabs(by.x), std::fabs(by.y));
         if (moved < 1e-9 || (moved < 1e-3 && moved >= last)) return guess;
         last = moved;
@@ -258,10 +234,30 @@ void Wcs::Impl::find_spectrum(const std::string& frame, const ImageInfo& info) {
 Wcs::Wcs() : impl_(std::make_unique<Impl>()) {}
 Wcs::~Wcs() = default;
 
-std::shared_ptr<const Wcs> Wcs::make(const Header& header, const ImageInfo& info, const ArrayLookup& arrays) {
+/// Reference value and increment of "-TAB" axes: CRVAL and CDELT are of the table's index, not of the world.
+void Wcs::Impl::refer_tables(const std::vector<int>& types) {
+    const auto width = static_cast<std::size_t>(axes);
+    for (std::size_t axis = 0; axis < width && axis < types.size(); ++axis) {
+        if (types[axis] / 100 % 10 != 5) continue; // wcsprm::types: its hundreds say 5 for table lookup
+        const Lease lease(*this);
+        std::vector<double> pixels, world;
+        for (const double offset : {0.0, 1.0, -1.0}) {
+            pixels.insert(pixels.end(), crpix.begin(), crpix.end());
+            pixels[pixels.size() - width + axis] += offset;
+        }
+        to_world(lease.get(), pixels, 3, world);
+        const double here = world[axis], after = world[width + axis], before = world[2 * width + axis];
+        facts[axis].crval = here;
+        facts[axis].cdelt = std::isfinite(after) ? after - here : here - before;
+    }
+}
+
+std::shared_ptr<const Wcs> Wcs::make(const Header& header, const ImageInfo& info, const ArrayLookup& arrays, std::vector<std::string>* warnings) {
     std::shared_ptr<Wcs> result(new Wcs());
     Impl& impl = *result->impl_;
-    auto built = WcsRecipe::of(header, info.axis_lengths, arrays);
+    std::vector<std::string> own;
+    std::vector<std::string>& texts = warnings == nullptr ? own : *warnings;
+    auto built = WcsRecipe::of(header, info.axis_lengths, arrays, texts);
     if (!built) return nullptr;
     impl.recipe = std::move(built->recipe);
     const wcsprm& wcs = *built->wcs;
@@ -276,11 +272,14 @@ std::shared_ptr<const Wcs> Wcs::make(const Header& header, const ImageInfo& info
     impl.lat = wcs.lat;
     impl.spectral = info.axes.spectral - 1;
     for (int i = 0; i < wcs.naxis; ++i) {
-        impl.facts.push_back({wcs.ctype[i], wcs.cunit[i], wcs.crpix[i], wcs.crval[i], wcs.cdelt[i]});
+        const double value = i == wcs.lng ? wrapped(wcs.crval[i]) : wcs.crval[i];
+        impl.facts.push_back({wcs.ctype[i], wcs.cunit[i], wcs.crpix[i], value, wcs.cdelt[i], !impl.left_out(static_cast<std::size_t>(i))});
         impl.crpix.push_back(wcs.crpix[i]);
     }
     if (wcs.lng >= 0 && wcs.lat >= 0) {
-        impl.system = system_of(header, axis_name(wcs.ctype[wcs.lng]), impl.frame);
+        const HeaderFrame declared = frame_of_header(header, axis_name(wcs.ctype[wcs.lng]), texts);
+        impl.system = declared.system;
+        impl.frame = declared.text;
         impl.projection.assign(wcs.cel.prj.code, 3);
     }
     impl.find_matrix(wcs);
@@ -292,9 +291,11 @@ std::shared_ptr<const Wcs> Wcs::make(const Header& header, const ImageInfo& info
             impl.facts[static_cast<std::size_t>(i)].cdelt = std::copysign(std::sqrt(square), wcs.lin.pc[i * wcs.naxis + i]);
         }
     }
-    // Older headers say it in CTYPE ("VELO-LSR") or VELREF: wcslib's repairs have put it where it belongs.
+    // Older headers have it in CTYPE ("VELO-LSR") or VELREF: wcslib's fixes have moved it to SPECSYS.
     const std::string frame = header.text("SPECSYS").value_or(wcs.specsys);
+    const std::vector<int> types(wcs.types, wcs.types + wcs.naxis);
     impl.idle.push_back(std::move(built->wcs));
+    impl.refer_tables(types);
     impl.find_spectrum(frame, info);
     return result;
 }
@@ -340,7 +341,7 @@ void Wcs::pixels_to_sky(std::span<const PixelPoint> pixels, double channel, std:
         impl_->to_world(lease.get(), fits, count, world);
         for (std::size_t i = 0; i < count; ++i) {
             const double lon = world[i * width + static_cast<std::size_t>(impl_->lon)], lat = world[i * width + static_cast<std::size_t>(impl_->lat)];
-            out[from + i] = finite(lon, lat) ? SkyPoint{lon < 0 ? lon + 360 : lon, lat} : SkyPoint{nothing, nothing};
+            out[from + i] = finite(lon, lat) ? SkyPoint{lon, lat} : SkyPoint{nothing, nothing};
         }
     }
 }
@@ -353,7 +354,7 @@ void Wcs::pixels_to_sky(std::span<const PixelPoint> pixels, double channel, cons
 void Wcs::sky_to_pixels(std::span<const SkyPoint> points, double channel, std::span<PixelPoint> out) const {
     if (points.size() != out.size()) throw std::out_of_range("as many positions out as in");
     std::fill(out.begin(), out.end(), PixelPoint{nothing, nothing});
-    if (!celestial_plane()) return;
+    if (!celestial_plane() || !impl_->plane_is_known()) return;
     const Impl::Lease lease(*impl_);
     const auto width = static_cast<std::size_t>(impl_->axes);
     const auto base = impl_->plane_world_base(lease.get(), channel);
@@ -384,7 +385,7 @@ void Wcs::sky_to_pixels(std::span<const SkyPoint> points, double channel, const 
 }
 
 PixelPoint Wcs::plane_pixel(std::array<double, 2> values, double channel) const {
-    if (!finite(values[0], values[1]) || impl_->x >= impl_->axes || impl_->y >= impl_->axes) return {nothing, nothing};
+    if (!finite(values[0], values[1]) || !impl_->plane_is_known()) return {nothing, nothing};
     const Impl::Lease lease(*impl_);
     auto world = impl_->plane_world_base(lease.get(), channel);
     world[static_cast<std::size_t>(impl_->x)] = values[0];
@@ -393,8 +394,8 @@ PixelPoint Wcs::plane_pixel(std::array<double, 2> values, double channel) const 
     impl_->to_pixels(lease.get(), world, 1, fits);
     const PixelPoint found{fits[static_cast<std::size_t>(impl_->x)] - 1, fits[static_cast<std::size_t>(impl_->y)] - 1};
     if (!has_celestial() || celestial_plane()) return found;
-    const PixelPoint sought = impl_->sought_from(lease.get(), impl_->middle, values, channel);
-    return finite(sought.x, sought.y) ? sought : impl_->sought_from(lease.get(), found, values, channel);
+    const PixelPoint near_middle = impl_->find_pixel_from(lease.get(), impl_->middle, values, channel);
+    return finite(near_middle.x, near_middle.y) ? near_middle : impl_->find_pixel_from(lease.get(), found, values, channel);
 }
 
 std::string Wcs::format_plane_value(int axis, double value) const {

@@ -1,7 +1,8 @@
 #pragma once
 /// World coordinates of an image, by wcslib. Immutable after it is made; all members may be called from several threads at once (each
-/// call borrows a copy of wcslib's structure that no other thread uses). Pixels are 0-based; world values of celestial axes are degrees,
-/// of spectral axes SI units, of others the header's unit. What has no answer (outside of the projection) is NaN, never an exception.
+/// call borrows a copy of wcslib's structure that no other thread uses). Pixels are 0-based; world values of celestial axes are degrees
+/// (longitudes in [0, 360)), of spectral axes SI units, of others the header's unit. What has no answer (outside of the projection, an
+/// axis whose cards cannot be read) is NaN, never an exception.
 
 #include "imaging/world/celestial.hpp"
 #include "imaging/world/coordinate_arrays.hpp"
@@ -26,7 +27,9 @@ struct PixelPoint {
 class Wcs {
 public:
     /// nullptr if the header has no usable world coordinates; never throws for what a header says. `arrays`: where "-TAB" axes find theirs.
-    static std::shared_ptr<const Wcs> make(const Header& header, const ImageInfo& info, const ArrayLookup& arrays = {});
+    /// `warnings` receives sentences for the user: what in the header could not be used, and what follows from it.
+    static std::shared_ptr<const Wcs> make(const Header& header, const ImageInfo& info, const ArrayLookup& arrays = {},
+                                           std::vector<std::string>* warnings = nullptr);
     ~Wcs();
     Wcs(const Wcs&) = delete;
     Wcs& operator=(const Wcs&) = delete;
@@ -73,10 +76,12 @@ public:
     /// The spectral axis of the image; nullptr if there is none, or its type is not known.
     std::shared_ptr<const SpectralAxis> spectral_axis() const;
 
-    /// Per-axis facts, in file order: CTYPE's name, unit after wcslib's normalisation, reference pixel (1-based) and value, increment.
+    /// Per-axis facts, in file order: CTYPE's name, unit after wcslib's normalisation, reference pixel (1-based) and value, increment. Of
+    /// "-TAB" axes value and increment at the reference pixel, NaN if the table does not reach it.
     struct AxisFacts {
         std::string ctype, unit;
         double crpix = 0, crval = 0, cdelt = 1;
+        bool known = true; // false: the axis has no world values
     };
     const std::vector<AxisFacts>& axis_facts() const;
 

@@ -1,14 +1,16 @@
 #include "imaging/world/wcs_build.hpp"
 
 #include "imaging/world/axes.hpp"
+#include "imaging/world/wcs_cards.hpp"
+#include "imaging/world/wcslib_lock.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cctype>
-#include <cmath>
 #include <cstdlib>
 #include <functional>
 #include <mutex>
+#include <numeric>
+#include <wcslib/tab.h>
 #include <wcslib/wcs.h>
 #include <wcslib/wcsfix.h>
 #include <wcslib/wcshdr.h>
@@ -18,134 +20,7 @@ namespace cubelink::imaging {
 
 namespace {
 
-constexpr int axis_limit = 9;
-
-// wcslib's scanners and the one-time set-up inside of it are not made for two threads at once.
-std::mutex& wcslib_lock() {
-    static std::mutex lock;
-    return lock;
-}
-
-bool is_digits(std::string_view text) {
-    return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) { return std::isdigit(c); });
-}
-
-bool small_number(std::string_view digits, int limit) { return is_digits(digits) && digits.size() <= 3 && std::stoi(std::string(digits)) <= limit; }
-
-/// Cards that wcslib is shown: what makes up the primary description, axes within bounds. Anything else (thousands of cards of history,
-/// alternative descriptions, keywords that would make it allocate by a number in the file) stays out.
-bool is_wanted(const std::string& keyword) {
-    static constexpr std::array whole{"WCSAXES", "LONPOLE", "LATPOLE", "RADESYS", "RADECSYS", "EQUINOX", "EPOCH",   "RESTFRQ",  "RESTFREQ",
-                                      "RESTWAV", "SPECSYS", "VELREF",  "DATE-OBS", "MJD-OBS", "VELOSYS", "SSYSOBS", "A_ORDER",  "B_ORDER",
-                                      "AP_ORDER", "BP_ORDER"};
-    static constexpr std::array by_axis{"CTYPE", "CRPIX", "CRVAL", "CDELT", "CUNIT", "CROTA"};
-    static constexpr std::array plate{"PLTRAH", "PLTRAM", "PLTRAS", "PLTDECSN", "PLTDECD", "PLTDECM", "PLTDECS", "PLTSCALE", "XPIXELSZ", "YPIXELSZ"};
-    static constexpr std::array plate_by_number{"CNPIX", "PPO", "AMDX", "AMDY"}; // of the Digitized Sky Survey
-    static constexpr std::array by_two{"CD", "PC", "PV", "PS"};
-    static constexpr std::array sip{"A_", "B_", "AP_", "BP_"};
-    if (std::any_of(whole.begin(), whole.end(), [&](std::string_view name) { return keyword == name; })) return true;
-    for (const std::string_view stem : by_axis) {
-        if (keyword.starts_with(stem) && small_number(std::string_view(keyword).substr(stem.size()), axis_limit)) return true;
-    }
-    if (std::any_of(plate.begin(), plate.end(), [&](std::string_view name) { return keyword == name; })) return true;
-    for (const std::string_view stem : plate_by_number) {
-        if (keyword.starts_with(stem) && small_number(std::string_view(keyword).substr(stem.size()), 20)) return true;
-    }
-    const auto bar = keyword.find('_');
-    if (bar != std::string::npos) {
-        for (const std::string_view stem : by_two) {
-            if (!keyword.starts_with(stem) || bar <= stem.size()) continue;
-            const int second = stem == "PV" || stem == "PS" ? 99 : axis_limit;
-            if (small_number(std::string_view(keyword).substr(stem.size(), bar - stem.size()), axis_limit) &&
-                small_number(std::string_view(keyword).substr(bar + 1), second))
-                return true;
-        }
-        for (const std::string_view stem : sip) {
-            if (!keyword.starts_with(stem)) continue;
-            const std::string_view rest = std::string_view(keyword).substr(stem.size());
-            const auto second = rest.find('_');
-            if (second != std::string_view::npos && small_number(rest.substr(0, second), 9) && small_number(rest.substr(second + 1), 9)) return true;
-        }
-    }
-    // The older PC001002.
-    if (keyword.size() == 8 && keyword.starts_with("PC00") && is_digits(std::string_view(keyword).substr(2))) return true;
-    return false;
-}
-
-std::string record(std::string text) {
-    text.resize(80, ' ');
-    return text;
-}
-
-std::string blank_padded(const std::string& keyword) {
-    std::string name = keyword;
-    name.resize(8, ' ');
-    return name + "= ";
-}
-
-/// wcslib knows a type by its exact name: people also write "freq", "WAVELENGTH", "ra---tan". What we take for such an axis it must, too, or
-/// its values would be told in another unit than they have.
-std::string type_for_wcslib(std::string type) {
-    const bool spectral = is_spectral_type(type);
-    if (!spectral && celestial_role(type).empty()) return type;
-    for (char& c : type) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-    const auto name = std::min(type.find('-'), type.size());
-    if (spectral && name > 4) type.erase(4, name - 4);
-    return type;
-}
-
-/// SCAMP wrote its polynomials of the plate as PVi_j before there was a projection for them, TPV: with the type TAN, which has none. What
-/// tells them from others' parameters is that they begin with the identity.
-bool polynomials_named_tan(const Header& header, std::size_t axes) {
-    int found = 0;
-    for (std::size_t axis = 1; axis <= axes; ++axis) {
-        const std::string number = std::to_string(axis), type = header.text("CTYPE" + number).value_or("");
-        if (celestial_role(type).empty()) continue;
-        const auto linear = header.number("PV" + number + "_1");
-        if (!type.ends_with("-TAN") || !linear || std::fabs(*linear - 1) > 0.5) return false;
-        ++found;
-    }
-    return found == 2;
-}
-
-/// The cards for wcslib. `without`: axes whose type is left out, so that they are linear.
-std::string records_for_wcslib(const Header& header, const std::vector<std::int64_t>& lengths, const std::vector<bool>& without) {
-    std::string records = record("NAXIS   = " + std::to_string(lengths.size()));
-    for (std::size_t i = 0; i < lengths.size(); ++i)
-        records += record(blank_padded("NAXIS" + std::to_string(i + 1)) + std::to_string(lengths[i]));
-    const bool as_tpv = polynomials_named_tan(header, lengths.size());
-    int kept = 0;
-    for (const Card& card : header.cards()) {
-        if (card.kind == Card::Kind::commentary || card.kind == Card::Kind::empty || !is_wanted(card.keyword)) continue;
-        if (header.find(card.keyword) != &card || ++kept > 2000) continue;
-        if (card.keyword == "WCSAXES") {
-            const auto axes = header.integer("WCSAXES");
-            if (!axes || *axes < 1 || *axes > axis_limit) continue;
-        }
-        if (card.keyword.ends_with("_ORDER") && header.integer(card.keyword).value_or(99) > 9) continue;
-        // Some surveys give their distortion twice, as SIP and as polynomials of SCAMP: with SIP the others do not count.
-        if (card.keyword.starts_with("PV") && header.text("CTYPE" + card.keyword.substr(2, card.keyword.find('_') - 2)).value_or("").ends_with("TAN-SIP"))
-            continue;
-        if (card.keyword.starts_with("CTYPE")) {
-            const auto axis = static_cast<std::size_t>(std::stoi(card.keyword.substr(5)));
-            if (axis >= 1 && axis <= without.size() && without[axis - 1]) continue;
-        }
-        std::string value = card.value;
-        if (card.kind == Card::Kind::string) {
-            if (value.size() > 64 || value.find('\'') != std::string::npos) continue;
-            if (card.keyword.starts_with("CTYPE")) value = type_for_wcslib(std::move(value));
-            if (as_tpv && card.keyword.starts_with("CTYPE") && value.ends_with("-TAN")) value.replace(value.size() - 3, 3, "TPV");
-            value.resize(std::max<std::size_t>(value.size(), 8), ' ');
-            value = "'" + value + "'";
-        } else if (card.kind == Card::Kind::number) {
-            if (value.size() > 60) continue;
-        } else {
-            continue;
-        }
-        records += record(blank_padded(card.keyword) + value);
-    }
-    return records + record("END");
-}
+constexpr int axis_limit = static_cast<int>(WcsCards::axis_limit);
 
 } // namespace
 
@@ -167,27 +42,39 @@ WcsPointer WcsRecipe::parse() const {
 
 namespace {
 
-ArrayWish wish_of(const wtbarr_s& place) { return {place.extnam, place.extver, place.extlev, place.ttype, place.row}; }
+ArrayRequest request_of(const wtbarr_s& place) { return {place.extnam, place.extver, place.extlev, place.ttype, place.row}; }
 
 } // namespace
 
-void WcsRecipe::look_up(const wcsprm& wcs, const ArrayLookup& arrays) {
+/// Finds the arrays, and converts coordinates to the units that the cards state.
+void WcsRecipe::look_up(const wcsprm& wcs, const WcsCards& cards, const ArrayLookup& arrays) {
     found_.clear();
     for (int i = 0; arrays && i < wcs.nwtb && i < 64; ++i) {
-        const ArrayWish wish = wish_of(wcs.wtb[i]);
-        if (auto array = arrays(wish)) found_.push_back({wish, std::move(*array)});
+        const ArrayRequest request = request_of(wcs.wtb[i]);
+        auto array = arrays(request);
+        if (!array) continue;
+        if (wcs.wtb[i].kind == 'c') {
+            const std::size_t width = array->lengths.size() == 1 ? 1 : static_cast<std::size_t>(array->lengths.empty() ? 0 : array->lengths.front());
+            for (const TableAxis& axis : cards.table_axes()) {
+                if (!(axis.array == request) || axis.coordinate >= width || axis.to_si == 1) continue;
+                for (std::size_t at = axis.coordinate; at < array->values.size(); at += width) array->values[at] *= axis.to_si;
+            }
+        }
+        found_.push_back({request, std::move(*array)});
     }
 }
 
-/// Hands the arrays to wcslib, which frees them. False if one is missing or has not the size that the header asks for.
+/// Hands the arrays to wcslib, which frees them: all of them or, if one is missing or has not the size that the header asks for, none (then
+/// false).
 bool WcsRecipe::fill_tables(wcsprm& wcs) const {
-    // Coordinates first: they tell how long the indices must be.
+    std::vector<std::pair<double**, const std::vector<double>*>> places;
+    // Coordinates first: they determine how long the indices must be.
     for (const int kind : {'c', 'i'}) {
         for (int i = 0; i < wcs.nwtb; ++i) {
             const wtbarr_s& place = wcs.wtb[i];
             if (place.kind != kind) continue;
-            const ArrayWish wish = wish_of(place);
-            const auto found = std::find_if(found_.begin(), found_.end(), [&](const Found& one) { return one.wish == wish; });
+            const ArrayRequest request = request_of(place);
+            const auto found = std::find_if(found_.begin(), found_.end(), [&](const Found& one) { return one.request == request; });
             if (found == found_.end()) return false;
             std::vector<int> lengths = found->array.lengths;
             if (kind == 'c') {
@@ -198,13 +85,23 @@ bool WcsRecipe::fill_tables(wcsprm& wcs) const {
             } else if (lengths.size() != 1 || lengths[0] != *place.dimlen) {
                 return false;
             }
-            const std::vector<double>& values = found->array.values;
-            auto* copy = static_cast<double*>(std::calloc(values.size(), sizeof(double)));
-            if (copy == nullptr) return false;
-            std::copy(values.begin(), values.end(), copy);
-            *place.arrayp = copy;
+            const auto size = std::accumulate(lengths.begin(), lengths.end(), std::size_t{1}, [](std::size_t all, int one) { return all * static_cast<std::size_t>(one); });
+            if (size != found->array.values.size()) return false;
+            places.emplace_back(place.arrayp, &found->array.values);
         }
     }
+    std::vector<double*> copies;
+    for (const auto& [place, values] : places) {
+        copies.push_back(static_cast<double*>(std::calloc(values->size(), sizeof(double))));
+        if (copies.back() == nullptr) {
+            for (double* copy : copies) std::free(copy);
+            return false;
+        }
+        std::copy(values->begin(), values->end(), copies.back());
+    }
+    for (std::size_t i = 0; i < places.size(); ++i) *places[i].first = copies[i];
+    // Otherwise wcslib would own them only once it is set, which may fail.
+    for (int i = 0; i < wcs.ntab; ++i) tabmem(&wcs.tab[i]);
     return true;
 }
 
@@ -218,48 +115,59 @@ WcsPointer WcsRecipe::finished(WcsPointer wcs) const {
     std::vector<int> naxis = lengths_;
     naxis.resize(axis_limit);
     std::array<int, NWCSFIX> status{};
-    // A fix that fails leaves things as they were; wcsset then decides. 7: "M/S" is no siemens, "H" no henry, "D" no debye.
+    // A fix that fails changes nothing; wcsset then decides. 7: do not read "S" as siemens, "H" as henry, "D" as debye.
     wcsfix(7, naxis.data(), wcs.get(), status.data());
     return wcsset(wcs.get()) == 0 ? std::move(wcs) : nullptr;
 }
 
-std::optional<WcsRecipe::WithFirst> WcsRecipe::of(const Header& header, const std::vector<std::int64_t>& lengths, const ArrayLookup& arrays) {
-    if (lengths.empty() || lengths.size() > axis_limit) return std::nullopt;
-    std::vector<std::string> types;
-    for (std::size_t axis = 0; axis < lengths.size(); ++axis) types.push_back(header.text("CTYPE" + std::to_string(axis + 1)).value_or(""));
-    const bool typed = std::any_of(types.begin(), types.end(), [](const std::string& type) { return !type.empty(); });
-    const auto has = [&](const char* name) { return header.find(name) != nullptr; };
-    if (!typed && !has("CRVAL1") && !has("CDELT1") && !has("CD1_1") && !has("PC1_1") && !has("PLTRAH")) return std::nullopt;
+std::optional<WcsRecipe::WithFirst> WcsRecipe::of(const Header& header, const std::vector<std::int64_t>& lengths, const ArrayLookup& arrays,
+                                                  std::vector<std::string>& warnings) {
+    if (lengths.empty() || lengths.size() > WcsCards::axis_limit) return std::nullopt;
+    const WcsCards cards(header, lengths);
+    warnings.insert(warnings.end(), cards.warnings().begin(), cards.warnings().end());
+    if (!cards.any()) return std::nullopt;
+    const std::vector<std::string>& types = cards.types();
 
-    // One bad axis must not cost the others: axes lose their type until wcslib takes what is left. Types that it would have to know are
-    // then without values; others are linear anyway.
+    // Axes lose their type until wcslib accepts the rest, so that one bad axis does not affect the others. Axes of a type that wcslib
+    // knows are then without values; others are linear anyway.
     const auto tabular = [](const std::string& type) { return type.ends_with("-TAB"); };
     const auto celestial = [](const std::string& type) { return !celestial_role(type).empty(); };
     const std::vector<std::function<bool(const std::string&)>> ways{
         [](const std::string&) { return false; },
         tabular,
-        [&](const std::string& type) { return !celestial(type); },
+        [&](const std::string& type) { return !celestial(type) || tabular(type); },
         [&](const std::string& type) { return celestial(type) || tabular(type); },
         [](const std::string&) { return true; },
     };
     std::string last;
     for (const auto& way : ways) {
         WcsRecipe recipe;
-        std::vector<bool> without;
-        for (const std::string& type : types) {
-            without.push_back(way(type));
-            const bool exactly_spectral = is_spectral_type(type) && type_for_wcslib(type) == type;
-            recipe.left_out_.push_back(without.back() && (celestial(type) || tabular(type) || exactly_spectral));
+        std::vector<bool> untyped;
+        for (std::size_t axis = 0; axis < types.size(); ++axis) {
+            const std::string& type = types[axis];
+            untyped.push_back(way(type));
+            const bool known = celestial(type) || tabular(type) || is_wcslib_spectral_type(type);
+            recipe.left_out_.push_back(cards.unusable()[axis] || (untyped.back() && known));
         }
-        recipe.records_ = records_for_wcslib(header, lengths, without);
+        recipe.records_ = cards.records(untyped);
         if (recipe.records_ == last) continue;
         last = recipe.records_;
         recipe.lengths_.assign(lengths.begin(), lengths.end());
         const std::lock_guard guard(wcslib_lock());
         WcsPointer wcs = recipe.parse();
-        if (wcs) recipe.look_up(*wcs, arrays);
-        if (wcs = recipe.finished(std::move(wcs)); wcs) return WithFirst{std::move(recipe), std::move(wcs)};
+        if (wcs) recipe.look_up(*wcs, cards, arrays);
+        wcs = recipe.finished(std::move(wcs));
+        if (!wcs) continue;
+        for (std::size_t axis = 0; axis < lengths.size(); ++axis) {
+            if (!recipe.left_out_[axis] || cards.unusable()[axis]) continue;
+            const std::string number = std::to_string(axis + 1);
+            warnings.push_back("CTYPE" + number + " is " + types[axis] + ", which " +
+                               (tabular(types[axis]) ? "needs a table that is missing or does not fit" : "does not agree with other cards") + ": axis " + number +
+                               " has no world coordinates");
+        }
+        return WithFirst{std::move(recipe), std::move(wcs)};
     }
+    warnings.push_back("the cards of the world coordinates contradict each other: the image has none");
     return std::nullopt;
 }
 

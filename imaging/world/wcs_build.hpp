@@ -12,7 +12,9 @@ struct wcsprm;
 
 namespace cubelink::imaging {
 
-/// wcslib's structures come as an array; one of them is used.
+class WcsCards;
+
+/// wcslib allocates its structures as an array, of which one is used.
 struct WcsDeleter {
     wcsprm* all = nullptr;
     int count = 0;
@@ -20,26 +22,27 @@ struct WcsDeleter {
 };
 using WcsPointer = std::unique_ptr<wcsprm, WcsDeleter>;
 
-/// What a header says of the world, ready to be made into as many structures as there are threads. Copies made by wcslib lose tables, and
+/// A header's world coordinates, ready to be made into as many structures as there are threads. Copies made by wcslib lose tables, and
 /// the distortions of cubes; so each is made anew.
 class WcsRecipe {
 public:
     struct WithFirst;
-    /// `lengths`: NAXISn. None if the header's world coordinates can't be used.
-    static std::optional<WithFirst> of(const Header& header, const std::vector<std::int64_t>& lengths, const ArrayLookup& arrays);
+    /// `lengths`: NAXISn. None if the header's world coordinates can't be used. `warnings` receives sentences for the user.
+    static std::optional<WithFirst> of(const Header& header, const std::vector<std::int64_t>& lengths, const ArrayLookup& arrays,
+                                       std::vector<std::string>& warnings);
 
     /// Fixed and set; nullptr if memory is short.
     WcsPointer make() const;
-    /// For each axis, whether it had to be left out: its world values mean nothing.
+    /// For each axis of the image, whether it had to be left out: it has no world values.
     const std::vector<bool>& left_out() const { return left_out_; }
 
 private:
     struct Found {
-        ArrayWish wish;
+        ArrayRequest request;
         CoordinateArray array;
     };
     bool fill_tables(wcsprm& wcs) const;
-    void look_up(const wcsprm& wcs, const ArrayLookup& arrays);
+    void look_up(const wcsprm& wcs, const WcsCards& cards, const ArrayLookup& arrays);
     WcsPointer parse() const;
     WcsPointer finished(WcsPointer wcs) const;
 

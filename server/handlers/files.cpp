@@ -184,6 +184,8 @@ void register_open(HandlerContext& context) {
             c.call->answer(image->acknowledgement);
             if (image->info.beam_from_history)
                 c.session->report(Severity::info, {"file info"}, image->info.name + ": the beam was taken from the file's HISTORY.");
+            for (const auto& warning : image->info.warnings)
+                c.session->report(Severity::warning, {"file info"}, image->info.name + ": " + warning + ".");
             send_plane_data(c.session, image);
             c.session->changed({{"what", "file_opened"}, {"file_id", image->file_id}, {"next_file_id", c.session->next_file_id()}});
         },

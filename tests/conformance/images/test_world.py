@@ -10,7 +10,7 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from harness import CallFailed, ServerTest, open_file
+from harness import ERROR, HISTOGRAM, CallFailed, ServerTest, open_file
 
 C = 299792458.0
 POINTS = numpy.array([[0, 0], [31.5, 20.25], [63, 47], [10, 40], [55.75, 3.1]])
@@ -315,6 +315,97 @@ class World(ServerTest):
                 warnings.simplefilter("ignore")
                 header = fits.Header.fromstring("".join(card.ljust(80) for card in cards))
             self.assertEqual(dict(header), dict(fits.getheader(self.folder / name)))
+
+    def write_raw(self, name, *cards, lengths=(6, 5), data=None):
+        """An image whose cards stay as they are."""
+        head = ["SIMPLE  =                    T", "BITPIX  = 8", f"NAXIS   = {len(lengths)}", *(f"NAXIS{i + 1}  = {n}" for i, n in enumerate(lengths)), *cards]
+        header = "".join(card.ljust(80) for card in head).encode() + b"END".ljust(80)
+        size = int(numpy.prod(lengths))
+        (self.folder / name).write_bytes(header + b" " * (-len(header) % 2880) + bytes(size + -size % 2880))
+
+    SKY = ("CTYPE1  = 'RA---TAN'", "CTYPE2  = 'DEC--TAN'", "CRPIX1  = 30.0", "CRPIX2  = 20.0", "CRVAL1  = 83.5", "CRVAL2  = 22.0")
+    STEPS = ("CDELT1  = -0.01", "CDELT2  = 0.01")
+
+    async def warnings_of(self, client, name):
+        """What the user is told when this file is opened."""
+        client.forget()
+        await open_file(client, name)
+        await client.next(HISTOGRAM)
+        return [message["message"] for message in client.published.get(ERROR, []) if message["severity"] == "WARNING"]
+
+    async def test_cards_that_cannot_be_read(self):
+        """They cost their own axes, and the user is told."""
+        client = await self.viewer()
+        good = numpy.array(WCS(sky_header()).pixel_to_world_values(*POINTS.T)).T
+        third = ("CTYPE3  = 'FREQ'", "CRVAL3  = 1.4E9", "CDELT3  = 1.0E6", "CRPIX3  = 1.0")
+        self.write_raw("sky_lost.fits", *self.SKY, *self.STEPS, *third, "CRVAL1  = 150,0", lengths=(6, 5, 4))
+        told = await self.warnings_of(client, "sky_lost.fits")
+        self.assertTrue(any("CRVAL1" in text and "150,0" in text and "sky_lost.fits" in text for text in told), told)
+        self.assertTrue(numpy.isnan(numpy.array((await client.call("image.to_world", file_id=0, points=POINTS.tolist()))["points"], dtype=float)).all())
+        numpy.testing.assert_allclose((await client.call("image.spectral_axis", file_id=0))["values"], 1.4e9 + 1e6 * numpy.arange(4))
+        self.write_raw("third_lost.fits", *self.SKY, *self.STEPS, *third, "CDELT3  = '1E6'", lengths=(6, 5, 4))
+        self.assertTrue(any("CDELT3" in text for text in await self.warnings_of(client, "third_lost.fits")))
+        numpy.testing.assert_allclose((await client.call("image.to_world", file_id=0, points=POINTS.tolist()))["points"], good, atol=1e-9)
+        self.write_raw("all_lost.fits", *self.SKY, *self.STEPS, "CRPIX2  = x")
+        self.assertTrue(any("CRPIX2" in text for text in await self.warnings_of(client, "all_lost.fits")))
+        await self.fails(client.call("image.to_world", file_id=0, points=[[0, 0]]), -32001, "no world coordinates")
+        self.write_raw("sound.fits", *self.SKY, *self.STEPS)
+        self.assertEqual(await self.warnings_of(client, "sound.fits"), [])
+
+    async def test_cards_that_killed_the_server(self):
+        client = await self.viewer()
+        good = numpy.array(WCS(sky_header()).pixel_to_world_values(*POINTS.T)).T
+        table = ("CTYPE3  = 'WAVE-TAB'", "PS3_0   = 'a'", "PS3_1   = 'b'", "PV3_3   = 3")
+        for number, cards in enumerate((("XPIXELSZ= '12'",), ("XPIXELSZ= 6.0",), ("CNPIX1  = 1",), ("AMDX1   = 1.0", "AMDY1   = 1.0"), ("PLTRAH  = 'x'",), ("A_2_0   = 'x'",), ("CDELT3  = 0.0",), table)):
+            with self.subTest(cards=cards):
+                name = f"deadly{number}.fits"
+                self.write_raw(name, *self.SKY, *self.STEPS, *cards, lengths=(6, 5, 2))
+                info = await client.call("carta.file.info.request", {"directory": "", "file": name, "hdu": ""})
+                self.assertTrue(info["success"])
+                await open_file(client, name)
+                numpy.testing.assert_allclose((await client.call("image.to_world", file_id=0, points=POINTS.tolist()))["points"], good, atol=1e-9)
+                self.alive()
+
+    async def test_equinoxes_and_longitudes(self):
+        client = await self.viewer()
+        for value, frame in (("'2000.0'", "FK5, J2000"), ("'1950.0'", "FK4, B1950"), ("'J2000'", "FK5, J2000"), ("'B1950'", "FK4, B1950")):
+            for name in ("EQUINOX ", "EPOCH   "):
+                self.write_raw("equinox.fits", *self.SKY, *self.STEPS, f"{name}= {value}")
+                ack = await open_file(client, "equinox.fits")
+                shown = {entry["name"]: entry["value"] for entry in ack["file_info_extended"]["computed_entries"]}
+                self.assertEqual(shown["Celestial frame"], frame)
+        self.write_raw("turns.fits", *self.SKY[:4], "CRVAL1  = 983.18", self.SKY[5], *self.STEPS)
+        await open_file(client, "turns.fits")
+        got = numpy.array((await client.call("image.to_world", file_id=0, points=POINTS.tolist()))["points"])
+        expected = numpy.array(WCS(sky_header(CRVAL1=983.18)).pixel_to_world_values(*POINTS.T)).T
+        numpy.testing.assert_allclose(got[:, 0], expected[:, 0] % 360, atol=1e-9)
+        back = await client.call("image.to_pixel", file_id=0, points=got.tolist())
+        numpy.testing.assert_allclose(back["points"], POINTS, atol=1e-5)
+
+    async def test_tables_in_other_units(self):
+        """As the JWST pipeline writes them."""
+        client = await self.viewer()
+        for kind, unit, factor, si in (("WAVE", "um", 1e-6, "m"), ("FREQ", "GHz", 1e9, "Hz"), ("VELO", "km/s", 1e3, "m/s"), ("AWAV", "Angstrom", 1e-10, "m")):
+            values = numpy.linspace(0.6, 5.0, 20) ** 1.5
+            header = sky_header(CTYPE3=f"{kind}-TAB", CUNIT3=unit, PS3_0="VALUES", PS3_1="where", CRPIX3=1.0, CRVAL3=1.0, CDELT3=1.0)
+            column = fits.Column("where", "20D", dim="(1,20)", array=values.reshape(1, 20, 1))
+            fits.HDUList([fits.PrimaryHDU(numpy.zeros((20, 5, 6), "f4"), header), fits.BinTableHDU.from_columns([column], name="VALUES")]).writeto(self.folder / "units.fits", overwrite=True)
+            ack = await open_file(client, "units.fits")
+            axis = await client.call("image.spectral_axis", file_id=0)
+            self.assertEqual(axis["unit"], si)
+            numpy.testing.assert_allclose(axis["values"], values * factor, rtol=1e-12)
+            if kind in ("WAVE", "FREQ"):
+                shown = {entry["name"]: entry["value"] for entry in ack["file_info_extended"]["computed_entries"]}
+                ends = values[[0, -1]] * factor if kind == "FREQ" else C / (values[[0, -1]] * factor)
+                self.assertEqual(shown["Frequency range"], "[{:.4f}, {:.4f}] (GHz)".format(*(ends / 1e9)))
+
+    async def test_no_pixels_first(self):
+        client = await self.viewer()
+        empty = "".join(card.ljust(80) for card in ("SIMPLE  =                    T", "BITPIX  = 8", "NAXIS   = 2", "NAXIS1  = 0", "NAXIS2  = 0", "EXTEND  = T", "END")).ljust(2880).encode()
+        image = fits.ImageHDU(numpy.ones((3, 4), "u1"), sky_header())
+        (self.folder / "late.fits").write_bytes(empty + image.header.tostring().encode() + bytes(2880))
+        ack = await open_file(client, "late.fits")
+        self.assertEqual((ack["file_info_extended"]["width"], ack["file_info_extended"]["height"]), (4, 3))
 
     async def test_no_world(self):
         client = await self.viewer()

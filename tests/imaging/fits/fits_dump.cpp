@@ -42,6 +42,10 @@ json world(const Wcs& wcs, const ImageInfo& info) {
     result["celestial_plane"] = wcs.celestial_plane();
     result["area"] = wcs.pixel_area() ? json(*wcs.pixel_area()) : json(nullptr);
     const double w = static_cast<double>(info.shape.width), h = static_cast<double>(info.shape.height);
+    json facts = json::array();
+    for (const auto& axis : wcs.axis_facts())
+        facts.push_back({{"ctype", axis.ctype}, {"unit", axis.unit}, {"crval", number(axis.crval)}, {"cdelt", number(axis.cdelt)}, {"known", axis.known}});
+    result["axes"] = facts;
     json points = json::array();
     for (const double fx : {0.0, 0.31, 0.77, 1.0}) {
         for (const double fy : {0.0, 0.42, 1.0}) {
@@ -60,6 +64,7 @@ json world(const Wcs& wcs, const ImageInfo& info) {
     result["points"] = points;
     if (const auto axis = wcs.spectral_axis()) {
         result["spectral"] = {{"frame", axis->spectral_frame()},
+                              {"native", numbers(axis->native_values())},
                               {"frequency", numbers(axis->values(SpectralKind::frequency))},
                               {"wavelength", numbers(axis->values(SpectralKind::wavelength))},
                               {"air", numbers(axis->values(SpectralKind::air_wavelength))},
@@ -86,6 +91,7 @@ json facts(const FitsImage& image) {
                 {"beams", beams},
                 {"bunit", info.bunit},
                 {"stokes_types", info.stokes_types},
+                {"warnings", info.warnings},
                 {"wide", image.source->capabilities().prefers_double},
                 {"direct", image.source->capabilities().random_access}};
     result["rest_frequency"] = info.rest_frequency ? json(*info.rest_frequency) : json(nullptr);

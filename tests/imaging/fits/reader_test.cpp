@@ -226,3 +226,37 @@ TEST_CASE("anything but a regular file is refused without blocking") {
     CHECK_THROWS_AS(open_fits("/dev/zero", ""), ImageError);
     CHECK_THROWS_AS(open_fits(folder.path(""), ""), ImageError);
 }
+
+TEST_CASE("END as writers leave it") {
+    const samples::TemporaryFolder folder;
+    const std::string good = samples::cube();
+    const auto end = good.find("END     ");
+    REQUIRE(end != std::string::npos);
+    for (const std::string& text : {std::string("END") + std::string(77, '\0'), std::string("END\0", 4) + std::string(76, ' '), std::string("END =") + std::string(75, ' '), std::string("END$%&%^*%*") + std::string(69, ' ')}) {
+        std::string bytes = good;
+        bytes.replace(end, 80, text);
+        const FitsImage image = open_fits(folder.write("end.fits", bytes), "");
+        CHECK(image.source->shape() == ImageShape{8, 6, 5, 2});
+        CHECK(image.info.header.size() == open_fits(folder.write("good.fits", good), "").info.header.size());
+    }
+    // NULs for all of the padding; and what only begins like END is a card.
+    std::string bytes = good;
+    std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(end) + 3, bytes.begin() + 2880, '\0');
+    CHECK(open_fits(folder.write("end.fits", bytes), "").source->shape() == ImageShape{8, 6, 5, 2});
+    bytes = samples::primary_header(8, {4, 3}, {"END_TIME= 5", "ENDING  = 6", "END-DATE= 7"}) + samples::padded(std::string(12, 'x'));
+    CHECK(open_fits(folder.write("end.fits", bytes), "").info.find("END-DATE") != nullptr);
+}
+
+TEST_CASE("without an HDU's name the first image with pixels is opened") {
+    const samples::TemporaryFolder folder;
+    const std::string empty = samples::primary_header(8, {0, 3}, {"EXTEND  = T"});
+    const std::string second = samples::header({"XTENSION= 'IMAGE   '", "BITPIX  = 8", "NAXIS   = 2", "NAXIS1  = 0", "NAXIS2  = 0", "PCOUNT  = 0", "GCOUNT  = 1"});
+    const std::string third = samples::header({"XTENSION= 'IMAGE   '", "BITPIX  = 8", "NAXIS   = 2", "NAXIS1  = 4", "NAXIS2  = 3", "PCOUNT  = 0", "GCOUNT  = 1", "CRVAL1  = 7.0"}) + samples::padded(std::string(12, 'x'));
+    const std::string path = folder.write("empty.fits", empty + second + third);
+    CHECK(open_fits(path, "").info.hdu == "2");
+    CHECK(open_fits(path, "").info.find("CRVAL1") != nullptr);
+    CHECK(read_info(path, "").hdu == "2");
+    CHECK(read_all_info(path).size() == 1);
+    CHECK_THROWS_WITH_AS(open_fits(path, "1"), doctest::Contains("no pixels"), ImageError);
+    CHECK_THROWS_WITH_AS(open_fits(folder.write("none.fits", empty + second), ""), doctest::Contains("no pixels"), ImageError);
+}
