@@ -6,6 +6,7 @@
 #include "server/net/access/keys.hpp"
 #include "server/net/log.hpp"
 #include "server/options.hpp"
+#include "server/products/change_adapter.hpp"
 #include "server/session/session_keeper.hpp"
 #include "server/store/store.hpp"
 #include "server/store/store_worker.hpp"
@@ -185,7 +186,7 @@ int serve(Options options) {
     const auto later = [&](std::uint64_t ms, std::function<void()> work) { server.post_after(ms, std::move(work)); };
     Scheduler scheduler(options.threads);
     SessionKeeper keeper(*store, *worker, jail.folder(), later);
-    SessionDirectory directory({server.hub(), scheduler, cache, &keeper}, options.session_grace_seconds, later);
+    SessionDirectory directory({server.hub(), scheduler, cache, &keeper, make_change_adapter}, options.session_grace_seconds, later);
     ScriptingBroker scripting(directory, *reader, options.scripting_timeout_seconds, later);
     directory.on_left_alone = [&](const SessionPtr& session) { scripting.left_alone(*session); };
     const auto identify = [&server](const Connection& connection, std::string secret, std::function<void(std::optional<Identity>)> then) {

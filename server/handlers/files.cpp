@@ -3,7 +3,6 @@
 #include "server/handlers/context.hpp"
 #include "server/handlers/file_messages.hpp"
 #include "server/handlers/open_file.hpp"
-#include "server/products/plane_data.hpp"
 
 #include "imaging/fits/open_fits.hpp"
 
@@ -161,7 +160,7 @@ void register_open(HandlerContext& context) {
         context,
         [&context](const CommandCall<icd::OpenFile>& c) {
             const auto& request = *c.request;
-            OpenImagePtr image;
+            ImagePtr image;
             std::string failure;
             const auto cancel = c.session->begin_opening(request.file_id());
             try {
@@ -180,12 +179,10 @@ void register_open(HandlerContext& context) {
                 ack.set_message(failure);
                 return icd::answer(c.call, std::move(ack));
             }
-            c.session->put_image(image);
             c.call->answer(image->acknowledgement);
             if (image->info.beam_from_history)
                 c.session->report(Severity::info, {"file info"}, image->info.name + ": the beam was taken from the file's HISTORY.");
-            send_plane_data(c.session, image);
-            c.session->changed({{"what", "file_opened"}, {"file_id", image->file_id}, {"next_file_id", c.session->next_file_id()}});
+            c.session->open_image(image);
         },
         [](Command& command, const CommandCall<icd::OpenFile>& c) {
             command.heavy = true;

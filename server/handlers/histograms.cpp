@@ -58,14 +58,14 @@ void set_histograms(const CommandCall<icd::SetHistogramRequirements>& c) {
         const auto image = c.session->image(request.file_id());
         acknowledge(c.call);
         if (image && cube && stop_cube_histogram(*c.session, *image)) c.session->report(Severity::info, {"histogram"}, "Histogram cancelled");
-        if (image && !cube) image->histograms.clear();
+        if (image && !cube) c.session->requirements().set({request.file_id(), image_region, RequirementKind::histogram, c.connection()}, std::vector<HistogramRequirement>());
         return;
     }
     const auto image = c.session->require_unchanged_image(request.file_id());
     auto asked = checked(request, *image);
     acknowledge(c.call);
     if (cube) return send_cube_histogram(c.session, image, asked.front());
-    image->histograms = std::move(asked);
+    c.session->requirements().set({image->file_id, image_region, RequirementKind::histogram, c.connection()}, std::move(asked));
     send_required_histograms(c.session, image);
 }
 
@@ -76,7 +76,7 @@ void set_statistics(const CommandCall<icd::SetStatsRequirements>& c) {
         return acknowledge(c.call);
     }
     if (request.stats_configs().empty()) {
-        if (const auto image = c.session->image(request.file_id())) image->statistics.clear();
+        c.session->requirements().set({request.file_id(), image_region, RequirementKind::statistics, c.connection()}, std::vector<StatsRequirement>());
         return acknowledge(c.call);
     }
     const auto image = c.session->require_unchanged_image(request.file_id());
@@ -95,7 +95,7 @@ void set_statistics(const CommandCall<icd::SetStatsRequirements>& c) {
         }
         list.push_back(std::move(asked));
     }
-    image->statistics = std::move(list);
+    c.session->requirements().set({image->file_id, image_region, RequirementKind::statistics, c.connection()}, std::move(list));
     acknowledge(c.call);
     send_required_statistics(c.session, image);
 }

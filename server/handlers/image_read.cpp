@@ -28,7 +28,7 @@ void read(const imaging::ImageSource& source, const imaging::Rect& rect, imaging
 template <class T>
 class BlockReader {
 public:
-    BlockReader(const OpenImage& image, const BlockRequest& request, int threads, const imaging::CancelToken& cancel, const std::function<bool()>& unwanted)
+    BlockReader(const Image& image, const BlockRequest& request, int threads, const imaging::CancelToken& cancel, const std::function<bool()>& unwanted)
         : image_(image), request_(request), threads_(threads), cancel_(cancel), unwanted_(unwanted),
           values_(static_cast<std::size_t>(request.values())) {}
 
@@ -98,7 +98,7 @@ private:
         if (unwanted_()) throw imaging::Cancelled();
     }
 
-    const OpenImage& image_;
+    const Image& image_;
     const BlockRequest& request_;
     const int threads_;
     const imaging::CancelToken& cancel_;
@@ -107,7 +107,7 @@ private:
 };
 
 template <class T>
-rpc::Bytes bytes_of(const OpenImage& image, const BlockRequest& request, int threads, const imaging::CancelToken& cancel,
+rpc::Bytes bytes_of(const Image& image, const BlockRequest& request, int threads, const imaging::CancelToken& cancel,
                     const std::function<bool()>& unwanted) {
     return rpc::Bytes::take(BlockReader<T>(image, request, threads, cancel, unwanted).read_all());
 }
@@ -134,7 +134,7 @@ AxisRange checked_range(const rpc::Value& value, std::int64_t length, const char
     return range;
 }
 
-rpc::Value read_block(const OpenImage& image, const BlockRequest& request, int threads, const imaging::CancelToken& cancel,
+rpc::Value read_block(const Image& image, const BlockRequest& request, int threads, const imaging::CancelToken& cancel,
                       const std::function<bool()>& unwanted) {
     // Integers of 8 and 16 bits, and floats, are exact as float32, those of 32 bits as float64; those of 64 bits only as they are.
     using Whole = imaging::ImageSource::Whole;

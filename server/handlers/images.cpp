@@ -25,7 +25,7 @@ constexpr std::int64_t max_channels = 1 << 22;
 
 /// A method of an open image: `handle` is given the image and the values of its parameters, in their order; the first is file_id.
 void on_image_method(HandlerContext& context, const char* name, std::initializer_list<rpc::Parameter> list,
-                     std::function<void(const SessionPtr&, const OpenImagePtr&, const rpc::CallPtr&, std::vector<rpc::Value>&&)> handle,
+                     std::function<void(const SessionPtr&, const ImagePtr&, const rpc::CallPtr&, std::vector<rpc::Value>&&)> handle,
                      rpc::AnswerOrder order = rpc::AnswerOrder::in_order) {
     context.methods.add_generic(
         name,
@@ -46,7 +46,7 @@ void on_image_method(HandlerContext& context, const char* name, std::initializer
         order);
 }
 
-rpc::Value header_of(const OpenImage& image) {
+rpc::Value header_of(const Image& image) {
     rpc::Array cards;
     for (std::size_t at = 0; at + 80 <= image.cards.size(); at += 80) {
         auto card = image.cards.substr(at, 80);
@@ -57,7 +57,7 @@ rpc::Value header_of(const OpenImage& image) {
 }
 
 /// Has a job of the image answer a call. If the file is closed meanwhile, whoever is left with the call says so.
-void post_answer(const SessionPtr& session, const OpenImagePtr& image, const rpc::CallPtr& call, const char* what,
+void post_answer(const SessionPtr& session, const ImagePtr& image, const rpc::CallPtr& call, const char* what,
                  std::function<void(const JobContext&)> answer) {
     Job job;
     job.owner = session->number();
@@ -75,7 +75,7 @@ void post_answer(const SessionPtr& session, const OpenImagePtr& image, const rpc
 
 /// Reads one block after the other for a session, each when the client has read what came before it: how much is asked for at once is up to
 /// the client, and neither memory nor its connection must suffer from it.
-void post_read(const SessionPtr& session, const OpenImagePtr& image, const rpc::CallPtr& call, const BlockRequest& request) {
+void post_read(const SessionPtr& session, const ImagePtr& image, const rpc::CallPtr& call, const BlockRequest& request) {
     const auto bytes = static_cast<std::size_t>(request.values()) * (image->source->wide() ? 8 : 4);
     post_answer(session, image, call, "image.read", [session, image, call, request, bytes](const JobContext& context) {
         const auto unwanted = [&] { return !call->peer()->connected(); };
@@ -89,7 +89,7 @@ void post_read(const SessionPtr& session, const OpenImagePtr& image, const rpc::
     });
 }
 
-void read_image(const SessionPtr& session, const OpenImagePtr& image, const rpc::CallPtr& call, std::vector<rpc::Value>&& values) {
+void read_image(const SessionPtr& session, const ImagePtr& image, const rpc::CallPtr& call, std::vector<rpc::Value>&& values) {
     const auto& shape = image->shape();
     BlockRequest request;
     request.x = checked_range(values[1], shape.width, "x");
@@ -120,7 +120,7 @@ std::vector<std::array<double, 2>> points_of(rpc::Value&& value) {
 }
 
 /// The frame that was asked for; nothing: the image's own.
-std::optional<imaging::SkySystem> frame_of(rpc::Value&& value, const OpenImage& image) {
+std::optional<imaging::SkySystem> frame_of(rpc::Value&& value, const Image& image) {
     const auto name = rpc::from_value<std::optional<std::string>>(std::move(value), rpc::Path("frame")).value_or("");
     if (name.empty()) return {};
     const auto system = imaging::sky_system_of(name);
@@ -195,7 +195,7 @@ rpc::Value described(const imaging::Wcs& wcs, const Conversion& asked, rpc::Arra
 }
 
 /// A few points at once, more of them by a job: others need the network thread.
-void convert_points(const SessionPtr& session, const OpenImagePtr& image, const rpc::CallPtr& call, std::vector<rpc::Value>&& values, bool to_world) {
+void convert_points(const SessionPtr& session, const ImagePtr& image, const rpc::CallPtr& call, std::vector<rpc::Value>&& values, bool to_world) {
     constexpr std::size_t few = 4096;
     if (!image->wcs) throw rpc::CallError(rpc::code::method_failed, image->info.name + ": the header has no world coordinates.");
     Conversion asked;
@@ -242,7 +242,7 @@ std::optional<imaging::SpectralKind> kind_named(std::string name) {
     return imaging::spectral_kind_of(name);
 }
 
-rpc::Value spectral_axis(const OpenImage& image, std::vector<rpc::Value>&& values) {
+rpc::Value spectral_axis(const Image& image, std::vector<rpc::Value>&& values) {
     const auto wish = rpc::from_value<std::optional<std::string>>(std::move(values[1]), rpc::Path("kind")).value_or("");
     const auto rest = rpc::from_value<std::optional<double>>(std::move(values[2]), rpc::Path("rest_freq"));
     if (rest && !(*rest > 0 && std::isfinite(*rest))) throw rpc::BadArguments("rest_freq: expected a frequency in Hz, above 0");
@@ -281,16 +281,16 @@ rpc::Value spectral_axis(const OpenImage& image, std::vector<rpc::Value>&& value
 void register_image_methods(HandlerContext& context) {
     using rpc::Value;
     on_image_method(context, "image.header", {"file_id"},
-                    [](const SessionPtr&, const OpenImagePtr& image, const rpc::CallPtr& call, std::vector<Value>&&) { call->answer(header_of(*image)); });
+                    [](const SessionPtr&, const ImagePtr& image, const rpc::CallPtr& call, std::vector<Value>&&) { call->answer(header_of(*image)); });
     on_image_method(context, "image.read", {"file_id", {"x", Value()}, {"y", Value()}, {"channel", Value()}, {"stokes", Value()}}, read_image,
                     rpc::AnswerOrder::when_done);
     for (const bool to_world : {true, false})
         on_image_method(context, to_world ? "image.to_world" : "image.to_pixel", {"file_id", "points", {"frame", Value()}, {"channel", Value()}},
-                        [to_world](const SessionPtr& session, const OpenImagePtr& image, const rpc::CallPtr& call, std::vector<Value>&& values) {
+                        [to_world](const SessionPtr& session, const ImagePtr& image, const rpc::CallPtr& call, std::vector<Value>&& values) {
                             convert_points(session, image, call, std::move(values), to_world);
                         });
     on_image_method(context, "image.spectral_axis", {"file_id", {"kind", Value()}, {"rest_freq", Value()}},
-                    [](const SessionPtr&, const OpenImagePtr& image, const rpc::CallPtr& call, std::vector<Value>&& values) {
+                    [](const SessionPtr&, const ImagePtr& image, const rpc::CallPtr& call, std::vector<Value>&& values) {
                         call->answer(spectral_axis(*image, std::move(values)));
                     });
 }

@@ -32,7 +32,7 @@ std::string last_part_of(const std::string& name) { return name.substr(name.rfin
 /// Of memory for a byte of header: it is kept as it stands, as entries of the acknowledgement, and as that goes out. Measured: 6.2.
 constexpr std::size_t memory_for_a_byte_of_header = 7;
 
-OpenImagePtr open_file(const HandlerContext& context, imaging::BudgetCache& budget, const icd::OpenFile& request, const imaging::CancelToken& cancel) {
+ImagePtr open_file(const HandlerContext& context, imaging::BudgetCache& budget, const icd::OpenFile& request, const imaging::CancelToken& cancel) {
     if (request.file_id() < 0) throw PathError("file_id " + std::to_string(request.file_id()) + ": must not be negative.");
     if (request.lel_expr()) throw PathError("Image expressions (lel_expr) are not implemented yet.");
     if (request.file().empty()) throw PathError("No file name was given.");
@@ -48,10 +48,8 @@ OpenImagePtr open_file(const HandlerContext& context, imaging::BudgetCache& budg
     const auto& identity = fits.source->identity();
     if (identity.device != path.status.st_dev || identity.inode != path.status.st_ino) require_same(path);
 
-    auto image = std::make_shared<OpenImage>();
+    auto image = std::make_shared<Image>(request.file_id());
     image->memory = budget.reserve(fits.cards.size() * memory_for_a_byte_of_header, cancel);
-    image->file_id = request.file_id();
-    image->number = next_number();
     image->directory = request.directory();
     image->file = request.file();
     image->support_aips_beam = request.support_aips_beam();

@@ -1,5 +1,5 @@
 #pragma once
-/// How a file becomes an OpenImage. Blocking: for commands and jobs.
+/// How a file becomes an Image. Blocking: for commands and jobs.
 
 #include "server/handlers/context.hpp"
 
@@ -10,7 +10,7 @@ namespace cubelink::server {
 
 /// Opens what OPEN_FILE asks for, acknowledgement included; not yet part of any session. What its header takes of memory comes out of the
 /// budget for as long as the image lives. Throws what says why not, fit for the client.
-OpenImagePtr open_file(const HandlerContext& context, imaging::BudgetCache& budget, const icd::OpenFile& request, const imaging::CancelToken& cancel);
+ImagePtr open_file(const HandlerContext& context, imaging::BudgetCache& budget, const icd::OpenFile& request, const imaging::CancelToken& cancel);
 
 /// Throws PathError if the session has as many files open as it may, and this would be one more.
 void require_room(const Session& session, std::int32_t file_id);

@@ -4,8 +4,6 @@
 #include "server/handlers/context.hpp"
 #include "server/handlers/open_file.hpp"
 #include "server/net/log.hpp"
-#include "server/products/cursor_data.hpp"
-#include "server/products/plane_data.hpp"
 #include "server/session/session_keeper.hpp"
 #include "server/session/snapshot.hpp"
 
@@ -21,7 +19,7 @@ void append(std::string& list, const std::string& one) {
 }
 
 /// Opens as OPEN_FILE does, but can be cancelled by closing the file, and tells nobody. Throws.
-OpenImagePtr open_silently(const HandlerContext& context, const SessionPtr& session, const icd::OpenFile& request) {
+ImagePtr open_silently(const HandlerContext& context, const SessionPtr& session, const icd::OpenFile& request) {
     const auto cancel = session->begin_opening(request.file_id());
     struct End {
         const SessionPtr& session;
@@ -31,13 +29,6 @@ OpenImagePtr open_silently(const HandlerContext& context, const SessionPtr& sess
     auto image = open_file(context, session->cache(), request, cancel);
     cancel.throw_if_cancelled();
     return image;
-}
-
-void put(const SessionPtr& session, const OpenImagePtr& image) {
-    session->put_image(image);
-    session->changed({{"what", "file_opened"}, {"file_id", image->file_id}, {"next_file_id", session->next_file_id()}});
-    send_plane_data(session, image);
-    send_cursor_spectral(session, image);
 }
 
 // ---- From the store
@@ -68,7 +59,8 @@ void restore(const HandlerContext& context, const SessionPtr& session) {
         try {
             const auto image = open_silently(context, session, request_of(one));
             apply(one, *image);
-            put(session, image);
+            restore_requirements(one, *image, session->requirements());
+            session->open_image(image);
             if (saved.cursor_file == one.file_id) session->last_cursor_file = one.file_id;
         } catch (const std::exception& e) {
             session->report(Severity::error, {"resume"}, "File " + std::to_string(one.file_id) + " (" + one.file + ") could not be opened again: " + e.what());
@@ -78,7 +70,7 @@ void restore(const HandlerContext& context, const SessionPtr& session) {
 
 // ---- From the page
 
-bool is_the_same(const OpenImage& image, const icd::ImageProperties& asked) {
+bool is_the_same(const Image& image, const icd::ImageProperties& asked) {
     if (image.directory != asked.directory() || image.file != asked.file()) return false;
     if (!asked.hdu().empty() && asked.hdu() != image.info.hdu) return false;
     if (image.support_aips_beam != asked.support_aips_beam()) return false;
@@ -100,7 +92,7 @@ icd::OpenFile request_of(const icd::ImageProperties& asked) {
     return request;
 }
 
-imaging::PlaneId plane_of(const icd::ImageProperties& asked, const OpenImage& image) {
+imaging::PlaneId plane_of(const icd::ImageProperties& asked, const Image& image) {
     imaging::PlaneId plane = image.plane;
     if (image.has_channel(asked.channel())) plane.channel = asked.channel();
     if (image.has_stokes(asked.stokes())) plane.stokes = asked.stokes();
@@ -131,7 +123,7 @@ std::string left_out(const icd::ImageProperties& asked) {
 }
 
 /// What was asked for and the file does not have: it shows what it showed, or its first plane.
-std::string not_there(const icd::ImageProperties& asked, const OpenImage& image) {
+std::string not_there(const icd::ImageProperties& asked, const Image& image) {
     std::string list;
     const std::string of = " of file " + std::to_string(asked.file_id());
     if (!image.has_channel(asked.channel())) append(list, "channel " + std::to_string(asked.channel()) + of);
@@ -146,22 +138,13 @@ void resume_image(const HandlerContext& context, const SessionPtr& session, cons
         image = open_silently(context, session, request_of(asked));
         image->plane = plane_of(asked, *image);
         image->cursor = cursor;
-        return put(session, image);
+        return session->open_image(image);
     }
     if (cursor && image->cursor != cursor) {
         image->cursor = cursor;
-        send_cursor_all(session, image);
+        session->notify({.what = Change::What::cursor, .file_id = image->file_id, .region_id = cursor_region});
     }
-    const auto plane = plane_of(asked, *image);
-    if (plane == image->plane) return;
-    const bool stokes_changed = plane.stokes != image->plane.stokes;
-    image->plane = plane;
-    image->gates = std::make_shared<PlaneGates>();
-    ++image->generation;
-    if (stokes_changed) send_cursor_spectral(session, image, true);
-    send_plane_data(session, image);
-    session->changed({{"what", "channels"}, {"file_id", image->file_id}, {"channel", plane.channel}, {"stokes", plane.stokes}},
-                     "channels:" + std::to_string(image->file_id));
+    session->show_plane(image, plane_of(asked, *image));
 }
 
 void resume(const HandlerContext& context, const CommandCall<icd::ResumeSession>& c) {

@@ -20,11 +20,12 @@ struct Change {
         audience,      // somebody joined, left, subscribed or unsubscribed: what is due is the same, for others
     };
     What what;
-    std::int32_t file_id = 0;
+    std::int32_t file_id = 0;                 // audience: 0
     std::int32_t region_id = 0;               // cursor, region, requirement
     RequirementKind kind{};                   // requirement
     std::uint64_t connection = 0;             // requirement: whose
     bool stokes_changed = false;              // plane
+    bool channel_map = false;                 // plane: of a channel map; tiles of the channels that it shows stay of use, whichever is active
 };
 
 /// Implemented by the product board. Called by the session's commands, one at a time.

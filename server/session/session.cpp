@@ -16,8 +16,8 @@ std::uint64_t next_number() {
 }
 
 Session::Session(SessionServices services, std::uint32_t id, std::string user)
-    : services_(services), id_(id), user_(std::move(user)), number_(next_number()),
-      queue_(std::make_shared<CommandQueue>(services.scheduler, number_)) {}
+    : services_(std::move(services)), id_(id), user_(std::move(user)), number_(next_number()),
+      queue_(std::make_shared<CommandQueue>(services_.scheduler, number_)) {}
 
 void Session::publish(const rpc::PublicationPtr& publication, const pubsub::Delivery& delivery, std::uint64_t view_of) {
     if (!closed()) services_.hub.publish(number_, publication, delivery, view_of);
@@ -45,7 +45,7 @@ void Session::report_afterwards(Severity severity, std::vector<std::string> tags
     queue_->afterwards([this, severity, tags = std::move(tags), message = std::move(message)] { report(severity, tags, message); });
 }
 
-void Session::report_failure(const OpenImage& image, const std::exception& error, const std::string& tag) {
+void Session::report_failure(const Image& image, const std::exception& error, const std::string& tag) {
     if (image.closed.cancelled()) return;
     if (dynamic_cast<const imaging::ImageChanged*>(&error)) {
         if (!image.changed_reported.exchange(true))
@@ -106,11 +106,32 @@ void Session::close_now(std::int32_t file_id) {
         }
     }
     for (const auto number : numbers) services_.scheduler.cancel_group(number_, number);
+    if (listener_) listener_->abandon(file_id);
 }
 
 bool Session::was_closed_while_opening(std::int32_t file_id) {
     const std::lock_guard lock(mutex_);
     return closed_while_opening_.erase(file_id) > 0;
+}
+
+void Session::connection_joined(std::uint64_t connection_id, bool resumes) {
+    Command command;
+    command.run = [self = shared_from_this(), connection_id, resumes] {
+        if (resumes)
+            for (const auto& key : self->requirements_.inherit(connection_id)) self->notify_requirement(key);
+        self->notify({.what = Change::What::audience});
+    };
+    queue_->push(std::move(command));
+}
+
+void Session::connection_left(std::uint64_t connection_id, Ending ending) {
+    Command command;
+    command.run = [self = shared_from_this(), connection_id, ending] {
+        if (ending == Ending::lost) self->requirements_.connection_lost(connection_id);
+        else self->requirements_.connection_closed(connection_id);
+        self->notify({.what = Change::What::audience});
+    };
+    queue_->push(std::move(command));
 }
 
 void Session::attach(const std::shared_ptr<Connection>& connection) {
@@ -140,19 +161,19 @@ void Session::close() {
     services_.scheduler.cancel_owner(number_);
 }
 
-OpenImagePtr Session::image(std::int32_t file_id) const {
+ImagePtr Session::image(std::int32_t file_id) const {
     const auto it = images_.find(file_id);
     return it == images_.end() || it->second->closed.cancelled() ? nullptr : it->second;
 }
 
-OpenImagePtr Session::require_image(std::int32_t file_id) {
+ImagePtr Session::require_image(std::int32_t file_id) {
     if (auto found = image(file_id)) return found;
     const std::string message = "No file with id " + std::to_string(file_id) + " is open.";
     report_afterwards(Severity::debug, {"file_id"}, message);
     throw rpc::CallError(rpc::Error{rpc::code::method_failed, message, {}, true});
 }
 
-OpenImagePtr Session::require_unchanged_image(std::int32_t file_id) {
+ImagePtr Session::require_unchanged_image(std::int32_t file_id) {
     auto found = require_image(file_id);
     try {
         found->source->check_unchanged();
@@ -169,14 +190,17 @@ OpenImagePtr Session::require_unchanged_image(std::int32_t file_id) {
     return found;
 }
 
-void Session::let_go(const OpenImage& image) {
+void Session::release_image(const Image& image) {
     image.closed.cancel();
     services_.scheduler.cancel_group(number_, image.number);
 }
 
-void Session::put_image(OpenImagePtr image) {
+void Session::put_image(ImagePtr image) {
     const auto id = image->file_id;
-    if (const auto old = images_.find(id); old != images_.end()) let_go(*old->second);
+    if (const auto old = images_.find(id); old != images_.end()) {
+        release_image(*old->second);
+        requirements_.remove_image(id);
+    }
     {
         const std::lock_guard lock(mutex_);
         running_images_.insert_or_assign(id, std::pair(image->number, image->closed));
@@ -188,14 +212,43 @@ void Session::put_image(OpenImagePtr image) {
 void Session::remove_image(std::int32_t file_id) {
     const auto it = images_.find(file_id);
     if (it == images_.end()) return;
-    let_go(*it->second);
+    release_image(*it->second);
     {
         const std::lock_guard lock(mutex_);
         const auto running = running_images_.find(file_id);
         if (running != running_images_.end() && running->second.first == it->second->number) running_images_.erase(running);
     }
     images_.erase(it);
+    requirements_.remove_image(file_id);
     if (last_cursor_file == file_id) last_cursor_file.reset();
+    notify({.what = Change::What::image_closed, .file_id = file_id});
+}
+
+void Session::notify(const Change& change) {
+    if (listener_ && !closed()) listener_->changed(change);
+}
+
+void Session::notify_requirement(const RequirementKey& key) {
+    notify({.what = Change::What::requirement, .file_id = key.file_id, .region_id = key.region_id, .kind = key.kind, .connection = key.connection});
+}
+
+void Session::require(const RequirementKey& key, Requirements list) {
+    if (requirements_.set(key, std::move(list))) notify_requirement(key);
+}
+
+void Session::open_image(const ImagePtr& image) {
+    put_image(image);
+    notify({.what = Change::What::image_opened, .file_id = image->file_id});
+    changed({{"what", "file_opened"}, {"file_id", image->file_id}, {"next_file_id", next_file_id()}});
+}
+
+void Session::show_plane(const ImagePtr& image, imaging::PlaneId plane, bool channel_map) {
+    if (plane == image->plane) return;
+    const bool stokes_changed = plane.stokes != image->plane.stokes;
+    image->plane = plane;
+    notify({.what = Change::What::plane, .file_id = image->file_id, .stokes_changed = stokes_changed, .channel_map = channel_map});
+    changed({{"what", "channels"}, {"file_id", image->file_id}, {"channel", plane.channel}, {"stokes", plane.stokes}},
+            "channels:" + std::to_string(image->file_id));
 }
 
 } // namespace cubelink::server

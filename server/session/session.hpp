@@ -1,5 +1,5 @@
 #pragma once
-/// What a user has open: images and what is wanted of them, and who is connected to it.
+/// What a user has open, what the connections require of it, and who is connected.
 ///
 /// Connections share a session: whoever speaks changes it for all. Its state is changed by commands of its queue only (one at a time); what
 /// other threads may call says so.
@@ -8,13 +8,15 @@
 #include "pubsub/hub.hpp"
 #include "rpc/message.hpp"
 #include "server/net/connection.hpp"
+#include "server/session/change.hpp"
 #include "server/session/command_queue.hpp"
-#include "server/session/open_image.hpp"
+#include "server/session/image.hpp"
 #include "server/compute/scheduler.hpp"
 
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -33,12 +35,11 @@ class BudgetCache;
 
 namespace cubelink::server {
 class SessionKeeper;
-}
-
-namespace cubelink::server {
 
 /// ICD ErrorSeverity.
 enum class Severity { debug = 0, info = 1, warning = 2, error = 3, critical = 4 };
+
+class Session;
 
 /// What sessions share.
 struct SessionServices {
@@ -46,6 +47,8 @@ struct SessionServices {
     Scheduler& scheduler;
     imaging::BudgetCache& cache;
     SessionKeeper* keeper = nullptr; // nullptr: nothing outlives the server
+    /// Makes what each new session notifies of changes; may be empty.
+    std::function<std::unique_ptr<ChangeListener>(Session&)> make_listener{};
 };
 
 class Session : public std::enable_shared_from_this<Session> {
@@ -71,7 +74,7 @@ public:
     /// The same, once the command that is running has been answered: for commands that tell everybody why they fail.
     void report_afterwards(Severity severity, std::vector<std::string> tags, std::string message);
     /// ERROR_DATA for what went wrong while computing for an image; a file that was written again is told once, as a warning.
-    void report_failure(const OpenImage& image, const std::exception& error, const std::string& tag);
+    void report_failure(const Image& image, const std::exception& error, const std::string& tag);
     /// The topic session.changed.
     void changed(rpc::Map what, const std::string& replaceable_key = {});
 
@@ -87,12 +90,20 @@ public:
     const imaging::CancelToken& ended() const { return ended_; }
     /// Tiles that were asked for and have not been computed, see TileSet.
     std::atomic<std::size_t> tiles_under_way{0};
-    /// What CLOSE_FILE does at its arrival, before its turn in the queue: drops waiting commands and running work. -1: all files.
+    /// What CLOSE_FILE does at its arrival, before its turn in the queue: drops waiting commands and running work (ChangeListener::abandon).
+    /// -1: all files.
     void close_now(std::int32_t file_id);
     /// Whether close_now() ended the opening of that file before there was anything to close; true once.
     bool was_closed_while_opening(std::int32_t file_id);
 
+    /// Before the session is used; it owns the listener.
+    void set_listener(std::unique_ptr<ChangeListener> listener) { listener_ = std::move(listener); }
+
     // For the directory, thread-safe.
+    /// By a command: the connection inherits what lost connections required, if it resumes the session, and the listener is notified.
+    void connection_joined(std::uint64_t connection_id, bool resumes);
+    /// By a command: what it required waits for an heir, or is forgotten.
+    void connection_left(std::uint64_t connection_id, Ending ending);
     void attach(const std::shared_ptr<Connection>& connection);
     void detach(std::uint64_t connection_id);
     std::vector<std::shared_ptr<Connection>> connections() const;
@@ -103,21 +114,34 @@ public:
     /// Files that a session may have open.
     static constexpr std::size_t max_images = 1000;
     /// nullptr if there is none.
-    OpenImagePtr image(std::int32_t file_id) const;
+    ImagePtr image(std::int32_t file_id) const;
     /// Throws CallError and reports it as ERROR_DATA (DEBUG) if there is none.
-    OpenImagePtr require_image(std::int32_t file_id);
+    ImagePtr require_image(std::int32_t file_id);
     /// require_image(), and looks whether the file is still the one that was opened.
-    OpenImagePtr require_unchanged_image(std::int32_t file_id);
-    const std::map<std::int32_t, OpenImagePtr>& images() const { return images_; }
-    void put_image(OpenImagePtr image); // an earlier one of that id is closed
+    ImagePtr require_unchanged_image(std::int32_t file_id);
+    const std::map<std::int32_t, ImagePtr>& images() const { return images_; }
+    void put_image(ImagePtr image); // open_image() without telling anybody
     void remove_image(std::int32_t file_id);
     std::int32_t next_file_id() const { return next_file_id_; }
     /// Ids below have been in use: of a session that comes back.
     void set_next_file_id(std::int32_t id) { next_file_id_ = std::max(next_file_id_, id); }
     std::optional<std::int32_t> last_cursor_file;
+    /// Sets requirements (an empty list clears them) and notifies the listener if that changed something.
+    void require(const RequirementKey& key, Requirements list);
+    RequirementTable& requirements() { return requirements_; }
+    const RequirementTable& requirements() const { return requirements_; }
+    /// Tells the listener what this command has changed, once the change is complete.
+    void notify(const Change& change);
+    void notify_requirement(const RequirementKey& key);
+
+    /// Adds a newly opened image (an earlier one of that id is closed), notifies the listener and sends session.changed.
+    void open_image(const ImagePtr& image);
+    /// Shows another plane of the image, which must exist: notifies the listener and sends session.changed. Nothing happens if it is shown already.
+    /// `channel_map`: see Change.
+    void show_plane(const ImagePtr& image, imaging::PlaneId plane, bool channel_map = false);
 
 private:
-    void let_go(const OpenImage& image);
+    void release_image(const Image& image);
 
     SessionServices services_;
     const std::uint32_t id_;
@@ -128,8 +152,10 @@ private:
     const imaging::CancelToken ended_;
     std::atomic<std::uint32_t> sync_id_{1};
 
-    std::map<std::int32_t, OpenImagePtr> images_;
+    std::map<std::int32_t, ImagePtr> images_;
     std::int32_t next_file_id_ = 0;
+    RequirementTable requirements_;
+    std::unique_ptr<ChangeListener> listener_;
 
     mutable std::mutex mutex_; // of what follows
     std::map<std::uint64_t, std::shared_ptr<Connection>> connections_;

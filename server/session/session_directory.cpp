@@ -9,7 +9,7 @@
 namespace cubelink::server {
 
 SessionDirectory::SessionDirectory(SessionServices services, int grace_seconds, PostAfter later)
-    : services_(services), grace_seconds_(grace_seconds), later_(std::move(later)) {}
+    : services_(std::move(services)), grace_seconds_(grace_seconds), later_(std::move(later)) {}
 
 SessionDirectory::~SessionDirectory() {
     {
@@ -29,6 +29,7 @@ std::uint32_t SessionDirectory::free_id() const {
 
 SessionPtr SessionDirectory::make(std::uint32_t id, const std::string& user) {
     auto session = std::make_shared<Session>(services_, id, user);
+    if (services_.make_listener) session->set_listener(services_.make_listener(*session));
     if (services_.keeper)
         session->queue().after_command = [keeper = services_.keeper, weak = std::weak_ptr(session)] {
             if (const auto alive = weak.lock()) keeper->mark_dirty(alive);
@@ -74,6 +75,7 @@ SessionDirectory::Registered SessionDirectory::register_viewer(const std::shared
         no_longer_alone(*result.session);
     }
     if (stored && restore) restore(result.session);
+    result.session->connection_joined(connection->id(), result.resumed);
     if (services_.keeper) services_.keeper->mark_dirty(result.session);
     if (earlier && earlier != result.session) left(earlier, connection->id(), Ending::lost);
     return result;
@@ -147,6 +149,7 @@ void SessionDirectory::left(const SessionPtr& session, std::uint64_t connection_
         }
     }
     if (end) return close(session);
+    session->connection_left(connection_id, ending);
     session->changed({{"what", "connections"}});
     if (alone && on_left_alone) on_left_alone(session);
     if (first) {

@@ -118,11 +118,19 @@ SavedSession snapshot_of(const Session& session) {
         one.support_aips_beam = open->support_aips_beam;
         one.plane = open->plane;
         one.cursor = open->cursor;
-        one.cursor_spatial = open->cursor_spatial;
-        one.cursor_spectral = open->cursor_spectral;
-        one.histograms = open->histograms;
-        one.statistics = open->statistics;
         saved.images.push_back(std::move(one));
+    }
+    for (auto& [key, list] : session.requirements().saved()) {
+        const auto image = std::find_if(saved.images.begin(), saved.images.end(), [&](const auto& one) { return one.file_id == key.file_id; });
+        if (image == saved.images.end()) continue;
+        const auto take = [](auto& into, Requirements& from) {
+            for (auto& one : std::get<std::remove_reference_t<decltype(into)>>(from))
+                if (std::find(into.begin(), into.end(), one) == into.end()) into.push_back(std::move(one));
+        };
+        if (key.kind == RequirementKind::spatial) take(image->cursor_spatial, list);
+        else if (key.kind == RequirementKind::spectral) take(image->cursor_spectral, list);
+        else if (key.kind == RequirementKind::histogram && key.region_id == image_region) take(image->histograms, list);
+        else if (key.kind == RequirementKind::statistics) take(image->statistics, list);
     }
     return saved;
 }
@@ -165,18 +173,24 @@ SavedSession saved_session_of(std::string_view text) {
     return saved;
 }
 
-void apply(const SavedImage& saved, OpenImage& image) {
+void apply(const SavedImage& saved, Image& image) {
     if (image.has_channel(saved.plane.channel)) image.plane.channel = saved.plane.channel;
     if (image.has_stokes(saved.plane.stokes)) image.plane.stokes = saved.plane.stokes;
     if (saved.cursor && std::isfinite(saved.cursor->x) && std::isfinite(saved.cursor->y)) image.cursor = saved.cursor;
-    const auto copy = [&](const auto& from, auto& to) {
-        std::copy_if(from.begin(), from.end(), std::back_inserter(to), [&](const auto& one) { return parse_coordinate(one.coordinate, image).has_value(); });
+}
+
+void restore_requirements(const SavedImage& saved, const Image& image, RequirementTable& table) {
+    const auto restore = [&](std::int32_t region, RequirementKind kind, const auto& list, const auto& exists) {
+        std::remove_cvref_t<decltype(list)> kept;
+        std::copy_if(list.begin(), list.end(), std::back_inserter(kept),
+                     [&](const auto& one) { return parse_coordinate(one.coordinate, image).has_value() && exists(one); });
+        table.restore({image.file_id, region, kind, 0}, std::move(kept));
     };
-    copy(saved.cursor_spatial, image.cursor_spatial);
-    if (image.info.dimensions >= 3) copy(saved.cursor_spectral, image.cursor_spectral);
-    copy(saved.histograms, image.histograms);
-    std::erase_if(image.histograms, [&](const auto& one) { return one.channel != -1 && !image.has_channel(one.channel); });
-    copy(saved.statistics, image.statistics);
+    const auto always = [](const auto&) { return true; };
+    restore(cursor_region, RequirementKind::spatial, saved.cursor_spatial, always);
+    restore(cursor_region, RequirementKind::spectral, saved.cursor_spectral, [&](const auto&) { return image.info.dimensions >= 3; });
+    restore(image_region, RequirementKind::histogram, saved.histograms, [&](const auto& one) { return one.channel == -1 || image.has_channel(one.channel); });
+    restore(image_region, RequirementKind::statistics, saved.statistics, always);
 }
 
 } // namespace cubelink::server

@@ -2,7 +2,7 @@
 /// What is remembered of a session beyond the server's life: enough to open everything again as it was. JSON text in the store.
 /// Pure, but for snapshot_of(), which reads a session and so belongs into a command of its queue.
 
-#include "server/session/open_image.hpp"
+#include "server/session/image.hpp"
 
 #include <optional>
 #include <string>
@@ -37,7 +37,9 @@ std::string to_text(const SavedSession& saved);
 /// Throws rpc::CallError, which names the field, for text that is no snapshot.
 SavedSession saved_session_of(std::string_view text);
 
-/// Gives a newly opened image what was wanted of it, as far as it still has such channels and stokes: the file may be another by now.
-void apply(const SavedImage& saved, OpenImage& image);
+/// Gives a newly opened image the plane and the cursor that it had, as far as it still has such channels and stokes: the file may be another by now.
+void apply(const SavedImage& saved, Image& image);
+/// What was required of it, as far as it still exists, waits in the table for an heir.
+void restore_requirements(const SavedImage& saved, const Image& image, RequirementTable& table);
 
 } // namespace cubelink::server

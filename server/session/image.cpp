@@ -1,10 +1,10 @@
-#include "server/session/open_image.hpp"
+#include "server/session/image.hpp"
 
 #include <cmath>
 
 namespace cubelink::server {
 
-bool OpenImage::has_stokes(std::int32_t stokes) const {
+bool Image::has_stokes(std::int32_t stokes) const {
     if (stokes >= 0 && stokes < shape().stokes) return true;
     return imaging::is_computed_stokes(stokes) && source->has(static_cast<imaging::Polarization>(stokes));
 }
@@ -14,7 +14,7 @@ namespace {
 constexpr std::string_view polarization_names[] = {"",   "I",  "Q",  "U",  "V",      "RR",      "LL",      "RL",       "LR",
                                                    "XX", "YY", "XY", "YX", "Ptotal", "Plinear", "PFtotal", "PFlinear", "Pangle"};
 
-std::optional<std::int32_t> stokes_named(std::string_view name, const OpenImage& image) {
+std::optional<std::int32_t> stokes_named(std::string_view name, const Image& image) {
     for (std::int32_t type = 1; type <= 17; ++type) {
         if (name != polarization_names[type]) continue;
         if (imaging::is_computed_stokes(type)) return image.has_stokes(type) ? std::optional(type) : std::nullopt;
@@ -33,7 +33,7 @@ std::optional<std::int32_t> stokes_named(std::string_view name, const OpenImage&
 
 } // namespace
 
-std::optional<Coordinate> parse_coordinate(std::string_view text, const OpenImage& image) {
+std::optional<Coordinate> parse_coordinate(std::string_view text, const Image& image) {
     Coordinate coordinate;
     if (!text.empty() && (text.back() == 'x' || text.back() == 'y' || text.back() == 'z')) {
         coordinate.axis = text.back();
