@@ -132,6 +132,17 @@ HttpApiOptions api_options(const Options& o) {
     return a;
 }
 
+HandlerSettings handler_settings(const Options& o) {
+    HandlerSettings s;
+    s.version = program_version;
+    s.read_only = o.read_only;
+    s.scripting = o.scripting;
+    s.no_auth = o.no_auth;
+    s.outbox_limit = o.outbox_limit;
+    s.memory_limit = o.memory_limit;
+    return s;
+}
+
 /// What a stopping server gives sessions to be saved, in milliseconds, after what it gave clients.
 constexpr std::uint64_t last_look = 500;
 
@@ -192,7 +203,11 @@ int serve(Options options) {
     const auto identify = [&server](const Connection& connection, std::string secret, std::function<void(std::optional<Identity>)> then) {
         server.identify(connection, std::move(secret), std::move(then));
     };
-    HandlerContext context{server.methods(), server.hub(), directory, jail, options, identify, store.get(), worker.get(), &keeper, &scripting};
+    const OpenSettings files{jail, options.scratch};
+    RestoreSettings restore{files, keeper};
+    add_restorers(restore);
+    HandlerContext context{server.methods(), server.hub(), directory, handler_settings(options), files, identify,
+                           store.get(),      worker.get(), &keeper,   &restore,                  &scripting};
     register_handlers(context);
 
     directory_in_use = &directory;

@@ -117,16 +117,16 @@ void set_spectral(const CommandCall<icd::SetSpectralRequirements>& c) {
 
 void register_cursor(HandlerContext& context) {
     on_command<icd::SetCursor>(context, set_cursor, [](Command& command, const CommandCall<icd::SetCursor>& c) {
-        command.file_id = c.request->file_id();
+        command.touch(image_id(c.request->file_id()));
         if (!c.request->has_spatial_requirements()) command.key = "cursor:" + std::to_string(c.request->file_id());
     });
     const auto place = [](const auto& request) { return std::to_string(request.file_id()) + ":" + std::to_string(request.region_id()); };
     on_command<icd::SetSpatialRequirements>(context, set_spatial, [place](Command& command, const CommandCall<icd::SetSpatialRequirements>& c) {
-        command.file_id = c.request->file_id();
+        command.touch(image_id(c.request->file_id()));
         command.key = "spatial:" + place(*c.request);
     });
     on_command<icd::SetSpectralRequirements>(context, set_spectral, [place](Command& command, const CommandCall<icd::SetSpectralRequirements>& c) {
-        command.file_id = c.request->file_id();
+        command.touch(image_id(c.request->file_id()));
         command.key = "spectral:" + place(*c.request);
     });
 }

@@ -105,11 +105,11 @@ void set_statistics(const CommandCall<icd::SetStatsRequirements>& c) {
 void register_histograms(HandlerContext& context) {
     // Cube histograms and others go by different commands' effects: only those of the image replace one another.
     on_command<icd::SetHistogramRequirements>(context, set_histograms, [](Command& command, const CommandCall<icd::SetHistogramRequirements>& c) {
-        command.file_id = c.request->file_id();
+        command.touch(image_id(c.request->file_id()));
         if (c.request->region_id() == image_region) command.key = "histograms:" + std::to_string(c.request->file_id());
     });
     on_command<icd::SetStatsRequirements>(context, set_statistics, [](Command& command, const CommandCall<icd::SetStatsRequirements>& c) {
-        command.file_id = c.request->file_id();
+        command.touch(image_id(c.request->file_id()));
         command.key = "statistics:" + std::to_string(c.request->file_id()) + ":" + std::to_string(c.request->region_id());
     });
 }

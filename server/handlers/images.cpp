@@ -36,7 +36,7 @@ void on_image_method(HandlerContext& context, const char* name, std::initializer
             const auto file_id = rpc::from_value<std::int32_t>(std::move((*values)[0]), rpc::Path("file_id"));
             Command command;
             command.call = call;
-            command.file_id = file_id;
+            command.touch(image_id(file_id));
             command.on_dropped = [call] { call->fail(rpc::code::method_failed, "The file was closed."); };
             command.run = [session, call, values, file_id, handle] {
                 handle(session, session->require_unchanged_image(file_id), call, std::move(*values));

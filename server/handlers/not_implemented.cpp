@@ -67,7 +67,7 @@ void answer(const HandlerContext& context, const icd::Event& event, const rpc::C
         acknowledge(call);
     } else {
         call->fail(rpc::code::method_failed, text);
-        if (const auto* contours = dynamic_cast<const icd::SetContourParameters*>(request.get()); contours && contours->levels().size() <= max_requirements)
+        if (const auto* contours = dynamic_cast<const icd::SetContourParameters*>(request.get()); contours && static_cast<std::size_t>(contours->levels().size()) <= max_requirements)
             session->publish(no_contours(*contours), {}, call->peer()->id());
     }
 }

@@ -26,14 +26,14 @@ rpc::Value info(const HandlerContext& context) {
     topics.push_back("session.changed");
     return rpc::Map{
         {"name", "Cubelink"},
-        {"version", std::string(program_version)},
+        {"version", context.settings.version},
         {"icd_version", static_cast<std::int64_t>(icd::newest_version)},
         {"methods", std::move(methods)},
         {"topics", std::move(topics)},
         {"limits", rpc::Map{{"tiles_per_request", static_cast<std::int64_t>(max_tiles_per_request)},
                             {"block_bytes", max_block_bytes},
-                            {"outbox_bytes", static_cast<std::int64_t>(context.options.outbox_limit)},
-                            {"memory_bytes", static_cast<std::int64_t>(context.options.memory_limit)}}},
+                            {"outbox_bytes", static_cast<std::int64_t>(context.settings.outbox_limit)},
+                            {"memory_bytes", static_cast<std::int64_t>(context.settings.memory_limit)}}},
     };
 }
 
@@ -42,10 +42,9 @@ rpc::Value point_of(const CursorPosition& cursor) { return rpc::Map{{"x", cursor
 /// What a newcomer needs to know.
 rpc::Value state(const Session& session) {
     rpc::Array files;
-    for (const auto& [id, image] : session.images()) {
-        if (image->closed.cancelled()) continue;
+    for (const auto& image : session.images()) {
         files.push_back(rpc::Map{
-            {"file_id", id},
+            {"file_id", image->file_id},
             {"directory", image->directory},
             {"file", image->file},
             {"hdu", image->info.hdu},
@@ -85,10 +84,16 @@ void register_session_methods(HandlerContext& context) {
         require_no_arguments(call);
         call->answer(info(context));
     });
-    on_session_method(context, "session.state", [](const SessionPtr& session, const rpc::CallPtr& call) {
-        require_no_arguments(call);
-        call->answer(state(*session));
-    });
+    // Waits for a session that is being restored.
+    Touches whole;
+    whole.objects.push_back(session_state);
+    on_session_method(
+        context, "session.state",
+        [](const SessionPtr& session, const rpc::CallPtr& call) {
+            require_no_arguments(call);
+            call->answer(state(*session));
+        },
+        rpc::AnswerOrder::in_order, whole);
     on_session_method(context, "session.connections", [](const SessionPtr& session, const rpc::CallPtr& call) {
         require_no_arguments(call);
         call->answer(connections(*session, call->peer()->id()));

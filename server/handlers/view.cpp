@@ -126,7 +126,7 @@ void register_tiles(HandlerContext& context) {
         auto view = std::make_shared<ViewRequest>(ViewRequest{request, {}});
         Command command;
         command.call = call;
-        command.file_id = request->file_id();
+        command.touch(image_id(request->file_id()));
         command.key = "view:" + std::to_string(call->peer()->id()) + ":" + std::to_string(request->file_id());
         command.payload = view;
         command.overtakes = [view](const Command& waiting) {
@@ -158,7 +158,7 @@ void register_tiles(HandlerContext& context) {
 
 void register_view(HandlerContext& context) {
     on_command<icd::SetImageChannels>(context, set_channels, [](Command& command, const CommandCall<icd::SetImageChannels>& c) {
-        command.file_id = c.request->file_id();
+        command.touch(image_id(c.request->file_id()));
         command.barrier = true;
         command.key = "channels:" + std::to_string(c.connection()) + ":" + std::to_string(c.request->file_id());
         command.payload = c.request;

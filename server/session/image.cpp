@@ -1,8 +1,19 @@
 #include "server/session/image.hpp"
 
 #include <cmath>
+#include <type_traits>
 
 namespace cubelink::server {
+
+rpc::Map Image::saved() const {
+    return {{"directory", directory},
+            {"file", file},
+            {"hdu", info.hdu},
+            {"support_aips_beam", support_aips_beam},
+            {"channel", plane.channel},
+            {"stokes", plane.stokes},
+            {"cursor", cursor ? rpc::Value(rpc::Array{cursor->x, cursor->y}) : rpc::Value()}};
+}
 
 bool Image::has_stokes(std::int32_t stokes) const {
     if (stokes >= 0 && stokes < shape().stokes) return true;
@@ -43,6 +54,17 @@ std::optional<Coordinate> parse_coordinate(std::string_view text, const Image& i
     coordinate.stokes = stokes_named(text, image);
     if (!coordinate.stokes) return {};
     return coordinate;
+}
+
+void remove_impossible(Requirements& requirements, std::int32_t region_id, const Image& image) {
+    const auto impossible = [&](const auto& one) {
+        using T = std::remove_cvref_t<decltype(one)>;
+        if (!parse_coordinate(one.coordinate, image)) return true;
+        if constexpr (std::is_same_v<T, SpectralRequirement>) return image.info.dimensions < 3;
+        if constexpr (std::is_same_v<T, HistogramRequirement>) return region_id != cube_region && one.channel != -1 && !image.has_channel(one.channel);
+        return false;
+    };
+    std::visit([&](auto& list) { std::erase_if(list, impossible); }, requirements);
 }
 
 std::optional<PixelIndex> pixel_at(const CursorPosition& position, const imaging::ImageShape& shape) {

@@ -83,6 +83,8 @@ public:
     std::shared_ptr<PlaneGates> gates = std::make_shared<PlaneGates>(); // what tiles of this plane wait for
     std::optional<CursorPosition> cursor;
 
+    rpc::Map saved() const override;
+
     const imaging::ImageShape& shape() const { return source->shape(); }
     /// An index on the stokes axis, or a computed polarization that this image allows.
     bool has_stokes(std::int32_t stokes) const;
@@ -92,6 +94,9 @@ using ImagePtr = std::shared_ptr<Image>;
 // The names that server/products still uses.
 using OpenImage = Image;
 using OpenImagePtr = ImagePtr;
+
+/// Takes out of a list of requirements what this image can't give: a coordinate or channel that it does not have.
+void remove_impossible(Requirements& requirements, std::int32_t region_id, const Image& image);
 
 /// "z", "Qx", "Ptotalz", "I": which axis (0: none named) and which stokes is meant.
 struct Coordinate {

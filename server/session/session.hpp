@@ -4,6 +4,7 @@
 /// Connections share a session: whoever speaks changes it for all. Its state is changed by commands of its queue only (one at a time); what
 /// other threads may call says so.
 
+#include "platform/mutex.hpp"
 #include "pubsub/delivery.hpp"
 #include "pubsub/hub.hpp"
 #include "rpc/message.hpp"
@@ -11,6 +12,7 @@
 #include "server/session/change.hpp"
 #include "server/session/command_queue.hpp"
 #include "server/session/image.hpp"
+#include "server/session/object_registry.hpp"
 #include "server/compute/scheduler.hpp"
 
 #include <algorithm>
@@ -19,9 +21,7 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -83,18 +83,13 @@ public:
     /// Listings and whatever else runs until STOP_FILE_LIST.
     imaging::CancelToken listing_token();
     void stop_listings();
-    /// The file that is being opened (one at a time, by the queue); close_now() cancels it.
-    imaging::CancelToken begin_opening(std::int32_t file_id);
-    void end_opening();
     /// Cancelled when the session ends: for work that belongs to no file.
     const imaging::CancelToken& ended() const { return ended_; }
     /// Tiles that were asked for and have not been computed, see TileSet.
     std::atomic<std::size_t> tiles_under_way{0};
-    /// What CLOSE_FILE does at its arrival, before its turn in the queue: drops waiting commands and running work (ChangeListener::abandon).
-    /// -1: all files.
-    void close_now(std::int32_t file_id);
-    /// Whether close_now() ended the opening of that file before there was anything to close; true once.
-    bool was_closed_while_opening(std::int32_t file_id);
+    /// What CLOSE_FILE does at its arrival, before its turn in the queue: drops waiting commands, cancels openings and running work
+    /// (ChangeListener::abandon). -1: all files. True if that ended an opening before there was anything to close.
+    bool close_now(std::int32_t file_id);
 
     /// Before the session is used; it owns the listener.
     void set_listener(std::unique_ptr<ChangeListener> listener) { listener_ = std::move(listener); }
@@ -111,20 +106,17 @@ public:
     void close();
 
     // For commands.
-    /// Files that a session may have open.
-    static constexpr std::size_t max_images = 1000;
-    /// nullptr if there is none.
-    ImagePtr image(std::int32_t file_id) const;
+    ObjectRegistry& objects() { return objects_; }
+    const ObjectRegistry& objects() const { return objects_; }
+    /// nullptr if there is none, or it is about to be closed.
+    ImagePtr image(std::int32_t file_id) const { return objects_.find<Image>(image_id(file_id)); }
+    /// By file_id, ascending.
+    std::vector<ImagePtr> images() const { return objects_.all<Image>(ObjectKind::image); }
     /// Throws CallError and reports it as ERROR_DATA (DEBUG) if there is none.
     ImagePtr require_image(std::int32_t file_id);
     /// require_image(), and looks whether the file is still the one that was opened.
     ImagePtr require_unchanged_image(std::int32_t file_id);
-    const std::map<std::int32_t, ImagePtr>& images() const { return images_; }
-    void put_image(ImagePtr image); // open_image() without telling anybody
-    void remove_image(std::int32_t file_id);
-    std::int32_t next_file_id() const { return next_file_id_; }
-    /// Ids below have been in use: of a session that comes back.
-    void set_next_file_id(std::int32_t id) { next_file_id_ = std::max(next_file_id_, id); }
+    std::int32_t next_file_id() const { return objects_.next_id(ObjectKind::image); }
     std::optional<std::int32_t> last_cursor_file;
     /// Sets requirements (an empty list clears them) and notifies the listener if that changed something.
     void require(const RequirementKey& key, Requirements list);
@@ -136,12 +128,14 @@ public:
 
     /// Adds a newly opened image (an earlier one of that id is closed), notifies the listener and sends session.changed.
     void open_image(const ImagePtr& image);
+    /// Closes it, or all (-1), and sends session.changed.
+    void close_image(std::int32_t file_id);
     /// Shows another plane of the image, which must exist: notifies the listener and sends session.changed. Nothing happens if it is shown already.
     /// `channel_map`: see Change.
     void show_plane(const ImagePtr& image, imaging::PlaneId plane, bool channel_map = false);
 
 private:
-    void release_image(const Image& image);
+    void object_closed(const Object& object);
 
     SessionServices services_;
     const std::uint32_t id_;
@@ -152,17 +146,13 @@ private:
     const imaging::CancelToken ended_;
     std::atomic<std::uint32_t> sync_id_{1};
 
-    std::map<std::int32_t, ImagePtr> images_;
-    std::int32_t next_file_id_ = 0;
+    ObjectRegistry objects_;
     RequirementTable requirements_;
     std::unique_ptr<ChangeListener> listener_;
 
-    mutable std::mutex mutex_; // of what follows
-    std::map<std::uint64_t, std::shared_ptr<Connection>> connections_;
-    std::map<std::int32_t, std::pair<std::uint64_t, imaging::CancelToken>> running_images_; // number and token of what is open
-    std::optional<std::pair<std::int32_t, imaging::CancelToken>> opening_;
-    std::set<std::int32_t> closed_while_opening_;
-    imaging::CancelToken listing_;
+    mutable platform::Mutex mutex_;
+    std::map<std::uint64_t, std::shared_ptr<Connection>> connections_ CUBELINK_GUARDED_BY(mutex_);
+    imaging::CancelToken listing_ CUBELINK_GUARDED_BY(mutex_);
 };
 using SessionPtr = std::shared_ptr<Session>;
 

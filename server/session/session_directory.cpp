@@ -44,7 +44,7 @@ SessionDirectory::Registered SessionDirectory::register_viewer(const std::shared
     SessionPtr earlier;
     bool stored = false;
     {
-        const std::lock_guard lock(mutex_);
+        const platform::MutexLock lock(mutex_);
         if (const auto it = by_connection_.find(connection->id()); it != by_connection_.end()) earlier = it->second.session;
         if (id != 0) {
             const auto it = sessions_.find(id);
@@ -82,13 +82,13 @@ SessionDirectory::Registered SessionDirectory::register_viewer(const std::shared
 }
 
 SessionPtr SessionDirectory::session_of(std::uint64_t connection_id) const {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     const auto it = by_connection_.find(connection_id);
     return it == by_connection_.end() ? nullptr : it->second.session;
 }
 
 imaging::CancelToken SessionDirectory::while_connected(std::uint64_t connection_id) const {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     if (const auto it = by_connection_.find(connection_id); it != by_connection_.end()) return it->second.alive;
     imaging::CancelToken none;
     none.cancel();
@@ -96,18 +96,18 @@ imaging::CancelToken SessionDirectory::while_connected(std::uint64_t connection_
 }
 
 bool SessionDirectory::is_page(std::uint64_t connection_id) const {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     return pages_.contains(connection_id);
 }
 
 SessionPtr SessionDirectory::find(std::uint32_t id) const {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     const auto it = sessions_.find(id);
     return it == sessions_.end() ? nullptr : it->second;
 }
 
 std::vector<SessionPtr> SessionDirectory::all() const {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     std::vector<SessionPtr> list;
     for (const auto& [id, session] : sessions_) list.push_back(session);
     return list;
@@ -116,7 +116,7 @@ std::vector<SessionPtr> SessionDirectory::all() const {
 void SessionDirectory::connection_ended(const std::shared_ptr<Connection>& connection, Ending ending) {
     SessionPtr session;
     {
-        const std::lock_guard lock(mutex_);
+        const platform::MutexLock lock(mutex_);
         pages_.erase(connection->id());
         const auto it = by_connection_.find(connection->id());
         if (it == by_connection_.end()) return;
@@ -132,7 +132,7 @@ void SessionDirectory::left(const SessionPtr& session, std::uint64_t connection_
     bool end = false, alone = false, timer = false;
     SessionPtr first;
     {
-        const std::lock_guard lock(mutex_);
+        const platform::MutexLock lock(mutex_);
         session->detach(connection_id);
         if (session->connections().empty() && !session->closed()) {
             end = ending == Ending::closed_by_client || grace_seconds_ == 0;
@@ -159,7 +159,6 @@ void SessionDirectory::left(const SessionPtr& session, std::uint64_t connection_
     if (timer) arm(static_cast<std::uint64_t>(grace_seconds_) * 1000);
 }
 
-/// The lock is held.
 void SessionDirectory::no_longer_alone(const Session& session) {
     left_alone_.remove_if([&](const LeftAlone& one) { return one.number == session.number(); });
 }
@@ -178,7 +177,7 @@ std::uint64_t SessionDirectory::close_those_left() {
     std::vector<SessionPtr> late;
     std::uint64_t next = 0;
     {
-        const std::lock_guard lock(mutex_);
+        const platform::MutexLock lock(mutex_);
         const auto now = steady_clock::now();
         for (; !left_alone_.empty() && left_alone_.front().until <= now; left_alone_.pop_front())
             if (auto session = left_alone_.front().session.lock()) late.push_back(std::move(session));
@@ -194,7 +193,7 @@ std::uint64_t SessionDirectory::close_those_left() {
 
 void SessionDirectory::close(const SessionPtr& session) {
     {
-        const std::lock_guard lock(mutex_);
+        const platform::MutexLock lock(mutex_);
         const auto it = sessions_.find(session->id());
         if (it != sessions_.end() && it->second == session) sessions_.erase(it);
         std::erase_if(by_connection_, [&](const auto& entry) {

@@ -1,6 +1,7 @@
 #pragma once
 /// All sessions: by id, and by the connection that is attached to one. Thread-safe.
 
+#include "platform/mutex.hpp"
 #include "server/net/connection.hpp"
 #include "server/session/session.hpp"
 
@@ -49,7 +50,7 @@ public:
     std::vector<SessionPtr> all() const;
 
     void connection_ended(const std::shared_ptr<Connection>& connection, Ending ending);
-    /// Pushes the command that opens again what a session from the store had open. Set before use.
+    /// Pushes the command that restores a session from the store. Set before use.
     std::function<void(const SessionPtr&)> restore;
     /// Called when a session's last connection has left, and when it is closed. Set before use.
     std::function<void(const SessionPtr&)> on_left_alone;
@@ -59,31 +60,31 @@ public:
     void close_all();
 
 private:
-    SessionPtr make(std::uint32_t id, const std::string& user);
-    std::uint32_t free_id() const;
+    SessionPtr make(std::uint32_t id, const std::string& user) CUBELINK_REQUIRES(mutex_);
+    std::uint32_t free_id() const CUBELINK_REQUIRES(mutex_);
     void left(const SessionPtr& session, std::uint64_t connection_id, Ending ending);
-    void no_longer_alone(const Session& session);
+    void no_longer_alone(const Session& session) CUBELINK_REQUIRES(mutex_);
     void arm(std::uint64_t milliseconds);
     std::uint64_t close_those_left();
 
     SessionServices services_;
     const int grace_seconds_;
     const PostAfter later_;
-    mutable std::mutex mutex_;
-    std::map<std::uint32_t, SessionPtr> sessions_;
+    mutable platform::Mutex mutex_;
+    std::map<std::uint32_t, SessionPtr> sessions_ CUBELINK_GUARDED_BY(mutex_);
     struct Place {
         SessionPtr session;
         imaging::CancelToken alive{};
     };
-    std::map<std::uint64_t, Place> by_connection_;
-    std::set<std::uint64_t> pages_; // connections
+    std::map<std::uint64_t, Place> by_connection_ CUBELINK_GUARDED_BY(mutex_);
+    std::set<std::uint64_t> pages_ CUBELINK_GUARDED_BY(mutex_); // connections
     struct LeftAlone {
         std::uint64_t number; // of the session
         std::weak_ptr<Session> session;
         std::chrono::steady_clock::time_point until;
     };
-    std::list<LeftAlone> left_alone_; // in the order in which their time is up
-    bool armed_ = false;              // a timer looks at them
+    std::list<LeftAlone> left_alone_ CUBELINK_GUARDED_BY(mutex_); // in the order in which their time is up
+    bool armed_ CUBELINK_GUARDED_BY(mutex_) = false;              // a timer looks at them
     // Outlives the directory, so that a timer that fires too late does nothing.
     std::shared_ptr<std::mutex> alive_mutex_ = std::make_shared<std::mutex>();
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -36,6 +36,14 @@ public:
     /// What the store holds of it: see saved_session_of(). Waits for the disk. Throws StoreError.
     std::optional<std::string> load(std::uint32_t id);
 
+    /// An image is about to be opened to restore the session; `image` says which, as directory, file and HDU. False if a server died while it did
+    /// that: the image is to be left out. Waits for the disk; a store that fails is logged, and the answer is true.
+    bool begin_restoring(std::uint32_t id, const std::string& image);
+    /// It has been opened, or that has failed.
+    void end_restoring(std::uint32_t id, const std::string& image);
+    /// A user has opened it, and the server lives: it is not left out any more. Does not wait.
+    void opened(std::uint32_t id, const std::string& image);
+
     /// Something of the session may have changed: it is looked at within `pause`.
     void mark_dirty(const std::shared_ptr<Session>& session);
     /// The session was ended for good. Does nothing once the server is stopping.
