@@ -48,7 +48,7 @@ void open(const HandlerContext& context, const CommandCall<icd::OpenFile>& c) {
         if (image->info.beam_from_history)
             session->report(Severity::info, {"file info"}, image->info.name + ": the beam was taken from the file's HISTORY.");
         session->open_image(image);
-        if (keeper) keeper->opened(session->id(), name_of_marker(*request));
+        if (keeper) keeper->opened(session->id(), name_of_marker(request->directory(), request->file(), image->info.hdu));
     };
     opening.on_session_closed = [call = c.call, file_id = c.request->file_id()] { answer_not_open(call, file_id, "The session was closed."); };
     start_opening(context.files, c.session, std::move(opening));

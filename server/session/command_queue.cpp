@@ -4,7 +4,6 @@
 #include "server/net/log.hpp"
 
 #include <algorithm>
-#include <optional>
 
 namespace cubelink::server {
 
@@ -35,36 +34,41 @@ void CommandQueue::push(Command command) {
         if (closed_) {
             dropped = std::move(command);
         } else {
+            if (!command.key.empty()) dropped = replaced_by(command);
             const bool blocked = blocked_.conflicts_with(command.touches);
-            auto& list = blocked ? parked_ : ready_; // an older one with the same key is in the same list: it touches the same objects
-            if (!command.key.empty()) {
-                for (auto older = list.rbegin(); older != list.rend(); ++older) {
-                    auto& waiting = older->command;
-                    if (waiting.key == command.key) {
-                        if (!command.overtakes || command.overtakes(waiting)) {
-                            if (blocked) blocked_.remove(waiting.touches);
-                            else urgent_ready_ -= waiting.urgent;
-                            dropped = std::move(waiting);
-                            list.erase(std::next(older).base());
-                        }
-                        break;
-                    }
-                    if (waiting.barrier && conflict(waiting.touches, command.touches)) break;
-                }
-            }
             if (blocked) {
                 blocked_.add(command.touches);
                 parked = command.call;
             } else {
                 urgent_ready_ += command.urgent;
             }
-            list.push_back({std::move(command), ++arrivals_});
+            (blocked ? parked_ : ready_).push_back({std::move(command), ++arrivals_});
             start = start_pump();
         }
     }
     if (parked) parked->leave_order();
     if (dropped) answer_dropped(*dropped);
     if (start) post_pump();
+}
+
+/// Takes out the command that the newer one replaces, if there is one. Looks through all that wait, the last to arrive first.
+std::optional<Command> CommandQueue::replaced_by(const Command& newer) {
+    for (auto ready = ready_.rbegin(), parked = parked_.rbegin(); ready != ready_.rend() || parked != parked_.rend();) {
+        const bool is_ready = parked == parked_.rend() || (ready != ready_.rend() && ready->arrival > parked->arrival);
+        auto& entry = is_ready ? ready : parked;
+        auto& waiting = entry->command;
+        if (waiting.key == newer.key) {
+            if (newer.overtakes && !newer.overtakes(waiting)) return {};
+            std::optional<Command> replaced(std::move(waiting));
+            if (is_ready) urgent_ready_ -= replaced->urgent;
+            (is_ready ? ready_ : parked_).erase(std::next(entry).base());
+            if (!is_ready) release_parked();
+            return replaced;
+        }
+        if (waiting.barrier && conflict(waiting.touches, newer.touches)) return {};
+        ++entry;
+    }
+    return {};
 }
 
 void CommandQueue::post_pump() {

@@ -20,6 +20,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -108,6 +109,7 @@ private:
     bool idle() const CUBELINK_REQUIRES(mutex_) { return ready_.empty() && finishing_.empty(); }
     bool start_pump() CUBELINK_REQUIRES(mutex_) { return !idle() && !std::exchange(pumping_, true); }
     void post_pump();
+    std::optional<Command> replaced_by(const Command& newer) CUBELINK_REQUIRES(mutex_);
     template <class Which>
     Dropped drop_if(Which which, const std::function<bool(const Touches&)>& closes);
     void park(Entries& from, Entries::iterator entry, std::vector<rpc::CallPtr>& parked) CUBELINK_REQUIRES(mutex_);

@@ -176,10 +176,10 @@ void restore_session(const RestoreSettings& settings, const SessionPtr& session)
     session->queue().push(std::move(command));
 }
 
-std::string name_of_marker(const icd::OpenFile& request) { return request.directory() + "\n" + request.file() + "\n" + request.hdu(); }
+std::string name_of_marker(const std::string& directory, const std::string& file, const std::string& hdu) { return directory + "\n" + file + "\n" + hdu; }
 
 void guard_by_marker(Opening& opening, SessionKeeper& keeper, const Session& session) {
-    const auto image = name_of_marker(opening.request);
+    const auto image = name_of_marker(opening.request.directory(), opening.request.file(), opening.request.hdu());
     opening.before = [&keeper, id = session.id(), image] {
         if (!keeper.begin_restoring(id, image))
             throw PathError("the server ended unexpectedly while it was opened to restore this session, so it is left out; open it again to try it");

@@ -36,6 +36,6 @@ void restore_session(const RestoreSettings& settings, const SessionPtr& session)
 /// By the name that name_of_marker() gives it.
 void guard_by_marker(Opening& opening, SessionKeeper& keeper, const Session& session);
 
-std::string name_of_marker(const icd::OpenFile& request);
+std::string name_of_marker(const std::string& directory, const std::string& file, const std::string& hdu);
 
 } // namespace cubelink::server

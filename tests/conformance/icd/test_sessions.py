@@ -156,7 +156,7 @@ class Sessions(Case):
         self.assertIn("left out", error["message"])
         # It is what a user wants that counts.
         self.assertTrue((await again.call("carta.open.file", {"file": "slow.fits.gz", "file_id": 5}))["success"])
-        await self.saved(client.session, "slow.fits.gz")
+        await self.saved(client.session, '"id":5')
         await self.stopped()
         self.start()
         again = await self.wslink(client.session)

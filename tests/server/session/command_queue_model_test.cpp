@@ -23,8 +23,8 @@ Touches touching(std::initializer_list<std::int32_t> files, bool all = false) {
 
 /// A command as both understand it.
 struct Plan {
-    Touches touches;
-    std::string key;
+    Touches touches{};
+    std::string key{};
     bool barrier = false, survives = false, makes = false, urgent = false;
 };
 
