@@ -199,7 +199,7 @@ int serve(Options options) {
     SessionKeeper keeper(*store, *worker, jail.folder(), later);
     SessionDirectory directory({server.hub(), scheduler, cache, &keeper, make_change_adapter}, options.session_grace_seconds, later);
     ScriptingBroker scripting(directory, *reader, options.scripting_timeout_seconds, later);
-    directory.on_left_alone = [&](const SessionPtr& session) { scripting.left_alone(*session); };
+    directory.on_unattended = [&](const SessionPtr& session) { scripting.left_alone(*session); };
     const auto identify = [&server](const Connection& connection, std::string secret, std::function<void(std::optional<Identity>)> then) {
         server.identify(connection, std::move(secret), std::move(then));
     };

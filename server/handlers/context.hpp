@@ -41,9 +41,9 @@ struct HandlerContext {
     SessionDirectory& directory;
     HandlerSettings settings;
     const OpenSettings& files;
-    /// Finds out which identity a secret shows, at once or later (WslinkServer::identify): for the api_key of REGISTER_VIEWER.
+    /// The identity that a secret proves, found at once or later (WslinkServer::identify): for the api_key of REGISTER_VIEWER.
     std::function<void(const Connection&, std::string secret, std::function<void(std::optional<Identity>)>)> identify;
-    // What is kept, by whom, and who asks the clients: nullptr where there is none.
+    // nullptr where there is none.
     Store* store = nullptr;
     StoreWorker* worker = nullptr;
     SessionKeeper* keeper = nullptr;
@@ -51,7 +51,7 @@ struct HandlerContext {
     ScriptingBroker* scripting = nullptr;
 };
 
-/// Why the caller may not have files written; empty if it may. Asked by every message that writes one.
+/// Why the caller may not write files; empty if it may. For every message that writes one.
 std::string why_no_writing(const HandlerContext& context, const rpc::Call& call);
 
 /// The session that the caller's connection is attached to. Throws CallError if it has not registered a viewer.

@@ -1,5 +1,5 @@
-// Sessions that come back: from the store when REGISTER_VIEWER names one that is not living, and by RESUME_SESSION of a page that has
-// lost its server and says itself what it had open.
+// Resuming sessions: from the store when REGISTER_VIEWER names one that is not in memory, and by RESUME_SESSION, in which a page that has lost
+// its server lists what it had open.
 
 #include "server/handlers/context.hpp"
 #include "server/session/session_keeper.hpp"

@@ -12,7 +12,7 @@ namespace cubelink::server {
 
 namespace {
 
-/// These take no arguments: what is given is a mistake.
+/// Throws BadArguments if there are any.
 void require_no_arguments(const rpc::CallPtr& call) {
     auto [args, kwargs] = call->take_arguments();
     rpc::Parameters({}).bind(std::move(args), std::move(kwargs));
@@ -39,7 +39,7 @@ rpc::Value info(const HandlerContext& context) {
 
 rpc::Value point_of(const CursorPosition& cursor) { return rpc::Map{{"x", cursor.x}, {"y", cursor.y}}; }
 
-/// What a newcomer needs to know.
+/// What a connection that joins needs.
 rpc::Value state(const Session& session) {
     rpc::Array files;
     for (const auto& image : session.images()) {

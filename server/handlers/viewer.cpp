@@ -32,7 +32,7 @@ void set_platform(icd::RegisterViewerAck& ack, const std::string& version) {
     }
 }
 
-/// How long the answer waits for a store that another program has locked. Whoever comes gets in without it.
+/// How long the answer waits for a store that another program has locked; then it goes without preferences and layouts.
 constexpr auto patience = std::chrono::seconds(1);
 
 /// By the store's thread.

@@ -17,7 +17,7 @@ struct Change {
         region,        // a region's shape or position
         region_closed,
         requirement,   // the requirements of `connection` for (file, region, kind) were set or cleared
-        audience,      // somebody joined, left, subscribed or unsubscribed: what is due is the same, for others
+        audience,      // a connection joined, left, subscribed or unsubscribed: products are due for other connections
     };
     What what;
     std::int32_t file_id = 0;                 // audience: 0
@@ -33,7 +33,7 @@ class ChangeListener {
 public:
     virtual ~ChangeListener() = default;
     virtual void changed(const Change& change) = 0;
-    /// From any thread, before the commands that close it have their turn: work for this image (-1: for all) is pointless from now on.
+    /// From any thread, before the commands that close it run: work for this image (-1: for all images) is pointless from now on.
     virtual void abandon(std::int32_t file_id) = 0;
 };
 

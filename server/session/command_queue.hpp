@@ -6,8 +6,8 @@
 ///   whatever has to stay behind them; nothing else does. Their calls leave the order of answers (rpc::Call::leave_order);
 /// - an urgent command goes ahead of commands that touch other objects.
 ///
-/// A command may carry a key: while it waits, a newer one with the same key replaces it (where the cursor was a moment ago is of no
-/// interest), and the older one's call is answered null. Closing a file removes what waits for it.
+/// A command may carry a key: while it waits, a newer one with the same key replaces it (an earlier position of the cursor is
+/// irrelevant), and the older one's call is answered null. Closing a file removes what waits for it.
 
 #include "platform/mutex.hpp"
 #include "rpc/call.hpp"
@@ -72,7 +72,7 @@ public:
     };
     /// For the command that is running, in its thread: from its end on, commands that touch these objects wait until finish().
     Making begin_making(Touches objects);
-    /// The task has ended: runs this command ahead of all others, and lets go on what has waited. Once for each making.
+    /// The task has ended: runs this command ahead of all others, then those that have waited. Once for each making.
     void finish(const Making& making, Command command);
 
     struct Dropped {

@@ -66,9 +66,9 @@ public:
     imaging::ImageInfo info;
     std::shared_ptr<const imaging::Wcs> wcs; // may be null
     std::shared_ptr<const imaging::PolarizationSource> source;
-    rpc::BodyPtr acknowledgement; // the OPEN_FILE_ACK, for those who come later
+    rpc::BodyPtr acknowledgement; // the OPEN_FILE_ACK, for session.state
     imaging::Reservation memory;  // what all this takes of --memory-limit
-    mutable std::atomic<bool> changed_reported{false}; // the user has been told that the file was written again
+    mutable std::atomic<bool> changed_reported{false}; // that the file was written again
     std::shared_ptr<std::atomic<int>> cube_histograms = std::make_shared<std::atomic<int>>(0); // being computed
     std::atomic<std::uint64_t> generation{1};          // counts what makes earlier tiles stale: changes of the plane that is shown
 

@@ -130,10 +130,23 @@ std::vector<ObjectPtr> ObjectRegistry::all_of(ObjectKind kind) const {
     return list;
 }
 
+void ObjectRegistry::reserve(ObjectId id) {
+    const MutexLock lock(mutex_);
+    reserved_.insert(id);
+}
+
+void ObjectRegistry::release(ObjectId id) {
+    const MutexLock lock(mutex_);
+    if (const auto it = reserved_.find(id); it != reserved_.end()) reserved_.erase(it);
+}
+
 std::int32_t ObjectRegistry::next_id(ObjectKind kind) const {
     const MutexLock lock(mutex_);
     const auto it = next_ids_.find(kind);
-    return it == next_ids_.end() ? first_id(kind) : it->second;
+    auto next = it == next_ids_.end() ? first_id(kind) : it->second;
+    for (auto id = reserved_.lower_bound(first_of(kind)); id != reserved_.end() && id->kind == kind; ++id)
+        if (id->id < INT32_MAX) next = std::max(next, id->id + 1);
+    return next;
 }
 
 void ObjectRegistry::set_next_id(ObjectKind kind, std::int32_t id) {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <vector>
 
 namespace cubelink::server {
@@ -24,7 +25,7 @@ public:
     /// Whether an object of that id can be added: always where it replaces one.
     bool has_room_for(ObjectId id) const;
 
-    /// Adds it; an earlier object of that id is closed first, with what belongs to it. The limit is the caller's business.
+    /// Adds it; an earlier object of that id is closed first, with what belongs to it. The caller checks has_room_for().
     void put(ObjectPtr object);
     /// Closes it, and what belongs to it. False if there is none.
     bool close(ObjectId id);
@@ -51,7 +52,10 @@ public:
     /// Also if it has been cancelled and waits for its close().
     bool holds(ObjectId id) const;
 
-    /// The id above all that have been in use: images and catalogs begin at 0, regions at 1.
+    /// A task makes an object of that id: next_id() is above it until release(). Calls are counted.
+    void reserve(ObjectId id);
+    void release(ObjectId id);
+    /// The id above all that have been in use or are reserved: images and catalogs begin at 0, regions at 1.
     std::int32_t next_id(ObjectKind kind) const;
     /// Ids below have been in use: of a session that is restored.
     void set_next_id(ObjectKind kind, std::int32_t id);
@@ -71,6 +75,7 @@ private:
     mutable platform::Mutex mutex_;
     Objects objects_ CUBELINK_GUARDED_BY(mutex_);
     std::map<ObjectKind, std::int32_t> next_ids_ CUBELINK_GUARDED_BY(mutex_);
+    std::multiset<ObjectId> reserved_ CUBELINK_GUARDED_BY(mutex_);
 };
 
 } // namespace cubelink::server

@@ -87,7 +87,7 @@ public:
     /// The distinct lists of a kind for a region of an image, each with the connections that have it. Empty lists are not kept.
     template <class T>
     std::vector<Group<T>> groups(std::int32_t file_id, std::int32_t region_id) const;
-    /// Regions of the image that somebody requires something of that kind for, ascending.
+    /// Regions of the image that have requirements of that kind, ascending.
     std::vector<std::int32_t> regions(std::int32_t file_id, RequirementKind kind) const;
 
     /// The connection has gone. Lost: its requirements wait for an heir. Closed: they are forgotten.
@@ -96,7 +96,7 @@ public:
     /// Gives `heir` what lost connections have left, except where it has requirements of its own. Returns the keys that are new to it, ascending.
     std::vector<RequirementKey> inherit(std::uint64_t heir);
 
-    /// For snapshots: everything that is required, whoever requires it, joined by place. The connection of a key is 0.
+    /// For snapshots: the requirements of all connections, joined by place. The connection of a key is 0.
     std::vector<std::pair<RequirementKey, Requirements>> saved() const;
     /// From a snapshot: waits for an heir.
     void restore(RequirementKey key, Requirements requirements);

@@ -1,6 +1,6 @@
 #pragma once
 /// The fields of a saved map, taken out one by one. Throws BadArguments, which names the field, for what is missing or of another type;
-/// fields that nobody takes are ignored.
+/// other fields are ignored.
 
 #include "rpc/values/convert.hpp"
 

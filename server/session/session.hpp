@@ -1,7 +1,7 @@
 #pragma once
 /// What a user has open, what the connections require of it, and who is connected.
 ///
-/// Connections share a session: whoever speaks changes it for all. Its state is changed by commands of its queue only (one at a time); what
+/// Connections share a session: a change by one is a change for all. Its state is changed by commands of its queue only (one at a time); what
 /// other threads may call says so.
 
 #include "platform/mutex.hpp"
@@ -58,7 +58,7 @@ public:
     // Thread-safe.
     std::uint32_t id() const { return id_; }
     const std::string& user() const { return user_; }
-    /// Its number in the hub and the scheduler, never used again (ids may come back).
+    /// Its number in the hub and the scheduler, never used again (an id may be).
     std::uint64_t number() const { return number_; }
     CommandQueue& queue() { return *queue_; }
     Scheduler& scheduler() { return services_.scheduler; }
@@ -71,9 +71,9 @@ public:
     bool anyone_listens(std::string_view topic, std::uint64_t view_of = 0) const;
     /// ERROR_DATA to all connections.
     void report(Severity severity, const std::vector<std::string>& tags, const std::string& message);
-    /// The same, once the command that is running has been answered: for commands that tell everybody why they fail.
+    /// The same, once the command that is running has been answered: for commands that also report why they fail.
     void report_afterwards(Severity severity, std::vector<std::string> tags, std::string message);
-    /// ERROR_DATA for what went wrong while computing for an image; a file that was written again is told once, as a warning.
+    /// ERROR_DATA for what went wrong while computing for an image; that a file was written again is reported once, as a warning.
     void report_failure(const Image& image, const std::exception& error, const std::string& tag);
     /// The topic session.changed.
     void changed(rpc::Map what, const std::string& replaceable_key = {});
@@ -114,7 +114,7 @@ public:
     std::vector<ImagePtr> images() const { return objects_.all<Image>(ObjectKind::image); }
     /// Throws CallError and reports it as ERROR_DATA (DEBUG) if there is none.
     ImagePtr require_image(std::int32_t file_id);
-    /// require_image(), and looks whether the file is still the one that was opened.
+    /// require_image(), and checks that the file is still the one that was opened.
     ImagePtr require_unchanged_image(std::int32_t file_id);
     std::int32_t next_file_id() const { return objects_.next_id(ObjectKind::image); }
     std::optional<std::int32_t> last_cursor_file;

@@ -72,7 +72,7 @@ struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
     void look(const SessionPtr& session) {
         auto text = to_text(snapshot_of(*session));
         const MutexLock lock(mutex);
-        // Whoever ends a session marks it as closed first and has it forgotten then: what is saved here is saved before that.
+        // A session that ends is marked as closed before it is forgotten, so what is saved here is saved before that.
         if (gone || session->closed()) return;
         auto& one = watched[session->number()];
         one.pending = false;
@@ -145,7 +145,7 @@ std::optional<std::string> SessionKeeper::user_of(std::uint32_t id) const {
 
 std::optional<std::string> SessionKeeper::load(std::uint32_t id) {
     std::optional<Store::Snapshot> snapshot;
-    for (const auto give_up = Clock::now() + StoreWorker::usual_patience;;) { // only the session that is to come back waits
+    for (const auto give_up = Clock::now() + StoreWorker::usual_patience;;) { // only the session that is being restored waits
         try {
             snapshot = shared_->store.load_session(id);
             break;

@@ -34,7 +34,7 @@ inline constexpr std::int64_t snapshot_version = 2;
 
 struct SavedSession {
     std::int64_t version = snapshot_version; // of the text that it was read from
-    std::vector<rpc::Map> objects;           // each with "kind" and "id"; the rest is the business of whoever restores that kind
+    std::vector<rpc::Map> objects;           // each with "kind" and "id"; the rest is for the restorer of that kind
     std::vector<std::pair<RequirementKey, Requirements>> requirements; // connections 0
     std::map<std::string, std::int32_t> next_ids;                      // by the name of the kind
     std::optional<std::int32_t> cursor_file;

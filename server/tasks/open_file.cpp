@@ -104,8 +104,10 @@ void start_opening(const OpenSettings& settings, const SessionPtr& session, Open
         const After finally{after};
         state->image = open_file(settings, session->cache(), request, context);
     };
+    session->objects().reserve(image_id(state->opening.request.file_id()));
     task.end = [session, state](const std::exception_ptr& failure) {
         auto& [opening, image] = *state;
+        session->objects().release(image_id(opening.request.file_id()));
         std::string text;
         if (is_cancelled(failure)) text = closed_before_open;
         else if (failure) text = text_of(failure);

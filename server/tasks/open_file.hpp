@@ -43,7 +43,7 @@ inline constexpr const char* closed_before_open = "The file was closed before it
 void require_room(const Session& session, std::int32_t file_id);
 /// Throws PathError for what can be listed but not opened; nothing is wrong with FITS files.
 void require_fits(const JailedPath& path);
-/// Throws PathError unless the file is still the one that the jail let through.
+/// Throws PathError unless the file is still the one that the jail has checked.
 void require_same(const JailedPath& path);
 /// "c" of "a/b/c".
 std::string last_part_of(const std::string& name);

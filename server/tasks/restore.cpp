@@ -95,7 +95,7 @@ private:
             if (const auto id = saved_.next_ids.find(std::string(name_of(kind))); id != saved_.next_ids.end())
                 session_->objects().set_next_id(kind, id->second);
         for (auto& [key, list] : saved_.requirements) session_->requirements().restore(key, std::move(list));
-        // Until the end: nobody is told of a session that is not complete.
+        // session.state waits until the session is complete.
         Touches whole;
         whole.objects.push_back(session_state);
         making_ = session_->queue().begin_making(std::move(whole));

@@ -67,7 +67,7 @@ std::string left_out(const icd::ImageProperties& asked) {
     return list;
 }
 
-/// What was asked for and the file does not have: it shows what it showed, or its first plane.
+/// What was requested and the file does not have: the plane stays as it is.
 std::string not_there(const icd::ImageProperties& asked, const Image& image) {
     std::string list;
     const std::string of = " of file " + std::to_string(asked.file_id());

@@ -1,5 +1,5 @@
 #pragma once
-/// RESUME_SESSION: a page that has lost its server says what it had open.
+/// RESUME_SESSION: a page that has lost its server lists what it had open.
 
 #include "server/tasks/restore.hpp"
 

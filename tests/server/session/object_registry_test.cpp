@@ -57,6 +57,14 @@ TEST_CASE_FIXTURE(Fixture, "ids: images from 0, regions from 1, and those of a r
     registry.set_next_id(ObjectKind::region, 9);
     registry.set_next_id(ObjectKind::region, 5);
     CHECK(registry.next_id(ObjectKind::region) == 9);
+    registry.reserve(region_id(20));
+    registry.reserve(region_id(20));
+    registry.release(region_id(20));
+    CHECK(registry.next_id(ObjectKind::region) == 21);
+    CHECK(registry.next_id(ObjectKind::image) == 0);
+    registry.release(region_id(20));
+    registry.release(region_id(20));
+    CHECK(registry.next_id(ObjectKind::region) == 9);
 }
 
 TEST_CASE_FIXTURE(Fixture, "what belongs to an object is closed with it, also when it is replaced") {
