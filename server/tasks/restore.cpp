@@ -99,18 +99,18 @@ private:
         Touches whole;
         whole.objects.push_back(session_state);
         making_ = session_->queue().begin_making(std::move(whole));
-        restore_kinds([](const std::string& kind) { return kind == "image"; }, [self = shared_from_this()] { self->images_done(); });
+        restore_kinds([](const std::string& kind) { return kind == "image"; }, &Restoring::images_done);
     }
 
     void images_done() {
         if (saved_.cursor_file && session_->image(*saved_.cursor_file)) session_->last_cursor_file = saved_.cursor_file;
-        restore_kinds([](const std::string& kind) { return kind != "image"; }, [self = shared_from_this()] { self->all_done(); });
+        restore_kinds([](const std::string& kind) { return kind != "image"; }, &Restoring::all_done);
     }
 
     /// Restores the objects of some kinds side by side, then calls `next`.
-    void restore_kinds(const std::function<bool(const std::string&)>& of_kind, std::function<void()> next) {
+    void restore_kinds(bool (*of_kind)(const std::string&), void (Restoring::*next)()) {
         pending_ = 1; // this function, so that what is done at once does not end it
-        next_ = std::move(next);
+        next_ = next;
         for (auto& object : saved_.objects) {
             const auto kind = text_field(object, "kind");
             if (!of_kind(kind)) continue;
@@ -137,7 +137,7 @@ private:
             ++failures_;
             session_->report(Severity::error, {"resume"}, failure);
         }
-        if (--pending_ == 0) std::exchange(next_, {})();
+        if (--pending_ == 0) (this->*next_)();
     }
 
     void all_done() {
@@ -155,7 +155,7 @@ private:
     SavedSession saved_;
     CommandQueue::Making making_; // of the session as a whole
     std::size_t pending_ = 0, count_ = 0, failures_ = 0;
-    std::function<void()> next_;
+    void (Restoring::*next_)() = nullptr;
 };
 
 } // namespace
