@@ -44,10 +44,11 @@ void open(const HandlerContext& context, const CommandCall<icd::OpenFile>& c) {
     opening.call = c.call;
     opening.end = [session = c.session, call = c.call, keeper = context.keeper, request = c.request](const ImagePtr& image, const std::string& failure) {
         if (!image) return answer_not_open(call, request->file_id(), failure);
-        call->answer(image->acknowledgement);
-        if (image->info.beam_from_history)
-            session->report(Severity::info, {"file info"}, image->info.name + ": the beam was taken from the file's HISTORY.");
-        session->open_image(image);
+        session->open_image(image, [&] {
+            call->answer(image->acknowledgement);
+            if (image->info.beam_from_history)
+                session->report(Severity::info, {"file info"}, image->info.name + ": the beam was taken from the file's HISTORY.");
+        });
         if (keeper) keeper->opened(session->id(), name_of_marker(request->directory(), request->file(), image->info.hdu));
     };
     opening.on_session_closed = [call = c.call, file_id = c.request->file_id()] { answer_not_open(call, file_id, "The session was closed."); };

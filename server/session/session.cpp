@@ -191,8 +191,9 @@ void Session::require(const RequirementKey& key, Requirements list) {
     if (requirements_.set(key, std::move(list))) notify_requirement(key);
 }
 
-void Session::open_image(const ImagePtr& image) {
+void Session::open_image(const ImagePtr& image, const std::function<void()>& answer) {
     objects_.put(image);
+    if (answer) answer();
     notify({.what = Change::What::image_opened, .file_id = image->file_id});
     changed({{"what", "file_opened"}, {"file_id", image->file_id}, {"next_file_id", next_file_id()}});
 }

@@ -126,8 +126,9 @@ public:
     void notify(const Change& change);
     void notify_requirement(const RequirementKey& key);
 
-    /// Adds a newly opened image (an earlier one of that id is closed), notifies the listener and sends session.changed.
-    void open_image(const ImagePtr& image);
+    /// Adds a newly opened image (an earlier one of that id is closed), notifies the listener and sends session.changed. `answer`, if given, is called
+    /// when the earlier one is closed and before anything follows from the new one.
+    void open_image(const ImagePtr& image, const std::function<void()>& answer = {});
     /// Closes it, or all (-1), and sends session.changed.
     void close_image(std::int32_t file_id);
     /// Shows another plane of the image, which must exist: notifies the listener and sends session.changed. Nothing happens if it is shown already.
