@@ -57,7 +57,7 @@ void set_spatial(const CommandCall<icd::SetSpatialRequirements>& c) {
         return acknowledge(c.call);
     }
     if (request.spatial_profiles().empty()) {
-        c.session->require({request.file_id(), cursor_region, RequirementKind::spatial, c.connection()}, std::vector<SpatialRequirement>());
+        c.session->requirements().set({request.file_id(), cursor_region, RequirementKind::spatial, c.connection()}, std::vector<SpatialRequirement>());
         return acknowledge(c.call);
     }
     const auto image = c.session->require_unchanged_image(request.file_id());
