@@ -2,8 +2,8 @@
 
 namespace cubelink::rpc {
 
-Call::Call(Request request, std::shared_ptr<Peer> peer, Answer answer)
-    : request_(std::move(request)), peer_(std::move(peer)), answer_(std::move(answer)) {}
+Call::Call(Request request, std::shared_ptr<Peer> peer, Answer answer, LeaveOrder leave_order)
+    : request_(std::move(request)), peer_(std::move(peer)), answer_(std::move(answer)), leave_order_(std::move(leave_order)) {}
 
 Call::~Call() {
     try {

@@ -27,12 +27,14 @@ public:
 
 /// A call waiting for its answer. Shared; the first answer counts, later ones are ignored. If the last reference goes without an
 /// answer, the call fails with method_failed, so that no client ever waits for ever. answer() and fail() may be called from any
-/// thread, at once or later; answers leave in the order of the calls of a connection unless the method is long work.
+/// thread, at once or later; answers leave in the order of the calls of a connection unless the method is long work, or leave_order()
+/// was called.
 class Call {
 public:
     using Answer = std::function<void(Reply&&)>;
+    using LeaveOrder = std::function<bool()>;
 
-    Call(Request request, std::shared_ptr<Peer> peer, Answer answer);
+    Call(Request request, std::shared_ptr<Peer> peer, Answer answer, LeaveOrder leave_order = {});
     ~Call();
     Call(const Call&) = delete;
     Call& operator=(const Call&) = delete;
@@ -50,10 +52,15 @@ public:
     /// method_failed with wslink's message and data {method, exception}.
     void fail_with_exception(std::string_view what);
 
+    /// The call has to wait for long work: from now on its answer holds up no other, and leaves when it is there. False if the connection has
+    /// too many such calls already: then the answer keeps its place. Does nothing for calls that have no place, or are answered.
+    bool leave_order() const { return !leave_order_ || leave_order_(); }
+
 private:
     Request request_;
     std::shared_ptr<Peer> peer_;
     Answer answer_;
+    const LeaveOrder leave_order_; // thread-safe
     std::atomic<bool> answered_{false};
     void send(Reply&& reply);
 };

@@ -6,6 +6,7 @@
 #include "server/net/access/keys.hpp"
 #include "server/net/log.hpp"
 #include "server/options.hpp"
+#include "server/products/change_adapter.hpp"
 #include "server/session/session_keeper.hpp"
 #include "server/store/store.hpp"
 #include "server/store/store_worker.hpp"
@@ -131,6 +132,17 @@ HttpApiOptions api_options(const Options& o) {
     return a;
 }
 
+HandlerSettings handler_settings(const Options& o) {
+    HandlerSettings s;
+    s.version = program_version;
+    s.read_only = o.read_only;
+    s.scripting = o.scripting;
+    s.no_auth = o.no_auth;
+    s.outbox_limit = o.outbox_limit;
+    s.memory_limit = o.memory_limit;
+    return s;
+}
+
 /// What a stopping server gives sessions to be saved, in milliseconds, after what it gave clients.
 constexpr std::uint64_t last_look = 500;
 
@@ -185,13 +197,17 @@ int serve(Options options) {
     const auto later = [&](std::uint64_t ms, std::function<void()> work) { server.post_after(ms, std::move(work)); };
     Scheduler scheduler(options.threads);
     SessionKeeper keeper(*store, *worker, jail.folder(), later);
-    SessionDirectory directory({server.hub(), scheduler, cache, &keeper}, options.session_grace_seconds, later);
+    SessionDirectory directory({server.hub(), scheduler, cache, &keeper, make_change_adapter}, options.session_grace_seconds, later);
     ScriptingBroker scripting(directory, *reader, options.scripting_timeout_seconds, later);
-    directory.on_left_alone = [&](const SessionPtr& session) { scripting.left_alone(*session); };
+    directory.on_unattended = [&](const SessionPtr& session) { scripting.left_alone(*session); };
     const auto identify = [&server](const Connection& connection, std::string secret, std::function<void(std::optional<Identity>)> then) {
         server.identify(connection, std::move(secret), std::move(then));
     };
-    HandlerContext context{server.methods(), server.hub(), directory, jail, options, identify, store.get(), worker.get(), &keeper, &scripting};
+    const OpenSettings files{jail, options.scratch};
+    RestoreSettings restore{files, keeper};
+    add_restorers(restore);
+    HandlerContext context{server.methods(), server.hub(), directory, handler_settings(options), files, identify,
+                           store.get(),      worker.get(), &keeper,   &restore,                  &scripting};
     register_handlers(context);
 
     directory_in_use = &directory;

@@ -9,7 +9,7 @@ SessionPtr session_of(const HandlerContext& context, const rpc::Call& call) {
 }
 
 std::string why_no_writing(const HandlerContext& context, const rpc::Call& call) {
-    if (context.options.read_only) return "This server is read-only: it writes no files.";
+    if (context.settings.read_only) return "This server is read-only: it writes no files.";
     if (!connection_of(call).identity().permissions.save) return "You may look, but not write files: your key lacks the permission \"save\".";
     return {};
 }
@@ -23,13 +23,14 @@ void no_regions(Session& session, const char* what) {
 std::shared_ptr<Connection> shared_connection_of(const rpc::Call& call) { return std::static_pointer_cast<Connection>(call.peer()); }
 
 void on_session_method(HandlerContext& context, std::string name, std::function<void(const SessionPtr&, const rpc::CallPtr&)> handle,
-                       rpc::AnswerOrder order) {
+                       rpc::AnswerOrder order, Touches touches) {
     context.methods.add_generic(
         std::move(name),
-        [&context, handle = std::move(handle)](const rpc::CallPtr& call) {
+        [&context, handle = std::move(handle), touches = std::move(touches)](const rpc::CallPtr& call) {
             const auto session = session_of(context, *call);
             Command command;
             command.call = call;
+            command.touches = touches;
             command.on_dropped = [call] { call->fail(rpc::code::method_failed, "The session was closed."); };
             command.run = [handle, session, call] { handle(session, call); };
             session->queue().push(std::move(command));

@@ -12,8 +12,8 @@
 #include "rpc/icd/register.hpp"
 #include "rpc/method_registry.hpp"
 #include "server/files/jail.hpp"
-#include "server/options.hpp"
 #include "server/session/session_directory.hpp"
+#include "server/tasks/restore.hpp"
 
 #include <functional>
 #include <memory>
@@ -28,22 +28,30 @@ class SessionKeeper;
 class Store;
 class StoreWorker;
 
+/// What of the server's options handlers have to know.
+struct HandlerSettings {
+    std::string version; // of the program
+    bool read_only = false, scripting = false, no_auth = false;
+    std::size_t outbox_limit = 0, memory_limit = 0; // bytes
+};
+
 struct HandlerContext {
     rpc::MethodRegistry& methods;
     pubsub::Hub& hub;
     SessionDirectory& directory;
-    const Jail& jail;
-    const Options& options;
-    /// Finds out which identity a secret shows, at once or later (WslinkServer::identify): for the api_key of REGISTER_VIEWER.
+    HandlerSettings settings;
+    const OpenSettings& files;
+    /// The identity that a secret proves, found at once or later (WslinkServer::identify): for the api_key of REGISTER_VIEWER.
     std::function<void(const Connection&, std::string secret, std::function<void(std::optional<Identity>)>)> identify;
-    // What is kept, by whom, and who asks the clients: nullptr where there is none.
+    // nullptr where there is none.
     Store* store = nullptr;
     StoreWorker* worker = nullptr;
     SessionKeeper* keeper = nullptr;
+    const RestoreSettings* restore = nullptr;
     ScriptingBroker* scripting = nullptr;
 };
 
-/// Why the caller may not have files written; empty if it may. Asked by every message that writes one.
+/// Why the caller may not write files; empty if it may. For every message that writes one.
 std::string why_no_writing(const HandlerContext& context, const rpc::Call& call);
 
 /// The session that the caller's connection is attached to. Throws CallError if it has not registered a viewer.
@@ -59,11 +67,11 @@ struct CommandCall {
     std::uint64_t connection() const { return call->peer()->id(); }
 };
 
-/// Registers an ICD message as a command. `shape`, if given, says what it replaces, which file it is for and so on (called on the
+/// Registers an ICD message as a command. `shape`, if given, says which objects it touches, what it replaces and so on (called on the
 /// network thread, with the request checked against its type only).
 template <class M>
 void on_command(HandlerContext& context, std::function<void(const CommandCall<M>&)> handle,
-                std::function<void(Command&, const CommandCall<M>&)> shape = {}) {
+                std::function<void(Command&, const CommandCall<M>&)> shape = {}, rpc::AnswerOrder order = rpc::AnswerOrder::in_order) {
     icd::on<M>(context.methods, [&context, handle = std::move(handle), shape = std::move(shape)](const rpc::CallPtr& call, std::shared_ptr<const M> request) {
         const CommandCall<M> what{session_of(context, *call), call, std::move(request)};
         Command command;
@@ -71,23 +79,21 @@ void on_command(HandlerContext& context, std::function<void(const CommandCall<M>
         command.run = [handle, what] { handle(what); };
         if (shape) shape(command, what);
         what.session->queue().push(std::move(command));
-    });
+    }, order);
 }
 
 /// A method of the server's own as a command of the caller's session.
 void on_session_method(HandlerContext& context, std::string name, std::function<void(const SessionPtr&, const rpc::CallPtr&)> handle,
-                       rpc::AnswerOrder order = rpc::AnswerOrder::in_order);
+                       rpc::AnswerOrder order = rpc::AnswerOrder::in_order, Touches touches = {});
 
-/// Requirements that a client may set in one message, and values of each that is a list: the largest of CARTA's pages sends a dozen.
-inline constexpr int max_requirements = 200;
-/// Throws BadArguments for a list that is longer.
+/// Throws BadArguments for a list that is longer than max_requirements: of requirements, or of the values of one. CARTA's page sends a dozen at most.
 template <class List>
 void require_short(const List& list, const std::string& field) {
-    if (list.size() > max_requirements)
+    if (static_cast<std::size_t>(list.size()) > max_requirements)
         throw rpc::BadArguments(field + ": " + std::to_string(list.size()) + " at once, the limit is " + std::to_string(max_requirements));
 }
 
-/// Tells the session's user that there are no `what` of regions ("Histograms", …), and throws CallError.
+/// Reports to the session that there are no `what` of regions ("Histograms", …), and throws CallError.
 [[noreturn]] void no_regions(Session& session, const char* what);
 
 /// The call was checked and has no answer of its own.

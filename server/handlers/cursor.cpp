@@ -38,12 +38,14 @@ void set_cursor(const CommandCall<icd::SetCursor>& c) {
     const CursorPosition position{request.point().x(), request.point().y()};
     if (!std::isfinite(position.x)) throw rpc::BadArguments("point.x: expected a finite number");
     if (!std::isfinite(position.y)) throw rpc::BadArguments("point.y: expected a finite number");
-    if (request.has_spatial_requirements()) image->cursor_spatial = checked_spatial(request.spatial_requirements(), *image);
+    if (request.has_spatial_requirements())
+        c.session->requirements().set({image->file_id, cursor_region, RequirementKind::spatial, c.connection()},
+                                      checked_spatial(request.spatial_requirements(), *image));
     acknowledge(c.call);
     if (image->cursor == position) return;
     image->cursor = position;
     c.session->last_cursor_file = image->file_id;
-    send_cursor_all(c.session, image);
+    c.session->notify({.what = Change::What::cursor, .file_id = image->file_id, .region_id = cursor_region});
     c.session->changed({{"what", "cursor"}, {"file_id", image->file_id}, {"point", rpc::Map{{"x", position.x}, {"y", position.y}}}}, "cursor");
 }
 
@@ -55,12 +57,13 @@ void set_spatial(const CommandCall<icd::SetSpatialRequirements>& c) {
         return acknowledge(c.call);
     }
     if (request.spatial_profiles().empty()) {
-        if (const auto image = c.session->image(request.file_id())) image->cursor_spatial.clear();
+        c.session->requirements().set({request.file_id(), cursor_region, RequirementKind::spatial, c.connection()}, std::vector<SpatialRequirement>());
         return acknowledge(c.call);
     }
     const auto image = c.session->require_unchanged_image(request.file_id());
-    image->cursor_spatial = checked_spatial(request, *image);
+    auto asked = checked_spatial(request, *image);
     acknowledge(c.call);
+    c.session->requirements().set({image->file_id, cursor_region, RequirementKind::spatial, c.connection()}, std::move(asked));
     send_cursor_spatial(c.session, image);
 }
 
@@ -93,7 +96,7 @@ void set_spectral(const CommandCall<icd::SetSpectralRequirements>& c) {
         if (const auto image = c.session->image(request.file_id())) {
             image->cursor_turn.next();
             cancel_cursor_spectra(*c.session, *image);
-            image->cursor_spectral.clear();
+            c.session->requirements().set({request.file_id(), cursor_region, RequirementKind::spectral, c.connection()}, std::vector<SpectralRequirement>());
         }
         return acknowledge(c.call);
     }
@@ -105,7 +108,7 @@ void set_spectral(const CommandCall<icd::SetSpectralRequirements>& c) {
     }
     auto asked = checked_spectral(request, *image);
     cancel_cursor_spectra(*c.session, *image);
-    image->cursor_spectral = std::move(asked);
+    c.session->requirements().set({image->file_id, cursor_region, RequirementKind::spectral, c.connection()}, std::move(asked));
     acknowledge(c.call);
     send_cursor_spectral(c.session, image);
 }
@@ -114,16 +117,16 @@ void set_spectral(const CommandCall<icd::SetSpectralRequirements>& c) {
 
 void register_cursor(HandlerContext& context) {
     on_command<icd::SetCursor>(context, set_cursor, [](Command& command, const CommandCall<icd::SetCursor>& c) {
-        command.file_id = c.request->file_id();
+        command.touch(image_id(c.request->file_id()));
         if (!c.request->has_spatial_requirements()) command.key = "cursor:" + std::to_string(c.request->file_id());
     });
     const auto place = [](const auto& request) { return std::to_string(request.file_id()) + ":" + std::to_string(request.region_id()); };
     on_command<icd::SetSpatialRequirements>(context, set_spatial, [place](Command& command, const CommandCall<icd::SetSpatialRequirements>& c) {
-        command.file_id = c.request->file_id();
+        command.touch(image_id(c.request->file_id()));
         command.key = "spatial:" + place(*c.request);
     });
     on_command<icd::SetSpectralRequirements>(context, set_spectral, [place](Command& command, const CommandCall<icd::SetSpectralRequirements>& c) {
-        command.file_id = c.request->file_id();
+        command.touch(image_id(c.request->file_id()));
         command.key = "spectral:" + place(*c.request);
     });
 }

@@ -58,14 +58,14 @@ void set_histograms(const CommandCall<icd::SetHistogramRequirements>& c) {
         const auto image = c.session->image(request.file_id());
         acknowledge(c.call);
         if (image && cube && stop_cube_histogram(*c.session, *image)) c.session->report(Severity::info, {"histogram"}, "Histogram cancelled");
-        if (image && !cube) image->histograms.clear();
+        if (image && !cube) c.session->requirements().set({request.file_id(), image_region, RequirementKind::histogram, c.connection()}, std::vector<HistogramRequirement>());
         return;
     }
     const auto image = c.session->require_unchanged_image(request.file_id());
     auto asked = checked(request, *image);
     acknowledge(c.call);
     if (cube) return send_cube_histogram(c.session, image, asked.front());
-    image->histograms = std::move(asked);
+    c.session->requirements().set({image->file_id, image_region, RequirementKind::histogram, c.connection()}, std::move(asked));
     send_required_histograms(c.session, image);
 }
 
@@ -76,7 +76,7 @@ void set_statistics(const CommandCall<icd::SetStatsRequirements>& c) {
         return acknowledge(c.call);
     }
     if (request.stats_configs().empty()) {
-        if (const auto image = c.session->image(request.file_id())) image->statistics.clear();
+        c.session->requirements().set({request.file_id(), image_region, RequirementKind::statistics, c.connection()}, std::vector<StatsRequirement>());
         return acknowledge(c.call);
     }
     const auto image = c.session->require_unchanged_image(request.file_id());
@@ -95,7 +95,7 @@ void set_statistics(const CommandCall<icd::SetStatsRequirements>& c) {
         }
         list.push_back(std::move(asked));
     }
-    image->statistics = std::move(list);
+    c.session->requirements().set({image->file_id, image_region, RequirementKind::statistics, c.connection()}, std::move(list));
     acknowledge(c.call);
     send_required_statistics(c.session, image);
 }
@@ -105,11 +105,11 @@ void set_statistics(const CommandCall<icd::SetStatsRequirements>& c) {
 void register_histograms(HandlerContext& context) {
     // Cube histograms and others go by different commands' effects: only those of the image replace one another.
     on_command<icd::SetHistogramRequirements>(context, set_histograms, [](Command& command, const CommandCall<icd::SetHistogramRequirements>& c) {
-        command.file_id = c.request->file_id();
+        command.touch(image_id(c.request->file_id()));
         if (c.request->region_id() == image_region) command.key = "histograms:" + std::to_string(c.request->file_id());
     });
     on_command<icd::SetStatsRequirements>(context, set_statistics, [](Command& command, const CommandCall<icd::SetStatsRequirements>& c) {
-        command.file_id = c.request->file_id();
+        command.touch(image_id(c.request->file_id()));
         command.key = "statistics:" + std::to_string(c.request->file_id()) + ":" + std::to_string(c.request->region_id());
     });
 }

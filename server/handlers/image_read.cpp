@@ -14,7 +14,7 @@ namespace {
 /// Pixels that are read at once: the time until a client that has gone is noticed.
 constexpr std::int64_t band_pixels = 1 << 20;
 
-/// Pixels between two that are wanted, beyond which what lies in between is not read.
+/// Distance between two requested pixels above which the pixels between them are not read.
 constexpr std::int64_t far_apart = 4096;
 
 template <class T>
@@ -28,8 +28,8 @@ void read(const imaging::ImageSource& source, const imaging::Rect& rect, imaging
 template <class T>
 class BlockReader {
 public:
-    BlockReader(const OpenImage& image, const BlockRequest& request, int threads, const imaging::CancelToken& cancel, const std::function<bool()>& unwanted)
-        : image_(image), request_(request), threads_(threads), cancel_(cancel), unwanted_(unwanted),
+    BlockReader(const Image& image, const BlockRequest& request, int threads, const imaging::CancelToken& cancel, const std::function<bool()>& abandoned)
+        : image_(image), request_(request), threads_(threads), cancel_(cancel), abandoned_(abandoned),
           values_(static_cast<std::size_t>(request.values())) {}
 
     std::vector<T> read_all() {
@@ -78,7 +78,7 @@ private:
             }
             return out;
         }
-        // Pieces of a row that begin with a wanted pixel; far apart, the pixels one by one where that is quicker.
+        // Pieces of a row that begin with a requested pixel; far apart, the pixels one by one where that is quicker.
         const bool one_by_one = x.step > (image_.source->capabilities().random_access ? far_apart : band_pixels);
         const auto at_once = one_by_one ? 1 : std::min(width, std::max<std::int64_t>(1, band_pixels / x.step) * x.step);
         row_.resize(static_cast<std::size_t>(at_once));
@@ -95,21 +95,21 @@ private:
 
     void check() const {
         cancel_.throw_if_cancelled();
-        if (unwanted_()) throw imaging::Cancelled();
+        if (abandoned_()) throw imaging::Cancelled();
     }
 
-    const OpenImage& image_;
+    const Image& image_;
     const BlockRequest& request_;
     const int threads_;
     const imaging::CancelToken& cancel_;
-    const std::function<bool()>& unwanted_;
+    const std::function<bool()>& abandoned_;
     std::vector<T> values_, row_;
 };
 
 template <class T>
-rpc::Bytes bytes_of(const OpenImage& image, const BlockRequest& request, int threads, const imaging::CancelToken& cancel,
-                    const std::function<bool()>& unwanted) {
-    return rpc::Bytes::take(BlockReader<T>(image, request, threads, cancel, unwanted).read_all());
+rpc::Bytes bytes_of(const Image& image, const BlockRequest& request, int threads, const imaging::CancelToken& cancel,
+                    const std::function<bool()>& abandoned) {
+    return rpc::Bytes::take(BlockReader<T>(image, request, threads, cancel, abandoned).read_all());
 }
 
 } // namespace
@@ -134,8 +134,8 @@ AxisRange checked_range(const rpc::Value& value, std::int64_t length, const char
     return range;
 }
 
-rpc::Value read_block(const OpenImage& image, const BlockRequest& request, int threads, const imaging::CancelToken& cancel,
-                      const std::function<bool()>& unwanted) {
+rpc::Value read_block(const Image& image, const BlockRequest& request, int threads, const imaging::CancelToken& cancel,
+                      const std::function<bool()>& abandoned) {
     // Integers of 8 and 16 bits, and floats, are exact as float32, those of 32 bits as float64; those of 64 bits only as they are.
     using imaging::Int64Kind;
     const auto& capabilities = image.source->capabilities();
@@ -143,9 +143,9 @@ rpc::Value read_block(const OpenImage& image, const BlockRequest& request, int t
     const auto int64 = request.stokes.to <= image.shape().stokes ? capabilities.int64 : Int64Kind::none;
     rpc::Map block{{"shape", rpc::Array{request.stokes.count(), request.channel.count(), request.y.count(), request.x.count()}},
                    {"dtype", int64 == Int64Kind::with_sign ? "<i8" : int64 == Int64Kind::without_sign ? "<u8" : doubles ? "<f8" : "<f4"}};
-    block["data"] = int64 != Int64Kind::none ? bytes_of<std::int64_t>(image, request, threads, cancel, unwanted)
-                    : doubles                ? bytes_of<double>(image, request, threads, cancel, unwanted)
-                                             : bytes_of<float>(image, request, threads, cancel, unwanted);
+    block["data"] = int64 != Int64Kind::none ? bytes_of<std::int64_t>(image, request, threads, cancel, abandoned)
+                    : doubles                ? bytes_of<double>(image, request, threads, cancel, abandoned)
+                                             : bytes_of<float>(image, request, threads, cancel, abandoned);
     block["axes"] = rpc::Array{"stokes", "channel", "y", "x"};
     block["unit"] = image.info.bunit;
     return block;

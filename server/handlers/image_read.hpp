@@ -2,7 +2,7 @@
 /// image.read: exact pixel values of a block. Called by a job.
 
 #include "rpc/values/value.hpp"
-#include "server/session/open_image.hpp"
+#include "server/session/image.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -27,8 +27,8 @@ inline constexpr std::int64_t max_block_bytes = std::int64_t{256} << 20;
 /// with `name` in front. `or_index`: an index beyond the axis that is allowed nevertheless (computed polarizations).
 AxisRange checked_range(const rpc::Value& value, std::int64_t length, const char* name, const std::function<bool(std::int64_t)>& or_index = {});
 
-/// {shape: [stokes, channel, y, x], dtype: "<f4", "<f8", "<i8" or "<u8", data, axes, unit}. Stops with Cancelled once `unwanted` says so.
-rpc::Value read_block(const OpenImage& image, const BlockRequest& request, int threads, const imaging::CancelToken& cancel,
-                      const std::function<bool()>& unwanted);
+/// {shape: [stokes, channel, y, x], dtype: "<f4", "<f8", "<i8" or "<u8", data, axes, unit}. Throws Cancelled once `abandoned` returns true.
+rpc::Value read_block(const Image& image, const BlockRequest& request, int threads, const imaging::CancelToken& cancel,
+                      const std::function<bool()>& abandoned);
 
 } // namespace cubelink::server

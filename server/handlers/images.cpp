@@ -2,6 +2,7 @@
 
 #include "server/handlers/context.hpp"
 #include "server/handlers/image_read.hpp"
+#include "server/tasks/task.hpp"
 
 #include "imaging/base/budget_cache.hpp"
 #include "imaging/world/celestial.hpp"
@@ -20,12 +21,17 @@ namespace {
 
 /// Points that one call may convert.
 constexpr std::size_t max_points = 1'000'000;
+/// What takes less than a millisecond: more points or values are computed by a job, so that other sessions' commands don't wait.
+constexpr std::size_t few_values = 256;
+/// The same for a header, in bytes.
+constexpr std::size_t short_header = 64 << 10;
+
 /// Values of a spectral axis that one answer may have; images with more of them have no other kinds of spectral axes either.
 constexpr std::int64_t max_channels = 1 << 22;
 
 /// A method of an open image: `handle` is given the image and the values of its parameters, in their order; the first is file_id.
 void on_image_method(HandlerContext& context, const char* name, std::initializer_list<rpc::Parameter> list,
-                     std::function<void(const SessionPtr&, const OpenImagePtr&, const rpc::CallPtr&, std::vector<rpc::Value>&&)> handle,
+                     std::function<void(const SessionPtr&, const ImagePtr&, const rpc::CallPtr&, std::vector<rpc::Value>&&)> handle,
                      rpc::AnswerOrder order = rpc::AnswerOrder::in_order) {
     context.methods.add_generic(
         name,
@@ -36,7 +42,7 @@ void on_image_method(HandlerContext& context, const char* name, std::initializer
             const auto file_id = rpc::from_value<std::int32_t>(std::move((*values)[0]), rpc::Path("file_id"));
             Command command;
             command.call = call;
-            command.file_id = file_id;
+            command.touch(image_id(file_id));
             command.on_dropped = [call] { call->fail(rpc::code::method_failed, "The file was closed."); };
             command.run = [session, call, values, file_id, handle] {
                 handle(session, session->require_unchanged_image(file_id), call, std::move(*values));
@@ -46,7 +52,7 @@ void on_image_method(HandlerContext& context, const char* name, std::initializer
         order);
 }
 
-rpc::Value header_of(const OpenImage& image) {
+rpc::Value header_of(const Image& image) {
     rpc::Array cards;
     for (std::size_t at = 0; at + 80 <= image.cards.size(); at += 80) {
         auto card = image.cards.substr(at, 80);
@@ -56,40 +62,41 @@ rpc::Value header_of(const OpenImage& image) {
     return rpc::Map{{"cards", std::move(cards)}, {"hdu", image.info.hdu}, {"name", image.info.name}};
 }
 
-/// Has a job of the image answer a call. If the file is closed meanwhile, whoever is left with the call says so.
-void post_answer(const SessionPtr& session, const OpenImagePtr& image, const rpc::CallPtr& call, const char* what,
+/// Has a job of the image answer a call. If the file is closed meanwhile, the call fails.
+void post_answer(const SessionPtr& session, const ImagePtr& image, const rpc::CallPtr& call, const char* what, JobClass job_class,
                  std::function<void(const JobContext&)> answer) {
-    Job job;
-    job.owner = session->number();
-    job.job_class = JobClass::block;
+    AnsweringJob job;
+    job.session = session;
+    job.call = call;
+    job.job_class = job_class;
     job.group = image->number;
-    job.work = [answer = std::move(answer), closed = std::shared_ptr<void>(nullptr, [call, image](void*) {
-                    if (image->closed.cancelled()) call->fail(rpc::code::method_failed, "The file was closed.");
-                })](const JobContext& context) { answer(context); };
+    job.work = std::move(answer);
+    job.on_cancelled = [call] { call->fail(rpc::code::method_failed, "The file was closed."); };
     job.on_error = [session, image, call, what](const std::exception& error) {
+        if (const auto* known = dynamic_cast<const rpc::CallError*>(&error)) return call->fail(known->error());
         session->report_failure(*image, error, what);
         call->fail_with_exception(error.what());
     };
-    session->scheduler().post(std::move(job));
+    start(std::move(job));
 }
 
-/// Reads one block after the other for a session, each when the client has read what came before it: how much is asked for at once is up to
-/// the client, and neither memory nor its connection must suffer from it.
-void post_read(const SessionPtr& session, const OpenImagePtr& image, const rpc::CallPtr& call, const BlockRequest& request) {
+/// Reads one block after the other for a session, each when the client has read what came before it, so that many requests at once cost neither
+/// memory nor the connection.
+void post_read(const SessionPtr& session, const ImagePtr& image, const rpc::CallPtr& call, const BlockRequest& request) {
     const auto bytes = static_cast<std::size_t>(request.values()) * (image->source->capabilities().prefers_double ? 8 : 4);
-    post_answer(session, image, call, "image.read", [session, image, call, request, bytes](const JobContext& context) {
-        const auto unwanted = [&] { return !call->peer()->connected(); };
-        if (unwanted()) return;
+    post_answer(session, image, call, "image.read", JobClass::block, [session, image, call, request, bytes](const JobContext& context) {
+        const auto abandoned = [&] { return !call->peer()->connected(); };
+        if (abandoned()) return;
         auto& outbox = connection_of(*call).receiver()->outbox();
         if (!outbox.has_room(bytes)) return outbox.when_room(bytes, [=] { post_read(session, image, call, request); });
         // Many clients that read large blocks at once take turns, as far as there is memory.
         auto& cache = session->cache();
         const auto memory = cache.reserve(std::min(bytes, cache.limit() / 2), context.cancel);
-        call->answer(read_block(*image, request, context.threads, context.cancel, unwanted));
+        call->answer(read_block(*image, request, context.threads, context.cancel, abandoned));
     });
 }
 
-void read_image(const SessionPtr& session, const OpenImagePtr& image, const rpc::CallPtr& call, std::vector<rpc::Value>&& values) {
+void read_image(const SessionPtr& session, const ImagePtr& image, const rpc::CallPtr& call, std::vector<rpc::Value>&& values) {
     const auto& shape = image->shape();
     BlockRequest request;
     request.x = checked_range(values[1], shape.width, "x");
@@ -120,13 +127,13 @@ std::vector<std::array<double, 2>> points_of(rpc::Value&& value) {
 }
 
 /// The frame that was asked for; nothing: the image's own.
-std::optional<imaging::SkySystem> frame_of(rpc::Value&& value, const OpenImage& image) {
+std::optional<imaging::SkySystem> frame_of(rpc::Value&& value, const Image& image) {
     const auto name = rpc::from_value<std::optional<std::string>>(std::move(value), rpc::Path("frame")).value_or("");
     if (name.empty()) return {};
     const auto system = imaging::sky_system_of(name);
     if (!system) throw rpc::BadArguments("frame: \"" + name + "\" is none of ICRS, FK5, FK4, GALACTIC, ECLIPTIC");
     if (!image.wcs->celestial_plane())
-        throw rpc::CallError(rpc::code::method_failed, image.info.name + ": the axes that are shown are no sky, it has no position in " + name + ".");
+        throw rpc::CallError(rpc::code::method_failed, image.info.name + ": the displayed axes are not celestial, so it has no positions in " + name + ".");
     return system;
 }
 
@@ -194,31 +201,42 @@ rpc::Value described(const imaging::Wcs& wcs, const Conversion& asked, rpc::Arra
     return result;
 }
 
-/// A few points at once, more of them by a job: others need the network thread.
-void convert_points(const SessionPtr& session, const OpenImagePtr& image, const rpc::CallPtr& call, std::vector<rpc::Value>&& values, bool to_world) {
-    constexpr std::size_t few = 4096;
-    if (!image->wcs) throw rpc::CallError(rpc::code::method_failed, image->info.name + ": the header has no world coordinates.");
+/// What image.to_world or image.to_pixel has been given; `plane_channel` if it names no channel.
+Conversion conversion_of(std::vector<rpc::Value>&& values, const Image& image, bool to_world, std::int32_t plane_channel) {
+    if (!image.wcs) throw rpc::CallError(rpc::code::method_failed, image.info.name + ": the header has no world coordinates.");
     Conversion asked;
     asked.to_world = to_world;
     asked.points = points_of(std::move(values[1]));
-    asked.frame = frame_of(std::move(values[2]), *image);
-    asked.channel = rpc::from_value<std::optional<double>>(std::move(values[3]), rpc::Path("channel")).value_or(image->plane.channel);
-    if (asked.points.size() <= few) {
+    asked.frame = frame_of(std::move(values[2]), image);
+    asked.channel = rpc::from_value<std::optional<double>>(std::move(values[3]), rpc::Path("channel")).value_or(plane_channel);
+    return asked;
+}
+
+/// Points that are converted at once, between two looks at whether anybody still waits.
+constexpr std::size_t points_at_once = 4096;
+
+/// A few points by the command itself; more, reading them included, by a job.
+void convert_points(const SessionPtr& session, const ImagePtr& image, const rpc::CallPtr& call, std::vector<rpc::Value>&& values, bool to_world) {
+    const auto* list = values[1].get_if<rpc::Array>();
+    if (!list || list->size() <= few_values) {
+        const auto asked = conversion_of(std::move(values), *image, to_world, image->plane.channel);
         rpc::Array out;
         convert(*image->wcs, asked, 0, asked.points.size(), out);
         return call->answer(described(*image->wcs, asked, std::move(out)));
     }
-    const auto shared = std::make_shared<const Conversion>(std::move(asked));
-    post_answer(session, image, call, to_world ? "image.to_world" : "image.to_pixel", [image, call, shared](const JobContext& context) {
-        rpc::Array out;
-        out.reserve(shared->points.size());
-        for (std::size_t from = 0; from < shared->points.size(); from += few) {
-            context.cancel.throw_if_cancelled();
-            if (!call->peer()->connected()) return;
-            convert(*image->wcs, *shared, from, std::min(from + few, shared->points.size()), out);
-        }
-        call->answer(described(*image->wcs, *shared, std::move(out)));
-    });
+    const auto shared = std::make_shared<std::vector<rpc::Value>>(std::move(values));
+    post_answer(session, image, call, to_world ? "image.to_world" : "image.to_pixel", JobClass::view,
+                [image, call, shared, to_world, channel = image->plane.channel](const JobContext& context) {
+                    const auto asked = conversion_of(std::move(*shared), *image, to_world, channel);
+                    rpc::Array out;
+                    out.reserve(asked.points.size());
+                    for (std::size_t from = 0; from < asked.points.size(); from += points_at_once) {
+                        context.cancel.throw_if_cancelled();
+                        if (!call->peer()->connected()) return;
+                        convert(*image->wcs, asked, from, std::min(from + points_at_once, asked.points.size()), out);
+                    }
+                    call->answer(described(*image->wcs, asked, std::move(out)));
+                });
 }
 
 struct KindNames {
@@ -242,13 +260,13 @@ std::optional<imaging::SpectralKind> kind_named(std::string name) {
     return imaging::spectral_kind_of(name);
 }
 
-rpc::Value spectral_axis(const OpenImage& image, std::vector<rpc::Value>&& values) {
-    const auto wish = rpc::from_value<std::optional<std::string>>(std::move(values[1]), rpc::Path("kind")).value_or("");
+rpc::Value spectral_axis(const Image& image, std::vector<rpc::Value>&& values) {
+    const auto name = rpc::from_value<std::optional<std::string>>(std::move(values[1]), rpc::Path("kind")).value_or("");
     const auto rest = rpc::from_value<std::optional<double>>(std::move(values[2]), rpc::Path("rest_freq"));
     if (rest && !(*rest > 0 && std::isfinite(*rest))) throw rpc::BadArguments("rest_freq: expected a frequency in Hz, above 0");
     const auto axis = image.wcs ? image.wcs->spectral_axis() : nullptr;
-    auto kind = wish.empty() ? std::optional(axis ? axis->kind() : imaging::SpectralKind::channel) : kind_named(wish);
-    if (!kind) throw rpc::BadArguments("kind: \"" + wish + "\" is none of channel, frequency, wavelength, air_wavelength, velocity_radio, "
+    auto kind = name.empty() ? std::optional(axis ? axis->kind() : imaging::SpectralKind::channel) : kind_named(name);
+    if (!kind) throw rpc::BadArguments("kind: \"" + name + "\" is none of channel, frequency, wavelength, air_wavelength, velocity_radio, "
                                        "velocity_optical, velocity_relativistic");
     rpc::Array out;
     if (*kind == imaging::SpectralKind::channel) {
@@ -262,7 +280,7 @@ rpc::Value spectral_axis(const OpenImage& image, std::vector<rpc::Value>&& value
             return std::all_of(list.begin(), list.end(), [](double v) { return std::isnan(v); });
         };
         if (without_values(axis->kind()))
-            throw rpc::CallError(rpc::code::method_failed, image.info.name + ": the header does not say enough for the values of its spectral axis.");
+            throw rpc::CallError(rpc::code::method_failed, image.info.name + ": the header does not define the values of its spectral axis.");
         const auto values = axis->values(*kind, rest);
         if (!rest && !axis->rest_frequency() && without_values(*kind))
             throw rpc::CallError(rpc::code::method_failed, image.info.name + ": the header names no rest frequency: give one as rest_freq.");
@@ -280,18 +298,25 @@ rpc::Value spectral_axis(const OpenImage& image, std::vector<rpc::Value>&& value
 
 void register_image_methods(HandlerContext& context) {
     using rpc::Value;
-    on_image_method(context, "image.header", {"file_id"},
-                    [](const SessionPtr&, const OpenImagePtr& image, const rpc::CallPtr& call, std::vector<Value>&&) { call->answer(header_of(*image)); });
+    on_image_method(context, "image.header", {"file_id"}, [](const SessionPtr& session, const ImagePtr& image, const rpc::CallPtr& call, std::vector<Value>&&) {
+        if (image->cards.size() <= short_header) return call->answer(header_of(*image));
+        post_answer(session, image, call, "image.header", JobClass::view, [image, call](const JobContext&) { call->answer(header_of(*image)); });
+    });
     on_image_method(context, "image.read", {"file_id", {"x", Value()}, {"y", Value()}, {"channel", Value()}, {"stokes", Value()}}, read_image,
                     rpc::AnswerOrder::when_done);
     for (const bool to_world : {true, false})
         on_image_method(context, to_world ? "image.to_world" : "image.to_pixel", {"file_id", "points", {"frame", Value()}, {"channel", Value()}},
-                        [to_world](const SessionPtr& session, const OpenImagePtr& image, const rpc::CallPtr& call, std::vector<Value>&& values) {
+                        [to_world](const SessionPtr& session, const ImagePtr& image, const rpc::CallPtr& call, std::vector<Value>&& values) {
                             convert_points(session, image, call, std::move(values), to_world);
                         });
     on_image_method(context, "image.spectral_axis", {"file_id", {"kind", Value()}, {"rest_freq", Value()}},
-                    [](const SessionPtr&, const OpenImagePtr& image, const rpc::CallPtr& call, std::vector<Value>&& values) {
-                        call->answer(spectral_axis(*image, std::move(values)));
+                    [](const SessionPtr& session, const ImagePtr& image, const rpc::CallPtr& call, std::vector<Value>&& values) {
+                        const auto axis = image->wcs ? image->wcs->spectral_axis() : nullptr;
+                        const std::int64_t length = axis ? axis->length() : image->shape().depth;
+                        if (length <= static_cast<std::int64_t>(few_values)) return call->answer(spectral_axis(*image, std::move(values)));
+                        const auto shared = std::make_shared<std::vector<Value>>(std::move(values));
+                        post_answer(session, image, call, "image.spectral_axis", JobClass::view,
+                                    [image, call, shared](const JobContext&) { call->answer(spectral_axis(*image, std::move(*shared))); });
                     });
 }
 

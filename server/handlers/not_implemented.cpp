@@ -1,4 +1,4 @@
-// Messages of the ICD that no handler has registered: they are answered, so that no client waits for ever.
+// Messages of the ICD that have no handler: they are answered, so that no client waits forever.
 
 #include "server/handlers/context.hpp"
 
@@ -10,8 +10,8 @@ namespace cubelink::server {
 
 namespace {
 
-/// Tells the server to stop, forget or slow down something that it has not begun: nothing is left to do.
-bool asks_for_nothing(const icd::Event& event, const google::protobuf::Message& message) {
+/// Stops, removes or slows down something that the server has not begun: there is nothing to do.
+bool has_no_effect(const icd::Event& event, const google::protobuf::Message& message) {
     static const std::set<std::string_view> harmless = {"REMOVE_REGION",    "STOP_ANIMATION", "ANIMATION_FLOW_CONTROL", "CLOSE_CATALOG_FILE",
                                                         "STOP_MOMENT_CALC", "STOP_PV_CALC",   "STOP_FITTING",           "STOP_PV_PREVIEW",
                                                         "CLOSE_PV_PREVIEW"};
@@ -22,7 +22,7 @@ bool asks_for_nothing(const icd::Event& event, const google::protobuf::Message& 
     return false;
 }
 
-/// What asked for contours waits until those of every level are there: they are, without a line.
+/// A client that asks for contours waits until those of every level are complete: they are sent as complete and empty.
 std::shared_ptr<google::protobuf::Message> no_contours(const icd::SetContourParameters& asked) {
     auto data = std::make_shared<icd::ContourImageData>();
     data->set_file_id(static_cast<std::int32_t>(asked.file_id()));
@@ -57,17 +57,17 @@ void answer(const HandlerContext& context, const icd::Event& event, const rpc::C
     if (text.empty()) text = std::string(event.name) + " is not implemented yet";
     if (event.reply) {
         call->answer(std::make_shared<const icd::MessageBody>(failure(event, text)));
-        // Not every failure that a page is told comes before the eyes of who sits there. Its log does.
+        // The page does not show every failed answer to its user, but it shows its log.
         auto logged = std::make_shared<icd::ErrorData>();
         logged->set_severity(icd::WARNING);
         logged->add_tags("not implemented");
         logged->set_message(text);
         session->publish(std::move(logged), {}, call->peer()->id());
-    } else if (asks_for_nothing(event, *request)) {
+    } else if (has_no_effect(event, *request)) {
         acknowledge(call);
     } else {
         call->fail(rpc::code::method_failed, text);
-        if (const auto* contours = dynamic_cast<const icd::SetContourParameters*>(request.get()); contours && contours->levels().size() <= max_requirements)
+        if (const auto* contours = dynamic_cast<const icd::SetContourParameters*>(request.get()); contours && static_cast<std::size_t>(contours->levels().size()) <= max_requirements)
             session->publish(no_contours(*contours), {}, call->peer()->id());
     }
 }

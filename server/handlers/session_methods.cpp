@@ -12,7 +12,7 @@ namespace cubelink::server {
 
 namespace {
 
-/// These take no arguments: what is given is a mistake.
+/// Throws BadArguments if there are any.
 void require_no_arguments(const rpc::CallPtr& call) {
     auto [args, kwargs] = call->take_arguments();
     rpc::Parameters({}).bind(std::move(args), std::move(kwargs));
@@ -26,26 +26,25 @@ rpc::Value info(const HandlerContext& context) {
     topics.push_back("session.changed");
     return rpc::Map{
         {"name", "Cubelink"},
-        {"version", std::string(program_version)},
+        {"version", context.settings.version},
         {"icd_version", static_cast<std::int64_t>(icd::newest_version)},
         {"methods", std::move(methods)},
         {"topics", std::move(topics)},
         {"limits", rpc::Map{{"tiles_per_request", static_cast<std::int64_t>(max_tiles_per_request)},
                             {"block_bytes", max_block_bytes},
-                            {"outbox_bytes", static_cast<std::int64_t>(context.options.outbox_limit)},
-                            {"memory_bytes", static_cast<std::int64_t>(context.options.memory_limit)}}},
+                            {"outbox_bytes", static_cast<std::int64_t>(context.settings.outbox_limit)},
+                            {"memory_bytes", static_cast<std::int64_t>(context.settings.memory_limit)}}},
     };
 }
 
 rpc::Value point_of(const CursorPosition& cursor) { return rpc::Map{{"x", cursor.x}, {"y", cursor.y}}; }
 
-/// What a newcomer needs to know.
+/// What a connection that joins needs.
 rpc::Value state(const Session& session) {
     rpc::Array files;
-    for (const auto& [id, image] : session.images()) {
-        if (image->closed.cancelled()) continue;
+    for (const auto& image : session.images()) {
         files.push_back(rpc::Map{
-            {"file_id", id},
+            {"file_id", image->file_id},
             {"directory", image->directory},
             {"file", image->file},
             {"hdu", image->info.hdu},
@@ -85,10 +84,16 @@ void register_session_methods(HandlerContext& context) {
         require_no_arguments(call);
         call->answer(info(context));
     });
-    on_session_method(context, "session.state", [](const SessionPtr& session, const rpc::CallPtr& call) {
-        require_no_arguments(call);
-        call->answer(state(*session));
-    });
+    // Waits for a session that is being restored.
+    Touches whole;
+    whole.objects.push_back(session_state);
+    on_session_method(
+        context, "session.state",
+        [](const SessionPtr& session, const rpc::CallPtr& call) {
+            require_no_arguments(call);
+            call->answer(state(*session));
+        },
+        rpc::AnswerOrder::in_order, whole);
     on_session_method(context, "session.connections", [](const SessionPtr& session, const rpc::CallPtr& call) {
         require_no_arguments(call);
         call->answer(connections(*session, call->peer()->id()));

@@ -3,8 +3,6 @@
 #include "server/handlers/context.hpp"
 
 #include "rpc/icd/messages.hpp"
-#include "server/products/cursor_data.hpp"
-#include "server/products/plane_data.hpp"
 #include "server/products/tile_set.hpp"
 
 #include <algorithm>
@@ -38,18 +36,6 @@ std::string wrong_plane(const icd::SetImageChannels& request, const OpenImage& i
            ").";
 }
 
-void show(const CommandCall<icd::SetImageChannels>& c, const OpenImagePtr& image, imaging::PlaneId plane) {
-    const bool stokes_changed = plane.stokes != image->plane.stokes;
-    image->plane = plane;
-    image->gates = std::make_shared<PlaneGates>();
-    // Tiles of a channel map belong to channels that are shown, whichever of them is the active one.
-    if (!c.request->channel_map_enabled()) ++image->generation;
-    if (stokes_changed) send_cursor_spectral(c.session, image, true);
-    send_plane_data(c.session, image, stokes_changed);
-    c.session->changed({{"what", "channels"}, {"file_id", image->file_id}, {"channel", plane.channel}, {"stokes", plane.stokes}},
-                       "channels:" + std::to_string(image->file_id));
-}
-
 /// The channels of the range that exist.
 std::pair<std::int32_t, std::int32_t> checked_range(const icd::IntBounds& range, const OpenImage& image, const char* field) {
     if (range.min() > range.max() || !image.has_channel(range.min()) || !image.has_channel(range.max()))
@@ -76,7 +62,7 @@ void set_channels(const CommandCall<icd::SetImageChannels>& c) {
     require_room_for_tiles(*c.session, tiles.tiles.size() * static_cast<std::size_t>(std::max(wanted.second - wanted.first + 1, 1)));
     if (exists) {
         acknowledge(c.call);
-        if (!(plane == image->plane)) show(c, image, plane);
+        c.session->show_plane(image, plane, request.channel_map_enabled());
     } else {
         c.call->fail(rpc::Error{rpc::code::method_failed, wrong_plane(request, *image), {}, true});
         c.session->report(Severity::error, {"channels"}, wrong_plane(request, *image));
@@ -140,7 +126,7 @@ void register_tiles(HandlerContext& context) {
         auto view = std::make_shared<ViewRequest>(ViewRequest{request, {}});
         Command command;
         command.call = call;
-        command.file_id = request->file_id();
+        command.touch(image_id(request->file_id()));
         command.key = "view:" + std::to_string(call->peer()->id()) + ":" + std::to_string(request->file_id());
         command.payload = view;
         command.overtakes = [view](const Command& waiting) {
@@ -172,7 +158,7 @@ void register_tiles(HandlerContext& context) {
 
 void register_view(HandlerContext& context) {
     on_command<icd::SetImageChannels>(context, set_channels, [](Command& command, const CommandCall<icd::SetImageChannels>& c) {
-        command.file_id = c.request->file_id();
+        command.touch(image_id(c.request->file_id()));
         command.barrier = true;
         command.key = "channels:" + std::to_string(c.connection()) + ":" + std::to_string(c.request->file_id());
         command.payload = c.request;

@@ -13,17 +13,17 @@ namespace cubelink::server {
 
 namespace {
 
-std::uint32_t feature_flags(const Options& options, const Identity& identity, bool stored) {
+std::uint32_t feature_flags(const HandlerSettings& settings, const Identity& identity, bool stored) {
     std::uint32_t flags = 0;
-    if (options.read_only || !identity.permissions.save) flags |= icd::READ_ONLY;
-    if (options.scripting) flags |= icd::SCRIPTING;
+    if (settings.read_only || !identity.permissions.save) flags |= icd::READ_ONLY;
+    if (settings.scripting) flags |= icd::SCRIPTING;
     if (stored) flags |= icd::USER_PREFERENCES | icd::USER_LAYOUTS;
     return flags;
 }
 
-void set_platform(icd::RegisterViewerAck& ack) {
+void set_platform(icd::RegisterViewerAck& ack, const std::string& version) {
     auto& strings = *ack.mutable_platform_strings();
-    strings["release_info"] = "Cubelink " + std::string(program_version);
+    strings["release_info"] = "Cubelink " + version;
     strings["deployment"] = "local";
     utsname name{};
     if (::uname(&name) == 0) {
@@ -32,7 +32,7 @@ void set_platform(icd::RegisterViewerAck& ack) {
     }
 }
 
-/// How long the answer waits for a store that another program has locked. Whoever comes gets in without it.
+/// How long the answer waits for a store that another program has locked; then it goes without preferences and layouts.
 constexpr auto patience = std::chrono::seconds(1);
 
 /// By the store's thread.
@@ -49,8 +49,8 @@ void register_now(HandlerContext& context, const rpc::CallPtr& call, const icd::
     ack.set_success(true);
     ack.set_message(registered.message);
     ack.set_session_type(registered.resumed ? icd::RESUMED : icd::NEW);
-    ack.set_server_feature_flags(feature_flags(context.options, connection->identity(), context.store != nullptr));
-    set_platform(ack);
+    ack.set_server_feature_flags(feature_flags(context.settings, connection->identity(), context.store != nullptr));
+    set_platform(ack, context.settings.version);
     const auto answer = [call, session = registered.session](icd::RegisterViewerAck&& ack) {
         icd::answer(call, std::move(ack));
         session->changed({{"what", "connections"}});
@@ -74,7 +74,7 @@ void register_now(HandlerContext& context, const rpc::CallPtr& call, const icd::
 
 void register_viewer(HandlerContext& context) {
     icd::on<icd::RegisterViewer>(context.methods, [&context](const rpc::CallPtr& call, const icd::RegisterViewer& request) {
-        if (request.api_key().empty() || context.options.no_auth) return register_now(context, call, request);
+        if (request.api_key().empty() || context.settings.no_auth) return register_now(context, call, request);
         const auto connection = shared_connection_of(*call);
         context.identify(*connection, request.api_key(), [&context, call, request, connection](const std::optional<Identity>& identity) {
             if (!connection->connected()) return; // it has gone while the key waited

@@ -216,10 +216,12 @@ void ConnectionImpl::dispatch(rpc::Request&& request) {
     const auto ticket = in_order ? receiver_->outbox().open_ticket() : 0;
 
     const pubsub::ReplyFirst hold; // what the method publishes comes after its answer
-    auto answer = [self = shared_from_this(), &statistics, ticket, in_order, bytes, begun = received_at_, held = hold.number()](rpc::Reply&& reply) {
+    const auto has_place = std::make_shared<std::atomic<bool>>(in_order); // whoever takes it away uses the ticket
+    auto answer = [self = shared_from_this(), &statistics, ticket, has_place, bytes, begun = received_at_, held = hold.number()](rpc::Reply&& reply) {
         statistics.answered(Clock::now() - begun, reply.error.has_value());
         auto message = self->dialect_->encode(reply);
         auto& outbox = self->receiver_->outbox();
+        const bool in_order = has_place->exchange(false);
         if (in_order) {
             outbox.answer(ticket, std::move(message));
         } else {
@@ -229,7 +231,8 @@ void ConnectionImpl::dispatch(rpc::Request&& request) {
         self->wake();
         pubsub::ReplyFirst::release(held);
     };
-    const auto call = std::make_shared<rpc::Call>(std::move(request), shared_from_this(), std::move(answer));
+    auto leave = [this, ticket, has_place, bytes] { return leave_order(ticket, *has_place, bytes); }; // the call holds this connection
+    const auto call = std::make_shared<rpc::Call>(std::move(request), shared_from_this(), std::move(answer), std::move(leave));
     const auto& rules = surroundings_.rules;
     const bool too_many = calls_when_done_.load(relaxed) > rules.calls_when_done || (before > 0 && before + bytes > rules.bytes_of_calls);
     if (!in_order && too_many) return call->fail(rpc::code::method_failed, "too many calls of this connection are in progress");
@@ -237,6 +240,20 @@ void ConnectionImpl::dispatch(rpc::Request&& request) {
         return call->fail(rpc::code::method_failed, "the server has too much to do to take more: try again");
     rpc::MethodRegistry::dispatch(call, method);
     apply_back_pressure();
+}
+
+/// From any thread: the call's answer will leave when it is done. Half of what may be in progress is left to long work.
+bool ConnectionImpl::leave_order(pubsub::Outbox::Ticket ticket, std::atomic<bool>& has_place, std::size_t bytes) {
+    const auto& rules = surroundings_.rules;
+    if (calls_when_done_.load(relaxed) >= rules.calls_when_done / 2 || bytes_when_done_.load(relaxed) + bytes > rules.bytes_of_calls / 2) return false;
+    if (!has_place.exchange(false)) return true;
+    calls_in_order_.fetch_sub(1, relaxed);
+    bytes_of_calls_.fetch_sub(bytes, relaxed);
+    calls_when_done_.fetch_add(1, relaxed);
+    bytes_when_done_.fetch_add(bytes, relaxed);
+    receiver_->outbox().answer(ticket, nullptr);
+    wake();
+    return true;
 }
 
 void ConnectionImpl::on_bad_request(rpc::Reply&& reply) {

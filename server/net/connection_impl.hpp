@@ -104,6 +104,7 @@ private:
     void dispatch(rpc::Request&& request);
     void answer_now(rpc::Reply&& reply);
     void answered(bool in_order, std::size_t bytes);
+    bool leave_order(pubsub::Outbox::Ticket ticket, std::atomic<bool>& has_place, std::size_t bytes);
     void apply_back_pressure();
     static void wake(Alarm& alarm);
     void wake() { wake(*alarm_); }

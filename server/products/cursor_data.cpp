@@ -124,8 +124,8 @@ void publish_cursor_spatial(Session& session, const OpenImage& image, const Curs
 void send_cursor_spatial(const SessionPtr& session, const OpenImagePtr& image) {
     if (!image->cursor) return;
     auto job = cursor_job(session, image, spatial_key(*image));
-    if (!image->source->capabilities().random_access) job.job_class = JobClass::view;
-    job.work = [session, image, snapshot = CursorSnapshot::newest_of(*image)](const JobContext& context) {
+    if (!image->source->direct()) job.job_class = JobClass::view;
+    job.work = [session, image, snapshot = CursorSnapshot::newest_of(*session, *image)](const JobContext& context) {
         publish_cursor_spatial(*session, *image, snapshot, context);
     };
     session->scheduler().post(std::move(job));
@@ -178,14 +178,15 @@ void post_spectrum(const SessionPtr& session, const OpenImagePtr& image, Spectru
     session->scheduler().post(std::move(job));
 }
 
-std::vector<Spectrum> spectra_of(const OpenImage& image, bool only_current_stokes) {
+std::vector<Spectrum> spectra_of(const Session& session, const OpenImage& image, bool only_current_stokes) {
     std::vector<Spectrum> spectra;
     if (!image.cursor || image.info.dimensions < 3) return spectra;
     const auto pixel = pixel_at(*image.cursor, image.shape());
     if (!pixel) return spectra;
     const auto turn = image.spectral_turn.current();
-    for (std::size_t i = 0; i < image.cursor_spectral.size(); ++i) {
-        const auto& asked = image.cursor_spectral[i];
+    const auto required = joined_requirements<SpectralRequirement>(session, image.file_id, cursor_region);
+    for (std::size_t i = 0; i < required.size(); ++i) {
+        const auto& asked = required[i];
         const auto parsed = parse_coordinate(asked.coordinate, image);
         if (!parsed || (only_current_stokes && parsed->stokes)) continue;
         spectra.push_back({i, asked.coordinate, asked.stats_types.empty() ? static_cast<int>(icd::Mean) : asked.stats_types.front(),
@@ -200,13 +201,14 @@ void send_cursor_spectral(const SessionPtr& session, const OpenImagePtr& image, 
     // If the cursor's own job has not come to its spectra yet, all of them are still due.
     const auto turn = image->cursor_turn.next();
     image->cursor_turn.if_current(turn.number, [&] {
-        for (auto& spectrum : spectra_of(*image, only_current_stokes && !turn.skipped)) post_spectrum(session, image, std::move(spectrum));
+        for (auto& spectrum : spectra_of(*session, *image, only_current_stokes && !turn.skipped)) post_spectrum(session, image, std::move(spectrum));
     });
 }
 
 void cancel_cursor_spectra(Session& session, OpenImage& image) {
     image.spectral_turn.next();
-    for (std::size_t i = 0; i < image.cursor_spectral.size(); ++i) session.scheduler().cancel_key(session.number(), spectral_key(image, i));
+    const auto count = joined_requirements<SpectralRequirement>(session, image.file_id, cursor_region).size();
+    for (std::size_t i = 0; i < count; ++i) session.scheduler().cancel_key(session.number(), spectral_key(image, i));
 }
 
 void send_cursor_all(const SessionPtr& session, const OpenImagePtr& image) {
@@ -215,8 +217,8 @@ void send_cursor_all(const SessionPtr& session, const OpenImagePtr& image) {
     const auto turn = image->cursor_turn.next().number;
     cancel_cursor_spectra(*session, *image);
     auto job = cursor_job(session, image, spatial_key(*image));
-    if (!image->source->capabilities().random_access) job.job_class = JobClass::view;
-    job.work = [session, image, snapshot = CursorSnapshot::newest_of(*image), spectra = spectra_of(*image, false), turn](const JobContext& context) {
+    if (!image->source->direct()) job.job_class = JobClass::view;
+    job.work = [session, image, snapshot = CursorSnapshot::newest_of(*session, *image), spectra = spectra_of(*session, *image, false), turn](const JobContext& context) {
         publish_cursor_spatial(*session, *image, snapshot, context);
         image->cursor_turn.if_current(turn, [&] {
             for (const auto& spectrum : spectra) post_spectrum(session, image, spectrum);

@@ -1,6 +1,7 @@
 #pragma once
 /// Profiles through the pixel under the cursor, sent to everybody in the session.
 
+#include "server/products/change_adapter.hpp"
 #include "server/session/session.hpp"
 
 namespace cubelink::server {
@@ -22,7 +23,9 @@ struct CursorSnapshot {
     std::vector<SpatialRequirement> spatial;
     std::uint64_t turn = 0;
     /// Called by a command: whatever an earlier snapshot has not sent by now is stale.
-    static CursorSnapshot newest_of(OpenImage& image) { return {image.plane, image.cursor, image.cursor_spatial, image.spatial_turn.next().number}; }
+    static CursorSnapshot newest_of(const Session& session, OpenImage& image) {
+        return {image.plane, image.cursor, joined_requirements<SpatialRequirement>(session, image.file_id, cursor_region), image.spatial_turn.next().number};
+    }
 };
 void publish_cursor_spatial(Session& session, const OpenImage& image, const CursorSnapshot& snapshot, const JobContext& context);
 

@@ -1,5 +1,7 @@
 #include "server/products/plane_data.hpp"
 
+#include "server/products/change_adapter.hpp"
+
 #include "imaging/pixels/pyramid_cache.hpp"
 #include "rpc/icd/messages.hpp"
 #include "server/products/cursor_data.hpp"
@@ -73,10 +75,11 @@ PlaneHistogram rendering_histogram(const OpenImage& image, imaging::PlaneId plan
     return {{"z"}, plane, "histogram:" + std::to_string(image.number), turn};
 }
 
-std::vector<PlaneHistogram> required_histograms(const OpenImage& image) {
+std::vector<PlaneHistogram> required_histograms(const Session& session, const OpenImage& image) {
     std::vector<PlaneHistogram> list;
-    for (std::size_t i = 0; i < image.histograms.size(); ++i) {
-        const auto& asked = image.histograms[i];
+    const auto required = joined_requirements<HistogramRequirement>(session, image.file_id, image_region);
+    for (std::size_t i = 0; i < required.size(); ++i) {
+        const auto& asked = required[i];
         list.push_back({asked, plane_of(image, image.plane, asked.coordinate, asked.channel),
                         "histogram:" + std::to_string(image.number) + ":" + std::to_string(i), asked.channel == -1 ? image.plane_turn.current() : 0});
     }
@@ -102,10 +105,11 @@ void send_histogram(Session& session, const OpenImage& image, const PlaneHistogr
     publish_histogram(session, image, due, histogram);
 }
 
-std::vector<PlaneStatistics> required_statistics(const OpenImage& image) {
+std::vector<PlaneStatistics> required_statistics(const Session& session, const OpenImage& image) {
     std::vector<PlaneStatistics> list;
-    for (std::size_t i = 0; i < image.statistics.size(); ++i)
-        list.push_back({image.statistics[i], plane_of(image, image.plane, image.statistics[i].coordinate),
+    const auto required = joined_requirements<StatsRequirement>(session, image.file_id, image_region);
+    for (std::size_t i = 0; i < required.size(); ++i)
+        list.push_back({required[i], plane_of(image, image.plane, required[i].coordinate),
                         "statistics:" + std::to_string(image.number) + ":" + std::to_string(i), image.plane_turn.current()});
     return list;
 }
@@ -136,8 +140,8 @@ std::string cube_key(std::uint64_t number) { return "cube histogram:" + std::to_
 void send_plane_data(const SessionPtr& session, const OpenImagePtr& image, bool stokes_changed) {
     auto job = image_job(session, image, "plane");
     const auto turn = image->plane_turn.next().number;
-    job.work = [session, image, plane = image->plane, turn, stokes_changed, histograms = required_histograms(*image), statistics = required_statistics(*image),
-                cursor = CursorSnapshot::newest_of(*image), keeper = std::make_shared<GateKeeper>(image->gates)](const JobContext& context) {
+    job.work = [session, image, plane = image->plane, turn, stokes_changed, histograms = required_histograms(*session, *image), statistics = required_statistics(*session, *image),
+                cursor = CursorSnapshot::newest_of(*session, *image), keeper = std::make_shared<GateKeeper>(image->gates)](const JobContext& context) {
         // Tiles that are waited for need it, and everything else is quicker with it.
         const bool listened = session->anyone_listens(histogram_topic);
         if (listened || session->anyone_listens("carta.raster.tile.data"))
@@ -155,7 +159,7 @@ void send_plane_data(const SessionPtr& session, const OpenImagePtr& image, bool 
 
 void send_required_histograms(const SessionPtr& session, const OpenImagePtr& image) {
     auto job = image_job(session, image, "histogram");
-    job.work = [session, image, histograms = required_histograms(*image)](const JobContext& context) {
+    job.work = [session, image, histograms = required_histograms(*session, *image)](const JobContext& context) {
         for (const auto& due : histograms) send_histogram(*session, *image, due, context);
     };
     session->scheduler().post(std::move(job));
@@ -163,7 +167,7 @@ void send_required_histograms(const SessionPtr& session, const OpenImagePtr& ima
 
 void send_required_statistics(const SessionPtr& session, const OpenImagePtr& image) {
     auto job = image_job(session, image, "statistics");
-    job.work = [session, image, statistics = required_statistics(*image)](const JobContext& context) {
+    job.work = [session, image, statistics = required_statistics(*session, *image)](const JobContext& context) {
         for (const auto& due : statistics) publish_statistics(*session, *image, due, context);
     };
     session->scheduler().post(std::move(job));

@@ -17,14 +17,15 @@ struct Change {
         region,        // a region's shape or position
         region_closed,
         requirement,   // the requirements of `connection` for (file, region, kind) were set or cleared
-        audience,      // somebody joined, left, subscribed or unsubscribed: what is due is the same, for others
+        audience,      // a connection joined, left, subscribed or unsubscribed: products are due for other connections
     };
     What what;
-    std::int32_t file_id = 0;
+    std::int32_t file_id = 0;                 // audience: 0
     std::int32_t region_id = 0;               // cursor, region, requirement
     RequirementKind kind{};                   // requirement
     std::uint64_t connection = 0;             // requirement: whose
     bool stokes_changed = false;              // plane
+    bool channel_map = false;                 // plane: of a channel map; tiles of the channels that it shows stay of use, whichever is active
 };
 
 /// Implemented by the product board. Called by the session's commands, one at a time.
@@ -32,7 +33,7 @@ class ChangeListener {
 public:
     virtual ~ChangeListener() = default;
     virtual void changed(const Change& change) = 0;
-    /// From any thread, before the commands that close it have their turn: work for this image (-1: for all) is pointless from now on.
+    /// From any thread, before the commands that close it run: work for this image (-1: for all images) is pointless from now on.
     virtual void abandon(std::int32_t file_id) = 0;
 };
 

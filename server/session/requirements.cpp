@@ -1,6 +1,7 @@
 #include "server/session/requirements.hpp"
 
 #include <algorithm>
+#include <type_traits>
 
 namespace cubelink::server {
 
@@ -16,10 +17,37 @@ bool same_place(const RequirementKey& a, const RequirementKey& b) {
     return a.file_id == b.file_id && a.region_id == b.region_id && a.kind == b.kind;
 }
 
+/// Adds to `list` what of `more` it does not have, in order, up to max_requirements.
+void join(Requirements& list, const Requirements& more) {
+    std::visit(
+        [&](auto& into) {
+            const auto* from = std::get_if<std::remove_reference_t<decltype(into)>>(&more);
+            if (!from) return;
+            for (const auto& one : *from)
+                if (into.size() < max_requirements && std::find(into.begin(), into.end(), one) == into.end()) into.push_back(one);
+        },
+        list);
+}
+
+void join(std::map<RequirementKey, Requirements>& table, RequirementKey key, const Requirements& list) {
+    key.connection = 0;
+    if (const auto [it, added] = table.try_emplace(key, list); !added) join(it->second, list);
+}
+
 template <class T>
 constexpr RequirementKind kind_of = static_cast<RequirementKind>(Requirements(std::vector<T>()).index());
 
 } // namespace
+
+std::string_view name_of(RequirementKind kind) {
+    switch (kind) {
+    case RequirementKind::spatial: return "spatial";
+    case RequirementKind::spectral: return "spectral";
+    case RequirementKind::histogram: return "histogram";
+    case RequirementKind::statistics: return "statistics";
+    }
+    return "";
+}
 
 bool RequirementTable::set(const RequirementKey& key, Requirements requirements) {
     if (is_empty(requirements)) return active_.erase(key) > 0;
@@ -33,6 +61,14 @@ bool RequirementTable::set(const RequirementKey& key, Requirements requirements)
 void RequirementTable::remove_image(std::int32_t file_id) {
     std::erase_if(active_, [&](const auto& entry) { return entry.first.file_id == file_id; });
     std::erase_if(left_, [&](const auto& entry) { return entry.first.file_id == file_id; });
+}
+
+void RequirementTable::revise_image(std::int32_t file_id, const std::function<void(const RequirementKey&, Requirements&)>& change) {
+    for (auto* table : {&active_, &left_}) {
+        for (auto& [key, list] : *table)
+            if (key.file_id == file_id) change(key, list);
+        std::erase_if(*table, [](const auto& entry) { return is_empty(entry.second); });
+    }
 }
 
 void RequirementTable::remove_region(std::int32_t region_id) {
@@ -71,7 +107,7 @@ void RequirementTable::connection_lost(std::uint64_t connection) {
             ++it;
             continue;
         }
-        left_.emplace_back(it->first, std::move(it->second));
+        join(left_, it->first, it->second);
         it = active_.erase(it);
     }
 }
@@ -82,30 +118,22 @@ void RequirementTable::connection_closed(std::uint64_t connection) {
 
 std::vector<RequirementKey> RequirementTable::inherit(std::uint64_t heir) {
     std::vector<RequirementKey> keys;
-    for (auto it = left_.rbegin(); it != left_.rend(); ++it) {
-        auto key = it->first;
+    for (auto& [place, list] : std::exchange(left_, {})) {
+        auto key = place;
         key.connection = heir;
-        if (active_.try_emplace(key, std::move(it->second)).second) keys.push_back(key);
+        if (active_.try_emplace(key, std::move(list)).second) keys.push_back(key);
     }
-    left_.clear();
-    std::sort(keys.begin(), keys.end());
     return keys;
 }
 
 std::vector<std::pair<RequirementKey, Requirements>> RequirementTable::saved() const {
-    std::vector<std::pair<RequirementKey, Requirements>> list;
-    const auto add = [&](RequirementKey key, const Requirements& requirements) {
-        key.connection = 0;
-        const std::pair entry(key, requirements);
-        if (std::find(list.begin(), list.end(), entry) == list.end()) list.push_back(entry);
-    };
-    for (const auto& [key, requirements] : left_) add(key, requirements);
-    for (const auto& [key, requirements] : active_) add(key, requirements);
-    return list;
+    auto joined = left_;
+    for (const auto& [key, list] : active_) join(joined, key, list);
+    return {joined.begin(), joined.end()};
 }
 
 void RequirementTable::restore(RequirementKey key, Requirements requirements) {
-    if (!is_empty(requirements)) left_.emplace_back(key, std::move(requirements));
+    if (!is_empty(requirements)) join(left_, key, requirements);
 }
 
 } // namespace cubelink::server

@@ -1,15 +1,18 @@
 #pragma once
-/// What clients want to be told: the requirements of a session's connections, in one table by connection, file, region and kind.
+/// What clients require to be sent: the requirements of a session's connections, in one table by connection, file, region and kind.
 ///
 /// Regions are the ICD's: the cursor is region 0, the image -1, the whole cube -2. Requirements belong to the connection that set them:
 /// connections of one session never overwrite each other's. Those of a connection that was lost (not closed) stay in the table, without
-/// effect, until a connection that resumes the session inherits them.
+/// effect, until a connection that resumes the session inherits them; lists of several lost connections for one place are joined.
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -48,6 +51,11 @@ struct StatsRequirement {
 };
 
 enum class RequirementKind : std::uint8_t { spatial, spectral, histogram, statistics };
+/// "spatial", "spectral", "histogram", "statistics": what snapshots call it.
+std::string_view name_of(RequirementKind kind);
+
+/// Requirements of one kind that a connection may have for a region of an image.
+inline constexpr std::size_t max_requirements = 200;
 
 /// A list of one kind, in the order in which the client named them. The alternatives stand in the order of RequirementKind.
 using Requirements =
@@ -67,6 +75,8 @@ public:
     bool set(const RequirementKey& key, Requirements requirements);
     void remove_image(std::int32_t file_id);
     void remove_region(std::int32_t region_id);
+    /// Calls `change` with each list for the image, those that wait for an heir too, which may shorten it: of an image that is another by now.
+    void revise_image(std::int32_t file_id, const std::function<void(const RequirementKey&, Requirements&)>& change);
 
     /// Connections with equal lists, which are served by one computation.
     template <class T>
@@ -74,27 +84,26 @@ public:
         std::vector<T> requirements;
         std::vector<std::uint64_t> connections; // ascending
     };
-    /// The distinct lists of a kind for a region of an image, each with the connections that have it. Empty lists are not kept, so not told.
+    /// The distinct lists of a kind for a region of an image, each with the connections that have it. Empty lists are not kept.
     template <class T>
     std::vector<Group<T>> groups(std::int32_t file_id, std::int32_t region_id) const;
-    /// Regions of the image that somebody requires something of that kind for, ascending.
+    /// Regions of the image that have requirements of that kind, ascending.
     std::vector<std::int32_t> regions(std::int32_t file_id, RequirementKind kind) const;
 
     /// The connection has gone. Lost: its requirements wait for an heir. Closed: they are forgotten.
     void connection_lost(std::uint64_t connection);
     void connection_closed(std::uint64_t connection);
-    /// Gives `heir` what lost connections have left, joined to its own; of equal keys the heir's own, else the newest, counts.
-    /// Returns the keys that are new to the heir.
+    /// Gives `heir` what lost connections have left, except where it has requirements of its own. Returns the keys that are new to it, ascending.
     std::vector<RequirementKey> inherit(std::uint64_t heir);
 
-    /// For snapshots: everything that is required, whoever requires it, each list once. The connection of a key is 0.
+    /// For snapshots: the requirements of all connections, joined by place. The connection of a key is 0.
     std::vector<std::pair<RequirementKey, Requirements>> saved() const;
     /// From a snapshot: waits for an heir.
     void restore(RequirementKey key, Requirements requirements);
 
 private:
     std::map<RequirementKey, Requirements> active_;
-    std::vector<std::pair<RequirementKey, Requirements>> left_; // by lost connections, in the order in which these were lost
+    std::map<RequirementKey, Requirements> left_; // by lost connections; the connection of a key is 0
 };
 
 } // namespace cubelink::server

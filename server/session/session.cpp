@@ -16,8 +16,8 @@ std::uint64_t next_number() {
 }
 
 Session::Session(SessionServices services, std::uint32_t id, std::string user)
-    : services_(services), id_(id), user_(std::move(user)), number_(next_number()),
-      queue_(std::make_shared<CommandQueue>(services.scheduler, number_)) {}
+    : services_(std::move(services)), id_(id), user_(std::move(user)), number_(next_number()),
+      queue_(std::make_shared<CommandQueue>(services_.scheduler, number_)), objects_([this](const ObjectPtr& object) { object_closed(*object); }) {}
 
 void Session::publish(const rpc::PublicationPtr& publication, const pubsub::Delivery& delivery, std::uint64_t view_of) {
     if (!closed()) services_.hub.publish(number_, publication, delivery, view_of);
@@ -45,7 +45,7 @@ void Session::report_afterwards(Severity severity, std::vector<std::string> tags
     queue_->afterwards([this, severity, tags = std::move(tags), message = std::move(message)] { report(severity, tags, message); });
 }
 
-void Session::report_failure(const OpenImage& image, const std::exception& error, const std::string& tag) {
+void Session::report_failure(const Image& image, const std::exception& error, const std::string& tag) {
     if (image.closed.cancelled()) return;
     if (dynamic_cast<const imaging::ImageChanged*>(&error)) {
         if (!image.changed_reported.exchange(true))
@@ -67,65 +67,61 @@ void Session::changed(rpc::Map what, const std::string& replaceable_key) {
 }
 
 imaging::CancelToken Session::listing_token() {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     return listing_;
 }
 
 void Session::stop_listings() {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     listing_.cancel();
     listing_ = imaging::CancelToken();
 }
 
-imaging::CancelToken Session::begin_opening(std::int32_t file_id) {
-    const std::lock_guard lock(mutex_);
-    opening_.emplace(file_id, imaging::CancelToken());
-    if (closed()) opening_->second.cancel();
-    return opening_->second;
+bool Session::close_now(std::int32_t file_id) {
+    const bool all = file_id == -1;
+    const auto dropped = all ? queue_->drop_all_images() : queue_->drop(image_id(file_id));
+    for (const auto number : dropped.makings) services_.scheduler.cancel_group(number_, number);
+    for (const auto number : all ? objects_.cancel_all(ObjectKind::image) : objects_.cancel(image_id(file_id)))
+        services_.scheduler.cancel_group(number_, number);
+    if (listener_) listener_->abandon(file_id);
+    return dropped.openings;
 }
 
-void Session::end_opening() {
-    const std::lock_guard lock(mutex_);
-    opening_.reset();
+void Session::connection_joined(std::uint64_t connection_id, bool resumes) {
+    Command command;
+    command.touch(session_requirements);
+    command.run = [self = shared_from_this(), connection_id, resumes] {
+        if (resumes)
+            for (const auto& key : self->requirements_.inherit(connection_id)) self->notify_requirement(key);
+        self->notify({.what = Change::What::audience});
+    };
+    queue_->push(std::move(command));
 }
 
-void Session::close_now(std::int32_t file_id) {
-    if (file_id == -1) queue_->drop_all_files();
-    else queue_->drop_file(file_id);
-    std::vector<std::uint64_t> numbers;
-    {
-        const std::lock_guard lock(mutex_);
-        for (const auto& [id, running] : running_images_) {
-            if (file_id != -1 && id != file_id) continue;
-            running.second.cancel();
-            numbers.push_back(running.first);
-        }
-        if (opening_ && (file_id == -1 || opening_->first == file_id)) {
-            opening_->second.cancel();
-            closed_while_opening_.insert(opening_->first);
-        }
-    }
-    for (const auto number : numbers) services_.scheduler.cancel_group(number_, number);
-}
-
-bool Session::was_closed_while_opening(std::int32_t file_id) {
-    const std::lock_guard lock(mutex_);
-    return closed_while_opening_.erase(file_id) > 0;
+void Session::connection_left(std::uint64_t connection_id, Ending ending) {
+    Command command;
+    command.touch(session_requirements);
+    command.run = [self = shared_from_this(), connection_id, ending] {
+        if (ending == Ending::lost) self->requirements_.connection_lost(connection_id);
+        else self->requirements_.connection_closed(connection_id);
+        self->notify({.what = Change::What::audience});
+    };
+    queue_->push(std::move(command));
 }
 
 void Session::attach(const std::shared_ptr<Connection>& connection) {
     services_.hub.attach(number_, connection->receiver());
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     connections_[connection->id()] = connection;
 }
 
 void Session::detach(std::uint64_t connection_id) {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     connections_.erase(connection_id);
 }
 
 std::vector<std::shared_ptr<Connection>> Session::connections() const {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     std::vector<std::shared_ptr<Connection>> list;
     for (const auto& [id, connection] : connections_) list.push_back(connection);
     return list;
@@ -140,19 +136,14 @@ void Session::close() {
     services_.scheduler.cancel_owner(number_);
 }
 
-OpenImagePtr Session::image(std::int32_t file_id) const {
-    const auto it = images_.find(file_id);
-    return it == images_.end() || it->second->closed.cancelled() ? nullptr : it->second;
-}
-
-OpenImagePtr Session::require_image(std::int32_t file_id) {
+ImagePtr Session::require_image(std::int32_t file_id) {
     if (auto found = image(file_id)) return found;
     const std::string message = "No file with id " + std::to_string(file_id) + " is open.";
     report_afterwards(Severity::debug, {"file_id"}, message);
     throw rpc::CallError(rpc::Error{rpc::code::method_failed, message, {}, true});
 }
 
-OpenImagePtr Session::require_unchanged_image(std::int32_t file_id) {
+ImagePtr Session::require_unchanged_image(std::int32_t file_id) {
     auto found = require_image(file_id);
     try {
         found->source->check_unchanged();
@@ -169,33 +160,57 @@ OpenImagePtr Session::require_unchanged_image(std::int32_t file_id) {
     return found;
 }
 
-void Session::let_go(const OpenImage& image) {
-    image.closed.cancel();
-    services_.scheduler.cancel_group(number_, image.number);
+/// It has left the registry.
+void Session::object_closed(const Object& object) {
+    services_.scheduler.cancel_group(number_, object.number);
+    const auto id = object.object_id.id;
+    switch (object.object_id.kind) {
+    case ObjectKind::image:
+        requirements_.remove_image(id);
+        if (objects_.holds(image_id(id))) break; // replaced: image_opened follows
+        if (last_cursor_file == id) last_cursor_file.reset();
+        notify({.what = Change::What::image_closed, .file_id = id});
+        break;
+    case ObjectKind::region:
+        requirements_.remove_region(id);
+        notify({.what = Change::What::region_closed, .region_id = id});
+        break;
+    default: break;
+    }
 }
 
-void Session::put_image(OpenImagePtr image) {
-    const auto id = image->file_id;
-    if (const auto old = images_.find(id); old != images_.end()) let_go(*old->second);
-    {
-        const std::lock_guard lock(mutex_);
-        running_images_.insert_or_assign(id, std::pair(image->number, image->closed));
-    }
-    images_[id] = std::move(image);
-    if (id >= next_file_id_ && id < INT32_MAX) next_file_id_ = id + 1;
+void Session::notify(const Change& change) {
+    if (listener_ && !closed()) listener_->changed(change);
 }
 
-void Session::remove_image(std::int32_t file_id) {
-    const auto it = images_.find(file_id);
-    if (it == images_.end()) return;
-    let_go(*it->second);
-    {
-        const std::lock_guard lock(mutex_);
-        const auto running = running_images_.find(file_id);
-        if (running != running_images_.end() && running->second.first == it->second->number) running_images_.erase(running);
-    }
-    images_.erase(it);
-    if (last_cursor_file == file_id) last_cursor_file.reset();
+void Session::notify_requirement(const RequirementKey& key) {
+    notify({.what = Change::What::requirement, .file_id = key.file_id, .region_id = key.region_id, .kind = key.kind, .connection = key.connection});
+}
+
+void Session::require(const RequirementKey& key, Requirements list) {
+    if (requirements_.set(key, std::move(list))) notify_requirement(key);
+}
+
+void Session::open_image(const ImagePtr& image, const std::function<void()>& answer) {
+    objects_.put(image);
+    if (answer) answer();
+    notify({.what = Change::What::image_opened, .file_id = image->file_id});
+    changed({{"what", "file_opened"}, {"file_id", image->file_id}, {"next_file_id", next_file_id()}});
+}
+
+void Session::close_image(std::int32_t file_id) {
+    if (file_id == -1) objects_.close_all(ObjectKind::image);
+    else objects_.close(image_id(file_id));
+    changed({{"what", "file_closed"}, {"file_id", file_id}});
+}
+
+void Session::show_plane(const ImagePtr& image, imaging::PlaneId plane, bool channel_map) {
+    if (plane == image->plane) return;
+    const bool stokes_changed = plane.stokes != image->plane.stokes;
+    image->plane = plane;
+    notify({.what = Change::What::plane, .file_id = image->file_id, .stokes_changed = stokes_changed, .channel_map = channel_map});
+    changed({{"what", "channels"}, {"file_id", image->file_id}, {"channel", plane.channel}, {"stokes", plane.stokes}},
+            "channels:" + std::to_string(image->file_id));
 }
 
 } // namespace cubelink::server

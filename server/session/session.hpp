@@ -1,25 +1,27 @@
 #pragma once
-/// What a user has open: images and what is wanted of them, and who is connected to it.
+/// What a user has open, what the connections require of it, and who is connected.
 ///
-/// Connections share a session: whoever speaks changes it for all. Its state is changed by commands of its queue only (one at a time); what
+/// Connections share a session: a change by one is a change for all. Its state is changed by commands of its queue only (one at a time); what
 /// other threads may call says so.
 
+#include "platform/mutex.hpp"
 #include "pubsub/delivery.hpp"
 #include "pubsub/hub.hpp"
 #include "rpc/message.hpp"
 #include "server/net/connection.hpp"
+#include "server/session/change.hpp"
 #include "server/session/command_queue.hpp"
-#include "server/session/open_image.hpp"
+#include "server/session/image.hpp"
+#include "server/session/object_registry.hpp"
 #include "server/compute/scheduler.hpp"
 
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -33,12 +35,11 @@ class BudgetCache;
 
 namespace cubelink::server {
 class SessionKeeper;
-}
-
-namespace cubelink::server {
 
 /// ICD ErrorSeverity.
 enum class Severity { debug = 0, info = 1, warning = 2, error = 3, critical = 4 };
+
+class Session;
 
 /// What sessions share.
 struct SessionServices {
@@ -46,6 +47,8 @@ struct SessionServices {
     Scheduler& scheduler;
     imaging::BudgetCache& cache;
     SessionKeeper* keeper = nullptr; // nullptr: nothing outlives the server
+    /// Makes what each new session notifies of changes; may be empty.
+    std::function<std::unique_ptr<ChangeListener>(Session&)> make_listener{};
 };
 
 class Session : public std::enable_shared_from_this<Session> {
@@ -55,7 +58,7 @@ public:
     // Thread-safe.
     std::uint32_t id() const { return id_; }
     const std::string& user() const { return user_; }
-    /// Its number in the hub and the scheduler, never used again (ids may come back).
+    /// Its number in the hub and the scheduler, never used again (an id may be).
     std::uint64_t number() const { return number_; }
     CommandQueue& queue() { return *queue_; }
     Scheduler& scheduler() { return services_.scheduler; }
@@ -68,10 +71,10 @@ public:
     bool anyone_listens(std::string_view topic, std::uint64_t view_of = 0) const;
     /// ERROR_DATA to all connections.
     void report(Severity severity, const std::vector<std::string>& tags, const std::string& message);
-    /// The same, once the command that is running has been answered: for commands that tell everybody why they fail.
+    /// The same, once the command that is running has been answered: for commands that also report why they fail.
     void report_afterwards(Severity severity, std::vector<std::string> tags, std::string message);
-    /// ERROR_DATA for what went wrong while computing for an image; a file that was written again is told once, as a warning.
-    void report_failure(const OpenImage& image, const std::exception& error, const std::string& tag);
+    /// ERROR_DATA for what went wrong while computing for an image; that a file was written again is reported once, as a warning.
+    void report_failure(const Image& image, const std::exception& error, const std::string& tag);
     /// The topic session.changed.
     void changed(rpc::Map what, const std::string& replaceable_key = {});
 
@@ -80,19 +83,22 @@ public:
     /// Listings and whatever else runs until STOP_FILE_LIST.
     imaging::CancelToken listing_token();
     void stop_listings();
-    /// The file that is being opened (one at a time, by the queue); close_now() cancels it.
-    imaging::CancelToken begin_opening(std::int32_t file_id);
-    void end_opening();
     /// Cancelled when the session ends: for work that belongs to no file.
     const imaging::CancelToken& ended() const { return ended_; }
     /// Tiles that were asked for and have not been computed, see TileSet.
     std::atomic<std::size_t> tiles_under_way{0};
-    /// What CLOSE_FILE does at its arrival, before its turn in the queue: drops waiting commands and running work. -1: all files.
-    void close_now(std::int32_t file_id);
-    /// Whether close_now() ended the opening of that file before there was anything to close; true once.
-    bool was_closed_while_opening(std::int32_t file_id);
+    /// What CLOSE_FILE does at its arrival, before its turn in the queue: drops waiting commands, cancels openings and running work
+    /// (ChangeListener::abandon). -1: all files. True if that ended an opening before there was anything to close.
+    bool close_now(std::int32_t file_id);
+
+    /// Before the session is used; it owns the listener.
+    void set_listener(std::unique_ptr<ChangeListener> listener) { listener_ = std::move(listener); }
 
     // For the directory, thread-safe.
+    /// By a command: the connection inherits what lost connections required, if it resumes the session, and the listener is notified.
+    void connection_joined(std::uint64_t connection_id, bool resumes);
+    /// By a command: what it required waits for an heir, or is forgotten.
+    void connection_left(std::uint64_t connection_id, Ending ending);
     void attach(const std::shared_ptr<Connection>& connection);
     void detach(std::uint64_t connection_id);
     std::vector<std::shared_ptr<Connection>> connections() const;
@@ -100,24 +106,37 @@ public:
     void close();
 
     // For commands.
-    /// Files that a session may have open.
-    static constexpr std::size_t max_images = 1000;
-    /// nullptr if there is none.
-    OpenImagePtr image(std::int32_t file_id) const;
+    ObjectRegistry& objects() { return objects_; }
+    const ObjectRegistry& objects() const { return objects_; }
+    /// nullptr if there is none, or it is about to be closed.
+    ImagePtr image(std::int32_t file_id) const { return objects_.find<Image>(image_id(file_id)); }
+    /// By file_id, ascending.
+    std::vector<ImagePtr> images() const { return objects_.all<Image>(ObjectKind::image); }
     /// Throws CallError and reports it as ERROR_DATA (DEBUG) if there is none.
-    OpenImagePtr require_image(std::int32_t file_id);
-    /// require_image(), and looks whether the file is still the one that was opened.
-    OpenImagePtr require_unchanged_image(std::int32_t file_id);
-    const std::map<std::int32_t, OpenImagePtr>& images() const { return images_; }
-    void put_image(OpenImagePtr image); // an earlier one of that id is closed
-    void remove_image(std::int32_t file_id);
-    std::int32_t next_file_id() const { return next_file_id_; }
-    /// Ids below have been in use: of a session that comes back.
-    void set_next_file_id(std::int32_t id) { next_file_id_ = std::max(next_file_id_, id); }
+    ImagePtr require_image(std::int32_t file_id);
+    /// require_image(), and checks that the file is still the one that was opened.
+    ImagePtr require_unchanged_image(std::int32_t file_id);
+    std::int32_t next_file_id() const { return objects_.next_id(ObjectKind::image); }
     std::optional<std::int32_t> last_cursor_file;
+    /// Sets requirements (an empty list clears them) and notifies the listener if that changed something.
+    void require(const RequirementKey& key, Requirements list);
+    RequirementTable& requirements() { return requirements_; }
+    const RequirementTable& requirements() const { return requirements_; }
+    /// Tells the listener what this command has changed, once the change is complete.
+    void notify(const Change& change);
+    void notify_requirement(const RequirementKey& key);
+
+    /// Adds a newly opened image (an earlier one of that id is closed), notifies the listener and sends session.changed. `answer`, if given, is called
+    /// when the earlier one is closed and before anything follows from the new one.
+    void open_image(const ImagePtr& image, const std::function<void()>& answer = {});
+    /// Closes it, or all (-1), and sends session.changed.
+    void close_image(std::int32_t file_id);
+    /// Shows another plane of the image, which must exist: notifies the listener and sends session.changed. Nothing happens if it is shown already.
+    /// `channel_map`: see Change.
+    void show_plane(const ImagePtr& image, imaging::PlaneId plane, bool channel_map = false);
 
 private:
-    void let_go(const OpenImage& image);
+    void object_closed(const Object& object);
 
     SessionServices services_;
     const std::uint32_t id_;
@@ -128,15 +147,13 @@ private:
     const imaging::CancelToken ended_;
     std::atomic<std::uint32_t> sync_id_{1};
 
-    std::map<std::int32_t, OpenImagePtr> images_;
-    std::int32_t next_file_id_ = 0;
+    ObjectRegistry objects_;
+    RequirementTable requirements_;
+    std::unique_ptr<ChangeListener> listener_;
 
-    mutable std::mutex mutex_; // of what follows
-    std::map<std::uint64_t, std::shared_ptr<Connection>> connections_;
-    std::map<std::int32_t, std::pair<std::uint64_t, imaging::CancelToken>> running_images_; // number and token of what is open
-    std::optional<std::pair<std::int32_t, imaging::CancelToken>> opening_;
-    std::set<std::int32_t> closed_while_opening_;
-    imaging::CancelToken listing_;
+    mutable platform::Mutex mutex_;
+    std::map<std::uint64_t, std::shared_ptr<Connection>> connections_ CUBELINK_GUARDED_BY(mutex_);
+    imaging::CancelToken listing_ CUBELINK_GUARDED_BY(mutex_);
 };
 using SessionPtr = std::shared_ptr<Session>;
 

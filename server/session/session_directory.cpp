@@ -9,7 +9,7 @@
 namespace cubelink::server {
 
 SessionDirectory::SessionDirectory(SessionServices services, int grace_seconds, PostAfter later)
-    : services_(services), grace_seconds_(grace_seconds), later_(std::move(later)) {}
+    : services_(std::move(services)), grace_seconds_(grace_seconds), later_(std::move(later)) {}
 
 SessionDirectory::~SessionDirectory() {
     {
@@ -20,7 +20,7 @@ SessionDirectory::~SessionDirectory() {
 }
 
 std::uint32_t SessionDirectory::free_id() const {
-    // Ids are handed from one program to another by people, and whoever knows one may ask for it: they are not to be guessed.
+    // An id is enough to join a session of the same user: ids must not be guessable.
     thread_local std::random_device random;
     std::uniform_int_distribution<std::uint32_t> ids(1, 0x7FFFFFFF);
     for (;;)
@@ -29,6 +29,7 @@ std::uint32_t SessionDirectory::free_id() const {
 
 SessionPtr SessionDirectory::make(std::uint32_t id, const std::string& user) {
     auto session = std::make_shared<Session>(services_, id, user);
+    if (services_.make_listener) session->set_listener(services_.make_listener(*session));
     if (services_.keeper)
         session->queue().after_command = [keeper = services_.keeper, weak = std::weak_ptr(session)] {
             if (const auto alive = weak.lock()) keeper->mark_dirty(alive);
@@ -43,7 +44,7 @@ SessionDirectory::Registered SessionDirectory::register_viewer(const std::shared
     SessionPtr earlier;
     bool stored = false;
     {
-        const std::lock_guard lock(mutex_);
+        const platform::MutexLock lock(mutex_);
         if (const auto it = by_connection_.find(connection->id()); it != by_connection_.end()) earlier = it->second.session;
         if (id != 0) {
             const auto it = sessions_.find(id);
@@ -51,7 +52,7 @@ SessionDirectory::Registered SessionDirectory::register_viewer(const std::shared
                                : services_.keeper ? services_.keeper->user_of(id)
                                                   : std::nullopt;
             if (owner && *owner != identity.user && !identity.permissions.share) {
-                result.message = "Session " + std::to_string(id) + " is another user's; this is a new one.";
+                result.message = "Session " + std::to_string(id) + " belongs to another user; this is a new one.";
             } else if (owner) {
                 stored = it == sessions_.end();
                 result.session = stored ? make(id, *owner) : it->second;
@@ -71,22 +72,23 @@ SessionDirectory::Registered SessionDirectory::register_viewer(const std::shared
         if (may_rebuild) pages_.insert(connection->id());
         else pages_.erase(connection->id());
         result.session->attach(connection);
-        no_longer_alone(*result.session);
+        remove_unattended(*result.session);
     }
     if (stored && restore) restore(result.session);
+    result.session->connection_joined(connection->id(), result.resumed);
     if (services_.keeper) services_.keeper->mark_dirty(result.session);
     if (earlier && earlier != result.session) left(earlier, connection->id(), Ending::lost);
     return result;
 }
 
 SessionPtr SessionDirectory::session_of(std::uint64_t connection_id) const {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     const auto it = by_connection_.find(connection_id);
     return it == by_connection_.end() ? nullptr : it->second.session;
 }
 
 imaging::CancelToken SessionDirectory::while_connected(std::uint64_t connection_id) const {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     if (const auto it = by_connection_.find(connection_id); it != by_connection_.end()) return it->second.alive;
     imaging::CancelToken none;
     none.cancel();
@@ -94,18 +96,18 @@ imaging::CancelToken SessionDirectory::while_connected(std::uint64_t connection_
 }
 
 bool SessionDirectory::is_page(std::uint64_t connection_id) const {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     return pages_.contains(connection_id);
 }
 
 SessionPtr SessionDirectory::find(std::uint32_t id) const {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     const auto it = sessions_.find(id);
     return it == sessions_.end() ? nullptr : it->second;
 }
 
 std::vector<SessionPtr> SessionDirectory::all() const {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     std::vector<SessionPtr> list;
     for (const auto& [id, session] : sessions_) list.push_back(session);
     return list;
@@ -114,7 +116,7 @@ std::vector<SessionPtr> SessionDirectory::all() const {
 void SessionDirectory::connection_ended(const std::shared_ptr<Connection>& connection, Ending ending) {
     SessionPtr session;
     {
-        const std::lock_guard lock(mutex_);
+        const platform::MutexLock lock(mutex_);
         pages_.erase(connection->id());
         const auto it = by_connection_.find(connection->id());
         if (it == by_connection_.end()) return;
@@ -127,63 +129,63 @@ void SessionDirectory::connection_ended(const std::shared_ptr<Connection>& conne
 
 void SessionDirectory::left(const SessionPtr& session, std::uint64_t connection_id, Ending ending) {
     using namespace std::chrono;
-    bool end = false, alone = false, timer = false;
+    bool end = false, unattended = false, timer = false;
     SessionPtr first;
     {
-        const std::lock_guard lock(mutex_);
+        const platform::MutexLock lock(mutex_);
         session->detach(connection_id);
         if (session->connections().empty() && !session->closed()) {
             end = ending == Ending::closed_by_client || grace_seconds_ == 0;
-            alone = !end;
+            unattended = !end;
         }
-        if (alone) {
-            no_longer_alone(*session);
-            left_alone_.push_back({session->number(), session, steady_clock::now() + seconds(grace_seconds_)});
-            if (left_alone_.size() > max_left_alone) {
-                first = left_alone_.front().session.lock();
-                left_alone_.pop_front();
+        if (unattended) {
+            remove_unattended(*session);
+            unattended_.push_back({session->number(), session, steady_clock::now() + seconds(grace_seconds_)});
+            if (unattended_.size() > max_unattended) {
+                first = unattended_.front().session.lock();
+                unattended_.pop_front();
             }
             timer = !std::exchange(armed_, true);
         }
     }
     if (end) return close(session);
+    session->connection_left(connection_id, ending);
     session->changed({{"what", "connections"}});
-    if (alone && on_left_alone) on_left_alone(session);
+    if (unattended && on_unattended) on_unattended(session);
     if (first) {
-        log::warn("session " + std::to_string(first->id()) + ": too many sessions wait for somebody to come back, closed");
+        log::warn("session " + std::to_string(first->id()) + ": closed, too many sessions are without a connection");
         close(first);
     }
     if (timer) arm(static_cast<std::uint64_t>(grace_seconds_) * 1000);
 }
 
-/// The lock is held.
-void SessionDirectory::no_longer_alone(const Session& session) {
-    left_alone_.remove_if([&](const LeftAlone& one) { return one.number == session.number(); });
+void SessionDirectory::remove_unattended(const Session& session) {
+    unattended_.remove_if([&](const Unattended& one) { return one.number == session.number(); });
 }
 
 void SessionDirectory::arm(std::uint64_t milliseconds) {
     later_(milliseconds, [this, alive = alive_, guard = alive_mutex_] {
         const std::lock_guard still(*guard);
         if (!*alive) return;
-        if (const auto again = close_those_left()) arm(again);
+        if (const auto again = close_expired()) arm(again);
     });
 }
 
-/// Closes the sessions that nobody has come back to in time. Milliseconds until the next one's time is up; 0: there is none.
-std::uint64_t SessionDirectory::close_those_left() {
+/// Closes the sessions whose grace period has ended. Milliseconds until that of the next one ends; 0: there is none.
+std::uint64_t SessionDirectory::close_expired() {
     using namespace std::chrono;
     std::vector<SessionPtr> late;
     std::uint64_t next = 0;
     {
-        const std::lock_guard lock(mutex_);
+        const platform::MutexLock lock(mutex_);
         const auto now = steady_clock::now();
-        for (; !left_alone_.empty() && left_alone_.front().until <= now; left_alone_.pop_front())
-            if (auto session = left_alone_.front().session.lock()) late.push_back(std::move(session));
-        armed_ = !left_alone_.empty();
-        if (armed_) next = static_cast<std::uint64_t>(ceil<milliseconds>(left_alone_.front().until - now).count());
+        for (; !unattended_.empty() && unattended_.front().until <= now; unattended_.pop_front())
+            if (auto session = unattended_.front().session.lock()) late.push_back(std::move(session));
+        armed_ = !unattended_.empty();
+        if (armed_) next = static_cast<std::uint64_t>(ceil<milliseconds>(unattended_.front().until - now).count());
     }
     for (const auto& session : late) {
-        log::info("session " + std::to_string(session->id()) + ": nobody came back, closed");
+        log::info("session " + std::to_string(session->id()) + ": closed, no connection came back within the grace period");
         close(session);
     }
     return next;
@@ -191,7 +193,7 @@ std::uint64_t SessionDirectory::close_those_left() {
 
 void SessionDirectory::close(const SessionPtr& session) {
     {
-        const std::lock_guard lock(mutex_);
+        const platform::MutexLock lock(mutex_);
         const auto it = sessions_.find(session->id());
         if (it != sessions_.end() && it->second == session) sessions_.erase(it);
         std::erase_if(by_connection_, [&](const auto& entry) {
@@ -199,12 +201,12 @@ void SessionDirectory::close(const SessionPtr& session) {
             entry.second.alive.cancel();
             return true;
         });
-        no_longer_alone(*session);
+        remove_unattended(*session);
     }
     session->changed({{"what", "closed"}});
     session->close();
     if (services_.keeper) services_.keeper->forget(*session);
-    if (on_left_alone) on_left_alone(session);
+    if (on_unattended) on_unattended(session);
 }
 
 void SessionDirectory::close_all() {

@@ -1,6 +1,7 @@
 #pragma once
 /// All sessions: by id, and by the connection that is attached to one. Thread-safe.
 
+#include "platform/mutex.hpp"
 #include "server/net/connection.hpp"
 #include "server/session/session.hpp"
 
@@ -22,21 +23,21 @@ class SessionDirectory {
 public:
     /// Calls `work` after so many milliseconds, on any one thread.
     using PostAfter = std::function<void(std::uint64_t milliseconds, std::function<void()> work)>;
-    /// Sessions that may wait for somebody to come back; of more, the one that was left first is closed.
-    static constexpr std::size_t max_left_alone = 1000;
+    /// Upper bound on sessions without a connection; beyond it, the one that lost its last connection first is closed.
+    static constexpr std::size_t max_unattended = 1000;
 
     SessionDirectory(SessionServices services, int grace_seconds, PostAfter later);
     ~SessionDirectory();
 
-    /// What REGISTER_VIEWER asked for, and what it came to.
+    /// The result of REGISTER_VIEWER.
     struct Registered {
         SessionPtr session;
         bool resumed = false;
-        std::string message; // says why it is not the one that was asked for
+        std::string message; // why it is not the session that was asked for; empty: it is
     };
     /// Attaches the connection to the session `id` (0: a new one) and detaches it from its earlier one. `may_rebuild`: the client can rebuild
     /// what it had open, so an unknown id is adopted.
-    /// A session that is not living but in the store is made anew, and restored by `restore`.
+    /// A session that is only in the store is made anew, and restored by `restore`.
     Registered register_viewer(const std::shared_ptr<Connection>& connection, std::uint32_t id, bool may_rebuild);
 
     /// nullptr if the connection has registered no viewer, or its session was closed.
@@ -49,41 +50,41 @@ public:
     std::vector<SessionPtr> all() const;
 
     void connection_ended(const std::shared_ptr<Connection>& connection, Ending ending);
-    /// Pushes the command that opens again what a session from the store had open. Set before use.
+    /// Pushes the command that restores a session from the store. Set before use.
     std::function<void(const SessionPtr&)> restore;
     /// Called when a session's last connection has left, and when it is closed. Set before use.
-    std::function<void(const SessionPtr&)> on_left_alone;
+    std::function<void(const SessionPtr&)> on_unattended;
 
     /// Ends a session; its connections stay, and have to register again.
     void close(const SessionPtr& session);
     void close_all();
 
 private:
-    SessionPtr make(std::uint32_t id, const std::string& user);
-    std::uint32_t free_id() const;
+    SessionPtr make(std::uint32_t id, const std::string& user) CUBELINK_REQUIRES(mutex_);
+    std::uint32_t free_id() const CUBELINK_REQUIRES(mutex_);
     void left(const SessionPtr& session, std::uint64_t connection_id, Ending ending);
-    void no_longer_alone(const Session& session);
+    void remove_unattended(const Session& session) CUBELINK_REQUIRES(mutex_);
     void arm(std::uint64_t milliseconds);
-    std::uint64_t close_those_left();
+    std::uint64_t close_expired();
 
     SessionServices services_;
     const int grace_seconds_;
     const PostAfter later_;
-    mutable std::mutex mutex_;
-    std::map<std::uint32_t, SessionPtr> sessions_;
+    mutable platform::Mutex mutex_;
+    std::map<std::uint32_t, SessionPtr> sessions_ CUBELINK_GUARDED_BY(mutex_);
     struct Place {
         SessionPtr session;
         imaging::CancelToken alive{};
     };
-    std::map<std::uint64_t, Place> by_connection_;
-    std::set<std::uint64_t> pages_; // connections
-    struct LeftAlone {
+    std::map<std::uint64_t, Place> by_connection_ CUBELINK_GUARDED_BY(mutex_);
+    std::set<std::uint64_t> pages_ CUBELINK_GUARDED_BY(mutex_); // connections
+    struct Unattended {
         std::uint64_t number; // of the session
         std::weak_ptr<Session> session;
         std::chrono::steady_clock::time_point until;
     };
-    std::list<LeftAlone> left_alone_; // in the order in which their time is up
-    bool armed_ = false;              // a timer looks at them
+    std::list<Unattended> unattended_ CUBELINK_GUARDED_BY(mutex_); // in the order in which they expire
+    bool armed_ CUBELINK_GUARDED_BY(mutex_) = false;              // a timer is set for the first of them
     // Outlives the directory, so that a timer that fires too late does nothing.
     std::shared_ptr<std::mutex> alive_mutex_ = std::make_shared<std::mutex>();
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

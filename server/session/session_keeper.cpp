@@ -1,5 +1,6 @@
 #include "server/session/session_keeper.hpp"
 
+#include "platform/mutex.hpp"
 #include "server/net/log.hpp"
 #include "server/session/session.hpp"
 #include "server/session/snapshot.hpp"
@@ -7,16 +8,16 @@
 #include "server/store/store_worker.hpp"
 
 #include <chrono>
-#include <condition_variable>
 #include <ctime>
 #include <map>
-#include <mutex>
+#include <set>
 #include <thread>
 #include <utility>
 
 namespace cubelink::server {
 
 using Clock = std::chrono::steady_clock;
+using platform::MutexLock;
 
 struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
     Shared(Store& store, StoreWorker& worker, std::string folder, PostAfter later)
@@ -34,15 +35,16 @@ struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
     const std::string folder;
     const PostAfter later;
 
-    mutable std::mutex mutex;
-    std::map<std::uint32_t, std::string> users;  // of what the store holds
-    std::map<std::uint64_t, Watched> watched;    // by session number
-    bool stopping = false, gone = false;
+    mutable platform::Mutex mutex;
+    std::map<std::uint32_t, std::string> users CUBELINK_GUARDED_BY(mutex); // of what the store holds
+    std::set<std::pair<std::uint32_t, std::string>> deadly CUBELINK_GUARDED_BY(mutex); // images that were being opened when a server died, by session
+    std::map<std::uint64_t, Watched> watched CUBELINK_GUARDED_BY(mutex);   // by session number
+    bool stopping CUBELINK_GUARDED_BY(mutex) = false, gone CUBELINK_GUARDED_BY(mutex) = false;
 
     void mark_dirty(const SessionPtr& session) {
         std::uint64_t wait = 0;
         {
-            const std::lock_guard lock(mutex);
+            const MutexLock lock(mutex);
             if (gone || session->closed()) return;
             auto& one = watched[session->number()];
             if (std::exchange(one.pending, true)) return;
@@ -57,6 +59,7 @@ struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
 
     void schedule_save(const SessionPtr& session, std::function<void()> done = {}) {
         Command command;
+        command.touch(session_state); // what is half restored does not replace what it is restored from
         command.run = [self = shared_from_this(), session, done] {
             self->look(session);
             if (done) done();
@@ -68,8 +71,8 @@ struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
     /// By a command of the session.
     void look(const SessionPtr& session) {
         auto text = to_text(snapshot_of(*session));
-        const std::lock_guard lock(mutex);
-        // Whoever ends a session marks it as closed first and has it forgotten then: what is saved here is saved before that.
+        const MutexLock lock(mutex);
+        // A session that ends is marked as closed before it is forgotten, so what is saved here is saved before that.
         if (gone || session->closed()) return;
         auto& one = watched[session->number()];
         one.pending = false;
@@ -83,7 +86,7 @@ struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
             [self = shared_from_this(), number = session->number(), id = session->id(), user = session->user()] { self->save(number, id, user); },
             [self = shared_from_this(), number = session->number(), id = session->id()](const std::exception& e) {
                 log::error("session " + std::to_string(id) + " was not saved: " + e.what());
-                const std::lock_guard lock(self->mutex);
+                const MutexLock lock(self->mutex);
                 const auto it = self->watched.find(number);
                 if (it != self->watched.end()) it->second.saving = false, it->second.saved.clear(); // the next look saves it
             },
@@ -94,7 +97,7 @@ struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
     void save(std::uint64_t number, std::uint32_t id, const std::string& user) {
         for (std::string text;;) {
             {
-                const std::lock_guard lock(mutex);
+                const MutexLock lock(mutex);
                 const auto it = watched.find(number);
                 if (it == watched.end()) return; // forgotten
                 it->second.saving = it->second.saved != text;
@@ -108,7 +111,7 @@ struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
     static std::string lane_of(std::uint32_t id) { return "session " + std::to_string(id); }
 
     void forget(const Session& session) {
-        const std::lock_guard lock(mutex);
+        const MutexLock lock(mutex);
         if (stopping || gone) return;
         watched.erase(session.number());
         users.erase(session.id());
@@ -123,25 +126,26 @@ SessionKeeper::SessionKeeper(Store& store, StoreWorker& worker, std::string fold
     : shared_(std::make_shared<Shared>(store, worker, std::move(folder), std::move(later))) {
     const auto oldest = static_cast<std::int64_t>(std::time(nullptr)) - kept_for;
     for (auto& [id, user] : store.sessions_of(shared_->folder, oldest)) shared_->users.emplace(id, std::move(user));
+    for (auto& image : store.being_restored()) shared_->deadly.insert(std::move(image));
     worker.post(
         "old sessions", [&store, oldest] { store.forget_sessions_before(oldest); },
         [](const std::exception& e) { log::warn(std::string("old sessions were not dropped: ") + e.what()); });
 }
 
 SessionKeeper::~SessionKeeper() {
-    const std::lock_guard lock(shared_->mutex);
+    const MutexLock lock(shared_->mutex);
     shared_->gone = true;
 }
 
 std::optional<std::string> SessionKeeper::user_of(std::uint32_t id) const {
-    const std::lock_guard lock(shared_->mutex);
+    const MutexLock lock(shared_->mutex);
     const auto it = shared_->users.find(id);
     return it == shared_->users.end() ? std::nullopt : std::optional(it->second);
 }
 
 std::optional<std::string> SessionKeeper::load(std::uint32_t id) {
     std::optional<Store::Snapshot> snapshot;
-    for (const auto give_up = Clock::now() + StoreWorker::usual_patience;;) { // only the session that is to come back waits
+    for (const auto give_up = Clock::now() + StoreWorker::usual_patience;;) { // only the session that is being restored waits
         try {
             snapshot = shared_->store.load_session(id);
             break;
@@ -154,30 +158,67 @@ std::optional<std::string> SessionKeeper::load(std::uint32_t id) {
     return std::move(snapshot->state);
 }
 
+bool SessionKeeper::begin_restoring(std::uint32_t id, const std::string& image) {
+    {
+        const MutexLock lock(shared_->mutex);
+        if (shared_->deadly.contains({id, image})) return false;
+    }
+    try {
+        shared_->store.begin_restoring(id, image);
+    } catch (const StoreError& e) {
+        log::warn("session " + std::to_string(id) + ": that it is being restored could not be noted: " + e.what());
+    }
+    return true;
+}
+
+void SessionKeeper::end_restoring(std::uint32_t id, const std::string& image) {
+    const auto end = [&store = shared_->store, id, image] { store.end_restoring(id, image); };
+    const auto failed = [id](const std::exception& e) { log::warn("session " + std::to_string(id) + ": that it was restored could not be noted: " + e.what()); };
+    try {
+        end();
+    } catch (const StoreBusy&) {
+        shared_->worker.post(Shared::lane_of(id), end, failed, StoreWorker::endless);
+    } catch (const StoreError& e) { failed(e); }
+}
+
+void SessionKeeper::opened(std::uint32_t id, const std::string& image) {
+    {
+        const MutexLock lock(shared_->mutex);
+        if (shared_->deadly.erase({id, image}) == 0) return;
+    }
+    shared_->worker.post(
+        Shared::lane_of(id), [&store = shared_->store, id, image] { store.end_restoring(id, image); },
+        [id](const std::exception& e) { log::warn("session " + std::to_string(id) + ": " + e.what()); }, StoreWorker::endless);
+}
+
 void SessionKeeper::mark_dirty(const std::shared_ptr<Session>& session) { shared_->mark_dirty(session); }
 
 void SessionKeeper::forget(const Session& session) { shared_->forget(session); }
 
 void SessionKeeper::stopping() {
-    const std::lock_guard lock(shared_->mutex);
+    const MutexLock lock(shared_->mutex);
     shared_->stopping = true;
 }
 
 void SessionKeeper::save_now(const std::vector<std::shared_ptr<Session>>& sessions, std::uint64_t patience) {
     struct Countdown {
-        std::mutex mutex;
-        std::condition_variable zero;
-        std::size_t left;
+        platform::Mutex mutex;
+        platform::CondVar zero;
+        std::size_t left CUBELINK_GUARDED_BY(mutex) = 0;
     };
     const auto countdown = std::make_shared<Countdown>();
-    countdown->left = sessions.size();
+    {
+        const MutexLock lock(countdown->mutex);
+        countdown->left = sessions.size();
+    }
     const auto done = [countdown] {
-        const std::lock_guard lock(countdown->mutex);
+        const MutexLock lock(countdown->mutex);
         if (--countdown->left == 0) countdown->zero.notify_all();
     };
     for (const auto& session : sessions) shared_->schedule_save(session, done);
-    std::unique_lock lock(countdown->mutex);
-    countdown->zero.wait_for(lock, std::chrono::milliseconds(patience), [&] { return countdown->left == 0; });
+    MutexLock lock(countdown->mutex);
+    const auto until = Clock::now() + std::chrono::milliseconds(patience);
+    while (countdown->left > 0 && Clock::now() < until) countdown->zero.wait_until(lock, until);
 }
 
 } // namespace cubelink::server

@@ -1,77 +1,59 @@
 #include "server/session/snapshot.hpp"
 
-#include "rpc/values/convert.hpp"
 #include "rpc/json/json_reader.hpp"
 #include "rpc/json/json_writer.hpp"
+#include "server/session/saved_fields.hpp"
 #include "server/session/session.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 namespace cubelink::server {
 
 namespace {
-
-constexpr std::int64_t version = 1;
 
 using rpc::Array;
 using rpc::Map;
 using rpc::Path;
 using rpc::Value;
 
-/// The fields of a map, taken out one by one.
-class Fields {
-public:
-    Fields(Value&& value, const Path& path) : map_(rpc::from_value<Map>(std::move(value), path)), path_(path) {}
-    template <class T>
-    T take(std::string_view name) {
-        auto* found = map_.find(name);
-        return rpc::from_value<T>(found ? std::move(*found) : Value(), Path(path_, name));
-    }
-    /// Each element of a list, made by `read(Value&&, Path)`.
-    template <class T, class Read>
-    std::vector<T> list(std::string_view name, Read read) {
-        const Path path(path_, name);
-        auto values = take<Array>(name);
-        std::vector<T> out;
-        for (std::size_t i = 0; i < values.size(); ++i) out.push_back(read(std::move(values[i]), Path(path, i)));
-        return out;
-    }
-
-private:
-    Map map_;
-    const Path& path_;
-};
+// ---- Requirements
 
 Array numbers(const std::vector<int>& list) { return Array(list.begin(), list.end()); }
 
-Value value_of(const SpatialRequirement& r) { return Map{{"coordinate", r.coordinate}, {"start", r.start}, {"end", r.end}, {"mip", r.mip}}; }
+Value value_of(const SpatialRequirement& r) {
+    return Map{{"coordinate", r.coordinate}, {"start", r.start}, {"end", r.end}, {"mip", r.mip}, {"width", r.width}};
+}
 Value value_of(const SpectralRequirement& r) { return Map{{"coordinate", r.coordinate}, {"stats_types", numbers(r.stats_types)}}; }
 Value value_of(const StatsRequirement& r) { return Map{{"coordinate", r.coordinate}, {"stats_types", numbers(r.stats_types)}}; }
 Value value_of(const HistogramRequirement& r) {
     return Map{{"coordinate", r.coordinate}, {"channel", r.channel},           {"fixed_num_bins", r.fixed_num_bins}, {"num_bins", r.num_bins},
                {"fixed_bounds", r.fixed_bounds}, {"min", r.min}, {"max", r.max}};
 }
-template <class T>
-Value list_of(const std::vector<T>& requirements) {
-    Array list;
-    for (const auto& one : requirements) list.push_back(value_of(one));
-    return list;
+
+Value list_of(const Requirements& requirements) {
+    Array values;
+    std::visit(
+        [&](const auto& list) {
+            for (const auto& one : list) values.push_back(value_of(one));
+        },
+        requirements);
+    return values;
+}
+
+SpatialRequirement spatial(Value&& value, const Path& path) {
+    SavedFields fields(std::move(value), path);
+    return {fields.take<std::string>("coordinate"), fields.take<std::int32_t>("start"), fields.take<std::int32_t>("end"),
+            fields.take<std::int32_t>("mip"), fields.take_or<std::int32_t>("width", 0)};
 }
 
 template <class T>
 T coordinate_and_types(Value&& value, const Path& path) {
-    Fields fields(std::move(value), path);
+    SavedFields fields(std::move(value), path);
     return {fields.take<std::string>("coordinate"), fields.take<std::vector<int>>("stats_types")};
 }
 
-SpatialRequirement spatial(Value&& value, const Path& path) {
-    Fields fields(std::move(value), path);
-    return {fields.take<std::string>("coordinate"), fields.take<std::int32_t>("start"), fields.take<std::int32_t>("end"), fields.take<std::int32_t>("mip")};
-}
-
 HistogramRequirement histogram(Value&& value, const Path& path) {
-    Fields fields(std::move(value), path);
+    SavedFields fields(std::move(value), path);
     HistogramRequirement r;
     r.coordinate = fields.take<std::string>("coordinate");
     r.channel = fields.take<std::int32_t>("channel");
@@ -83,70 +65,92 @@ HistogramRequirement histogram(Value&& value, const Path& path) {
     return r;
 }
 
-SavedImage image(Value&& value, const Path& path) {
-    Fields fields(std::move(value), path);
-    SavedImage saved;
-    saved.file_id = fields.take<std::int32_t>("file_id");
-    saved.directory = fields.take<std::string>("directory");
-    saved.file = fields.take<std::string>("file");
-    saved.hdu = fields.take<std::string>("hdu");
-    saved.support_aips_beam = fields.take<bool>("support_aips_beam");
-    saved.plane.channel = fields.take<std::int32_t>("channel");
-    saved.plane.stokes = fields.take<std::int32_t>("stokes");
-    if (const auto cursor = fields.take<std::optional<std::vector<float>>>("cursor"); cursor && cursor->size() == 2)
-        saved.cursor = CursorPosition{(*cursor)[0], (*cursor)[1]};
-    saved.cursor_spatial = fields.list<SpatialRequirement>("cursor_spatial", spatial);
-    saved.cursor_spectral = fields.list<SpectralRequirement>("cursor_spectral", coordinate_and_types<SpectralRequirement>);
-    saved.histograms = fields.list<HistogramRequirement>("histograms", histogram);
-    saved.statistics = fields.list<StatsRequirement>("statistics", coordinate_and_types<StatsRequirement>);
-    return saved;
+/// Nothing for a kind that is not known here.
+std::optional<std::pair<RequirementKey, Requirements>> requirements_of(Value&& value, const Path& path) {
+    SavedFields fields(std::move(value), path);
+    RequirementKey key;
+    key.file_id = fields.take<std::int32_t>("file_id");
+    key.region_id = fields.take<std::int32_t>("region_id");
+    const auto kind = fields.take<std::string>("kind");
+    Requirements list;
+    if (kind == name_of(RequirementKind::spatial)) list = fields.list("list", spatial);
+    else if (kind == name_of(RequirementKind::spectral)) list = fields.list("list", coordinate_and_types<SpectralRequirement>);
+    else if (kind == name_of(RequirementKind::histogram)) list = fields.list("list", histogram);
+    else if (kind == name_of(RequirementKind::statistics)) list = fields.list("list", coordinate_and_types<StatsRequirement>);
+    else return std::nullopt;
+    key.kind = static_cast<RequirementKind>(list.index());
+    return std::pair(key, std::move(list));
+}
+
+// ---- Older versions
+
+/// A snapshot of version 1 as one of version 2.
+Value from_version_1(Value&& old) {
+    const Path path("snapshot");
+    SavedFields fields(std::move(old), path);
+    Array objects, requirements;
+    for (auto& one : fields.list("images", [](Value&& value, const Path& where) { return rpc::from_value<Map>(std::move(value), where); })) {
+        const Path where("snapshot.images");
+        const auto file_id = rpc::from_value<std::int32_t>(one.find("file_id") ? Value(*one.find("file_id")) : Value(), Path(where, "file_id"));
+        Map object{{"kind", "image"}, {"id", file_id}};
+        struct Place {
+            const char* name;
+            std::int32_t region;
+            RequirementKind kind;
+        };
+        constexpr Place places[] = {{"cursor_spatial", cursor_region, RequirementKind::spatial},
+                                    {"cursor_spectral", cursor_region, RequirementKind::spectral},
+                                    {"histograms", image_region, RequirementKind::histogram},
+                                    {"statistics", image_region, RequirementKind::statistics}};
+        for (auto& [key, value] : one) {
+            const auto name = rpc::from_value<std::string>(Value(key), where);
+            const auto* place = std::find_if(std::begin(places), std::end(places), [&](const Place& p) { return name == p.name; });
+            if (place == std::end(places)) object[name] = std::move(value);
+            else requirements.push_back(Map{{"file_id", file_id}, {"region_id", place->region}, {"kind", std::string(name_of(place->kind))}, {"list", std::move(value)}});
+        }
+        objects.push_back(std::move(object));
+    }
+    return Map{{"version", 2},
+               {"objects", std::move(objects)},
+               {"requirements", std::move(requirements)},
+               {"next_ids", Map{{"image", fields.take<std::int32_t>("next_file_id")}}},
+               {"cursor_file", fields.take<Value>("cursor_file")}};
+}
+
+/// Has "kind" and "id".
+Map object_of(Value&& value, const Path& path) {
+    auto map = rpc::from_value<Map>(std::move(value), path);
+    const auto copy_of = [&](const char* name) { return map.find(name) ? Value(*map.find(name)) : Value(); };
+    rpc::from_value<std::string>(copy_of("kind"), Path(path, "kind"));
+    rpc::from_value<std::int32_t>(copy_of("id"), Path(path, "id"));
+    return map;
 }
 
 } // namespace
 
 SavedSession snapshot_of(const Session& session) {
     SavedSession saved;
-    saved.next_file_id = session.next_file_id();
+    saved.objects = session.objects().saved();
+    saved.requirements = session.requirements().saved();
+    for (const auto kind : {ObjectKind::image, ObjectKind::region, ObjectKind::catalog})
+        saved.next_ids[std::string(name_of(kind))] = session.objects().next_id(kind);
     saved.cursor_file = session.last_cursor_file;
-    for (const auto& [id, open] : session.images()) {
-        if (open->closed.cancelled()) continue;
-        SavedImage one;
-        one.file_id = id;
-        one.directory = open->directory;
-        one.file = open->file;
-        one.hdu = open->info.hdu;
-        one.support_aips_beam = open->support_aips_beam;
-        one.plane = open->plane;
-        one.cursor = open->cursor;
-        one.cursor_spatial = open->cursor_spatial;
-        one.cursor_spectral = open->cursor_spectral;
-        one.histograms = open->histograms;
-        one.statistics = open->statistics;
-        saved.images.push_back(std::move(one));
-    }
     return saved;
 }
 
 std::string to_text(const SavedSession& saved) {
-    Array images;
-    for (const auto& one : saved.images) {
-        images.push_back(Map{{"file_id", one.file_id},
-                             {"directory", one.directory},
-                             {"file", one.file},
-                             {"hdu", one.hdu},
-                             {"support_aips_beam", one.support_aips_beam},
-                             {"channel", one.plane.channel},
-                             {"stokes", one.plane.stokes},
-                             {"cursor", one.cursor ? Value(Array{one.cursor->x, one.cursor->y}) : Value()},
-                             {"cursor_spatial", list_of(one.cursor_spatial)},
-                             {"cursor_spectral", list_of(one.cursor_spectral)},
-                             {"histograms", list_of(one.histograms)},
-                             {"statistics", list_of(one.statistics)}});
-    }
+    Array objects, requirements;
+    for (const auto& one : saved.objects) objects.push_back(one);
+    for (const auto& [key, list] : saved.requirements)
+        requirements.push_back(
+            Map{{"file_id", key.file_id}, {"region_id", key.region_id}, {"kind", std::string(name_of(key.kind))}, {"list", list_of(list)}});
+    Map next_ids;
+    for (const auto& [kind, id] : saved.next_ids) next_ids[kind] = id;
     rpc::JsonWriter writer;
-    writer.value(Map{{"version", version},
-                     {"images", std::move(images)},
-                     {"next_file_id", saved.next_file_id},
+    writer.value(Map{{"version", snapshot_version},
+                     {"objects", std::move(objects)},
+                     {"requirements", std::move(requirements)},
+                     {"next_ids", std::move(next_ids)},
                      {"cursor_file", saved.cursor_file ? Value(*saved.cursor_file) : Value()}});
     return writer.take_text();
 }
@@ -155,28 +159,20 @@ SavedSession saved_session_of(std::string_view text) {
     auto decoded = rpc::read_json(text, 64);
     if (!decoded.good()) throw rpc::BadArguments("snapshot: " + decoded.problem);
     const Path path("snapshot");
-    Fields fields(std::move(decoded.message), path);
-    if (const auto found = fields.take<std::int64_t>("version"); found != version)
-        throw rpc::BadArguments("snapshot.version: " + std::to_string(found) + " is not known here");
+    auto map = rpc::from_value<Map>(std::move(decoded.message), path);
     SavedSession saved;
-    saved.images = fields.list<SavedImage>("images", image);
-    saved.next_file_id = fields.take<std::int32_t>("next_file_id");
+    saved.version = rpc::from_value<std::int64_t>(map.find("version") ? Value(*map.find("version")) : Value(), Path(path, "version"));
+    if (saved.version < 1) throw rpc::BadArguments("snapshot.version: " + std::to_string(saved.version) + " does not exist");
+    Value newest = std::move(map);
+    if (saved.version == 1) newest = from_version_1(std::move(newest));
+
+    SavedFields fields(std::move(newest), path);
+    saved.objects = fields.list("objects", object_of);
+    for (auto& one : fields.list("requirements", requirements_of))
+        if (one) saved.requirements.push_back(std::move(*one));
+    saved.next_ids = fields.take<std::map<std::string, std::int32_t>>("next_ids");
     saved.cursor_file = fields.take<std::optional<std::int32_t>>("cursor_file");
     return saved;
-}
-
-void apply(const SavedImage& saved, OpenImage& image) {
-    if (image.has_channel(saved.plane.channel)) image.plane.channel = saved.plane.channel;
-    if (image.has_stokes(saved.plane.stokes)) image.plane.stokes = saved.plane.stokes;
-    if (saved.cursor && std::isfinite(saved.cursor->x) && std::isfinite(saved.cursor->y)) image.cursor = saved.cursor;
-    const auto copy = [&](const auto& from, auto& to) {
-        std::copy_if(from.begin(), from.end(), std::back_inserter(to), [&](const auto& one) { return parse_coordinate(one.coordinate, image).has_value(); });
-    };
-    copy(saved.cursor_spatial, image.cursor_spatial);
-    if (image.info.dimensions >= 3) copy(saved.cursor_spectral, image.cursor_spectral);
-    copy(saved.histograms, image.histograms);
-    std::erase_if(image.histograms, [&](const auto& one) { return one.channel != -1 && !image.has_channel(one.channel); });
-    copy(saved.statistics, image.statistics);
 }
 
 } // namespace cubelink::server

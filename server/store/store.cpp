@@ -100,6 +100,8 @@ struct Store::Impl {
             }
             transaction.commit();
         }
+        // Came later; older programs don't mind it.
+        database.execute("CREATE TABLE IF NOT EXISTS restoring (session INTEGER NOT NULL, image TEXT NOT NULL, PRIMARY KEY (session, image))");
     }
 
     void set(const std::string& user, StoreKind kind, const std::string& name, const std::string& json) {
@@ -288,12 +290,36 @@ std::vector<std::pair<std::uint32_t, std::string>> Store::sessions_of(const std:
 
 void Store::forget_session(std::uint32_t id) {
     std::lock_guard lock(impl_->mutex);
+    Transaction transaction(impl_->database);
     Statement(impl_->database, "DELETE FROM sessions WHERE id = ?").bind(static_cast<std::int64_t>(id)).step();
+    Statement(impl_->database, "DELETE FROM restoring WHERE session = ?").bind(static_cast<std::int64_t>(id)).step();
+    transaction.commit();
+}
+
+void Store::begin_restoring(std::uint32_t session, const std::string& image) {
+    std::lock_guard lock(impl_->mutex);
+    Statement(impl_->database, "INSERT OR IGNORE INTO restoring (session, image) VALUES (?, ?)").bind(static_cast<std::int64_t>(session)).bind(image).step();
+}
+
+void Store::end_restoring(std::uint32_t session, const std::string& image) {
+    std::lock_guard lock(impl_->mutex);
+    Statement(impl_->database, "DELETE FROM restoring WHERE session = ? AND image = ?").bind(static_cast<std::int64_t>(session)).bind(image).step();
+}
+
+std::vector<std::pair<std::uint32_t, std::string>> Store::being_restored() {
+    std::lock_guard lock(impl_->mutex);
+    Statement statement(impl_->database, "SELECT session, image FROM restoring");
+    std::vector<std::pair<std::uint32_t, std::string>> list;
+    while (statement.step()) list.emplace_back(static_cast<std::uint32_t>(statement.number(0)), statement.text(1));
+    return list;
 }
 
 void Store::forget_sessions_before(std::int64_t unix_seconds) {
     std::lock_guard lock(impl_->mutex);
+    Transaction transaction(impl_->database);
+    Statement(impl_->database, "DELETE FROM restoring WHERE session IN (SELECT id FROM sessions WHERE modified < ?)").bind(unix_seconds).step();
     Statement(impl_->database, "DELETE FROM sessions WHERE modified < ?").bind(unix_seconds).step();
+    transaction.commit();
 }
 
 } // namespace cubelink::server

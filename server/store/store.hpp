@@ -99,6 +99,11 @@ public:
     /// Id and user of each session of a server of that folder, without those that were last saved before that time (Unix seconds).
     std::vector<std::pair<std::uint32_t, std::string>> sessions_of(const std::string& folder, std::int64_t not_before = 0);
     void forget_session(std::uint32_t id);
+    /// Notes that an image of a session is being opened to restore it, and that this has ended, well or not. What is noted and has not ended when a
+    /// server starts was being opened when one died.
+    void begin_restoring(std::uint32_t session, const std::string& image);
+    void end_restoring(std::uint32_t session, const std::string& image);
+    std::vector<std::pair<std::uint32_t, std::string>> being_restored();
     /// Drops snapshots that were last saved before that time.
     void forget_sessions_before(std::int64_t unix_seconds);
 

@@ -103,6 +103,52 @@ TEST_CASE("random orders of answers: tickets in order, each call's publication a
     }
 }
 
+TEST_CASE("calls that leave the order hold up no other: the rest in order, each answer once, publications after the answers before them") {
+    const auto seed = std::random_device{}();
+    MESSAGE("seed " << seed);
+    std::mt19937 random(seed);
+    for (int round = 0; round < 300; ++round) {
+        Fixture fixture;
+        auto& outbox = fixture.outbox;
+        const std::size_t count = 1 + random() % 20;
+        std::vector<Outbox::Ticket> tickets;
+        for (std::size_t i = 0; i < count; ++i) tickets.push_back(outbox.open_ticket());
+        std::vector<std::size_t> order(count);
+        for (std::size_t i = 0; i < count; ++i) order[i] = i;
+        std::shuffle(order.begin(), order.end(), random);
+        std::vector<std::size_t> staying, leaving;
+        for (const auto i : order) (random() % 2 ? staying : leaving).push_back(i);
+        // Those that leave do so at any time, and are answered after all others.
+        auto leave = leaving.begin();
+        std::string all;
+        const auto some_leave = [&](std::size_t most) {
+            for (; most > 0 && leave != leaving.end(); --most) outbox.answer(tickets[*leave++], nullptr);
+        };
+        for (const auto i : staying) {
+            some_leave(random() % 3);
+            outbox.answer(tickets[i], message("r" + std::to_string(i)));
+            outbox.push(message("p" + std::to_string(i)));
+            all += taken(outbox, 1 + random() % 3) + ' ';
+        }
+        some_leave(count);
+        all += taken(outbox) + ' ';
+        CHECK(outbox.open_tickets() == 0);
+        std::istringstream before(all);
+        std::size_t words = 0, last = 0;
+        for (std::string word; before >> word; ++words) {
+            if (word[0] != 'r') continue;
+            const auto number = static_cast<std::size_t>(std::stoul(word.substr(1)));
+            CHECK(number >= last);
+            last = number;
+        }
+        CHECK(words == 2 * staying.size()); // nothing waits for those that have left
+        std::string late;
+        for (const auto i : leaving) late += (late.empty() ? "" : " ") + ("r" + std::to_string(i));
+        for (const auto i : leaving) outbox.answer_unordered(message("r" + std::to_string(i)));
+        CHECK(taken(outbox) == late);
+    }
+}
+
 TEST_CASE_FIXTURE(Fixture, "answers from several threads leave in order") {
     constexpr std::size_t count = 40'000, threads = 4;
     std::vector<Outbox::Ticket> tickets;

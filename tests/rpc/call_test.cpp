@@ -83,3 +83,21 @@ TEST_CASE("The registry answers unknown names and exceptions as wslink does") {
     CHECK(replies[4].error->message == "x: wrong");
     CHECK(replies[5].result->value() == Value(5));
 }
+
+TEST_CASE("A call leaves the order of answers if its connection lets it") {
+    int asked = 0;
+    bool room = false;
+    Call call(
+        Request{"rpc:c:1", "m", {}, {}, nullptr}, nullptr, [](Reply&&) {},
+        [&] {
+            ++asked;
+            return room;
+        });
+    CHECK_FALSE(call.leave_order());
+    room = true;
+    CHECK(call.leave_order());
+    CHECK(asked == 2);
+    call.answer(Value(1));
+    std::vector<Reply> replies;
+    CHECK(make_call(replies, "m")->leave_order()); // it has no place in an order
+}

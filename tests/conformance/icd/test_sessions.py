@@ -2,6 +2,8 @@
 """Sessions: joined by a second program, resumed after a lost connection, a restart, and a sudden end of the server."""
 
 import asyncio
+import gzip
+import json
 import os
 import sqlite3
 
@@ -12,6 +14,29 @@ from harness import CUBE, IMAGE, PATIENCE, Case, icd, paces, run, until
 
 def properties(file, file_id, **more):
     return icd.ImageProperties(file=file, file_id=file_id, hdu="0", **more)
+
+
+def write_slow(folder, gigabytes=2):
+    """A small file that takes seconds to inflate: members of a gzip file follow one another."""
+    size = gigabytes * 10**9
+    cards = ["SIMPLE  = T", "BITPIX  = -32", "NAXIS   = 2", "NAXIS1  = 10000", f"NAXIS2  = {size // 40000}", "END"]
+    header = "".join(card.ljust(80) for card in cards).ljust(2880).encode()
+    with open(f"{folder}/slow.fits.gz", "wb") as file:
+        file.write(gzip.compress(header, 1) + gzip.compress(bytes(10**8), 1) * (size // 10**8) + gzip.compress(bytes(2880), 1))
+
+
+VERSION_1 = {
+    "version": 1,
+    "images": [
+        {"file_id": 0, "directory": "", "file": "image.fits", "hdu": "0", "support_aips_beam": False, "channel": 0, "stokes": 0, "cursor": None,
+         "cursor_spatial": [], "cursor_spectral": [], "histograms": [], "statistics": []},
+        {"file_id": 3, "directory": "", "file": "cube.fits", "hdu": "0", "support_aips_beam": False, "channel": 7, "stokes": 0, "cursor": [5, 6],
+         "cursor_spatial": [{"coordinate": "x", "start": 0, "end": 0, "mip": 0}], "cursor_spectral": [{"coordinate": "z", "stats_types": []}],
+         "histograms": [], "statistics": []},
+    ],
+    "next_file_id": 4,
+    "cursor_file": 3,
+}
 
 
 class Sessions(Case):
@@ -48,8 +73,11 @@ class Sessions(Case):
         await self.saved(client.session, '"cursor_file":3')
         await end()
         self.start()
-        again = await self.wslink(client.session)
-        self.assertEqual((again.ack["session_type"], again.session), ("RESUMED", client.session))
+        await self.check_resumed(client.session)
+
+    async def check_resumed(self, session):
+        again = await self.wslink(session)
+        self.assertEqual((again.ack["session_type"], again.session), ("RESUMED", session))
         self.check_both(await again.call("session.state"))
         spectrum = await again.next("carta.spectral.profile.data", lambda m: m["progress"] == 1)
         numpy.testing.assert_array_equal(numpy.frombuffer(spectrum["profiles"][0]["raw_values_fp32"], "<f4"), CUBE[:, 6, 5])
@@ -62,6 +90,152 @@ class Sessions(Case):
 
     async def test_after_kill_9(self):
         await self.comes_back(self.kill)
+
+    async def store_snapshot(self, text):
+        """A session in the store that holds this text. Returns its id."""
+        self.start()
+        client = await self.wslink()
+        await client.call("carta.open.file", {"file": "image.fits", "file_id": 0})
+        await self.saved(client.session, "image.fits")
+        await self.stopped()
+        with sqlite3.connect(self.store) as database:
+            database.execute("UPDATE sessions SET state = ? WHERE id = ?", (text, client.session))
+        self.start()
+        return client.session
+
+    async def test_a_snapshot_of_an_older_version(self):
+        session = await self.store_snapshot(json.dumps(VERSION_1))
+        await self.check_resumed(session)
+        self.assertIn("image.fits", await self.saved(session, '"version":2'))
+
+    async def test_a_snapshot_of_a_newer_version(self):
+        image = {"kind": "image", "id": 2, "directory": "", "file": "image.fits", "hdu": "0", "support_aips_beam": False, "channel": 0, "stokes": 0,
+                 "cursor": None, "colour": "blue"}
+        session = await self.store_snapshot(json.dumps({"version": 7, "objects": [{"kind": "hologram", "id": 1}, image], "requirements": [],
+                                                        "next_ids": {"image": 3}, "cursor_file": None, "weather": []}))
+        client = await self.wslink(session)
+        self.assertEqual([file["file_id"] for file in (await client.call("session.state"))["files"]], [2])
+
+    async def test_a_hostile_snapshot(self):
+        objects = [{"kind": "image", "id": id_, "directory": "../..", "file": file, "hdu": "x" * 1000, "support_aips_beam": False, "channel": -5, "stokes": 99,
+                    "cursor": [1e300, 0]} for id_, file in ((-1, "image.fits"), (0, "/etc/passwd"), (1, "image.fits"), (2**31 - 1, ""))]
+        hostile = {"version": 2, "objects": [*objects, {"kind": "image", "id": 7}], "requirements": [], "next_ids": {"image": -7}, "cursor_file": 99}
+        for text in ("", "[" * 1000, "null", json.dumps(hostile)):
+            session = await self.store_snapshot(text)
+            client = await self.wslink(session)
+            self.assertEqual(client.ack["session_type"], "RESUMED")
+            self.assertEqual((await client.call("session.state"))["files"], [])
+            self.assertTrue((await client.call("carta.open.file", {"file": "image.fits", "file_id": 0}))["success"])
+            await client.call("session.close")
+            await self.stopped()
+
+    async def test_an_image_that_ends_the_server_is_left_out(self):
+        write_slow(f"{self.folder}/data")
+        self.start()
+        client = await self.wslink()
+        for file_id, file in ((0, "image.fits"), (1, "slow.fits.gz")):
+            self.assertTrue((await client.call("carta.open.file", {"file": file, "file_id": file_id}))["success"])
+        await self.saved(client.session, "slow.fits.gz")
+        await self.stopped()
+        self.start()
+        again = await self.wslink(client.session)
+        await again.next("session.changed", lambda m: m["what"] == "file_opened" and m["file_id"] == 0)
+
+        async def alone_in_the_making():
+            with sqlite3.connect(f"file:{self.store}?mode=ro", uri=True, timeout=PATIENCE) as database:
+                rows = database.execute("SELECT image FROM restoring WHERE session = ?", (client.session,)).fetchall()
+            return len(rows) == 1 and "slow.fits.gz" in rows[0][0]
+
+        await until(alone_in_the_making, "a note in the store")
+        await self.kill()
+        self.start()
+        again = await self.wslink(client.session)
+        self.assertEqual(again.ack["session_type"], "RESUMED")
+        self.assertEqual([file["file_id"] for file in (await again.call("session.state"))["files"]], [0])
+        error = await again.next("carta.error.data", lambda m: "slow.fits.gz" in m["message"])
+        self.assertIn("left out", error["message"])
+        # It is what a user wants that counts.
+        self.assertTrue((await again.call("carta.open.file", {"file": "slow.fits.gz", "file_id": 5}))["success"])
+        await self.saved(client.session, '"id":5')
+        await self.stopped()
+        self.start()
+        again = await self.wslink(client.session)
+        self.assertEqual([file["file_id"] for file in (await again.call("session.state"))["files"]], [0, 5])
+
+    async def test_opening_holds_up_nothing_else(self):
+        write_slow(f"{self.folder}/data", 6)
+        self.start()
+        for generation in (1, 2):
+            client = await self.wslink(generation=generation)
+            opening = (await client.start("carta.open.file", [{"file": "slow.fits.gz", "file_id": 0}]))[1]
+            other = await self.wslink(client.session)
+            self.assertTrue((await other.call("carta.open.file", {"file": "cube.fits", "file_id": 1}))["success"])
+            waiting = (await client.start("carta.set.cursor", [{"file_id": 0, "point": {"x": 1, "y": 1}}]))[1]
+            await client.call("server.info")
+            await client.call("carta.set.cursor", {"file_id": 1, "point": {"x": 1, "y": 1}})
+            await client.next("carta.spatial.profile.data", lambda m: m["file_id"] == 1)
+            state = await client.call("session.state")
+            self.assertEqual(([file["file_id"] for file in state["files"]], state["next_file_id"]), ([1], 2))
+            info = await client.call("carta.file.info.request", {"file": "image.fits"})
+            self.assertTrue(info["success"])
+            progress = await other.next("session.changed", lambda m: m["what"] == "progress")
+            self.assertEqual((progress["task"], progress["file_id"]), ("open_file", 0))
+            self.assertTrue(0 <= progress["progress"] <= 1)
+            self.assertFalse(opening.done() or waiting.done())
+            # A second opening of the same id waits, and goes with it.
+            second = (await other.start("carta.open.file", [{"file": "image.fits", "file_id": 0}]))[1]
+            await other.call("carta.close.file", {"file_id": 0})
+            for future in (opening, second):
+                answer = (await future)["result"]
+                self.assertEqual((answer["success"], answer["message"]), (False, "The file was closed before it was open."))
+            await waiting
+            self.assertTrue((await client.call("carta.open.file", {"file": "image.fits", "file_id": 0}))["success"])
+            # All files, and the session.
+            opening = (await client.start("carta.open.file", [{"file": "slow.fits.gz", "file_id": 2}]))[1]
+            await client.call("carta.close.file", {"file_id": -1})
+            self.assertEqual((await opening)["result"]["message"], "The file was closed before it was open.")
+            self.assertEqual((await client.call("session.state"))["files"], [])
+            opening = (await client.start("carta.open.file", [{"file": "slow.fits.gz", "file_id": 2}]))[1]
+            await client.call("session.close")
+            self.assertEqual((await opening)["result"]["message"], "The session was closed.")
+
+    async def test_an_earlier_image_stays_until_the_new_one_is_there(self):
+        write_slow(f"{self.folder}/data", 1)
+        self.start()
+        client = await self.wslink()
+        await client.call("carta.open.file", {"file": "image.fits", "file_id": 0})
+        opening = (await client.start("carta.open.file", [{"file": "slow.fits.gz", "file_id": 0}]))[1]
+        read = (await client.start("image.read", [0, [0, 1], [0, 1]]))[1]
+        self.assertEqual([file["file"] for file in (await client.call("session.state"))["files"]], ["image.fits"])
+        self.assertTrue((await opening)["result"]["success"])
+        self.assertEqual((await read)["result"]["data"], bytes(4))
+        self.assertFalse((await client.call("carta.open.file", {"file": "gone.fits", "file_id": 0}))["success"])
+        self.assertEqual([file["file"] for file in (await client.call("session.state"))["files"]], ["slow.fits.gz"])
+
+    async def test_requirements_are_inherited_from_lost_connections_only(self):
+        self.start()
+        first = await self.wslink()
+        second, third = await self.wslink(first.session), await self.wslink(first.session)
+        await first.call("carta.open.file", {"file": "cube.fits", "file_id": 0})
+        watcher = await self.wslink(first.session)
+        for client, coordinate in ((first, "x"), (second, "y"), (third, "Ix")):
+            await client.call("carta.set.spatial.requirements", {"file_id": 0, "region_id": 0, "spatial_profiles": [{"coordinate": coordinate}]})
+        first.socket.transport.abort()
+        second.socket.transport.abort()
+        await third.close(1000)
+
+        async def alone():
+            return len(await watcher.call("session.connections")) == 1
+
+        await until(alone, "the end of three connections")
+        heir = await self.wslink(first.session)
+        await heir.call("carta.set.cursor", {"file_id": 0, "point": {"x": 5, "y": 6}})
+        expected = {"x": CUBE[0, 6].tobytes(), "y": CUBE[0, :, 5].tobytes()}
+
+        def complete(message):
+            return {profile["coordinate"]: bytes(profile["raw_values_fp32"]) for profile in message["profiles"]} == expected
+
+        await heir.next("carta.spatial.profile.data", complete)
 
     async def test_kill_9_at_any_moment(self):
         self.start()

@@ -197,7 +197,7 @@ class World(ServerTest):
         self.assertEqual(world["points"], [[5.0, 0.0], [15.0, 4.0]])
         # A grism without its parameters: no values, and no rest frequency would help.
         await open_file(client, "grism.fits")
-        await self.fails(client.call("image.spectral_axis", file_id=0), -32001, "not say enough")
+        await self.fails(client.call("image.spectral_axis", file_id=0), -32001, "does not define")
 
     async def test_planes_of_frequency_and_sky(self):
         client = await self.viewer()

@@ -47,7 +47,7 @@ struct Fixture {
     Command command(const std::string& name, std::optional<std::int32_t> file = {}, std::string key = {}) {
         Command c;
         c.call = log.call(name);
-        c.file_id = file;
+        if (file) c.touch(image_id(*file));
         c.key = std::move(key);
         c.run = [this, name, call = c.call] {
             log.run(name);
@@ -104,7 +104,7 @@ TEST_CASE_FIXTURE(Fixture, "a newer one takes the place of an older one with its
     CHECK(log.answered == List{"cursor 1", "cursor 2", "other", "cursor of 1", "cursor 3"});
 }
 
-TEST_CASE_FIXTURE(Fixture, "but not across a barrier of its file, nor if it does not want to") {
+TEST_CASE_FIXTURE(Fixture, "but not across a barrier of its file, nor if it refuses") {
     hold();
     queue->push(command("a", 0, "view"));
     auto barrier = command("channels", 0);
@@ -137,7 +137,7 @@ TEST_CASE_FIXTURE(Fixture, "closing a file takes away what waits for it") {
     queue->push(std::move(asked));
     queue->push(command("cursor of 1", 1));
     queue->push(command("list"));
-    queue->drop_file(0);
+    queue->drop(image_id(0));
     CHECK(queue->waiting() == 3);
     release();
     wait_for(5);
@@ -203,13 +203,13 @@ TEST_CASE_FIXTURE(Fixture, "random traffic from several threads: every call is a
             for (int i = 0; i < 1000; ++i) {
                 const auto file = static_cast<std::int32_t>(random() % 3);
                 if (random() % 50 == 0) {
-                    random() % 2 ? queue->drop_file(file) : queue->drop_all_files();
+                    random() % 2 ? queue->drop(image_id(file)) : queue->drop_all_images();
                     continue;
                 }
                 ++total;
                 auto c = command(std::to_string(t) + ":" + std::to_string(i), file, random() % 2 ? "k" + std::to_string(random() % 4) : "");
                 c.barrier = random() % 10 == 0;
-                c.heavy = random() % 5 == 0;
+                c.urgent = random() % 5 == 0;
                 c.run = [&, call = c.call] {
                     if (++inside != 1) ++overlaps;
                     call->answer(rpc::BodyPtr());

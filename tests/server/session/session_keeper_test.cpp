@@ -47,7 +47,7 @@ struct Fixture {
         std::atomic<bool> done{false};
         Command command;
         command.run = [&] {
-            session->set_next_file_id(next_file_id);
+            session->objects().set_next_id(ObjectKind::image, next_file_id);
             done = true;
         };
         session->queue().push(std::move(command));
@@ -65,7 +65,7 @@ struct Fixture {
     std::int32_t stored(std::uint32_t id) {
         worker = std::make_unique<StoreWorker>(); // the old one finishes what was posted
         const auto text = store->load_session(id);
-        return text ? saved_session_of(text->state).next_file_id : -1;
+        return text ? saved_session_of(text->state).next_ids.at("image") : -1;
     }
 };
 
@@ -163,4 +163,24 @@ TEST_CASE("many threads") {
     f.keeper.reset();
     for (std::uint32_t id = 100; id < 104; ++id) CHECK(f.stored(id) == -1);
     for (std::uint32_t id = 104; id < 108; ++id) CHECK(f.stored(id) == 0);
+}
+
+TEST_CASE("an image that was being restored when a server died is left out, until a user opens it") {
+    Fixture f;
+    CHECK(f.keeper->begin_restoring(5, "a"));
+    CHECK(f.keeper->begin_restoring(5, "b"));
+    CHECK(f.keeper->begin_restoring(6, "a"));
+    f.keeper->end_restoring(5, "b");
+    CHECK(f.keeper->begin_restoring(5, "a")); // the server lives
+    f.keeper = f.make_keeper("/folder");      // it died
+    CHECK_FALSE(f.keeper->begin_restoring(5, "a"));
+    CHECK(f.keeper->begin_restoring(5, "b"));
+    f.keeper->end_restoring(5, "b");
+    CHECK_FALSE(f.keeper->begin_restoring(6, "a"));
+    f.keeper->opened(5, "a");
+    CHECK(f.keeper->begin_restoring(5, "a"));
+    f.keeper->end_restoring(5, "a");
+    f.worker = std::make_unique<StoreWorker>(); // the old one finishes what was posted
+    f.store->forget_session(6);
+    CHECK(f.store->being_restored().empty());
 }

@@ -1,4 +1,4 @@
-#include "server/handlers/file_messages.hpp"
+#include "server/tasks/file_messages.hpp"
 
 #include <algorithm>
 #include <limits>

@@ -1,10 +1,21 @@
-#include "server/session/open_image.hpp"
+#include "server/session/image.hpp"
 
 #include <cmath>
+#include <type_traits>
 
 namespace cubelink::server {
 
-bool OpenImage::has_stokes(std::int32_t stokes) const {
+rpc::Map Image::saved() const {
+    return {{"directory", directory},
+            {"file", file},
+            {"hdu", info.hdu},
+            {"support_aips_beam", support_aips_beam},
+            {"channel", plane.channel},
+            {"stokes", plane.stokes},
+            {"cursor", cursor ? rpc::Value(rpc::Array{cursor->x, cursor->y}) : rpc::Value()}};
+}
+
+bool Image::has_stokes(std::int32_t stokes) const {
     if (stokes >= 0 && stokes < shape().stokes) return true;
     return imaging::is_computed_stokes(stokes) && source->has(static_cast<imaging::Polarization>(stokes));
 }
@@ -14,7 +25,7 @@ namespace {
 constexpr std::string_view polarization_names[] = {"",   "I",  "Q",  "U",  "V",      "RR",      "LL",      "RL",       "LR",
                                                    "XX", "YY", "XY", "YX", "Ptotal", "Plinear", "PFtotal", "PFlinear", "Pangle"};
 
-std::optional<std::int32_t> stokes_named(std::string_view name, const OpenImage& image) {
+std::optional<std::int32_t> stokes_named(std::string_view name, const Image& image) {
     for (std::int32_t type = 1; type <= 17; ++type) {
         if (name != polarization_names[type]) continue;
         if (imaging::is_computed_stokes(type)) return image.has_stokes(type) ? std::optional(type) : std::nullopt;
@@ -33,7 +44,7 @@ std::optional<std::int32_t> stokes_named(std::string_view name, const OpenImage&
 
 } // namespace
 
-std::optional<Coordinate> parse_coordinate(std::string_view text, const OpenImage& image) {
+std::optional<Coordinate> parse_coordinate(std::string_view text, const Image& image) {
     Coordinate coordinate;
     if (!text.empty() && (text.back() == 'x' || text.back() == 'y' || text.back() == 'z')) {
         coordinate.axis = text.back();
@@ -43,6 +54,17 @@ std::optional<Coordinate> parse_coordinate(std::string_view text, const OpenImag
     coordinate.stokes = stokes_named(text, image);
     if (!coordinate.stokes) return {};
     return coordinate;
+}
+
+void remove_impossible(Requirements& requirements, std::int32_t region_id, const Image& image) {
+    const auto impossible = [&](const auto& one) {
+        using T = std::remove_cvref_t<decltype(one)>;
+        if (!parse_coordinate(one.coordinate, image)) return true;
+        if constexpr (std::is_same_v<T, SpectralRequirement>) return image.info.dimensions < 3;
+        if constexpr (std::is_same_v<T, HistogramRequirement>) return region_id != cube_region && one.channel != -1 && !image.has_channel(one.channel);
+        return false;
+    };
+    std::visit([&](auto& list) { std::erase_if(list, impossible); }, requirements);
 }
 
 std::optional<PixelIndex> pixel_at(const CursorPosition& position, const imaging::ImageShape& shape) {

@@ -5,7 +5,7 @@
 #include "rpc/icd/messages.hpp"
 #include "server/files/jail.hpp"
 #include "server/files/listing.hpp"
-#include "server/session/open_image.hpp"
+#include "server/session/image.hpp"
 
 namespace cubelink::server {
 

@@ -1,8 +1,8 @@
 #pragma once
-/// An image that is open in a session: its pixels and facts, and what clients want of it.
+/// An image that is open in a session: its pixels, its facts, and which plane and cursor position it shows.
 ///
 /// The facts never change and may be used from any thread. The state below them belongs to the session's command queue: only commands
-/// read and change it; jobs get copies of what they need.
+/// read and change it; jobs get copies of what they need. What clients require of it is in the session's RequirementTable.
 
 #include "imaging/base/budget_cache.hpp"
 #include "imaging/source/format.hpp"
@@ -10,6 +10,7 @@
 #include "imaging/pixels/polarization.hpp"
 #include "rpc/message.hpp"
 #include "server/session/plane_gate.hpp"
+#include "server/session/object.hpp"
 #include "server/session/requirements.hpp"
 #include "server/session/turn.hpp"
 
@@ -53,10 +54,12 @@ private:
     std::map<std::uint64_t, std::pair<std::int32_t, std::int32_t>> ranges_; // inclusive
 };
 
-struct OpenImage {
-    // Facts.
-    std::int32_t file_id = 0;
-    std::uint64_t number = 0; // of this opening, unique in the process: the group of its jobs
+class Image : public Object {
+public:
+    explicit Image(std::int32_t id) : Object(image_id(id)), file_id(id) {}
+
+    // Facts, complete before it is given to a session.
+    const std::int32_t file_id;
     std::string directory, file;
     std::int32_t hdu = 0;
     bool support_aips_beam = false; // as it was opened
@@ -64,10 +67,9 @@ struct OpenImage {
     imaging::ImageInfo info;
     std::shared_ptr<const imaging::Wcs> wcs; // may be null
     std::shared_ptr<const imaging::PolarizationSource> source;
-    rpc::BodyPtr acknowledgement; // the OPEN_FILE_ACK, for those who come later
+    rpc::BodyPtr acknowledgement; // the OPEN_FILE_ACK, for session.state
     imaging::Reservation memory;  // what all this takes of --memory-limit
-    imaging::CancelToken closed;
-    mutable std::atomic<bool> changed_reported{false}; // the user has been told that the file was written again
+    mutable std::atomic<bool> changed_reported{false}; // that the file was written again
     std::shared_ptr<std::atomic<int>> cube_histograms = std::make_shared<std::atomic<int>>(0); // being computed
     std::atomic<std::uint64_t> generation{1};          // counts what makes earlier tiles stale: changes of the plane that is shown
 
@@ -81,17 +83,21 @@ struct OpenImage {
     imaging::PlaneId plane;
     std::shared_ptr<PlaneGates> gates = std::make_shared<PlaneGates>(); // what tiles of this plane wait for
     std::optional<CursorPosition> cursor;
-    std::vector<SpatialRequirement> cursor_spatial;
-    std::vector<SpectralRequirement> cursor_spectral;
-    std::vector<HistogramRequirement> histograms; // of the image; beyond the one that always comes
-    std::vector<StatsRequirement> statistics;     // of the image
+
+    rpc::Map saved() const override;
 
     const imaging::ImageShape& shape() const { return source->shape(); }
     /// An index on the stokes axis, or a computed polarization that this image allows.
     bool has_stokes(std::int32_t stokes) const;
     bool has_channel(std::int32_t channel) const { return channel >= 0 && channel < shape().depth; }
 };
-using OpenImagePtr = std::shared_ptr<OpenImage>;
+using ImagePtr = std::shared_ptr<Image>;
+// The names that server/products still uses.
+using OpenImage = Image;
+using OpenImagePtr = ImagePtr;
+
+/// Takes out of a list of requirements what this image can't give: a coordinate or channel that it does not have.
+void remove_impossible(Requirements& requirements, std::int32_t region_id, const Image& image);
 
 /// "z", "Qx", "Ptotalz", "I": which axis (0: none named) and which stokes is meant.
 struct Coordinate {
@@ -99,7 +105,7 @@ struct Coordinate {
     std::optional<std::int32_t> stokes; // nothing: the current one
 };
 /// Nothing if the image has no such stokes, or the text is no coordinate.
-std::optional<Coordinate> parse_coordinate(std::string_view text, const OpenImage& image);
+std::optional<Coordinate> parse_coordinate(std::string_view text, const Image& image);
 
 /// The pixel under a position (half away from zero), if that lies in the image.
 struct PixelIndex {

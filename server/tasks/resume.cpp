@@ -1,0 +1,179 @@
+#include "server/tasks/resume.hpp"
+
+#include "rpc/icd/register.hpp"
+#include "server/net/log.hpp"
+
+#include <chrono>
+#include <cmath>
+
+namespace cubelink::server {
+
+namespace {
+
+void append(std::string& list, const std::string& one) {
+    if (!list.empty()) list += "; ";
+    list += one;
+}
+
+bool is_the_same(const Image& image, const icd::ImageProperties& asked) {
+    if (image.directory != asked.directory() || image.file != asked.file()) return false;
+    if (!asked.hdu().empty() && asked.hdu() != image.info.hdu) return false;
+    if (image.support_aips_beam != asked.support_aips_beam()) return false;
+    try {
+        image.source->check_unchanged();
+        return true;
+    } catch (const std::exception&) { return false; }
+}
+
+icd::OpenFile request_of(const icd::ImageProperties& asked) {
+    if (asked.stokes_files_size() > 1) throw rpc::CallError(rpc::code::method_failed, "polarizations joined to one image are not implemented yet");
+    icd::OpenFile request;
+    request.set_directory(asked.directory());
+    request.set_file(asked.file());
+    request.set_hdu(asked.hdu());
+    request.set_file_id(asked.file_id());
+    request.set_lel_expr(asked.lel_expr());
+    request.set_support_aips_beam(asked.support_aips_beam());
+    return request;
+}
+
+imaging::PlaneId plane_of(const icd::ImageProperties& asked, const Image& image) {
+    imaging::PlaneId plane = image.plane;
+    if (image.has_channel(asked.channel())) plane.channel = asked.channel();
+    if (image.has_stokes(asked.stokes())) plane.stokes = asked.stokes();
+    return plane;
+}
+
+/// The cursor travels as region 0.
+std::optional<CursorPosition> cursor_of(const icd::ImageProperties& asked) {
+    const auto it = asked.regions().find(0);
+    if (it == asked.regions().end() || it->second.control_points().empty()) return std::nullopt;
+    const auto& point = it->second.control_points(0);
+    if (!std::isfinite(point.x()) || !std::isfinite(point.y())) return std::nullopt;
+    return CursorPosition{point.x(), point.y()};
+}
+
+/// What an image had that is not implemented yet.
+std::string left_out(const icd::ImageProperties& asked) {
+    std::string list;
+    const std::string of = " of file " + std::to_string(asked.file_id());
+    for (const auto& [id, region] : asked.regions()) {
+        if (id == 0) continue;
+        append(list, "regions" + of);
+        break;
+    }
+    if (asked.has_contour_settings() && !asked.contour_settings().levels().empty()) append(list, "contours" + of);
+    if (asked.has_vector_overlay_settings() && asked.vector_overlay_settings().smoothing_factor() > 0) append(list, "the vector overlay" + of);
+    return list;
+}
+
+/// What was requested and the file does not have: the plane stays as it is.
+std::string not_there(const icd::ImageProperties& asked, const Image& image) {
+    std::string list;
+    const std::string of = " of file " + std::to_string(asked.file_id());
+    if (!image.has_channel(asked.channel())) append(list, "channel " + std::to_string(asked.channel()) + of);
+    if (!image.has_stokes(asked.stokes())) append(list, "stokes " + std::to_string(asked.stokes()) + of);
+    return list;
+}
+
+/// One RESUME_SESSION. Its members are used by commands of the session.
+class Resuming : public std::enable_shared_from_this<Resuming> {
+public:
+    Resuming(const OpenSettings& settings, SessionKeeper* keeper, SessionPtr session, rpc::CallPtr call, std::shared_ptr<const icd::ResumeSession> request)
+        : settings_(settings), keeper_(keeper), session_(std::move(session)), call_(std::move(call)), request_(std::move(request)),
+          failures_(static_cast<std::size_t>(request_->images_size())) {}
+
+    void begin() {
+        pending_ = 1; // this function, so that what is done at once does not end it
+        for (int i = 0; i < request_->images_size(); ++i) {
+            ++pending_;
+            try {
+                resume_image(i);
+            } catch (const std::exception& e) { done(i, e.what()); }
+        }
+        if (--pending_ == 0) answer();
+    }
+
+private:
+    void resume_image(int index) {
+        const auto& asked = request_->images(index);
+        const auto image = session_->image(asked.file_id());
+        if (!image || !is_the_same(*image, asked)) return open(index);
+        if (const auto cursor = cursor_of(asked); cursor && image->cursor != cursor) {
+            image->cursor = cursor;
+            session_->notify({.what = Change::What::cursor, .file_id = image->file_id, .region_id = cursor_region});
+        }
+        session_->show_plane(image, plane_of(asked, *image));
+        done(index, "");
+    }
+
+    void open(int index) {
+        Opening opening;
+        opening.request = request_of(request_->images(index));
+        opening.task = "resume";
+        if (keeper_) guard_by_marker(opening, *keeper_, *session_);
+        opening.end = [self = shared_from_this(), index](const ImagePtr& image, const std::string& failure) {
+            if (image) {
+                const auto& asked = self->request_->images(index);
+                image->plane = plane_of(asked, *image);
+                image->cursor = cursor_of(asked);
+                self->session_->open_image(image);
+            }
+            self->done(index, failure);
+        };
+        opening.on_session_closed = [call = call_] { call->fail(rpc::code::method_failed, "The session was closed."); };
+        start_opening(settings_, session_, std::move(opening));
+    }
+
+    void done(int index, const std::string& failure) {
+        failures_[static_cast<std::size_t>(index)] = failure;
+        if (--pending_ == 0) answer();
+    }
+
+    void answer() {
+        std::string failed, missing, absent;
+        for (int i = 0; i < request_->images_size(); ++i) {
+            const auto& asked = request_->images(i);
+            if (const auto& failure = failures_[static_cast<std::size_t>(i)]; !failure.empty()) {
+                append(failed, std::to_string(asked.file_id()) + " (" + asked.file() + ": " + failure + ")");
+                continue;
+            }
+            if (const auto list = left_out(asked); !list.empty()) append(missing, list);
+            if (const auto image = session_->image(asked.file_id()))
+                if (const auto list = not_there(asked, *image); !list.empty()) append(absent, list);
+        }
+        if (!request_->catalog_files().empty()) append(missing, "catalogs");
+        if (!missing.empty()) {
+            missing = "Not implemented yet and left out: " + missing + ".";
+            session_->report_afterwards(Severity::warning, {"resume"}, missing);
+        }
+        icd::ResumeSessionAck ack;
+        ack.set_success(failed.empty());
+        std::string message = failed.empty() ? "" : "These files could not be opened again: " + failed + ".";
+        if (!absent.empty()) message += (message.empty() ? "" : " ") + ("There is no " + absent + ".");
+        if (!missing.empty()) message += (message.empty() ? "" : " ") + missing;
+        ack.set_message(message);
+        log::info("session " + std::to_string(session_->id()) + ": resumed by its page, " + std::to_string(request_->images_size()) + " images, in " +
+                  std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begun_).count()) + " ms");
+        icd::answer(call_, std::move(ack));
+    }
+
+    using Clock = std::chrono::steady_clock;
+    const OpenSettings& settings_;
+    SessionKeeper* const keeper_;
+    const SessionPtr session_;
+    const rpc::CallPtr call_;
+    const std::shared_ptr<const icd::ResumeSession> request_;
+    const Clock::time_point begun_ = Clock::now();
+    std::vector<std::string> failures_; // by image; empty: none
+    std::size_t pending_ = 0;
+};
+
+} // namespace
+
+void resume_session(const OpenSettings& settings, SessionKeeper* keeper, const SessionPtr& session, const rpc::CallPtr& call,
+                    std::shared_ptr<const icd::ResumeSession> request) {
+    std::make_shared<Resuming>(settings, keeper, session, call, std::move(request))->begin();
+}
+
+} // namespace cubelink::server

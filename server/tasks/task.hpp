@@ -1,0 +1,59 @@
+#pragma once
+/// A task is long work that a client asked for and waits for: opening, resuming, listing. It runs as a job, reports progress, is stopped within
+/// 100 ms when what it makes is closed, and ends in a command that changes objects and answers.
+
+#include "server/session/session.hpp"
+
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace cubelink::server {
+
+struct TaskContext {
+    imaging::CancelToken cancel;
+    int threads = 1;
+    /// 0 to 1. Sent as session.changed {"what": "progress", "task", "file_id", "progress"}, at most every 200 ms.
+    std::function<void(double)> progress;
+};
+
+struct Task {
+    SessionPtr session;
+    std::string name;                    // "open_file": in progress messages and in the log
+    std::optional<std::int32_t> file_id; // named by progress messages
+    Touches makes;                       // commands that touch these wait until the task has ended
+    JobClass job_class = JobClass::view;
+    rpc::CallPtr call; // whose answer `end` gives; may be null
+    /// The long part, in a job.
+    std::function<void(const TaskContext&)> work;
+    /// By a command, once: `failure` is null, or what `work` has thrown; Cancelled if what it makes was closed meanwhile.
+    std::function<void(std::exception_ptr failure)> end;
+    /// Instead of `end` if the session was closed; from any thread.
+    std::function<void()> on_session_closed;
+};
+
+/// By a command of the task's session.
+void start(Task task);
+
+/// What an exception says, for users: "cancelled" for Cancelled.
+std::string text_of(const std::exception_ptr& failure);
+bool is_cancelled(const std::exception_ptr& failure);
+
+/// Long work for one caller that changes no object: `work` answers the call from a job.
+struct AnsweringJob {
+    SessionPtr session;
+    rpc::CallPtr call;
+    JobClass job_class = JobClass::view;
+    std::uint64_t group = 0; // as Job::group
+    imaging::CancelToken cancel{};
+    std::function<void(const JobContext&)> work;
+    /// Answers the call, which `work` has not done, because the job was cancelled or dropped.
+    std::function<void()> on_cancelled;
+    /// Empty: the call fails with the exception's text.
+    std::function<void(const std::exception&)> on_error{};
+};
+void start(AnsweringJob job);
+
+} // namespace cubelink::server
