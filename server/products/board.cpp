@@ -67,12 +67,14 @@ struct Entry {
     platform::Mutex speaking;
     std::uint64_t speaker CUBELINK_GUARDED_BY(speaking) = 0; // the epoch that may publish; 0: none
     bool spoken CUBELINK_GUARDED_BY(speaking) = false;      // it has published something
+    Connections heard CUBELINK_GUARDED_BY(speaking);        // of those that require it, the ones that it was sent to
     pubsub::Audience audience CUBELINK_GUARDED_BY(speaking);
 
     void set_speaker(std::uint64_t epoch, const pubsub::Audience& to) {
         const MutexLock lock(speaking);
         speaker = epoch;
         spoken = false;
+        heard.clear();
         audience = to;
     }
     /// False if those that have joined the audience would miss something.
@@ -233,6 +235,7 @@ struct ProductBoard::State {
         // It goes on, for whom it concerns now; unless it may have been published just before somebody asked for it.
         if (same && entry.progress == Progress::pending && entry.set_audience(product.audience, requested)) return;
         if (same && entry.progress == Progress::finished && !by_requirement) return;
+        if (same && entry.progress == Progress::skipped && !product.catches_up) return;
 
         settle(entry, Progress::skipped, callbacks);
         if (!environment.anyone_listens(product.topic, product.audience)) return;
@@ -326,8 +329,12 @@ struct ProductBoard::State {
             const MutexLock lock(mutex);
             const auto& item = batch->items[index];
             if (item.settled) return;
-            if (progress == Entry::Progress::finished) item.entry->served = either(item.entry->served, item.entry->target);
-            settle(*item.entry, progress, callbacks);
+            auto& entry = *item.entry;
+            if (progress == Entry::Progress::finished) {
+                const MutexLock speaking(entry.speaking);
+                entry.served = either(entry.served, entry.spoken ? entry.heard : entry.target);
+            }
+            settle(entry, progress, callbacks);
         }
         call_all(callbacks);
     }
@@ -356,6 +363,10 @@ public:
         delivery.key = state_.kind_names[item_.kind] + ":" + std::to_string(batch_->image) + ":" + std::to_string(product.region_id) + ":" + product.slot;
         const MutexLock lock(entry_.speaking);
         if (entry_.speaker != item_.epoch) return;
+        entry_.heard.clear();
+        if (entry_.audience.kind == pubsub::Audience::Kind::required)
+            for (const auto connection : entry_.audience.connections)
+                if (state_.environment.anyone_listens(product.topic, pubsub::Audience::required_by({connection}))) entry_.heard.push_back(connection);
         state_.environment.publish(publication, delivery, entry_.audience);
         entry_.spoken = published_ = true;
     }

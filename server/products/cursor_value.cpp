@@ -20,6 +20,7 @@ void list(const ProductContext& context, const ImagePtr& image, std::vector<Prod
     product.region_id = cursor_region;
     product.input = input_of(*image->cursor);
     product.input.insert(product.input.end(), {plane.channel, plane.stokes});
+    product.catches_up = false; // it tells of a movement, of which a connection that clears its requirements knows
     product.rank = Rank::spatial_profile;
     product.quick = has_random_access(*image);
     product.job_class = product.quick ? JobClass::interactive : JobClass::view;

@@ -61,6 +61,8 @@ struct Product {
     std::vector<std::int64_t> input{};
     /// The input counts only when the requirement is set: what it depends on may change meanwhile.
     bool keep_input = false;
+    /// Whether it is computed when somebody begins to listen, if nobody did when it was due.
+    bool catches_up = true;
 
     Rank rank = Rank::separate;
     JobClass job_class = JobClass::view;
