@@ -127,7 +127,10 @@ void add_tiles(const SessionPtr& session, const rpc::CallPtr& call, const ViewRe
         if (earlier.empty()) throw;
         call->fail(error.error());
         // The earlier requests have been answered: what is wrong with this one is no reason not to send their tiles.
-        return send_tiles(session, image, checked(earlier));
+        try {
+            send_tiles(session, image, checked(earlier));
+        } catch (const rpc::CallError&) {} // they would have been refused too
+        return;
     }
     acknowledge(call);
     send_tiles(session, image, std::move(tiles));

@@ -2,6 +2,7 @@
 
 #include "rpc/icd/register.hpp"
 #include "server/net/log.hpp"
+#include "server/products/batch.hpp"
 
 #include <algorithm>
 #include <climits>
@@ -12,8 +13,8 @@ namespace cubelink::server {
 
 using platform::MutexLock;
 using Clock = std::chrono::steady_clock;
-using Connections = std::vector<std::uint64_t>;
-using Callbacks = std::vector<std::function<void()>>;
+using Entry = ProductEntry;
+using EntryPtr = std::shared_ptr<Entry>;
 using BatchPtr = std::shared_ptr<ProductBatch>;
 
 namespace {
@@ -48,112 +49,7 @@ Connections either(const Connections& a, const Connections& b) {
     return all;
 }
 
-/// A product as the board knows it: its newest state. Guarded by the board's mutex, except for what `speaking` guards.
-struct Entry {
-    enum class Progress {
-        finished, // published, or failed
-        pending,  // in a batch
-        skipped,  // nobody listened
-    };
-    std::vector<std::int64_t> input;
-    Progress progress = Progress::finished;
-    Connections served; // of those that require it, the ones that have got this state
-    Connections target; // the ones that will get it when it is published
-    imaging::CancelToken cancel;
-    std::weak_ptr<ProductBatch> batch; // in which it is pending, and where in it
-    std::size_t index = 0;
-
-    /// Held while something is published: so nothing is published of a state once a newer one has begun. Locked after the board's mutex.
-    platform::Mutex speaking;
-    std::uint64_t speaker CUBELINK_GUARDED_BY(speaking) = 0; // the epoch that may publish; 0: none
-    bool spoken CUBELINK_GUARDED_BY(speaking) = false;      // it has published something
-    Connections heard CUBELINK_GUARDED_BY(speaking);        // of those that require it, the ones that it was sent to
-    pubsub::Audience audience CUBELINK_GUARDED_BY(speaking);
-
-    void set_speaker(std::uint64_t epoch, const pubsub::Audience& to) {
-        const MutexLock lock(speaking);
-        speaker = epoch;
-        spoken = false;
-        heard.clear();
-        audience = to;
-    }
-    /// False if those that have joined the audience would miss something.
-    bool set_audience(const pubsub::Audience& to, bool joined) {
-        const MutexLock lock(speaking);
-        if (joined && spoken) return false;
-        audience = to;
-        return true;
-    }
-};
-using EntryPtr = std::shared_ptr<Entry>;
-
 } // namespace
-
-/// Guarded by the board's mutex; what is const once it has been started may be read without.
-struct ProductBatch {
-    struct Item {
-        std::size_t kind = 0;
-        std::shared_ptr<const Product> product;
-        EntryPtr entry;
-        std::uint64_t epoch = 0;
-        bool settled = false;         // published, or given up
-        bool stopgap_published = false;
-    };
-    struct Step {
-        std::size_t item = 0;
-        bool stopgap = false;
-    };
-    struct Waiter {
-        Rank rank;
-        bool computed;
-        std::function<void()> callback;
-    };
-
-    std::uint64_t image = 0;
-    JobClass job_class = JobClass::view; // const, as are items (but for their flags), steps, front and separate
-    bool quick = true;
-    std::vector<Item> items;
-    std::vector<Step> steps;
-    std::size_t front = 0; // steps before the slow ones
-    std::vector<BatchPtr> separate;
-    const Clock::time_point begun = Clock::now();
-
-    bool late = false;
-    std::vector<Waiter> waiters;
-
-    /// The order in which the items are computed.
-    void prepare() {
-        std::stable_sort(items.begin(), items.end(), [](const Item& a, const Item& b) { return a.product->rank < b.product->rank; });
-        job_class = JobClass::interactive;
-        for (std::size_t i = 0; i < items.size(); ++i) {
-            const auto& product = *items[i].product;
-            if (product.job_class != JobClass::interactive) job_class = product.job_class;
-            quick = quick && product.quick && !product.slow;
-            items[i].entry->index = i;
-            if (!product.slow || product.stopgap) steps.push_back({i, product.slow});
-        }
-        front = steps.size();
-        for (std::size_t i = 0; i < items.size(); ++i)
-            if (items[i].product->slow) steps.push_back({i, false});
-    }
-
-    bool satisfies(const Waiter& waiter) const {
-        return std::all_of(items.begin(), items.end(), [&](const Item& item) {
-            if (item.settled || item.product->rank > waiter.rank) return true;
-            if (waiter.computed) return false;
-            return item.product->stopgap ? item.stopgap_published : item.product->slow || late;
-        });
-    }
-    void take_satisfied(Callbacks& callbacks) {
-        const auto rest = std::stable_partition(waiters.begin(), waiters.end(), [&](const Waiter& waiter) { return !satisfies(waiter); });
-        for (auto it = rest; it != waiters.end(); ++it) callbacks.push_back(std::move(it->callback));
-        waiters.erase(rest, waiters.end());
-    }
-    bool all_settled() const {
-        return std::all_of(items.begin(), items.end(), [](const Item& item) { return item.settled; }) &&
-               std::all_of(separate.begin(), separate.end(), [](const BatchPtr& batch) { return batch->all_settled(); });
-    }
-};
 
 struct ProductBoard::State {
     struct Key {
@@ -191,7 +87,7 @@ struct ProductBoard::State {
 
     /// The end of what is pending of the entry, if something is.
     void settle(Entry& entry, Entry::Progress progress, Callbacks& callbacks) CUBELINK_REQUIRES(mutex) {
-        entry.set_speaker(0, {});
+        entry.set_epoch(0, {});
         if (entry.progress != Entry::Progress::pending) {
             entry.progress = progress;
             return;
@@ -243,7 +139,7 @@ struct ProductBoard::State {
         ++unfinished;
         entry.cancel = imaging::CancelToken();
         const auto epoch = ++last_epoch;
-        entry.set_speaker(epoch, product.audience);
+        entry.set_epoch(epoch, product.audience);
         if (product.rank == Rank::separate) {
             const auto own = std::make_shared<ProductBatch>();
             own->image = image;
@@ -290,8 +186,9 @@ struct ProductBoard::State {
     }
 
     void start(const BatchPtr& batch) {
-        if (batch->quick && is_prompt(batch->image)) run(batch, 1);
-        else post(batch);
+        if (batch->quick && is_prompt(batch->image)) return run(batch, 1);
+        if (batch->quick) batch->job_class = JobClass::view; // it may have to wait for a disk
+        post(batch);
     }
 
     void post(const BatchPtr& batch);
@@ -300,7 +197,7 @@ struct ProductBoard::State {
         if (const auto it = images.find(slot->batch->image); it != images.end()) std::erase(it->second.slots, slot);
     }
 
-    void run(const BatchPtr& batch, int threads) {
+    void run(const BatchPtr& batch, const ThreadShare& threads) {
         const auto begun = Clock::now();
         for (std::size_t i = 0; i < batch->front; ++i) run_step(batch, batch->steps[i], threads);
         if (batch->quick && batch->front > 0) {
@@ -319,7 +216,7 @@ struct ProductBoard::State {
         for (std::size_t i = batch->front; i < batch->steps.size(); ++i) run_step(batch, batch->steps[i], threads);
     }
 
-    void run_step(const BatchPtr& batch, ProductBatch::Step step, int threads);
+    void run_step(const BatchPtr& batch, ProductBatch::Step step, const ThreadShare& threads);
     /// What is late is published by its stopgap, if it has one, and waited for no longer otherwise.
     void check_patience(const BatchPtr& batch);
 
@@ -331,8 +228,8 @@ struct ProductBoard::State {
             if (item.settled) return;
             auto& entry = *item.entry;
             if (progress == Entry::Progress::finished) {
-                const MutexLock speaking(entry.speaking);
-                entry.served = either(entry.served, entry.spoken ? entry.heard : entry.target);
+                const MutexLock publishing(entry.publishing);
+                entry.served = either(entry.served, entry.published ? entry.recipients : entry.target);
             }
             settle(entry, progress, callbacks);
         }
@@ -353,7 +250,7 @@ struct ProductBoard::State {
 
 class ProductBoard::Run final : public ProductRun {
 public:
-    Run(State& state, const BatchPtr& batch, std::size_t index, int threads)
+    Run(State& state, const BatchPtr& batch, std::size_t index, const ThreadShare& threads)
         : ProductRun(token(state, *batch, index), threads), state_(state), batch_(batch), item_(batch->items[index]), entry_(*item_.entry) {}
 
     void publish(const rpc::PublicationPtr& publication) override {
@@ -361,14 +258,14 @@ public:
         pubsub::Delivery delivery;
         delivery.delivery_class = pubsub::DeliveryClass::replaceable;
         delivery.key = state_.kind_names[item_.kind] + ":" + std::to_string(batch_->image) + ":" + std::to_string(product.region_id) + ":" + product.slot;
-        const MutexLock lock(entry_.speaking);
-        if (entry_.speaker != item_.epoch) return;
-        entry_.heard.clear();
+        const MutexLock lock(entry_.publishing);
+        if (entry_.epoch != item_.epoch) return;
+        entry_.recipients.clear();
         if (entry_.audience.kind == pubsub::Audience::Kind::required)
             for (const auto connection : entry_.audience.connections)
-                if (state_.environment.anyone_listens(product.topic, pubsub::Audience::required_by({connection}))) entry_.heard.push_back(connection);
+                if (state_.environment.anyone_listens(product.topic, pubsub::Audience::required_by({connection}))) entry_.recipients.push_back(connection);
         state_.environment.publish(publication, delivery, entry_.audience);
-        entry_.spoken = published_ = true;
+        entry_.published = published_ = true;
     }
     void check() const override {
         cancel().throw_if_cancelled();
@@ -380,8 +277,8 @@ public:
     bool anyone_listens() const {
         pubsub::Audience audience;
         {
-            const MutexLock lock(entry_.speaking);
-            if (entry_.speaker != item_.epoch) return false;
+            const MutexLock lock(entry_.publishing);
+            if (entry_.epoch != item_.epoch) return false;
             audience = entry_.audience;
         }
         return state_.environment.anyone_listens(item_.product->topic, audience);
@@ -407,7 +304,7 @@ private:
 
 void ProductRun::publish(std::shared_ptr<const google::protobuf::Message> message) { publish(icd::make_publication(std::move(message))); }
 
-void ProductBoard::State::run_step(const BatchPtr& batch, ProductBatch::Step step, int threads) {
+void ProductBoard::State::run_step(const BatchPtr& batch, ProductBatch::Step step, const ThreadShare& threads) {
     using Progress = Entry::Progress;
     Run run(*this, batch, step.item, threads);
     if (run.cancel().cancelled()) return;

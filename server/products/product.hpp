@@ -23,6 +23,9 @@ namespace cubelink::server {
 /// when all others have been published.
 enum class Rank : std::uint8_t { pyramid, histogram, required_histogram, statistics, spatial_profile, separate };
 
+/// As jobs get it: for parallel loops.
+using ThreadShare = decltype(JobContext::threads);
+
 /// Given to a product's functions while they run. Used by the thread that runs them, except where it says otherwise.
 class ProductRun {
 public:
@@ -31,7 +34,7 @@ public:
     /// Cancelled when the product is superseded, no longer due, or its image closed. Thread-safe.
     const imaging::CancelToken& cancel() const { return cancel_; }
     /// Threads for parallel loops.
-    int threads() const { return threads_; }
+    ThreadShare threads() const { return threads_; }
 
     /// Publishes, unless a newer state of the product is due or its image has been abandoned. May be called several times: parts, then the whole.
     virtual void publish(const rpc::PublicationPtr& publication) = 0;
@@ -45,11 +48,11 @@ public:
     virtual void warn(const std::string& message) = 0;
 
 protected:
-    ProductRun(imaging::CancelToken cancel, int threads) : cancel_(std::move(cancel)), threads_(threads) {}
+    ProductRun(imaging::CancelToken cancel, ThreadShare threads) : cancel_(std::move(cancel)), threads_(std::move(threads)) {}
 
 private:
     const imaging::CancelToken cancel_;
-    const int threads_;
+    const ThreadShare threads_;
 };
 
 /// A product that is due. Its functions hold copies of all that they need, no session and no board.

@@ -24,7 +24,7 @@ public:
         using What = Change::What;
         switch (change.what) {
         case What::audience:
-            for (const auto& numbered : session_.images()) update(numbered.second, change, [](const DependsOn&) { return true; });
+            for (const auto& image : session_.images()) update(image, change, [](const DependsOn&) { return true; });
             return;
         case What::image_closed: return board_.remove_images(change.file_id);
         case What::image_opened: return opened(change);

@@ -65,13 +65,13 @@ public:
         finish();
     }
 
-    std::string trouble; // what went wrong first
+    std::string fault; // the first rule that was broken
 
 private:
-    void complain(const std::string& what) {
-        if (!trouble.empty()) return;
-        trouble = what + " after";
-        for (std::size_t i = 0; i < std::min(position, ops.size()); ++i) trouble += std::string(" ") + static_cast<char>(ops[i]);
+    void report(const std::string& what) {
+        if (!fault.empty()) return;
+        fault = what + " after";
+        for (std::size_t i = 0; i < std::min(position, ops.size()); ++i) fault += std::string(" ") + static_cast<char>(ops[i]);
     }
 
     // ---- The state, and what follows from it
@@ -106,11 +106,11 @@ private:
         made.compute = [this, key = Key{kind, made.input}](ProductRun& run) {
             if (setup.progress) run.progress();
             interrupt(key);
-            if (key.kind != pyramid) speak(run, key, false);
+            if (key.kind != pyramid) publish_as(run, key, false);
             interrupt(key);
         };
         if (kind == histogram && (setup.slow_plane || setup.progress))
-            made.stopgap = [this, key = Key{kind, made.input}](ProductRun& run) { speak(run, key, true); };
+            made.stopgap = [this, key = Key{kind, made.input}](ProductRun& run) { publish_as(run, key, true); };
         return made;
     }
 
@@ -127,7 +127,7 @@ private:
         board.update(std::move(update));
         if (!new_plane) return;
         const auto now = board.plane(1);
-        if (board.is_newest(now) == abandoned) complain("the newest plane is not known as such");
+        if (board.is_newest(now) == abandoned) report("the newest plane is not known as such");
         wait_for(now, Rank::spatial_profile, false);
         wait_for(now, Rank::pyramid, true);
     }
@@ -136,11 +136,11 @@ private:
         const auto index = called.size();
         called.push_back(0);
         const auto callback = [this, index, rank, computed, of = plane] {
-            if (++called[index] > 1) complain("a waiter was called twice");
+            if (++called[index] > 1) report("a waiter was called twice");
             // The histogram of the plane that is shown has been published by now, unless something has prevented that.
             const Key key{histogram, {of}};
-            if (!computed && rank >= Rank::histogram && of == plane && !abandoned && !excused.contains(key) && !unheard.contains(key) && !spoken.contains(key))
-                complain("a waiter was called before the histogram had been published");
+            if (!computed && rank >= Rank::histogram && of == plane && !abandoned && !excused.contains(key) && !unlistened.contains(key) && !published_once.contains(key))
+                report("a waiter was called before the histogram had been published");
         };
         if (computed) board.when_computed(now, rank, callback);
         else board.when_settled(now, rank, callback);
@@ -148,32 +148,32 @@ private:
 
     // ---- What the board does
 
-    void speak(ProductRun& run, const Key& key, bool stopgap) {
-        speaking = key;
-        speaking_stopgap = stopgap;
-        say(run, "x");
+    void publish_as(ProductRun& run, const Key& key, bool stopgap) {
+        current = key;
+        is_stopgap = stopgap;
+        publish_text(run, "x");
     }
 
     void publish(const cubelink::rpc::PublicationPtr& publication, const cubelink::pubsub::Delivery& delivery, const Audience& to) override {
         FakeEnvironment::publish(publication, delivery, to);
-        const Key key = speaking;
-        if (abandoned) complain("published after it had been abandoned");
-        if (!is_due(key.kind) || input(key.kind) != key.input) complain("something stale was published");
+        const Key key = current;
+        if (abandoned) report("published after it had been abandoned");
+        if (!is_due(key.kind) || input(key.kind) != key.input) report("something stale was published");
         if (key.kind == profile || key.kind == spectrum) {
             for (const auto connection : to.connections) {
-                if (!required[connection]) complain("sent to a connection that does not require it");
+                if (!required[connection]) report("sent to a connection that does not require it");
                 if (!listeners.contains(connection)) continue;
-                if (!served[key].insert(connection).second && !again.contains(key)) complain("sent to a connection twice");
+                if (!served[key].insert(connection).second && !again.contains(key)) report("sent to a connection twice");
             }
         } else if (key.kind == value) {
-            if (to != audience(value)) complain("a value was sent to others than those without profiles");
+            if (to != audience(value)) report("a value was sent to others than those without profiles");
         }
-        if (speaking_stopgap) {
-            if (exact.contains(key) && !again.contains(key)) complain("a stopgap came after what it stands for");
+        if (is_stopgap) {
+            if (exact.contains(key) && !again.contains(key)) report("a stopgap came after what it stands for");
         } else if (key.kind == histogram || key.kind == value) {
-            if (!exact.insert(key).second && !again.contains(key)) complain("something was published twice");
+            if (!exact.insert(key).second && !again.contains(key)) report("something was published twice");
         }
-        spoken.insert(key);
+        published_once.insert(key);
     }
 
     /// Operations while something computes.
@@ -202,9 +202,9 @@ private:
         for (const auto kind : {pyramid, histogram, value, profile, spectrum}) excused.insert({kind, input(kind)});
     }
 
-    void note_unheard() {
+    void note_unlistened() {
         for (const auto kind : {histogram, value})
-            if (!anyone_listens("t", audience(kind))) unheard.insert({kind, input(kind)});
+            if (!anyone_listens("t", audience(kind))) unlistened.insert({kind, input(kind)});
     }
 
     void act() {
@@ -242,8 +242,8 @@ private:
         case Op::fail:
         case Op::give_up: break; // nothing computes
         }
-        note_unheard();
-        if (posted.size() > 12) complain("too many jobs are waiting");
+        note_unlistened();
+        if (posted.size() > 12) report("too many jobs are waiting");
     }
 
     void toggle(std::uint64_t connection) {
@@ -265,27 +265,27 @@ private:
         }
     }
 
-    /// Everything has had its time: what is due has been sent to all who listen.
+    /// All jobs are run to their end: what is due has been sent to all who listen.
     void finish() {
         position = ops.size();
         run_all();
-        update({pyramid, histogram, value, profile, spectrum}); // what nobody listened to is made up for
+        update({pyramid, histogram, value, profile, spectrum}); // what nobody listened to is caught up with
         run_all();
-        if (board.unfinished() != 0) complain("something is unfinished at the end");
-        if (std::any_of(called.begin(), called.end(), [](int times) { return times != 1; })) complain("a waiter was not called");
+        if (board.unfinished() != 0) report("something is unfinished at the end");
+        if (std::any_of(called.begin(), called.end(), [](int times) { return times != 1; })) report("a waiter was not called");
         if (abandoned) return;
         for (const auto kind : {histogram, profile, spectrum}) {
             const Key key{kind, input(kind)};
             if (!is_due(kind) || excused.contains(key) || !anyone_listens("t", audience(kind))) continue;
             if (kind == histogram) {
-                if (!exact.contains(key)) complain("the histogram has not been published");
+                if (!exact.contains(key)) report("the histogram has not been published");
                 continue;
             }
             for (const auto connection : requiring())
-                if (listeners.contains(connection) && !served[key].contains(connection)) complain("a connection has not got what it requires");
+                if (listeners.contains(connection) && !served[key].contains(connection)) report("a connection has not got what it requires");
         }
         const Key key{value, input(value)};
-        if (!excused.contains(key) && !unheard.contains(key) && !exact.contains(key)) complain("the value has not been published");
+        if (!excused.contains(key) && !unlistened.contains(key) && !exact.contains(key)) report("the value has not been published");
     }
 
     const Setup setup;
@@ -295,20 +295,20 @@ private:
     std::int64_t plane = 0, cursor = 0;
     std::map<std::uint64_t, bool> required;
     bool abandoned = false;
-    Key speaking{};
-    bool speaking_stopgap = false;
+    Key current{};
+    bool is_stopgap = false;
     std::map<Key, std::set<std::uint64_t>> served;
-    std::set<Key> spoken, exact;
+    std::set<Key> published_once, exact;
     std::set<Key> again;   // may be published more than once
     std::set<Key> excused; // failed, cancelled or dropped: need not be published
-    std::set<Key> unheard; // nobody listened at some time since it was due
+    std::set<Key> unlistened; // nobody listened at some time since it was due
     std::deque<int> called;
     ProductBoard board; // last: its jobs refer to it
 };
 
-std::string trouble_of(const Setup& setup, std::vector<Op> ops) {
+std::string fault_of(const Setup& setup, std::vector<Op> ops) {
     const auto model = std::make_unique<Model>(setup, std::move(ops));
-    return model->trouble;
+    return model->fault;
 }
 
 constexpr Setup setups[] = {{}, {.quick_profile = true}, {.slow_plane = true}, {.quick_profile = true, .slow_plane = true, .progress = true}, {.progress = true}};
@@ -323,8 +323,8 @@ TEST_CASE("all short sequences") {
         for (std::size_t code = 0; code < total; ++code) {
             std::vector<Op> ops;
             for (auto rest = code; ops.size() < length; rest /= all_ops.size()) ops.push_back(all_ops[rest % all_ops.size()]);
-            const auto trouble = trouble_of(setup, ops);
-            REQUIRE_MESSAGE(trouble.empty(), trouble << ", setup " << (&setup - setups));
+            const auto fault = fault_of(setup, ops);
+            REQUIRE_MESSAGE(fault.empty(), fault << ", setup " << (&setup - setups));
         }
     }
 }
@@ -335,8 +335,8 @@ TEST_CASE("all sequences of six of what matters most") {
     for (std::size_t code = 0; code < 46656; ++code) {
         std::vector<Op> ops;
         for (auto rest = code; ops.size() < length; rest /= few.size()) ops.push_back(few[rest % few.size()]);
-        const auto trouble = trouble_of(setups[code % std::size(setups)], ops);
-        REQUIRE_MESSAGE(trouble.empty(), trouble << ", setup " << code % std::size(setups));
+        const auto fault = fault_of(setups[code % std::size(setups)], ops);
+        REQUIRE_MESSAGE(fault.empty(), fault << ", setup " << code % std::size(setups));
     }
 }
 
@@ -351,7 +351,7 @@ TEST_CASE("long random sequences") {
             const auto op = all_ops[random() % all_ops.size()];
             ops.push_back(op == Op::abandon && random() % 50 ? Op::start : op); // rarely the end of it all
         }
-        const auto trouble = trouble_of(setups[seed % std::size(setups)], ops);
-        REQUIRE_MESSAGE(trouble.empty(), trouble << ", seed " << seed << ", setup " << seed % std::size(setups));
+        const auto fault = fault_of(setups[seed % std::size(setups)], ops);
+        REQUIRE_MESSAGE(fault.empty(), fault << ", seed " << seed << ", setup " << seed % std::size(setups));
     }
 }

@@ -29,7 +29,7 @@ struct Fixture {
         made.input = {input};
         made.rank = rank;
         made.topic = "t";
-        made.compute = [text](ProductRun& run) { say(run, text); };
+        made.compute = [text](ProductRun& run) { publish_text(run, text); };
         return made;
     }
     void update(std::vector<ProductBoard::KindUpdate> kinds, bool new_plane = false, std::optional<ProductBoard::Update::Request> request = {}) {
@@ -94,7 +94,7 @@ TEST_CASE_FIXTURE(Fixture, "quick products that were not quick are computed by j
         made.quick = true;
         made.compute = [input, pause](ProductRun& run) {
             std::this_thread::sleep_for(pause);
-            say(run, std::to_string(input));
+            publish_text(run, std::to_string(input));
         };
         return made;
     };
@@ -189,11 +189,11 @@ TEST_CASE_FIXTURE(Fixture, "waiters are called when what is ahead of them has be
     auto slow = product("exact", 1, Rank::histogram);
     slow.slow = true;
     slow.stopgap = [&](ProductRun& run) {
-        say(run, "sample");
+        publish_text(run, "sample");
         log += "s";
     };
     slow.compute = [&](ProductRun& run) {
-        say(run, "exact");
+        publish_text(run, "exact");
         log += "e";
     };
     auto pyramid = product("", 1, Rank::pyramid);
@@ -228,7 +228,7 @@ TEST_CASE_FIXTURE(Fixture, "what is late is replaced by its stopgap, while the c
         log += ")";
     };
     auto histogram = product("exact", 1, Rank::histogram);
-    histogram.stopgap = [&](ProductRun& run) { say(run, "sample"); };
+    histogram.stopgap = [&](ProductRun& run) { publish_text(run, "sample"); };
     auto list = of(0, {std::move(pyramid)});
     list.push_back({1, {}});
     list.back().products.push_back(std::move(histogram));
@@ -267,10 +267,10 @@ TEST_CASE_FIXTURE(Fixture, "waiters whose callbacks throw, and jobs that are dro
 TEST_CASE_FIXTURE(Fixture, "once abandoned, nothing is published: also what is being computed, and what becomes due later") {
     auto made = product("x", 1);
     made.compute = [&](ProductRun& run) {
-        say(run, "before");
+        publish_text(run, "before");
         board.abandon(file_id);
         CHECK(run.cancel().cancelled());
-        say(run, "after");
+        publish_text(run, "after");
         CHECK_THROWS(run.check());
     };
     update(of(0, {std::move(made)}), true);
@@ -368,9 +368,9 @@ TEST_CASE("many threads: nothing stale, nothing after abandoning, every waiter c
                     product.rank = rank;
                     product.topic = "t";
                     product.compute = [input](ProductRun& run) {
-                        say(run, std::to_string(input));
+                        publish_text(run, std::to_string(input));
                         run.progress();
-                        say(run, std::to_string(input));
+                        publish_text(run, std::to_string(input));
                     };
                     of_kind.products.push_back(std::move(product));
                 }

@@ -58,6 +58,6 @@ public:
     std::set<std::uint64_t> listeners{1, 2};
 };
 
-inline void say(ProductRun& run, const std::string& text) { run.publish(std::make_shared<const rpc::Publication>(text, rpc::BodyPtr())); }
+inline void publish_text(ProductRun& run, const std::string& text) { run.publish(std::make_shared<const rpc::Publication>(text, rpc::BodyPtr())); }
 
 } // namespace cubelink::server::test
