@@ -38,13 +38,9 @@ struct Hub::Impl {
     mutable std::shared_mutex mutex;
     std::unordered_map<GroupId, ReceiversPtr> groups; // replaced as a whole, so that publishers iterate without the lock
     std::unordered_map<std::uint64_t, Member> members;
-    std::map<std::pair<GroupId, std::string>, std::size_t> listeners; // connections that named the topic
 
     mutable std::mutex count_mutex;
     std::map<std::string, std::uint64_t, std::less<>> counts;
-
-    /// Topics that got their first listener or lost their last one, told once the lock is released.
-    using Changes = std::vector<std::pair<GroupId, std::string>>;
 
     ReceiversPtr receivers(GroupId group) const {
         const std::shared_lock lock(mutex);
@@ -52,18 +48,7 @@ struct Hub::Impl {
         return found == groups.end() ? nullptr : found->second;
     }
 
-    void listen(GroupId group, const std::string& topic, Changes& first) {
-        if (++listeners[{group, topic}] == 1) first.emplace_back(group, topic);
-    }
-
-    void unlisten(GroupId group, const std::string& topic, Changes& gone) {
-        const auto found = listeners.find({group, topic});
-        if (found == listeners.end() || --found->second > 0) return;
-        listeners.erase(found);
-        gone.emplace_back(group, topic);
-    }
-
-    void remove(std::unordered_map<std::uint64_t, Member>::iterator member, Changes& gone) {
+    void remove(std::unordered_map<std::uint64_t, Member>::iterator member) {
         const auto [group, receiver] = member->second;
         members.erase(member);
         auto& slot = groups[group];
@@ -74,7 +59,6 @@ struct Hub::Impl {
         } else {
             slot = std::move(rest);
         }
-        for (const auto& topic : receiver->with_subscription([](Subscription& s) { return s.topics(); })) unlisten(group, topic, gone);
     }
 
     void count(const std::string& topic) {
@@ -92,73 +76,43 @@ Hub::Hub() : impl_(std::make_unique<Impl>()) {}
 Hub::~Hub() = default;
 
 void Hub::attach(GroupId group, std::shared_ptr<Receiver> receiver) {
-    Impl::Changes first, gone;
-    {
-        const std::unique_lock lock(impl_->mutex);
-        if (const auto known = impl_->members.find(receiver->id()); known != impl_->members.end()) {
-            if (known->second.group == group) return;
-            impl_->remove(known, gone);
-        }
-        for (const auto& topic : receiver->with_subscription([](Subscription& s) { return s.topics(); })) impl_->listen(group, topic, first);
-        auto& slot = impl_->groups[group];
-        auto all = slot ? std::make_shared<Receivers>(*slot) : std::make_shared<Receivers>();
-        all->push_back(receiver);
-        slot = std::move(all);
-        const auto id = receiver->id();
-        impl_->members.emplace(id, Impl::Member{group, std::move(receiver)});
+    const std::unique_lock lock(impl_->mutex);
+    if (const auto known = impl_->members.find(receiver->id()); known != impl_->members.end()) {
+        if (known->second.group == group) return;
+        impl_->remove(known);
     }
-    if (on_first_listener) {
-        for (const auto& [of, topic] : first) on_first_listener(of, topic);
-    }
-    if (on_last_listener_gone) {
-        for (const auto& [of, topic] : gone) on_last_listener_gone(of, topic);
-    }
+    auto& slot = impl_->groups[group];
+    auto all = slot ? std::make_shared<Receivers>(*slot) : std::make_shared<Receivers>();
+    all->push_back(receiver);
+    slot = std::move(all);
+    const auto id = receiver->id();
+    impl_->members.emplace(id, Impl::Member{group, std::move(receiver)});
 }
 
 void Hub::detach(std::uint64_t receiver_id) {
-    Impl::Changes gone;
-    {
-        const std::unique_lock lock(impl_->mutex);
-        const auto known = impl_->members.find(receiver_id);
-        if (known == impl_->members.end()) return;
-        impl_->remove(known, gone);
-    }
-    if (on_last_listener_gone) {
-        for (const auto& [group, topic] : gone) on_last_listener_gone(group, topic);
-    }
+    const std::unique_lock lock(impl_->mutex);
+    if (const auto known = impl_->members.find(receiver_id); known != impl_->members.end()) impl_->remove(known);
 }
 
 void Hub::subscribe(std::uint64_t receiver_id, const std::string& topic, const rpc::Value& filter) {
-    Impl::Changes first;
     {
-        const std::unique_lock lock(impl_->mutex);
+        const std::shared_lock lock(impl_->mutex);
         const auto known = impl_->members.find(receiver_id);
         if (known == impl_->members.end()) return;
         const bool is_new = known->second.receiver->with_subscription([&](Subscription& subscription) {
-            const bool named = subscription.names(topic);
+            const auto before = subscription.size();
             subscription.subscribe(topic, filter);
-            return !named;
+            return subscription.size() > before;
         });
-        if (is_new) impl_->listen(known->second.group, topic, first);
+        if (!is_new) return;
     }
-    if (on_first_listener) {
-        for (const auto& [group, name] : first) on_first_listener(group, name);
-    }
+    if (on_subscribed) on_subscribed(receiver_id);
 }
 
 bool Hub::unsubscribe(std::uint64_t receiver_id, const std::string& topic) {
-    Impl::Changes gone;
-    {
-        const std::unique_lock lock(impl_->mutex);
-        const auto known = impl_->members.find(receiver_id);
-        if (known == impl_->members.end()) return false;
-        if (!known->second.receiver->with_subscription([&](Subscription& s) { return s.unsubscribe(topic); })) return false;
-        impl_->unlisten(known->second.group, topic, gone);
-    }
-    if (on_last_listener_gone) {
-        for (const auto& [group, name] : gone) on_last_listener_gone(group, name);
-    }
-    return true;
+    const std::shared_lock lock(impl_->mutex);
+    const auto known = impl_->members.find(receiver_id);
+    return known != impl_->members.end() && known->second.receiver->with_subscription([&](Subscription& s) { return s.unsubscribe(topic); });
 }
 
 rpc::Value Hub::subscriptions(std::uint64_t receiver_id) const {
@@ -168,23 +122,21 @@ rpc::Value Hub::subscriptions(std::uint64_t receiver_id) const {
     return known->second.receiver->with_subscription([](Subscription& s) { return s.list(); });
 }
 
-void Hub::publish(GroupId group, const rpc::PublicationPtr& publication, const Delivery& delivery, std::uint64_t view_of) {
-    if (auto* hold = ReplyFirst::of_this_thread())
-        return hold->keep(memory_of(*publication), [=, this] { publish(group, publication, delivery, view_of); });
+void Hub::publish(GroupId group, const rpc::PublicationPtr& publication, const Delivery& delivery, const Audience& audience) {
+    if (auto* reply_first = ReplyFirst::of_this_thread())
+        return reply_first->keep(memory_of(*publication), [=, this] { publish(group, publication, delivery, audience); });
     impl_->count(publication->topic());
     const auto receivers = impl_->receivers(group);
     if (!receivers) return;
     const Fields fields(*publication);
-    for (const auto& receiver : *receivers) {
-        const bool others_view = view_of != 0 && view_of != receiver->id();
-        if (receiver->wants(publication->topic(), others_view, fields)) receiver->deliver(*publication, delivery);
-    }
+    for (const auto& receiver : *receivers)
+        if (receiver->accepts(publication->topic(), audience.address(receiver->id()), fields)) receiver->deliver(*publication, delivery);
 }
 
-bool Hub::anyone_listens(GroupId group, std::string_view topic, std::uint64_t view_of) const {
+bool Hub::anyone_listens(GroupId group, std::string_view topic, const Audience& audience) const {
     const auto receivers = impl_->receivers(group);
     return receivers && std::any_of(receivers->begin(), receivers->end(), [&](const auto& receiver) {
-        return receiver->may_want(topic, view_of != 0 && view_of != receiver->id());
+        return receiver->may_accept(topic, audience.address(receiver->id()));
     });
 }
 

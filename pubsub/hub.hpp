@@ -1,9 +1,10 @@
 #pragma once
-/// Who hears what. Connections are attached to a group (a session; the example server has one group for all); a publication goes to
+/// Who receives what. Connections are attached to a group (a session; the example server has one group for all); a publication goes to
 /// the connections of its group that listen to its topic.
 ///
 /// Thread-safe: computations publish from any thread. A publication is encoded at most once for each dialect, by the publishing thread.
 
+#include "pubsub/audience.hpp"
 #include "pubsub/delivery.hpp"
 #include "rpc/message.hpp"
 
@@ -31,23 +32,20 @@ public:
     void attach(GroupId group, std::shared_ptr<Receiver> receiver);
     void detach(std::uint64_t receiver_id);
 
-    /// What a connection wants to hear, see pubsub/subscription.hpp. A receiver that is not attached has no subscriptions.
+    /// What a connection receives, see pubsub/subscription.hpp. A receiver that is not attached has no subscriptions.
     /// Throws rpc::BadArguments.
     void subscribe(std::uint64_t receiver_id, const std::string& topic, const rpc::Value& filter = {});
     bool unsubscribe(std::uint64_t receiver_id, const std::string& topic);
     rpc::Value subscriptions(std::uint64_t receiver_id) const;
 
-    /// `view_of`: id of the connection whose view asked for it; 0: for the whole group. A publication of a view goes to that
-    /// connection, and to others that subscribed to the topic with the filter {"view": "any"}.
-    void publish(GroupId group, const rpc::PublicationPtr& publication, const Delivery& delivery = {}, std::uint64_t view_of = 0);
+    void publish(GroupId group, const rpc::PublicationPtr& publication, const Delivery& delivery = {}, const Audience& audience = {});
 
-    /// Whether publishing would reach anybody (filters on fields are not looked at): nothing need be computed otherwise.
-    bool anyone_listens(GroupId group, std::string_view topic, std::uint64_t view_of = 0) const;
+    /// Whether publishing would reach anybody (filters on fields are not evaluated): nothing need be computed otherwise.
+    bool anyone_listens(GroupId group, std::string_view topic, const Audience& audience = {}) const;
 
-    /// Called, outside of locks, when the first connection of a group begins to listen to a topic it has subscribed to by name,
-    /// and when the last one stops. Set before use.
-    std::function<void(GroupId, const std::string& topic)> on_first_listener;
-    std::function<void(GroupId, const std::string& topic)> on_last_listener_gone;
+    /// Called, outside of locks, when a connection has a further subscription: what nobody listened to may have a listener now.
+    /// Set before use.
+    std::function<void(std::uint64_t receiver_id)> on_subscribed;
 
     /// Publications so far by topic, for the metrics; topics beyond the first 200, and names longer than 256 bytes, are counted
     /// together under "other".

@@ -18,16 +18,16 @@ Outbox::Pushed Receiver::push(rpc::EncodedPtr message, const Delivery& delivery)
     return result;
 }
 
-bool Receiver::may_want(std::string_view topic, bool others_view) const {
-    if (!selective_.load(std::memory_order_acquire)) return !others_view;
+bool Receiver::may_accept(std::string_view topic, Address address) const {
+    if (!selective_.load(std::memory_order_acquire)) return address == Address::addressed;
     const std::lock_guard lock(mutex_);
-    return subscription_.may_want(topic, others_view);
+    return subscription_.may_accept(topic, address);
 }
 
-bool Receiver::wants(std::string_view topic, bool others_view, const Fields& fields) const {
-    if (!selective_.load(std::memory_order_acquire)) return !others_view;
+bool Receiver::accepts(std::string_view topic, Address address, const Fields& fields) const {
+    if (!selective_.load(std::memory_order_acquire)) return address == Address::addressed;
     const std::lock_guard lock(mutex_);
-    return subscription_.wants(topic, others_view, fields);
+    return subscription_.accepts(topic, address, fields);
 }
 
 } // namespace cubelink::pubsub

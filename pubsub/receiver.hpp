@@ -37,8 +37,9 @@ public:
     Outbox::Pushed push(rpc::EncodedPtr message, const Delivery& delivery = {});
     void wake() const { wake_(); }
 
-    bool may_want(std::string_view topic, bool others_view) const;
-    bool wants(std::string_view topic, bool others_view, const Fields& fields) const;
+    /// As of its Subscription.
+    bool may_accept(std::string_view topic, Address address) const;
+    bool accepts(std::string_view topic, Address address, const Fields& fields) const;
 
     /// The subscription, for Hub to change and others to look at; `work` runs under the lock.
     template <class Work>

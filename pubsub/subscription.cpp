@@ -120,29 +120,19 @@ Value Subscription::list() const {
     return result;
 }
 
-bool Subscription::names(std::string_view topic) const {
-    return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.topic == topic; });
+bool Subscription::Entry::matches(std::string_view of_topic, Address address) const {
+    return topic == of_topic && address != Address::excluded && (address != Address::if_any_view || any_view);
 }
 
-std::vector<std::string> Subscription::topics() const {
-    std::vector<std::string> result;
-    for (const auto& entry : entries_) result.push_back(entry.topic);
-    std::sort(result.begin(), result.end());
-    result.erase(std::unique(result.begin(), result.end()), result.end());
-    return result;
+bool Subscription::may_accept(std::string_view topic, Address address) const {
+    if (!selective_) return address == Address::addressed;
+    return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.matches(topic, address); });
 }
 
-bool Subscription::may_want(std::string_view topic, bool others_view) const {
-    if (!selective_) return !others_view;
-    return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
-        return entry.topic == topic && (!others_view || entry.any_view);
-    });
-}
-
-bool Subscription::wants(std::string_view topic, bool others_view, const Fields& fields) const {
-    if (!selective_) return !others_view;
+bool Subscription::accepts(std::string_view topic, Address address, const Fields& fields) const {
+    if (!selective_) return address == Address::addressed;
     const auto matches = [&](const Entry& entry) {
-        if (entry.topic != topic || (others_view && !entry.any_view)) return false;
+        if (!entry.matches(topic, address)) return false;
         if (entry.fields.empty()) return true;
         const Map* map = fields.map();
         if (!map) return false;

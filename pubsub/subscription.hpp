@@ -1,11 +1,12 @@
 #pragma once
-/// What one connection wants to hear.
+/// What one connection receives.
 ///
-/// wslink clients do not tell a server what they subscribe to, so a connection hears all topics of its group until its first
-/// subscribe(). From then on it hears what it has subscribed to and nothing else, also after it has unsubscribed from everything.
+/// wslink clients do not tell a server what they subscribe to, so a connection receives all topics of its group until its first
+/// subscribe(). From then on it receives what it has subscribed to and nothing else, also after it has unsubscribed from everything.
 ///
 /// Not synchronised: Receiver guards it.
 
+#include "pubsub/audience.hpp"
 #include "rpc/message.hpp"
 
 #include <cstddef>
@@ -45,18 +46,18 @@ public:
     /// A list of {topic, filter}, in the order in which they came.
     rpc::Value list() const;
 
-    /// False until the first subscribe(): everything is heard.
+    /// False until the first subscribe(): all topics are received.
     bool selective() const { return selective_; }
-    bool names(std::string_view topic) const;
-    /// The names of all topics that are subscribed to, each once.
-    std::vector<std::string> topics() const;
+    /// The number of subscriptions.
+    std::size_t size() const { return entries_.size(); }
 
-    /// Whether a publication on `topic` may be wanted, fields not looked at. `others_view`: it is for another connection's view.
-    bool may_want(std::string_view topic, bool others_view) const;
-    bool wants(std::string_view topic, bool others_view, const Fields& fields) const;
+    /// Whether a publication on `topic` that concerns the connection so may be received; filters on fields are not evaluated.
+    bool may_accept(std::string_view topic, Address address) const;
+    bool accepts(std::string_view topic, Address address, const Fields& fields) const;
 
 private:
     struct Entry {
+        bool matches(std::string_view of_topic, Address address) const;
         std::string topic;
         rpc::Map fields;
         bool any_view = false;

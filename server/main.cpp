@@ -6,7 +6,7 @@
 #include "server/net/access/keys.hpp"
 #include "server/net/log.hpp"
 #include "server/options.hpp"
-#include "server/products/change_adapter.hpp"
+#include "server/products/session_products.hpp"
 #include "server/session/session_keeper.hpp"
 #include "server/store/store.hpp"
 #include "server/store/store_worker.hpp"
@@ -197,9 +197,13 @@ int serve(Options options) {
     const auto later = [&](std::uint64_t ms, std::function<void()> work) { server.post_after(ms, std::move(work)); };
     Scheduler scheduler(options.threads);
     SessionKeeper keeper(*store, *worker, jail.folder(), later);
-    SessionDirectory directory({server.hub(), scheduler, cache, &keeper, make_change_adapter}, options.session_grace_seconds, later);
+    SessionDirectory directory({server.hub(), scheduler, cache, &keeper, make_session_products}, options.session_grace_seconds, later);
     ScriptingBroker scripting(directory, *reader, options.scripting_timeout_seconds, later);
     directory.on_unattended = [&](const SessionPtr& session) { scripting.left_alone(*session); };
+    server.hub().on_subscribed = [&](std::uint64_t connection) {
+        if (!directory_in_use) return;
+        if (const auto session = directory_in_use->session_of(connection)) session->audience_changed();
+    };
     const auto identify = [&server](const Connection& connection, std::string secret, std::function<void(std::optional<Identity>)> then) {
         server.identify(connection, std::move(secret), std::move(then));
     };

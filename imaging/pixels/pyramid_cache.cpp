@@ -25,6 +25,12 @@ std::shared_ptr<const PlanePyramid> cached_pyramid(BudgetCache& cache, const Ima
     return cache.get<PlanePyramid>(key, bytes, cancel, [&] { return PlanePyramid::build(source, plane, options, cancel); });
 }
 
+std::shared_ptr<const PlanePyramid> find_pyramid(BudgetCache& cache, const ImageSource& source, std::int32_t hdu, PlaneId plane) {
+    for (const auto kind : {CacheKind::quick_pyramid, CacheKind::pyramid})
+        if (auto found = cache.find<PlanePyramid>({source.identity(), hdu, plane, kind, 0})) return found;
+    return nullptr;
+}
+
 std::shared_ptr<const Histogram> cached_histogram(BudgetCache& cache, const ImageSource& source, std::int32_t hdu, PlaneId plane,
                                                   const ThreadShare& threads, const CancelToken& cancel) {
     const std::size_t bytes =

@@ -12,6 +12,9 @@ namespace cubelink::imaging {
 std::shared_ptr<const PlanePyramid> cached_pyramid(BudgetCache& cache, const ImageSource& source, std::int32_t hdu, PlaneId plane,
                                                    const ThreadShare& threads, const CancelToken& cancel, std::function<void(double)> progress = {});
 
+/// The same, if it is in the cache already; nullptr otherwise. Does not look at the file.
+std::shared_ptr<const PlanePyramid> find_pyramid(BudgetCache& cache, const ImageSource& source, std::int32_t hdu, PlaneId plane);
+
 /// The default histogram (automatic bins and bounds), the one that comes with every channel.
 std::shared_ptr<const Histogram> cached_histogram(BudgetCache& cache, const ImageSource& source, std::int32_t hdu, PlaneId plane,
                                                   const ThreadShare& threads, const CancelToken& cancel);

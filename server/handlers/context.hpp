@@ -93,6 +93,15 @@ void require_short(const List& list, const std::string& field) {
         throw rpc::BadArguments(field + ": " + std::to_string(list.size()) + " at once, the limit is " + std::to_string(max_requirements));
 }
 
+/// Sets what the caller's connection requires there (an empty list clears it), and notifies once: also if it requires the same again, because it is
+/// sent again then.
+template <class M>
+void set_requirements(const CommandCall<M>& c, std::int32_t file_id, std::int32_t region_id, RequirementKind kind, Requirements list) {
+    const RequirementKey key{file_id, region_id, kind, c.connection()};
+    c.session->requirements().set(key, std::move(list));
+    c.session->notify_requirement(key);
+}
+
 /// Reports to the session that there are no `what` of regions ("Histograms", …), and throws CallError.
 [[noreturn]] void no_regions(Session& session, const char* what);
 

@@ -3,7 +3,6 @@
 #include "server/handlers/context.hpp"
 
 #include "rpc/icd/messages.hpp"
-#include "server/products/cursor_data.hpp"
 
 #include <cmath>
 
@@ -13,7 +12,7 @@ namespace {
 
 std::string at(const char* field, int index) { return std::string(field) + "[" + std::to_string(index) + "]"; }
 
-std::vector<SpatialRequirement> checked_spatial(const icd::SetSpatialRequirements& request, const OpenImage& image) {
+std::vector<SpatialRequirement> checked_spatial(const icd::SetSpatialRequirements& request, const Image& image) {
     require_short(request.spatial_profiles(), "spatial_profiles");
     std::vector<SpatialRequirement> list;
     for (int i = 0; i < request.spatial_profiles_size(); ++i) {
@@ -38,11 +37,13 @@ void set_cursor(const CommandCall<icd::SetCursor>& c) {
     const CursorPosition position{request.point().x(), request.point().y()};
     if (!std::isfinite(position.x)) throw rpc::BadArguments("point.x: expected a finite number");
     if (!std::isfinite(position.y)) throw rpc::BadArguments("point.y: expected a finite number");
-    if (request.has_spatial_requirements())
-        c.session->requirements().set({image->file_id, cursor_region, RequirementKind::spatial, c.connection()},
-                                      checked_spatial(request.spatial_requirements(), *image));
+    const RequirementKey key{image->file_id, cursor_region, RequirementKind::spatial, c.connection()};
+    if (request.has_spatial_requirements()) c.session->requirements().set(key, checked_spatial(request.spatial_requirements(), *image));
     acknowledge(c.call);
-    if (image->cursor == position) return;
+    if (image->cursor == position) {
+        if (request.has_spatial_requirements()) c.session->notify_requirement(key);
+        return;
+    }
     image->cursor = position;
     c.session->last_cursor_file = image->file_id;
     c.session->notify({.what = Change::What::cursor, .file_id = image->file_id, .region_id = cursor_region});
@@ -52,22 +53,17 @@ void set_cursor(const CommandCall<icd::SetCursor>& c) {
 void set_spatial(const CommandCall<icd::SetSpatialRequirements>& c) {
     const auto& request = *c.request;
     if (request.region_id() != cursor_region) {
-        // Clients clear what they asked of a region also after it is gone.
+        // Clients clear what they required of a region also after it is gone.
         if (!request.spatial_profiles().empty()) no_regions(*c.session, "Spatial profiles");
         return acknowledge(c.call);
     }
-    if (request.spatial_profiles().empty()) {
-        c.session->requirements().set({request.file_id(), cursor_region, RequirementKind::spatial, c.connection()}, std::vector<SpatialRequirement>());
-        return acknowledge(c.call);
-    }
-    const auto image = c.session->require_unchanged_image(request.file_id());
-    auto asked = checked_spatial(request, *image);
+    std::vector<SpatialRequirement> list;
+    if (!request.spatial_profiles().empty()) list = checked_spatial(request, *c.session->require_unchanged_image(request.file_id()));
     acknowledge(c.call);
-    c.session->requirements().set({image->file_id, cursor_region, RequirementKind::spatial, c.connection()}, std::move(asked));
-    send_cursor_spatial(c.session, image);
+    set_requirements(c, request.file_id(), cursor_region, RequirementKind::spatial, std::move(list));
 }
 
-std::vector<SpectralRequirement> checked_spectral(const icd::SetSpectralRequirements& request, const OpenImage& image) {
+std::vector<SpectralRequirement> checked_spectral(const icd::SetSpectralRequirements& request, const Image& image) {
     require_short(request.spectral_profiles(), "spectral_profiles");
     std::vector<SpectralRequirement> list;
     for (int i = 0; i < request.spectral_profiles_size(); ++i) {
@@ -92,25 +88,18 @@ void set_spectral(const CommandCall<icd::SetSpectralRequirements>& c) {
         if (!request.spectral_profiles().empty()) no_regions(*c.session, "Spectral profiles");
         return acknowledge(c.call);
     }
-    if (request.spectral_profiles().empty()) {
-        if (const auto image = c.session->image(request.file_id())) {
-            image->cursor_turn.next();
-            cancel_cursor_spectra(*c.session, *image);
-            c.session->requirements().set({request.file_id(), cursor_region, RequirementKind::spectral, c.connection()}, std::vector<SpectralRequirement>());
+    std::vector<SpectralRequirement> list;
+    if (!request.spectral_profiles().empty()) {
+        const auto image = c.session->require_unchanged_image(request.file_id());
+        if (image->info.dimensions < 3) {
+            const std::string message = image->info.name + ": spectral profiles need an image of at least three axes.";
+            c.call->fail(rpc::Error{rpc::code::method_failed, message, {}, true});
+            return c.session->report(Severity::warning, {"spectral"}, message);
         }
-        return acknowledge(c.call);
+        list = checked_spectral(request, *image);
     }
-    const auto image = c.session->require_unchanged_image(request.file_id());
-    if (image->info.dimensions < 3) {
-        const std::string message = image->info.name + ": spectral profiles need an image of at least three axes.";
-        c.call->fail(rpc::Error{rpc::code::method_failed, message, {}, true});
-        return c.session->report(Severity::warning, {"spectral"}, message);
-    }
-    auto asked = checked_spectral(request, *image);
-    cancel_cursor_spectra(*c.session, *image);
-    c.session->requirements().set({image->file_id, cursor_region, RequirementKind::spectral, c.connection()}, std::move(asked));
     acknowledge(c.call);
-    send_cursor_spectral(c.session, image);
+    set_requirements(c, request.file_id(), cursor_region, RequirementKind::spectral, std::move(list));
 }
 
 } // namespace

@@ -4,7 +4,6 @@
 
 #include "imaging/pixels/histogram.hpp"
 #include "rpc/icd/messages.hpp"
-#include "server/products/plane_data.hpp"
 
 #include <cmath>
 
@@ -12,13 +11,13 @@ namespace cubelink::server {
 
 namespace {
 
-void check_coordinate(const std::string& coordinate, const OpenImage& image, const std::string& where) {
+void check_coordinate(const std::string& coordinate, const Image& image, const std::string& where) {
     const auto parsed = parse_coordinate(coordinate, image);
     if (!parsed || parsed->axis == 'x' || parsed->axis == 'y')
         throw rpc::BadArguments(where + ".coordinate: \"" + coordinate + "\" names no stokes that this image has");
 }
 
-std::vector<HistogramRequirement> checked(const icd::SetHistogramRequirements& request, const OpenImage& image) {
+std::vector<HistogramRequirement> checked(const icd::SetHistogramRequirements& request, const Image& image) {
     require_short(request.histograms(), "histograms");
     std::vector<HistogramRequirement> list;
     for (int i = 0; i < request.histograms_size(); ++i) {
@@ -54,38 +53,19 @@ void set_histograms(const CommandCall<icd::SetHistogramRequirements>& c) {
         if (!request.histograms().empty()) no_regions(*c.session, "Histograms");
         return acknowledge(c.call);
     }
-    if (request.histograms().empty()) {
-        const auto image = c.session->image(request.file_id());
-        acknowledge(c.call);
-        if (image && cube && stop_cube_histogram(*c.session, *image)) c.session->report(Severity::info, {"histogram"}, "Histogram cancelled");
-        if (image && !cube) c.session->requirements().set({request.file_id(), image_region, RequirementKind::histogram, c.connection()}, std::vector<HistogramRequirement>());
-        return;
-    }
-    const auto image = c.session->require_unchanged_image(request.file_id());
-    auto asked = checked(request, *image);
+    std::vector<HistogramRequirement> list;
+    if (!request.histograms().empty()) list = checked(request, *c.session->require_unchanged_image(request.file_id()));
     acknowledge(c.call);
-    if (cube) return send_cube_histogram(c.session, image, asked.front());
-    c.session->requirements().set({image->file_id, image_region, RequirementKind::histogram, c.connection()}, std::move(asked));
-    send_required_histograms(c.session, image);
+    set_requirements(c, request.file_id(), request.region_id(), RequirementKind::histogram, std::move(list));
 }
 
-void set_statistics(const CommandCall<icd::SetStatsRequirements>& c) {
-    const auto& request = *c.request;
-    if (request.region_id() != image_region) {
-        if (!request.stats_configs().empty()) no_regions(*c.session, "Statistics");
-        return acknowledge(c.call);
-    }
-    if (request.stats_configs().empty()) {
-        c.session->requirements().set({request.file_id(), image_region, RequirementKind::statistics, c.connection()}, std::vector<StatsRequirement>());
-        return acknowledge(c.call);
-    }
-    const auto image = c.session->require_unchanged_image(request.file_id());
+std::vector<StatsRequirement> checked(const icd::SetStatsRequirements& request, const Image& image) {
     require_short(request.stats_configs(), "stats_configs");
     std::vector<StatsRequirement> list;
     for (int i = 0; i < request.stats_configs_size(); ++i) {
         const auto& one = request.stats_configs(i);
         const std::string where = "stats_configs[" + std::to_string(i) + "]";
-        check_coordinate(one.coordinate(), *image, where);
+        check_coordinate(one.coordinate(), image, where);
         require_short(one.stats_types(), where + ".stats_types");
         StatsRequirement asked{one.coordinate(), {}};
         for (int k = 0; k < one.stats_types_size(); ++k) {
@@ -95,15 +75,25 @@ void set_statistics(const CommandCall<icd::SetStatsRequirements>& c) {
         }
         list.push_back(std::move(asked));
     }
-    c.session->requirements().set({image->file_id, image_region, RequirementKind::statistics, c.connection()}, std::move(list));
+    return list;
+}
+
+void set_statistics(const CommandCall<icd::SetStatsRequirements>& c) {
+    const auto& request = *c.request;
+    if (request.region_id() != image_region) {
+        if (!request.stats_configs().empty()) no_regions(*c.session, "Statistics");
+        return acknowledge(c.call);
+    }
+    std::vector<StatsRequirement> list;
+    if (!request.stats_configs().empty()) list = checked(request, *c.session->require_unchanged_image(request.file_id()));
     acknowledge(c.call);
-    send_required_statistics(c.session, image);
+    set_requirements(c, request.file_id(), image_region, RequirementKind::statistics, std::move(list));
 }
 
 } // namespace
 
 void register_histograms(HandlerContext& context) {
-    // Cube histograms and others go by different commands' effects: only those of the image replace one another.
+    // Requests for the image replace one another while they wait; those for the cube do not, as an empty one stops a computation.
     on_command<icd::SetHistogramRequirements>(context, set_histograms, [](Command& command, const CommandCall<icd::SetHistogramRequirements>& c) {
         command.touch(image_id(c.request->file_id()));
         if (c.request->region_id() == image_region) command.key = "histograms:" + std::to_string(c.request->file_id());

@@ -62,13 +62,13 @@ void answer(const HandlerContext& context, const icd::Event& event, const rpc::C
         logged->set_severity(icd::WARNING);
         logged->add_tags("not implemented");
         logged->set_message(text);
-        session->publish(std::move(logged), {}, call->peer()->id());
+        session->publish(std::move(logged), {}, pubsub::Audience::view_of(call->peer()->id()));
     } else if (has_no_effect(event, *request)) {
         acknowledge(call);
     } else {
         call->fail(rpc::code::method_failed, text);
         if (const auto* contours = dynamic_cast<const icd::SetContourParameters*>(request.get()); contours && static_cast<std::size_t>(contours->levels().size()) <= max_requirements)
-            session->publish(no_contours(*contours), {}, call->peer()->id());
+            session->publish(no_contours(*contours), {}, pubsub::Audience::view_of(call->peer()->id()));
     }
 }
 

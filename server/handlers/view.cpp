@@ -19,7 +19,7 @@ std::span<const std::int32_t> span_of(const Repeated& field) {
     return {field.data(), static_cast<std::size_t>(field.size())};
 }
 
-TileRequest tiles_of(const CommandCall<icd::SetImageChannels>& c, const OpenImage& image) {
+TileRequest tiles_of(const CommandCall<icd::SetImageChannels>& c, const Image& image) {
     const auto& asked = c.request->required_tiles();
     TileRequest tiles;
     tiles.connection = c.connection();
@@ -28,7 +28,7 @@ TileRequest tiles_of(const CommandCall<icd::SetImageChannels>& c, const OpenImag
     return tiles;
 }
 
-std::string wrong_plane(const icd::SetImageChannels& request, const OpenImage& image) {
+std::string wrong_plane(const icd::SetImageChannels& request, const Image& image) {
     if (!image.has_channel(request.channel()))
         return image.info.name + ": channel " + std::to_string(request.channel()) + " does not exist (the image has " +
                std::to_string(image.shape().depth) + ").";
@@ -37,7 +37,7 @@ std::string wrong_plane(const icd::SetImageChannels& request, const OpenImage& i
 }
 
 /// The channels of the range that exist.
-std::pair<std::int32_t, std::int32_t> checked_range(const icd::IntBounds& range, const OpenImage& image, const char* field) {
+std::pair<std::int32_t, std::int32_t> checked_range(const icd::IntBounds& range, const Image& image, const char* field) {
     if (range.min() > range.max() || !image.has_channel(range.min()) || !image.has_channel(range.max()))
         throw rpc::BadArguments(std::string(field) + ": " + std::to_string(range.min()) + " to " + std::to_string(range.max()) +
                                 " is no range of channels of this image (it has " + std::to_string(image.shape().depth) + ")");
@@ -88,31 +88,50 @@ bool overtakes(const icd::SetImageChannels& newer, const icd::SetImageChannels& 
     return newer.channel() != older.channel() || newer.stokes() != older.stokes();
 }
 
-/// Tiles that a connection waits for, and that a later request for the same view took over from an earlier one.
+/// A request for tiles, and the tiles that were asked for by earlier requests for the same view which it has replaced in the queue.
 struct ViewRequest {
     std::shared_ptr<const icd::AddRequiredTiles> message;
-    std::vector<std::int32_t> taken_over;
-    std::size_t size() const { return static_cast<std::size_t>(message->tiles_size()) + taken_over.size(); }
+    std::vector<std::int32_t> earlier;
+    std::size_t size() const { return static_cast<std::size_t>(message->tiles_size()) + earlier.size(); }
 };
+
+/// Those of the codes that the image has tiles for.
+std::vector<std::int32_t> existing_tiles(const std::vector<std::int32_t>& codes, const Image& image) {
+    std::vector<std::int32_t> existing;
+    for (const auto code : codes) {
+        const auto tile = imaging::decode_tile_code(code);
+        if (tile && imaging::tile_geometry(*tile, image.shape().width, image.shape().height)) existing.push_back(code);
+    }
+    return existing;
+}
 
 void add_tiles(const SessionPtr& session, const rpc::CallPtr& call, const ViewRequest& view) {
     const auto& request = *view.message;
     const auto image = session->require_unchanged_image(request.file_id());
+    const auto earlier = existing_tiles(view.earlier, *image);
+    const auto checked = [&](std::span<const std::int32_t> codes) {
+        TileRequest tiles;
+        tiles.connection = call->peer()->id();
+        tiles.plane = image->plane;
+        tiles.tiles = checked_tiles(codes, image->shape(), "tiles");
+        if (!tiles.tiles.empty()) tiles.format = TileFormat::checked(request.compression_type(), request.compression_quality());
+        require_room_for_tiles(*session, tiles.tiles.size());
+        return tiles;
+    };
     TileRequest tiles;
-    tiles.connection = call->peer()->id();
-    tiles.plane = image->plane;
-    tiles.tiles = checked_tiles(span_of(request.tiles()), image->shape(), "tiles");
-    if (!view.taken_over.empty()) {
-        // One set for all of them. What was wrong with the earlier request is no matter of this call's.
+    try {
         std::vector<std::int32_t> all(request.tiles().begin(), request.tiles().end());
-        for (const auto code : view.taken_over) {
-            const auto tile = imaging::decode_tile_code(code);
-            if (tile && imaging::tile_geometry(*tile, image->shape().width, image->shape().height)) all.push_back(code);
-        }
-        tiles.tiles = checked_tiles(all, image->shape(), "tiles");
+        all.insert(all.end(), earlier.begin(), earlier.end());
+        tiles = checked(all);
+    } catch (const rpc::CallError& error) {
+        if (earlier.empty()) throw;
+        call->fail(error.error());
+        // The earlier requests have been answered: what is wrong with this one is no reason not to send their tiles.
+        try {
+            send_tiles(session, image, checked(earlier));
+        } catch (const rpc::CallError&) {} // they would have been refused too
+        return;
     }
-    if (!tiles.tiles.empty()) tiles.format = TileFormat::checked(request.compression_type(), request.compression_quality());
-    require_room_for_tiles(*session, tiles.tiles.size());
     acknowledge(call);
     send_tiles(session, image, std::move(tiles));
 }
@@ -134,9 +153,9 @@ void register_tiles(HandlerContext& context) {
             if (older.message->compression_type() != view->message->compression_type() ||
                 older.message->compression_quality() != view->message->compression_quality() || older.size() + view->size() > max_tiles_per_request)
                 return false;
-            // The client waits for those tiles too, and will not ask again.
-            view->taken_over.insert(view->taken_over.end(), older.taken_over.begin(), older.taken_over.end());
-            view->taken_over.insert(view->taken_over.end(), older.message->tiles().begin(), older.message->tiles().end());
+            // The client expects those tiles too, and will not ask again.
+            view->earlier.insert(view->earlier.end(), older.earlier.begin(), older.earlier.end());
+            view->earlier.insert(view->earlier.end(), older.message->tiles().begin(), older.message->tiles().end());
             return true;
         };
         command.run = [session, call, view] { add_tiles(session, call, *view); };
@@ -147,7 +166,7 @@ void register_tiles(HandlerContext& context) {
         c.session->require_image(c.request->file_id());
         acknowledge(c.call);
     });
-    // The page sends it after each set of tiles, in channel maps and outside of them; the outbox holds back by itself.
+    // The page sends it after each set of tiles, in channel maps and outside of them. Tiles are paced by the outbox instead.
     icd::on<icd::ChannelMapFlowControl>(context.methods, [&context](const rpc::CallPtr& call, const icd::ChannelMapFlowControl&) {
         session_of(context, *call);
         acknowledge(call);

@@ -1,13 +1,15 @@
 #include "server/products/tile_set.hpp"
 
 #include "imaging/pixels/pyramid_cache.hpp"
+#include "imaging/pixels/tile_reading.hpp"
 #include "pubsub/receiver.hpp"
 #include "rpc/error.hpp"
 #include "rpc/icd/messages.hpp"
+#include "server/products/plane_facts.hpp"
+#include "server/products/session_products.hpp"
 
 #include <algorithm>
 #include <atomic>
-#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <deque>
@@ -19,11 +21,6 @@ namespace cubelink::server {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-/// How long ready tiles are held back for the histogram; after that all but the last may go.
-constexpr auto patience = std::chrono::milliseconds(250);
-
 /// What a tile takes in an outbox, at most or nearly so.
 constexpr std::size_t tile_bytes = 257 << 10;
 
@@ -32,46 +29,87 @@ constexpr std::size_t set_overhead = 16;
 
 class TileSet : public std::enable_shared_from_this<TileSet> {
 public:
-    TileSet(SessionPtr session, OpenImagePtr image, TileRequest request)
-        : session_(std::move(session)), image_(std::move(image)), request_(std::move(request)), sync_id_(session_->next_sync_id()),
-          set_id_(next_number()), generation_(image_->generation.load()), gates_(image_->gates) {
-        if (!request_.current_plane) {
-            gates_ = std::make_shared<PlaneGates>();
-            gates_->pyramid.open_now();
-            gates_->data.open_now();
-        }
-        // The plane that is shown gets a pyramid in any case: if that holds its pixels, full-resolution tiles are cut from it too.
-        needs_pyramid_ = !image_->source->capabilities().random_access || (request_.current_plane && imaging::pyramid_keeps_pixels(session_->cache(), *image_->source));
-        for (const auto& tile : request_.tiles) needs_pyramid_ |= geometry(tile).mip > 1;
+    TileSet(SessionPtr session, ImagePtr image, TileRequest request)
+        : session_(std::move(session)), image_(std::move(image)), request_(std::move(request)), audience_(pubsub::Audience::view_of(request_.connection)),
+          sync_id_(session_->next_sync_id()), set_id_(next_number()), board_(board_of(*session_)), plane_(board_.plane(image_->number)) {
         for (const auto& connection : session_->connections())
             if (connection->id() == request_.connection) viewer_ = connection->receiver();
+        for (const auto& tile : request_.tiles) geometry_.push_back(*imaging::tile_geometry(tile, image_->shape().width, image_->shape().height));
         session_->tiles_under_way += request_.tiles.size() + set_overhead;
     }
     ~TileSet() { session_->tiles_under_way -= request_.tiles.size() + set_overhead; }
     TileSet(const TileSet&) = delete;
 
     void start() {
-        if (needs_pyramid_) gates_->pyramid.when_open([self = shared_from_this()] { self->post_runner(); });
-        else post_runner();
-        gates_->data.when_open([self = shared_from_this()] { self->flush(); });
+        divide();
+        if (!request_.current_plane) {
+            data_settled_ = true;
+            post_runner(direct_);
+            return post_runner(from_pyramid_);
+        }
+        post_runner(direct_);
+        if (!from_pyramid_.groups.empty())
+            board_.when_computed(plane_, Rank::pyramid, [self = shared_from_this()] { self->post_runner(self->from_pyramid_); });
+        board_.when_settled(plane_, Rank::spatial_profile, [self = shared_from_this()] {
+            self->data_settled_ = true;
+            self->flush();
+        });
     }
 
 private:
-    imaging::TileGeometry geometry(const imaging::TileId& tile) const {
-        return *imaging::tile_geometry(tile, image_->shape().width, image_->shape().height);
+    /// Tiles that are made in the same way: groups of indices, each of which is made by one job.
+    struct Work {
+        std::vector<std::vector<std::size_t>> groups{};
+        std::size_t next = 0;
+        bool fanned_out = false;
+    };
+
+    /// Which tiles are cut from the plane's pyramid, and which are made from the source without waiting for it.
+    void divide() {
+        const auto& source = *image_->source;
+        std::vector<std::size_t> direct, cut;
+        if (imaging::pyramid_keeps_pixels(session_->cache(), source) || imaging::find_pyramid(session_->cache(), source, image_->hdu, request_.plane)) {
+            for (std::size_t i = 0; i < geometry_.size(); ++i) cut.push_back(i);
+        } else {
+            // Those of full resolution first, and so on as long as they are ready sooner than the pyramid.
+            std::vector<imaging::TileGeometry> fast;
+            for (auto i = geometry_.size(); i > 0;) {
+                const auto mip = geometry_[i - 1].mip;
+                auto with_these = fast;
+                auto end = i;
+                for (; end > 0 && geometry_[end - 1].mip == mip; --end) with_these.push_back(geometry_[end - 1]);
+                if (!(mip == 1 && has_random_access(*image_)) && !imaging::tiles_faster_than_pyramid(source, with_these)) break;
+                fast = std::move(with_these);
+                for (; i > end; --i) direct.push_back(i - 1);
+            }
+            std::reverse(direct.begin(), direct.end());
+            for (std::size_t i = 0; i + direct.size() < geometry_.size(); ++i) cut.push_back(i);
+        }
+        for (const auto index : cut) from_pyramid_.groups.push_back({index});
+        if (has_random_access(*image_)) {
+            for (const auto index : direct) direct_.groups.push_back({index});
+            return;
+        }
+        std::vector<imaging::TileGeometry> tiles;
+        for (const auto index : direct) tiles.push_back(geometry_[index]);
+        for (auto group : imaging::tiles_read_together(source, tiles)) {
+            for (auto& index : group) index = direct[index];
+            direct_.groups.push_back(std::move(group));
+        }
     }
 
     bool unwanted() const {
         if (session_->closed() || image_->closed.cancelled()) return true;
-        return !session_->anyone_listens("carta.raster.tile.data", request_.connection);
+        return !session_->anyone_listens(tile_topic, audience_);
     }
     bool stale() const {
         if (!request_.current_plane) return !image_->channel_maps.shows(request_.connection, request_.plane.channel);
-        return generation_ != image_->generation.load();
+        return !board_.is_newest(plane_);
     }
 
-    void post_runner() {
-        post([self = shared_from_this()](const JobContext& context) { self->run(context); });
+    void post_runner(Work& work) {
+        if (work.groups.empty()) return;
+        post([self = shared_from_this(), &work](const JobContext& context) { self->run(work, context); });
     }
     void post(std::function<void(const JobContext&)> work) {
         Job job;
@@ -85,8 +123,8 @@ private:
 
     bool room() const { return !viewer_ || viewer_->outbox().has_room(tile_bytes); }
 
-    /// Makes one tile, and sees to it that there are jobs for the rest.
-    void run(const JobContext& context) {
+    /// Makes one group of tiles, and sees to it that there are jobs for the rest.
+    void run(Work& work, const JobContext& context) {
         {
             const std::lock_guard lock(mutex_);
             if (finished_) return;
@@ -95,50 +133,71 @@ private:
                 ready_.clear();
                 return;
             }
-            if (next_ == request_.tiles.size()) return;
+            if (work.next == work.groups.size()) return;
         }
-        // Tiles are not made faster than they are read: a slow line gets them late, and is not taken for one that is dead.
-        if (!room()) return viewer_->outbox().when_room(tile_bytes, [self = shared_from_this()] { self->post_runner(); });
+        // Tiles are not made faster than they are read: a client on a slow line gets them late, and is not disconnected as one that has stopped reading.
+        if (!room()) return viewer_->outbox().when_room(tile_bytes, [self = shared_from_this(), &work] { self->post_runner(work); });
         std::shared_ptr<const imaging::PlanePyramid> pyramid;
-        if (needs_pyramid_) {
+        if (&work == &from_pyramid_) {
             // Not cancelled with the set: the plane is likely to be asked for again, and the scheduler's token stops it when the file is closed.
             pyramid = imaging::cached_pyramid(session_->cache(), *image_->source, image_->hdu, request_.plane, context.threads, context.cancel);
         }
         std::size_t index, runners = 1;
         {
             const std::lock_guard lock(mutex_);
-            index = next_++;
-            if (index >= request_.tiles.size()) return;
-            const auto left = request_.tiles.size() - next_;
-            if (!fanned_out_) {
-                fanned_out_ = true;
+            index = work.next++;
+            if (index >= work.groups.size()) return;
+            const auto left = work.groups.size() - work.next;
+            if (!work.fanned_out) {
+                work.fanned_out = true;
                 runners = static_cast<std::size_t>(session_->scheduler().threads());
             }
             runners = std::min(runners, left);
         }
         // One runner for each thread at first; then each posts itself again, behind the jobs of others.
-        for (std::size_t i = 1; i < runners; ++i) post_runner();
-        make(index, pyramid.get(), context);
-        if (runners > 0) post_runner();
+        for (std::size_t i = 1; i < runners; ++i) post_runner(work);
+        const auto& group = work.groups[index];
+        if (group.size() > 1) make_together(group, context);
+        else make(group.front(), pyramid.get(), context);
+        if (runners > 0) post_runner(work);
     }
 
     void make(std::size_t index, const imaging::PlanePyramid* pyramid, const JobContext& context) {
-        const auto& id = request_.tiles[index];
-        const auto tile = geometry(id);
-        thread_local std::vector<float> cut;
+        const auto& tile = geometry_[index];
+        thread_local std::vector<float> pixels;
         std::shared_ptr<const imaging::TilePixels> kept;
         imaging::TileView view{nullptr, tile.width, tile.width, tile.height};
         if (const auto held = pyramid ? pyramid->view(tile.rect, tile.mip) : std::nullopt) {
             view.pixels = held->pixels;
             view.stride = held->stride;
-        } else if (image_->source->capabilities().random_access && !(pyramid && pyramid->holds(tile.mip))) {
+        } else if (pyramid && (pyramid->holds(tile.mip) || !has_random_access(*image_))) {
+            pixels.resize(static_cast<std::size_t>(tile.width) * static_cast<std::size_t>(tile.height));
+            pyramid->read_tile(*image_->source, tile, pixels, context.cancel);
+            view.pixels = pixels.data();
+        } else {
             kept = imaging::cached_tile(session_->cache(), *image_->source, image_->hdu, request_.plane, tile, context.cancel);
             view.pixels = kept->pixels().data();
-        } else {
-            cut.resize(static_cast<std::size_t>(tile.width) * static_cast<std::size_t>(tile.height));
-            pyramid->read_tile(*image_->source, tile, cut, context.cancel);
-            view.pixels = cut.data();
         }
+        encode(index, view);
+    }
+
+    /// Tiles that are stored together are read together.
+    void make_together(const std::vector<std::size_t>& group, const JobContext& context) {
+        std::vector<imaging::TileGeometry> tiles;
+        std::vector<std::vector<float>> pixels;
+        for (const auto index : group) {
+            const auto& tile = geometry_[index];
+            tiles.push_back(tile);
+            pixels.emplace_back(static_cast<std::size_t>(tile.width) * static_cast<std::size_t>(tile.height));
+        }
+        const std::vector<std::span<float>> out(pixels.begin(), pixels.end());
+        imaging::read_tiles(*image_->source, request_.plane, tiles, out, context.threads, context.cancel);
+        for (std::size_t i = 0; i < group.size(); ++i) encode(group[i], {pixels[i].data(), tiles[i].width, tiles[i].width, tiles[i].height});
+    }
+
+    void encode(std::size_t index, const imaging::TileView& view) {
+        const auto& id = request_.tiles[index];
+        const auto& tile = geometry_[index];
         auto encoded = imaging::encode_tile(view, request_.format.compression, request_.format.quality);
 
         auto message = std::make_shared<icd::RasterTileData>();
@@ -174,10 +233,9 @@ private:
             ready_.clear();
             return;
         }
+        if (!data_settled_) return;
         const auto count = request_.tiles.size();
-        std::size_t may_go = count;
-        if (!gates_->data.open()) may_go = Clock::now() - started_ > patience ? count - 1 : 0;
-        while (!ready_.empty() && sent_ < may_go) {
+        while (!ready_.empty()) {
             if (!room()) {
                 if (!flush_waits_.exchange(true))
                     viewer_->outbox().when_room(tile_bytes, [self = shared_from_this()] {
@@ -188,7 +246,7 @@ private:
             }
             if (!begun_) sync(false);
             begun_ = true;
-            session_->publish(std::move(ready_.front()), delivery(), request_.connection);
+            session_->publish(std::move(ready_.front()), delivery(), audience_);
             ready_.pop_front();
             ++sent_;
         }
@@ -220,31 +278,34 @@ private:
         auto how = delivery();
         how.set_begin = !end;
         how.set_end = end;
-        session_->publish(std::move(message), how, request_.connection);
+        session_->publish(std::move(message), how, audience_);
     }
 
     pubsub::Delivery delivery() const {
         pubsub::Delivery how;
         how.set_id = set_id_;
         how.set_key = "tiles:" + std::to_string(request_.connection) + ":" + std::to_string(image_->number);
-        how.generation = generation_;
+        how.generation = plane_.view();
         return how;
     }
 
     const SessionPtr session_;
-    const OpenImagePtr image_;
+    const ImagePtr image_;
     const TileRequest request_;
+    const pubsub::Audience audience_;
     const std::int32_t sync_id_;
-    const std::uint64_t set_id_, generation_;
-    std::shared_ptr<PlaneGates> gates_;
-    const Clock::time_point started_ = Clock::now();
-    bool needs_pyramid_ = false;
+    const std::uint64_t set_id_;
+    ProductBoard& board_; // lives as long as the session
+    const ProductBoard::Plane plane_;
+    std::vector<imaging::TileGeometry> geometry_;
     std::shared_ptr<pubsub::Receiver> viewer_; // of the connection whose view it is; null if that has gone
 
     std::mutex mutex_;
-    std::size_t next_ = 0, sent_ = 0;
-    std::atomic<bool> flush_waits_{false}; // flush() comes again when there is room
-    bool fanned_out_ = false, begun_ = false, finished_ = false;
+    Work direct_, from_pyramid_; // the groups are const once start() has divided them
+    std::size_t sent_ = 0;
+    std::atomic<bool> data_settled_{false}; // the plane's histogram and profiles have been published: tiles may be
+    std::atomic<bool> flush_waits_{false};  // flush() is called again when there is room
+    bool begun_ = false, finished_ = false;
     std::deque<std::shared_ptr<icd::RasterTileData>> ready_;
 };
 
@@ -280,11 +341,11 @@ std::vector<imaging::TileId> checked_tiles(std::span<const std::int32_t> codes, 
 
 void require_room_for_tiles(const Session& session, std::size_t tiles) {
     if (session.tiles_under_way.load() + tiles > max_tiles_under_way)
-        throw rpc::CallError(rpc::code::method_failed, "Too many tiles of this session wait to be made: ask again when some of them have come.");
+        throw rpc::CallError(rpc::code::method_failed, "Too many tiles of this session are waiting to be made: ask again when some of them have come.");
 }
 
-void send_tiles(const SessionPtr& session, const OpenImagePtr& image, TileRequest request) {
-    if (request.tiles.empty() || !session->anyone_listens("carta.raster.tile.data", request.connection)) return;
+void send_tiles(const SessionPtr& session, const ImagePtr& image, TileRequest request) {
+    if (request.tiles.empty() || !session->anyone_listens(tile_topic, pubsub::Audience::view_of(request.connection))) return;
     std::make_shared<TileSet>(session, image, std::move(request))->start();
 }
 

@@ -9,10 +9,8 @@
 #include "imaging/world/wcs.hpp"
 #include "imaging/pixels/polarization.hpp"
 #include "rpc/message.hpp"
-#include "server/session/plane_gate.hpp"
 #include "server/session/object.hpp"
 #include "server/session/requirements.hpp"
-#include "server/session/turn.hpp"
 
 #include <atomic>
 #include <cstdint>
@@ -70,18 +68,11 @@ public:
     rpc::BodyPtr acknowledgement; // the OPEN_FILE_ACK, for session.state
     imaging::Reservation memory;  // what all this takes of --memory-limit
     mutable std::atomic<bool> changed_reported{false}; // that the file was written again
-    std::shared_ptr<std::atomic<int>> cube_histograms = std::make_shared<std::atomic<int>>(0); // being computed
-    std::atomic<std::uint64_t> generation{1};          // counts what makes earlier tiles stale: changes of the plane that is shown
 
     ChannelMapRanges channel_maps;
-    Turn plane_turn;    // of what is computed of the plane that is shown
-    Turn spatial_turn;  // of the cursor's spatial profiles
-    Turn spectral_turn; // of its spectra: another place, or other requirements
-    Turn cursor_turn;   // of the job that asks for its spectra after it has sent its spatial profiles
 
     // State.
     imaging::PlaneId plane;
-    std::shared_ptr<PlaneGates> gates = std::make_shared<PlaneGates>(); // what tiles of this plane wait for
     std::optional<CursorPosition> cursor;
 
     rpc::Map saved() const override;
@@ -92,9 +83,6 @@ public:
     bool has_channel(std::int32_t channel) const { return channel >= 0 && channel < shape().depth; }
 };
 using ImagePtr = std::shared_ptr<Image>;
-// The names that server/products still uses.
-using OpenImage = Image;
-using OpenImagePtr = ImagePtr;
 
 /// Takes out of a list of requirements what this image can't give: a coordinate or channel that it does not have.
 void remove_impossible(Requirements& requirements, std::int32_t region_id, const Image& image);

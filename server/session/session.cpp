@@ -19,16 +19,16 @@ Session::Session(SessionServices services, std::uint32_t id, std::string user)
     : services_(std::move(services)), id_(id), user_(std::move(user)), number_(next_number()),
       queue_(std::make_shared<CommandQueue>(services_.scheduler, number_)), objects_([this](const ObjectPtr& object) { object_closed(*object); }) {}
 
-void Session::publish(const rpc::PublicationPtr& publication, const pubsub::Delivery& delivery, std::uint64_t view_of) {
-    if (!closed()) services_.hub.publish(number_, publication, delivery, view_of);
+void Session::publish(const rpc::PublicationPtr& publication, const pubsub::Delivery& delivery, const pubsub::Audience& audience) {
+    if (!closed()) services_.hub.publish(number_, publication, delivery, audience);
 }
 
-void Session::publish(std::shared_ptr<const google::protobuf::Message> message, const pubsub::Delivery& delivery, std::uint64_t view_of) {
-    publish(icd::make_publication(std::move(message)), delivery, view_of);
+void Session::publish(std::shared_ptr<const google::protobuf::Message> message, const pubsub::Delivery& delivery, const pubsub::Audience& audience) {
+    publish(icd::make_publication(std::move(message)), delivery, audience);
 }
 
-bool Session::anyone_listens(std::string_view topic, std::uint64_t view_of) const {
-    return !closed() && services_.hub.anyone_listens(number_, topic, view_of);
+bool Session::anyone_listens(std::string_view topic, const pubsub::Audience& audience) const {
+    return !closed() && services_.hub.anyone_listens(number_, topic, audience);
 }
 
 void Session::report(Severity severity, const std::vector<std::string>& tags, const std::string& message) {
@@ -106,6 +106,13 @@ void Session::connection_left(std::uint64_t connection_id, Ending ending) {
         else self->requirements_.connection_closed(connection_id);
         self->notify({.what = Change::What::audience});
     };
+    queue_->push(std::move(command));
+}
+
+void Session::audience_changed() {
+    Command command;
+    command.key = "audience";
+    command.run = [self = shared_from_this()] { self->notify({.what = Change::What::audience}); };
     queue_->push(std::move(command));
 }
 

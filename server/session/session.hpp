@@ -65,10 +65,10 @@ public:
     imaging::BudgetCache& cache() { return services_.cache; }
     bool closed() const { return closed_.load(); }
 
-    /// Sends to the session's connections, or to the one whose view it is of. Nothing is sent once the session is closed.
-    void publish(const rpc::PublicationPtr& publication, const pubsub::Delivery& delivery = {}, std::uint64_t view_of = 0);
-    void publish(std::shared_ptr<const google::protobuf::Message> message, const pubsub::Delivery& delivery = {}, std::uint64_t view_of = 0);
-    bool anyone_listens(std::string_view topic, std::uint64_t view_of = 0) const;
+    /// Sends to the session's connections that are addressed. Nothing is sent once the session is closed.
+    void publish(const rpc::PublicationPtr& publication, const pubsub::Delivery& delivery = {}, const pubsub::Audience& audience = {});
+    void publish(std::shared_ptr<const google::protobuf::Message> message, const pubsub::Delivery& delivery = {}, const pubsub::Audience& audience = {});
+    bool anyone_listens(std::string_view topic, const pubsub::Audience& audience = {}) const;
     /// ERROR_DATA to all connections.
     void report(Severity severity, const std::vector<std::string>& tags, const std::string& message);
     /// The same, once the command that is running has been answered: for commands that also report why they fail.
@@ -93,12 +93,16 @@ public:
 
     /// Before the session is used; it owns the listener.
     void set_listener(std::unique_ptr<ChangeListener> listener) { listener_ = std::move(listener); }
+    /// nullptr if it has none.
+    ChangeListener* listener() const { return listener_.get(); }
 
     // For the directory, thread-safe.
     /// By a command: the connection inherits what lost connections required, if it resumes the session, and the listener is notified.
     void connection_joined(std::uint64_t connection_id, bool resumes);
     /// By a command: what it required waits for an heir, or is forgotten.
     void connection_left(std::uint64_t connection_id, Ending ending);
+    /// A connection has subscribed to something: the listener is notified by a command.
+    void audience_changed();
     void attach(const std::shared_ptr<Connection>& connection);
     void detach(std::uint64_t connection_id);
     std::vector<std::shared_ptr<Connection>> connections() const;

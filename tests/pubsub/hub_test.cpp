@@ -35,11 +35,10 @@ struct Fixture {
     std::string events;
     Hub hub;
     Fixture() {
-        hub.on_first_listener = [this](GroupId group, const std::string& topic) { events += "+" + topic + std::to_string(group); };
-        hub.on_last_listener_gone = [this](GroupId group, const std::string& topic) { events += "-" + topic + std::to_string(group); };
+        hub.on_subscribed = [this](std::uint64_t receiver) { events += "+" + std::to_string(receiver); };
     }
-    void publish(GroupId group, const std::string& topic, Value value = {}, std::uint64_t view_of = 0) {
-        hub.publish(group, std::make_shared<const Publication>(topic, body(std::move(value))), {}, view_of);
+    void publish(GroupId group, const std::string& topic, Value value = {}, const Audience& audience = {}) {
+        hub.publish(group, std::make_shared<const Publication>(topic, body(std::move(value))), {}, audience);
     }
 };
 
@@ -109,15 +108,45 @@ TEST_CASE_FIXTURE(Fixture, "what waits for an answer has a bound: then it goes a
 TEST_CASE_FIXTURE(Fixture, "views") {
     hub.attach(1, a.receiver);
     hub.attach(1, b.receiver);
-    publish(1, "tile", {}, 1);
+    publish(1, "tile", {}, Audience::view_of(1));
     CHECK(a.heard() == "tile");
     CHECK(b.heard().empty());
-    CHECK(hub.anyone_listens(1, "tile", 1));
-    CHECK_FALSE(hub.anyone_listens(1, "tile", 99));
+    CHECK(hub.anyone_listens(1, "tile", Audience::view_of(1)));
+    CHECK_FALSE(hub.anyone_listens(1, "tile", Audience::view_of(99)));
     hub.subscribe(2, "tile", Map{{"view", "any"}});
-    CHECK(hub.anyone_listens(1, "tile", 99));
-    publish(1, "tile", {}, 1);
+    CHECK(hub.anyone_listens(1, "tile", Audience::view_of(99)));
+    publish(1, "tile", {}, Audience::view_of(1));
     CHECK(b.heard() == "tile");
+}
+
+TEST_CASE_FIXTURE(Fixture, "what is required goes to those who required it, and to those who subscribed to it by name") {
+    for (const auto& receiver : {a.receiver, b.receiver, c.receiver}) hub.attach(1, receiver);
+    publish(1, "p", {}, Audience::required_by({1, 3}));
+    CHECK(a.heard() == "p");
+    CHECK(b.heard().empty());
+    CHECK(c.heard() == "p");
+    CHECK_FALSE(hub.anyone_listens(1, "p", Audience::required_by({})));
+    CHECK_FALSE(hub.anyone_listens(1, "p", Audience::required_by({99})));
+    hub.subscribe(2, "p"); // by name: hears it whoever required it
+    hub.subscribe(3, "q"); // has chosen another topic
+    publish(1, "p", {}, Audience::required_by({1, 3}));
+    CHECK(a.heard() == "p");
+    CHECK(b.heard() == "p");
+    CHECK(c.heard().empty());
+    CHECK(hub.anyone_listens(1, "p", Audience::required_by({99})));
+    CHECK(dialect->encoded == 2); // once for each publication
+}
+
+TEST_CASE_FIXTURE(Fixture, "everyone but some") {
+    hub.attach(1, a.receiver);
+    hub.attach(1, b.receiver);
+    publish(1, "v", {}, Audience::all_except({1}));
+    CHECK(a.heard().empty());
+    CHECK(b.heard() == "v");
+    CHECK_FALSE(hub.anyone_listens(1, "v", Audience::all_except({1, 2})));
+    hub.subscribe(1, "v"); // also by name not
+    publish(1, "v", {}, Audience::all_except({1}));
+    CHECK(a.heard().empty());
 }
 
 TEST_CASE_FIXTURE(Fixture, "anyone_listens follows subscriptions") {
@@ -132,19 +161,19 @@ TEST_CASE_FIXTURE(Fixture, "anyone_listens follows subscriptions") {
     CHECK_FALSE(hub.anyone_listens(1, "y"));
 }
 
-TEST_CASE_FIXTURE(Fixture, "first and last listeners by name are told") {
+TEST_CASE_FIXTURE(Fixture, "each further subscription is reported") {
     hub.attach(1, a.receiver);
     hub.attach(1, b.receiver);
     hub.subscribe(1, "t");
-    hub.subscribe(1, "t", Map{{"x", 1}}); // the same connection
+    CHECK(events == "+1");
+    hub.subscribe(1, "t"); // the same again
+    CHECK(events == "+1");
+    hub.subscribe(1, "t", Map{{"x", 1}});
     hub.subscribe(2, "t");
-    CHECK(events == "+t1");
+    CHECK(events == "+1+1+2");
     hub.unsubscribe(1, "t");
-    CHECK(events == "+t1");
-    hub.attach(2, b.receiver);
-    CHECK(events == "+t1+t2-t1");
-    hub.detach(2);
-    CHECK(events == "+t1+t2-t1-t2");
+    hub.subscribe(77, "t"); // not attached
+    CHECK(events == "+1+1+2");
 }
 
 TEST_CASE_FIXTURE(Fixture, "a wrong filter changes nothing") {
@@ -166,7 +195,7 @@ TEST_CASE_FIXTURE(Fixture, "publications are counted by topic, with a bound on t
 }
 
 TEST_CASE_FIXTURE(Fixture, "publishing, subscribing and attaching at the same time") {
-    hub.on_first_listener = hub.on_last_listener_gone = [](GroupId, const std::string&) {};
+    hub.on_subscribed = [](std::uint64_t) {};
     hub.attach(1, a.receiver);
     std::thread publisher([&] {
         for (int i = 0; i < 5000; ++i) publish(1, i % 2 ? "x" : "y", Map{{"n", i}});

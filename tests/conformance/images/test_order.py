@@ -305,6 +305,124 @@ class Order(ServerTest):
         self.assertEqual((message["region_id"], message["channel"], message["stokes"]), (-2, -2, 1))
         check_histogram(message, self.cube[1])
 
+    async def test_profiles_go_to_those_who_required_them(self):
+        """Requirements belong to a connection: two of one session never overwrite each other's, and get each its own."""
+        first = await self.viewer(2)
+        second = await self.viewer(1, first.session_id)
+        third = await self.viewer(2, first.session_id)  # requires nothing
+        fourth = await self.viewer(2, first.session_id)  # nor does this one, but it subscribes by name
+        await open_file(first, "cube.fits")
+        await fourth.call("pubsub.subscribe", SPATIAL)
+        for client, coordinate in ((first, "x"), (second, "y")):
+            await client.call("carta.set.spatial.requirements", file_id=0, region_id=0, spatial_profiles=[{"coordinate": coordinate}])
+            await client.call("carta.set.spectral.requirements", file_id=0, region_id=0, spectral_profiles=[{"coordinate": "z", "stats_types": ["Mean"]}])
+        for client in (first, second, third, fourth):
+            await settled(client)
+            client.forget()
+        await third.call("carta.set.cursor", file_id=0, point={"x": 30, "y": 40})
+        for client, expected in ((first, self.cube[0, 0, 40]), (second, self.cube[0, 0, :, 30])):
+            message = await client.next(SPATIAL)
+            self.assertEqual(len(message["profiles"]), 1)
+            numpy.testing.assert_array_equal(profile_values(message["profiles"][0]), expected)
+            spectrum = await client.next(SPECTRAL, lambda m: m["progress"] >= 1)
+            numpy.testing.assert_array_equal(profile_values(spectrum["profiles"][0]), self.cube[0, :, 40, 30])
+        self.assertEqual((await third.next(SPATIAL))["profiles"], [])
+        for client in (first, second, third, fourth):
+            await settled(client)
+        for client in (first, second, third):
+            self.assertEqual(client.published.get(SPATIAL, []), [], "one message each")
+        self.assertEqual(third.published.get(SPECTRAL, []), [])
+        heard = [[p["coordinate"] for p in m["profiles"]] for m in fourth.published[SPATIAL]]
+        self.assertEqual(sorted(heard), [[], ["x"], ["y"]])
+        # One clears its list: the other keeps its own. What is required again is sent again, and only to who requires it.
+        await first.call("carta.set.spatial.requirements", file_id=0, region_id=0, spatial_profiles=[])
+        await second.call("carta.set.spatial.requirements", file_id=0, region_id=0, spatial_profiles=[{"coordinate": "y"}])
+        self.assertEqual((await second.next(SPATIAL))["profiles"][0]["coordinate"], "y")
+        await settled(first)
+        self.assertEqual(first.published.get(SPATIAL, []), [])
+        # Two with the same list: one who joins gets it, the other not again.
+        await first.call("carta.set.spatial.requirements", file_id=0, region_id=0, spatial_profiles=[{"coordinate": "y"}])
+        self.assertEqual((await first.next(SPATIAL))["profiles"][0]["coordinate"], "y")
+        await settled(second)
+        self.assertEqual(second.published.get(SPATIAL, []), [])
+        # Histograms and statistics likewise; the rendering histogram is everybody's.
+        await first.call("carta.set.histogram.requirements", file_id=0, region_id=-1,
+                         histograms=[{"coordinate": "z", "channel": -1, "fixed_num_bins": True, "num_bins": 7}])  # fmt: skip
+        await second.call("carta.set.stats.requirements", file_id=0, region_id=-1, stats_configs=[{"coordinate": "z", "stats_types": ["Mean"]}])
+        await first.next(HISTOGRAM, lambda m: m["histograms"]["num_bins"] == 7)
+        await second.next("carta.region.stats.data")
+        for client in (first, second, third):
+            await settled(client)
+            client.forget()
+        await third.call("carta.set.image.channels", file_id=0, channel=5, stokes=0)
+        await first.next(HISTOGRAM, lambda m: m["histograms"]["num_bins"] == 7)
+        await second.next("carta.region.stats.data")
+        for client in (first, second, third):
+            await settled(client)
+        bins = [[e[2]["histograms"]["num_bins"] == 7 for e in client.log if e[1] == HISTOGRAM] for client in (first, second, third)]
+        self.assertEqual(bins, [[False, True], [False], [False]])
+        self.assertEqual([[e for e in client.log if e[1] == "carta.region.stats.data"] for client in (first, third)], [[], []])
+
+    async def test_what_nobody_listened_to_comes_when_somebody_does(self):
+        client = await self.viewer()
+        await client.call("pubsub.subscribe", ERROR)
+        await open_file(client, "plane.fits")
+        await settled(client)
+        self.assertNotIn(HISTOGRAM, client.published)
+        await client.call("pubsub.subscribe", HISTOGRAM)
+        check_histogram(await client.next(HISTOGRAM), self.plane)
+
+    async def test_a_refused_request_for_tiles_takes_no_others_away(self):
+        """Requests for tiles that wait are joined. If the newer one is refused, the tiles of the older come all the same."""
+        client = await self.viewer()
+        await open_file(client, "plane.fits")
+        await client.next(HISTOGRAM)
+        for _ in range(10):
+            client.forget()
+            # A change of channel, so that the requests have something to wait for.
+            good = {"file_id": 0, "tiles": codes_of_layer(1300, 900, 3)[:3], "compression_type": "NONE"}
+            calls = [await client.start("carta.set.image.channels", [{"file_id": 0, "channel": 0, "stokes": 0}]),
+                     await client.start("carta.add.required.tiles", [good]),
+                     await client.start("carta.add.required.tiles", [{**good, "tiles": [tile_code(3, 7, 7)]}])]  # fmt: skip
+            replies = [await asyncio.wait_for(future, PATIENCE) for _, future in calls]
+            self.assertEqual([("error" in reply) for reply in replies], [False, False, True])
+            await client.next(SYNC, lambda s: s["end_sync"])
+            await settled(client)
+            (_, tiles), = check_sets(client.log)
+            self.assertEqual({tile_code(t["layer"], t["x"], t["y"]) for t in tiles}, set(good["tiles"]))
+
+    async def test_large_planes(self):
+        """Of a plane of 64 Mpixel a histogram from a sample of rows is there before the first tile, then the exact one."""
+        side = 8192
+        values = numpy.random.default_rng(8).integers(0, 200, size=(side, side), dtype="u1")
+        fits.writeto(self.folder / "large.fits", values)
+        client = await self.viewer()
+        full = [tile_code(5, x, 7) for x in range(4)]
+        _, opened = await client.start("carta.open.file", [{"file": "large.fits", "file_id": 0}])
+        await client.start("carta.add.required.tiles", [{"file_id": 0, "tiles": full + [0], "compression_type": "NONE"}])
+        self.assertTrue((await asyncio.wait_for(opened, PATIENCE))["result"]["success"])
+        await client.next(SYNC, lambda s: s["end_sync"], PATIENCE)
+        exact = numpy.bincount(values.ravel())
+        sums = []
+        while not sums or sums[-1] != side * side or len(sums) < 2:
+            message = await client.next(HISTOGRAM, timeout=PATIENCE)
+            sums.append(sum(message["histograms"]["bins"]))
+            self.assertLess(abs(message["histograms"]["mean"] - values.mean()), 1)
+            self.assertLess(abs(sums[-1] / (side * side) - 1), 0.01)
+            self.assertLessEqual(len(sums), 2)
+        self.assertEqual(max(message["histograms"]["bins"]), exact.max())
+        kinds = [entry[1] for entry in client.log]
+        self.assertLess(kinds.index(HISTOGRAM), kinds.index(TILE))
+        (_, tiles), = check_sets(client.log)
+        for tile in tiles:
+            if tile["layer"] == 5:
+                expected = values[256 * tile["y"] : 256 * tile["y"] + 256, 256 * tile["x"] : 256 * tile["x"] + 256]
+                numpy.testing.assert_array_equal(pixels(tile), expected)
+        # A cursor's profiles don't wait for it either.
+        await client.call("carta.set.spatial.requirements", file_id=0, region_id=0, spatial_profiles=[{"coordinate": "y"}])
+        await client.call("carta.set.cursor", file_id=0, point={"x": 8000, "y": 3})
+        numpy.testing.assert_array_equal(profile_values((await client.next(SPATIAL))["profiles"][0]), values[:, 8000])
+
     async def test_closing_in_the_middle(self):
         """A file closed while its tiles are made: every call is answered, and nothing more comes of it."""
         client = await self.viewer()

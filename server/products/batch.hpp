@@ -1,0 +1,126 @@
+#pragma once
+/// How the board keeps products: what it knows of each, and the batches in which they are computed. For board.cpp only.
+
+#include "platform/mutex.hpp"
+#include "server/products/product.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace cubelink::server {
+
+struct ProductBatch;
+using Connections = std::vector<std::uint64_t>; // ascending
+using Callbacks = std::vector<std::function<void()>>;
+
+/// A product as the board knows it: its newest state. Guarded by the board's mutex, except for what `publishing` guards.
+struct ProductEntry {
+    enum class Progress {
+        finished, // published, or failed
+        pending,  // in a batch
+        skipped,  // nobody listened
+    };
+    std::vector<std::int64_t> input;
+    Progress progress = Progress::finished;
+    Connections served; // of those that require it, the ones that have got this state
+    Connections target; // the ones that will get it when it is published
+    imaging::CancelToken cancel;
+    std::weak_ptr<ProductBatch> batch; // in which it is pending, and where in it
+    std::size_t index = 0;
+
+    /// Held while something is published: so nothing is published of a state once a newer one has begun. Locked after the board's mutex.
+    platform::Mutex publishing;
+    std::uint64_t epoch CUBELINK_GUARDED_BY(publishing) = 0; // of the state that may be published; 0: none
+    bool published CUBELINK_GUARDED_BY(publishing) = false;  // something of that state
+    Connections recipients CUBELINK_GUARDED_BY(publishing);  // of those that require it, the ones that it was sent to
+    pubsub::Audience audience CUBELINK_GUARDED_BY(publishing);
+
+    void set_epoch(std::uint64_t newest, const pubsub::Audience& to) {
+        const platform::MutexLock lock(publishing);
+        epoch = newest;
+        published = false;
+        recipients.clear();
+        audience = to;
+    }
+    /// False if those that have joined the audience would miss something.
+    bool set_audience(const pubsub::Audience& to, bool joined) {
+        const platform::MutexLock lock(publishing);
+        if (joined && published) return false;
+        audience = to;
+        return true;
+    }
+};
+
+/// The products that one change has made due. Guarded by the board's mutex; what is const once it has been started may be read without.
+struct ProductBatch {
+    struct Item {
+        std::size_t kind = 0;
+        std::shared_ptr<const Product> product;
+        std::shared_ptr<ProductEntry> entry;
+        std::uint64_t epoch = 0;
+        bool settled = false;         // published, or given up
+        bool stopgap_published = false;
+    };
+    struct Step {
+        std::size_t item = 0;
+        bool stopgap = false;
+    };
+    struct Waiter {
+        Rank rank;
+        bool computed;
+        std::function<void()> callback;
+    };
+
+    std::uint64_t image = 0;
+    JobClass job_class = JobClass::view; // const, as are items (but for their flags), steps, front and separate
+    bool quick = true;
+    std::vector<Item> items;
+    std::vector<Step> steps;
+    std::size_t front = 0; // steps before the slow ones
+    std::vector<std::shared_ptr<ProductBatch>> separate;
+    const std::chrono::steady_clock::time_point begun = std::chrono::steady_clock::now();
+
+    bool late = false;
+    std::vector<Waiter> waiters;
+
+    /// The order in which the items are computed.
+    void prepare() {
+        std::stable_sort(items.begin(), items.end(), [](const Item& a, const Item& b) { return a.product->rank < b.product->rank; });
+        job_class = JobClass::interactive;
+        for (std::size_t i = 0; i < items.size(); ++i) {
+            const auto& product = *items[i].product;
+            if (product.job_class != JobClass::interactive) job_class = product.job_class;
+            quick = quick && product.quick && !product.slow;
+            items[i].entry->index = i;
+            if (!product.slow || product.stopgap) steps.push_back({i, product.slow});
+        }
+        front = steps.size();
+        for (std::size_t i = 0; i < items.size(); ++i)
+            if (items[i].product->slow) steps.push_back({i, false});
+    }
+
+    bool satisfies(const Waiter& waiter) const {
+        return std::all_of(items.begin(), items.end(), [&](const Item& item) {
+            if (item.settled || item.product->rank > waiter.rank) return true;
+            if (waiter.computed) return false;
+            return item.product->stopgap ? item.stopgap_published : item.product->slow || late;
+        });
+    }
+    void take_satisfied(Callbacks& callbacks) {
+        const auto rest = std::stable_partition(waiters.begin(), waiters.end(), [&](const Waiter& waiter) { return !satisfies(waiter); });
+        for (auto it = rest; it != waiters.end(); ++it) callbacks.push_back(std::move(it->callback));
+        waiters.erase(rest, waiters.end());
+    }
+    bool all_settled() const {
+        return std::all_of(items.begin(), items.end(), [](const Item& item) { return item.settled; }) &&
+               std::all_of(separate.begin(), separate.end(), [](const auto& batch) { return batch->all_settled(); });
+    }
+};
+
+} // namespace cubelink::server

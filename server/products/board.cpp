@@ -1,0 +1,527 @@
+#include "server/products/board.hpp"
+
+#include "rpc/icd/register.hpp"
+#include "server/net/log.hpp"
+#include "server/products/batch.hpp"
+
+#include <algorithm>
+#include <climits>
+#include <set>
+#include <tuple>
+
+namespace cubelink::server {
+
+using platform::MutexLock;
+using Clock = std::chrono::steady_clock;
+using Entry = ProductEntry;
+using EntryPtr = std::shared_ptr<Entry>;
+using BatchPtr = std::shared_ptr<ProductBatch>;
+
+namespace {
+
+/// Quick products that took longer than this are computed by jobs, until they are quick again: a disk that doesn't answer must not keep the thread of
+/// the session's commands.
+constexpr auto quick_limit = std::chrono::milliseconds(10);
+
+void call_all(const Callbacks& callbacks) {
+    for (const auto& callback : callbacks) {
+        try {
+            callback();
+        } catch (const std::exception& e) { // those behind it must be called too
+            log::error(std::string("after a product: ") + e.what());
+        }
+    }
+}
+
+Connections minus(const Connections& from, const Connections& others) {
+    Connections rest;
+    std::set_difference(from.begin(), from.end(), others.begin(), others.end(), std::back_inserter(rest));
+    return rest;
+}
+Connections both(const Connections& a, const Connections& b) {
+    Connections common;
+    std::set_intersection(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(common));
+    return common;
+}
+Connections either(const Connections& a, const Connections& b) {
+    Connections all;
+    std::set_union(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(all));
+    return all;
+}
+
+} // namespace
+
+struct ProductBoard::State {
+    struct Key {
+        std::size_t kind = 0;
+        std::int32_t region_id = 0;
+        std::string part;
+        friend auto operator<=>(const Key&, const Key&) = default;
+    };
+    /// A job that has been posted and has not started. Its batch is exchanged when it has become pointless: so there are never more of them than
+    /// products.
+    struct Slot {
+        BatchPtr batch;
+    };
+    using SlotPtr = std::shared_ptr<Slot>;
+    struct ImageRecord {
+        std::int32_t file_id = 0;
+        bool abandoned = false;
+        bool prompt = true; // its quick products have been quick
+        std::map<Key, EntryPtr> entries;
+        std::vector<SlotPtr> slots;
+        BatchPtr plane;
+        std::uint64_t view = 1;
+    };
+
+    Environment& environment;
+    const std::vector<std::string> kind_names;
+    const std::chrono::milliseconds patience;
+
+    mutable platform::Mutex mutex;
+    std::map<std::uint64_t, ImageRecord> images CUBELINK_GUARDED_BY(mutex);
+    std::uint64_t last_epoch CUBELINK_GUARDED_BY(mutex) = 0;
+    std::size_t unfinished CUBELINK_GUARDED_BY(mutex) = 0;
+
+    // ---- What is due
+
+    /// The end of what is pending of the entry, if something is.
+    void settle(Entry& entry, Entry::Progress progress, Callbacks& callbacks) CUBELINK_REQUIRES(mutex) {
+        entry.set_epoch(0, {});
+        if (entry.progress != Entry::Progress::pending) {
+            entry.progress = progress;
+            return;
+        }
+        entry.progress = progress;
+        entry.cancel.cancel();
+        --unfinished;
+        if (const auto batch = entry.batch.lock()) {
+            batch->items[entry.index].settled = true;
+            batch->take_satisfied(callbacks);
+        }
+    }
+
+    void list(ImageRecord& record, std::uint64_t image, std::size_t kind, Product&& product, const std::optional<Update::Request>& request,
+              ProductBatch& batch, Callbacks& callbacks) CUBELINK_REQUIRES(mutex) {
+        using Progress = Entry::Progress;
+        auto& slot = record.entries[Key{kind, product.region_id, product.part}];
+        const bool is_new = !slot;
+        if (is_new) slot = std::make_shared<Entry>();
+        Entry& entry = *slot;
+
+        const bool by_requirement = product.audience.kind == pubsub::Audience::Kind::required;
+        const bool requested = by_requirement && request && request->region_id == product.region_id &&
+                               product.audience.address(request->connection) == pubsub::Address::addressed;
+        const bool same = !is_new && (entry.input == product.input || (product.keep_input && !requested));
+        if (!same) {
+            entry.input = product.input;
+            entry.served.clear();
+        } else if (requested) {
+            std::erase(entry.served, request->connection);
+        }
+        if (by_requirement) {
+            entry.served = both(entry.served, product.audience.connections);
+            entry.target = minus(product.audience.connections, entry.served);
+            product.audience.connections = entry.target;
+            if (entry.target.empty()) {
+                settle(entry, Progress::finished, callbacks); // everybody has got it
+                return;
+            }
+        }
+        // It goes on, for whom it concerns now; unless it may have been published just before somebody asked for it.
+        if (same && entry.progress == Progress::pending && entry.set_audience(product.audience, requested)) return;
+        if (same && entry.progress == Progress::finished && !by_requirement) return;
+        if (same && entry.progress == Progress::skipped && !product.catches_up) return;
+
+        settle(entry, Progress::skipped, callbacks);
+        if (!environment.anyone_listens(product.topic, product.audience)) return;
+        entry.progress = Progress::pending;
+        ++unfinished;
+        entry.cancel = imaging::CancelToken();
+        const auto epoch = ++last_epoch;
+        entry.set_epoch(epoch, product.audience);
+        if (product.rank == Rank::separate) {
+            const auto own = std::make_shared<ProductBatch>();
+            own->image = image;
+            add(*own, kind, std::move(product), slot, epoch);
+            own->prepare();
+            entry.batch = own;
+            batch.separate.push_back(own);
+        } else {
+            add(batch, kind, std::move(product), slot, epoch);
+        }
+    }
+
+    static void add(ProductBatch& batch, std::size_t kind, Product&& product, const EntryPtr& entry, std::uint64_t epoch) {
+        batch.items.push_back({kind, std::make_shared<const Product>(std::move(product)), entry, epoch});
+    }
+
+    void withdraw_unlisted(ImageRecord& record, std::size_t kind, const std::set<Key>& listed, Callbacks& callbacks) CUBELINK_REQUIRES(mutex) {
+        for (auto it = record.entries.lower_bound(Key{kind, INT32_MIN, {}}); it != record.entries.end() && it->first.kind == kind;) {
+            if (listed.contains(it->first)) {
+                ++it;
+                continue;
+            }
+            Entry& entry = *it->second;
+            if (entry.progress == Entry::Progress::pending)
+                if (const auto batch = entry.batch.lock(); batch && batch->items[entry.index].product->on_withdrawn)
+                    callbacks.push_back(batch->items[entry.index].product->on_withdrawn);
+            settle(entry, Entry::Progress::finished, callbacks);
+            it = record.entries.erase(it);
+        }
+    }
+
+    void give_up_all(ImageRecord& record, Callbacks& callbacks) CUBELINK_REQUIRES(mutex) {
+        record.abandoned = true;
+        for (const auto& named : record.entries) settle(*named.second, Entry::Progress::finished, callbacks);
+        record.entries.clear();
+    }
+
+    // ---- Computing
+
+    bool is_prompt(std::uint64_t image) const {
+        const MutexLock lock(mutex);
+        const auto it = images.find(image);
+        return it != images.end() && it->second.prompt;
+    }
+
+    void start(const BatchPtr& batch) {
+        if (batch->quick && is_prompt(batch->image)) return run(batch, 1);
+        if (batch->quick) batch->job_class = JobClass::view; // it may have to wait for a disk
+        post(batch);
+    }
+
+    void post(const BatchPtr& batch);
+    void drop(Slot& slot);
+    void forget(const SlotPtr& slot) CUBELINK_REQUIRES(mutex) {
+        if (const auto it = images.find(slot->batch->image); it != images.end()) std::erase(it->second.slots, slot);
+    }
+
+    void run(const BatchPtr& batch, const ThreadShare& threads) {
+        const auto begun = Clock::now();
+        for (std::size_t i = 0; i < batch->front; ++i) run_step(batch, batch->steps[i], threads);
+        if (batch->quick && batch->front > 0) {
+            const MutexLock lock(mutex);
+            if (const auto it = images.find(batch->image); it != images.end()) it->second.prompt = Clock::now() - begun < quick_limit;
+        }
+        for (const auto& separate : batch->separate) {
+            const auto settled = [&] {
+                const MutexLock lock(mutex);
+                return separate->all_settled();
+            };
+            if (settled()) continue;
+            if (separate->quick && is_prompt(separate->image)) run(separate, threads);
+            else post(separate);
+        }
+        for (std::size_t i = batch->front; i < batch->steps.size(); ++i) run_step(batch, batch->steps[i], threads);
+    }
+
+    void run_step(const BatchPtr& batch, ProductBatch::Step step, const ThreadShare& threads);
+    /// What is late is published by its stopgap, if it has one, and waited for no longer otherwise.
+    void check_patience(const BatchPtr& batch);
+
+    void finish(const BatchPtr& batch, std::size_t index, Entry::Progress progress) {
+        Callbacks callbacks;
+        {
+            const MutexLock lock(mutex);
+            const auto& item = batch->items[index];
+            if (item.settled) return;
+            auto& entry = *item.entry;
+            if (progress == Entry::Progress::finished) {
+                const MutexLock publishing(entry.publishing);
+                entry.served = either(entry.served, entry.published ? entry.recipients : entry.target);
+            }
+            settle(entry, progress, callbacks);
+        }
+        call_all(callbacks);
+    }
+
+    void wait(const Plane& plane, ProductBatch::Waiter waiter) {
+        if (plane.batch_) {
+            const MutexLock lock(mutex);
+            if (!plane.batch_->satisfies(waiter)) {
+                plane.batch_->waiters.push_back(std::move(waiter));
+                return;
+            }
+        }
+        waiter.callback();
+    }
+};
+
+class ProductBoard::Run final : public ProductRun {
+public:
+    Run(State& state, const BatchPtr& batch, std::size_t index, const ThreadShare& threads)
+        : ProductRun(token(state, *batch, index), threads), state_(state), batch_(batch), item_(batch->items[index]), entry_(*item_.entry) {}
+
+    void publish(const rpc::PublicationPtr& publication) override {
+        const auto& product = *item_.product;
+        pubsub::Delivery delivery;
+        delivery.delivery_class = pubsub::DeliveryClass::replaceable;
+        delivery.key = state_.kind_names[item_.kind] + ":" + std::to_string(batch_->image) + ":" + std::to_string(product.region_id) + ":" + product.slot;
+        const MutexLock lock(entry_.publishing);
+        if (entry_.epoch != item_.epoch) return;
+        entry_.recipients.clear();
+        if (entry_.audience.kind == pubsub::Audience::Kind::required)
+            for (const auto connection : entry_.audience.connections)
+                if (state_.environment.anyone_listens(product.topic, pubsub::Audience::required_by({connection}))) entry_.recipients.push_back(connection);
+        state_.environment.publish(publication, delivery, entry_.audience);
+        entry_.published = published_ = true;
+    }
+    void check() const override {
+        cancel().throw_if_cancelled();
+        if (!anyone_listens()) throw imaging::Cancelled();
+    }
+    void progress() override { state_.check_patience(batch_); }
+    void warn(const std::string& message) override { state_.environment.warn(state_.kind_names[item_.kind], message); }
+
+    bool anyone_listens() const {
+        pubsub::Audience audience;
+        {
+            const MutexLock lock(entry_.publishing);
+            if (entry_.epoch != item_.epoch) return false;
+            audience = entry_.audience;
+        }
+        return state_.environment.anyone_listens(item_.product->topic, audience);
+    }
+    bool published() const { return published_; }
+
+private:
+    /// Of this state of the product: that of a newer one belongs to a newer run.
+    static imaging::CancelToken token(State& state, const ProductBatch& batch, std::size_t index) {
+        const MutexLock lock(state.mutex);
+        if (!batch.items[index].settled) return batch.items[index].entry->cancel;
+        imaging::CancelToken cancelled;
+        cancelled.cancel();
+        return cancelled;
+    }
+
+    State& state_;
+    const BatchPtr batch_;
+    const ProductBatch::Item& item_;
+    Entry& entry_;
+    bool published_ = false;
+};
+
+void ProductRun::publish(std::shared_ptr<const google::protobuf::Message> message) { publish(icd::make_publication(std::move(message))); }
+
+void ProductBoard::State::run_step(const BatchPtr& batch, ProductBatch::Step step, const ThreadShare& threads) {
+    using Progress = Entry::Progress;
+    Run run(*this, batch, step.item, threads);
+    if (run.cancel().cancelled()) return;
+    const auto& product = *batch->items[step.item].product;
+    if (!run.anyone_listens()) return finish(batch, step.item, Progress::skipped);
+    if (step.stopgap) {
+        try {
+            product.stopgap(run);
+        } catch (const std::exception&) {
+            // compute() will say what is wrong.
+        }
+        if (!run.published()) return;
+        Callbacks callbacks;
+        {
+            const MutexLock lock(mutex);
+            batch->items[step.item].stopgap_published = true;
+            batch->take_satisfied(callbacks);
+        }
+        return call_all(callbacks);
+    }
+    auto progress = Progress::finished;
+    try {
+        product.compute(run);
+    } catch (const imaging::Cancelled&) {
+        progress = Progress::skipped; // superseded, which has settled it, or nobody listens any more
+    } catch (const std::exception& e) {
+        if (!run.cancel().cancelled() && product.on_error) call_all({[&] { product.on_error(e); }});
+    }
+    finish(batch, step.item, progress);
+}
+
+void ProductBoard::State::check_patience(const BatchPtr& batch) {
+    std::vector<std::size_t> late;
+    {
+        const MutexLock lock(mutex);
+        if (batch->late || Clock::now() - batch->begun < patience) return;
+        batch->late = true;
+        for (std::size_t i = 0; i < batch->items.size(); ++i) {
+            const auto& item = batch->items[i];
+            if (!item.settled && !item.product->slow && item.product->stopgap) late.push_back(i);
+        }
+    }
+    for (const auto index : late) run_step(batch, {index, true}, 1);
+    Callbacks callbacks;
+    {
+        const MutexLock lock(mutex);
+        batch->take_satisfied(callbacks);
+    }
+    call_all(callbacks);
+}
+
+namespace {
+
+/// Runs something once, or does something else at its end.
+class RunOrDrop {
+public:
+    RunOrDrop(std::function<void(const JobContext&)> run, std::function<void()> drop) : run_(std::move(run)), drop_(std::move(drop)) {}
+    ~RunOrDrop() {
+        if (!drop_) return;
+        try {
+            drop_();
+        } catch (const std::exception& e) {
+            log::error(std::string("while a job was dropped: ") + e.what());
+        }
+    }
+    RunOrDrop(const RunOrDrop&) = delete;
+    RunOrDrop& operator=(const RunOrDrop&) = delete;
+    void run(const JobContext& job) {
+        drop_ = nullptr;
+        run_(job);
+    }
+
+private:
+    const std::function<void(const JobContext&)> run_;
+    std::function<void()> drop_;
+};
+
+} // namespace
+
+void ProductBoard::State::post(const BatchPtr& batch) {
+    const auto slot = std::make_shared<Slot>(Slot{batch});
+    {
+        const MutexLock lock(mutex);
+        const auto it = images.find(batch->image);
+        if (it == images.end() || batch->all_settled()) return;
+        for (const auto& other : it->second.slots) {
+            if (other->batch->job_class != batch->job_class || !other->batch->all_settled()) continue;
+            other->batch = batch;
+            return;
+        }
+        it->second.slots.push_back(slot);
+    }
+    const auto work = std::make_shared<RunOrDrop>(
+        [this, slot](const JobContext& job) {
+            BatchPtr due;
+            {
+                const MutexLock lock(mutex);
+                forget(slot);
+                due = slot->batch;
+            }
+            run(due, job.threads);
+        },
+        [this, slot] { drop(*slot); });
+    environment.post(batch->job_class, batch->image, [work](const JobContext& job) { work->run(job); });
+}
+
+void ProductBoard::State::drop(Slot& dropped) {
+    Callbacks callbacks;
+    {
+        const MutexLock lock(mutex);
+        if (const auto it = images.find(dropped.batch->image); it != images.end())
+            std::erase_if(it->second.slots, [&](const SlotPtr& slot) { return slot.get() == &dropped; });
+        const auto give_up = [&](ProductBatch& batch) CUBELINK_REQUIRES(mutex) {
+            for (auto& item : batch.items)
+                if (!item.settled) settle(*item.entry, Entry::Progress::skipped, callbacks);
+        };
+        give_up(*dropped.batch);
+        for (const auto& separate : dropped.batch->separate) give_up(*separate);
+    }
+    call_all(callbacks);
+}
+
+ProductBoard::ProductBoard(Environment& environment, std::vector<std::string> kind_names, std::chrono::milliseconds patience)
+    : state_(new State{environment, std::move(kind_names), patience, {}, {}, 0, 0}) {}
+
+ProductBoard::~ProductBoard() = default;
+
+void ProductBoard::add_image(std::uint64_t image, std::int32_t file_id) {
+    const MutexLock lock(state_->mutex);
+    state_->images[image].file_id = file_id;
+}
+
+void ProductBoard::update(Update update) {
+    const auto batch = std::make_shared<ProductBatch>();
+    batch->image = update.image;
+    Callbacks callbacks;
+    {
+        const MutexLock lock(state_->mutex);
+        const auto it = state_->images.find(update.image);
+        if (it == state_->images.end() || it->second.abandoned) return;
+        auto& record = it->second;
+        for (auto& of_kind : update.kinds) {
+            std::set<State::Key> listed;
+            for (auto& product : of_kind.products) {
+                listed.insert({of_kind.kind, product.region_id, product.part});
+                state_->list(record, update.image, of_kind.kind, std::move(product), update.request, *batch, callbacks);
+            }
+            state_->withdraw_unlisted(record, of_kind.kind, listed, callbacks);
+        }
+        for (auto& item : batch->items) item.entry->batch = batch;
+        batch->prepare();
+        if (update.new_plane) record.plane = batch;
+        if (update.new_view) ++record.view;
+    }
+    call_all(callbacks);
+    state_->start(batch);
+}
+
+void ProductBoard::remove_images(std::int32_t file_id, std::uint64_t except) {
+    Callbacks callbacks;
+    {
+        const MutexLock lock(state_->mutex);
+        for (auto it = state_->images.begin(); it != state_->images.end();) {
+            if (it->second.file_id != file_id || it->first == except) {
+                ++it;
+                continue;
+            }
+            state_->give_up_all(it->second, callbacks);
+            it = state_->images.erase(it);
+        }
+    }
+    call_all(callbacks);
+}
+
+void ProductBoard::abandon(std::int32_t file_id) {
+    Callbacks callbacks;
+    {
+        const MutexLock lock(state_->mutex);
+        for (auto& numbered : state_->images)
+            if (file_id == -1 || numbered.second.file_id == file_id) state_->give_up_all(numbered.second, callbacks);
+    }
+    call_all(callbacks);
+}
+
+ProductBoard::Plane ProductBoard::plane(std::uint64_t image) const {
+    Plane plane;
+    const MutexLock lock(state_->mutex);
+    const auto it = state_->images.find(image);
+    if (it == state_->images.end()) return plane;
+    plane.image_ = image;
+    plane.batch_ = it->second.plane;
+    plane.view_ = it->second.view;
+    return plane;
+}
+
+bool ProductBoard::is_newest(const Plane& plane) const {
+    const MutexLock lock(state_->mutex);
+    const auto it = state_->images.find(plane.image_);
+    return it != state_->images.end() && !it->second.abandoned && it->second.view == plane.view_;
+}
+
+void ProductBoard::when_settled(const Plane& plane, Rank rank, std::function<void()> callback) {
+    state_->wait(plane, {rank, false, std::move(callback)});
+}
+
+void ProductBoard::when_computed(const Plane& plane, Rank rank, std::function<void()> callback) {
+    state_->wait(plane, {rank, true, std::move(callback)});
+}
+
+bool ProductBoard::computed(const Plane& plane, Rank rank) const {
+    const MutexLock lock(state_->mutex);
+    return !plane.batch_ || plane.batch_->satisfies({rank, true, {}});
+}
+
+std::size_t ProductBoard::unfinished() const {
+    const MutexLock lock(state_->mutex);
+    return state_->unfinished;
+}
+
+} // namespace cubelink::server

@@ -1,0 +1,108 @@
+#include "server/products/session_products.hpp"
+
+#include "server/products/kinds.hpp"
+
+#include <utility>
+
+namespace cubelink::server {
+
+namespace {
+
+std::vector<std::string> kind_names() {
+    std::vector<std::string> names;
+    for (const auto* kind : product_kinds()) names.emplace_back(kind->name);
+    return names;
+}
+
+class SessionProducts final : public ChangeListener, private ProductBoard::Environment {
+public:
+    explicit SessionProducts(Session& session) : session_(session), board_(*this, kind_names()) {}
+
+    ProductBoard& board() { return board_; }
+
+    void changed(const Change& change) override {
+        using What = Change::What;
+        switch (change.what) {
+        case What::audience:
+            for (const auto& image : session_.images()) update(image, change, [](const DependsOn&) { return true; });
+            return;
+        case What::image_closed: return board_.remove_images(change.file_id);
+        case What::image_opened: return opened(change);
+        default: break;
+        }
+        const auto image = session_.image(change.file_id);
+        if (!image) return;
+        update(image, change, [&](const DependsOn& depends) {
+            switch (change.what) {
+            case What::plane: return depends.plane;
+            case What::cursor: return depends.cursor;
+            case What::region:
+            case What::region_closed: return depends.region;
+            case What::requirement: return depends.requirement == change.kind;
+            default: return false;
+            }
+        });
+    }
+
+    void abandon(std::int32_t file_id) override { board_.abandon(file_id); }
+
+private:
+    void opened(const Change& change) {
+        const auto image = session_.image(change.file_id);
+        board_.remove_images(change.file_id, image ? image->number : 0);
+        if (!image) return;
+        board_.add_image(image->number, image->file_id);
+        if (image->closed.cancelled()) return board_.abandon(image->file_id); // abandon() may have been called before the board knew it
+        update(image, change, [](const DependsOn&) { return true; });
+    }
+
+    template <class Affected>
+    void update(const ImagePtr& image, const Change& change, Affected affected) {
+        ProductBoard::Update update;
+        update.image = image->number;
+        const ProductContext context{session_, session_.cache()};
+        const auto kinds = product_kinds();
+        for (std::size_t i = 0; i < kinds.size(); ++i) {
+            if (!affected(kinds[i]->depends)) continue;
+            ProductBoard::KindUpdate of_kind{i, {}};
+            kinds[i]->list(context, image, of_kind.products);
+            for (auto& product : of_kind.products)
+                product.on_error = [this, image, tag = kinds[i]->tag](const std::exception& error) { session_.report_failure(*image, error, tag); };
+            update.kinds.push_back(std::move(of_kind));
+        }
+        if (change.what == Change::What::requirement) update.request = {change.region_id, change.connection};
+        update.new_plane = change.what == Change::What::plane || change.what == Change::What::image_opened;
+        update.new_view = update.new_plane && !change.channel_map;
+        board_.update(std::move(update));
+    }
+
+    void post(JobClass job_class, std::uint64_t image, std::function<void(const JobContext&)> work) override {
+        struct Posted { // the work goes before the session, and so the board
+            SessionPtr session;
+            std::function<void(const JobContext&)> work;
+        };
+        const auto posted = std::make_shared<Posted>(Posted{session_.shared_from_this(), std::move(work)});
+        Job job;
+        job.owner = session_.number();
+        job.group = image;
+        job.job_class = job_class;
+        job.work = [posted](const JobContext& context) { posted->work(context); };
+        session_.scheduler().post(std::move(job));
+    }
+    bool anyone_listens(const std::string& topic, const pubsub::Audience& audience) override { return session_.anyone_listens(topic, audience); }
+    void publish(const rpc::PublicationPtr& publication, const pubsub::Delivery& delivery, const pubsub::Audience& audience) override {
+        session_.publish(publication, delivery, audience);
+    }
+    void warn(const std::string& tag, const std::string& message) override { session_.report(Severity::warning, {tag}, message); }
+
+    Session& session_;
+    ProductBoard board_;
+};
+
+} // namespace
+
+std::unique_ptr<ChangeListener> make_session_products(Session& session) { return std::make_unique<SessionProducts>(session); }
+
+ProductBoard& board_of(const Session& session) { return static_cast<SessionProducts&>(*session.listener()).board(); }
+
+} // namespace cubelink::server

@@ -1,0 +1,393 @@
+#include "tests/server/products/fake_environment.hpp"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <mutex>
+#include <random>
+#include <thread>
+
+using namespace cubelink::server;
+using namespace cubelink::server::test;
+using cubelink::pubsub::Audience;
+
+namespace {
+
+constexpr std::uint64_t image = 7;
+constexpr std::int32_t file_id = 3;
+
+struct Fixture {
+    FakeEnvironment environment;
+    ProductBoard board{environment, {"a", "b", "c"}, std::chrono::milliseconds(0)};
+    Fixture() { board.add_image(image, file_id); }
+    ~Fixture() { environment.posted.clear(); } // the board must outlive its jobs
+
+    /// A product that publishes `text`.
+    static Product product(const std::string& text, std::int64_t input, Rank rank = Rank::histogram) {
+        Product made;
+        made.input = {input};
+        made.rank = rank;
+        made.topic = "t";
+        made.compute = [text](ProductRun& run) { publish_text(run, text); };
+        return made;
+    }
+    void update(std::vector<ProductBoard::KindUpdate> kinds, bool new_plane = false, std::optional<ProductBoard::Update::Request> request = {}) {
+        board.update({image, std::move(kinds), request, new_plane, new_plane});
+    }
+    static std::vector<ProductBoard::KindUpdate> of(std::size_t kind, std::vector<Product> products) {
+        std::vector<ProductBoard::KindUpdate> list;
+        list.push_back({kind, std::move(products)});
+        return list;
+    }
+};
+
+Product required(Product product, std::vector<std::uint64_t> by) {
+    product.audience = Audience::required_by(std::move(by));
+    return product;
+}
+
+} // namespace
+
+TEST_CASE_FIXTURE(Fixture, "what stays as it is is not computed again, what has another input is") {
+    update(of(0, {product("one", 1)}));
+    environment.run_all();
+    update(of(0, {product("same", 1)}));
+    environment.run_all();
+    CHECK(environment.taken() == "one");
+    update(of(0, {product("two", 2)}));
+    environment.run_all();
+    CHECK(environment.taken() == "two");
+    CHECK(board.unfinished() == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a thousand changes while no thread is free are one job, for the newest") {
+    for (int i = 0; i < 1000; ++i) update(of(0, {product(std::to_string(i), i), product("", i, Rank::separate)}));
+    for (int i = 0; i < 1000; ++i) {
+        auto list = of(1, {product("p" + std::to_string(i), i, Rank::spatial_profile)});
+        list.push_back({2, {}});
+        auto spectrum = product("s" + std::to_string(i), i, Rank::separate);
+        list.back().products.push_back(std::move(spectrum));
+        update(std::move(list));
+    }
+    CHECK(environment.posted.size() <= 3);
+    environment.run_all();
+    const auto published = environment.taken();
+    CHECK(published.find("p999 s999") != std::string::npos);
+    CHECK(published.find("p998") == std::string::npos);
+}
+
+TEST_CASE_FIXTURE(Fixture, "quick products are published before update() returns, in the order of their ranks") {
+    auto spectrum = product("spectrum", 1, Rank::separate), profile = product("profile", 1, Rank::spatial_profile);
+    spectrum.quick = profile.quick = true;
+    auto list = of(0, {std::move(spectrum)});
+    list.push_back({1, {}});
+    list.back().products.push_back(std::move(profile));
+    update(std::move(list));
+    CHECK(environment.posted.empty());
+    CHECK(environment.taken() == "profile spectrum");
+}
+
+TEST_CASE_FIXTURE(Fixture, "quick products that were not quick are computed by jobs, until they are again") {
+    auto make = [](std::int64_t input, std::chrono::milliseconds pause) {
+        auto made = product(std::to_string(input), input);
+        made.quick = true;
+        made.compute = [input, pause](ProductRun& run) {
+            std::this_thread::sleep_for(pause);
+            publish_text(run, std::to_string(input));
+        };
+        return made;
+    };
+    update(of(0, {make(1, std::chrono::milliseconds(50))}));
+    CHECK(environment.taken() == "1");
+    update(of(0, {make(2, {})}));
+    CHECK(environment.taken().empty());
+    environment.run_all();
+    CHECK(environment.taken() == "2");
+}
+
+TEST_CASE_FIXTURE(Fixture, "each connection gets what it requires once, and again when it asks again") {
+    update(of(0, {required(product("x", 1), {1})}));
+    environment.run_all();
+    REQUIRE(environment.published.size() == 1);
+    CHECK(environment.published[0].audience == Audience::required_by({1}));
+    update(of(0, {required(product("x", 1), {1, 2})}), false, ProductBoard::Update::Request{0, 2});
+    environment.run_all();
+    REQUIRE(environment.published.size() == 2);
+    CHECK(environment.published[1].audience == Audience::required_by({2}));
+    update(of(0, {required(product("x", 1), {1, 2})}), false, ProductBoard::Update::Request{0, 1});
+    environment.run_all();
+    REQUIRE(environment.published.size() == 3);
+    CHECK(environment.published[2].audience == Audience::required_by({1}));
+    update(of(0, {required(product("x", 1), {2})})); // the first has gone
+    environment.run_all();
+    CHECK(environment.published.size() == 3);
+}
+
+TEST_CASE_FIXTURE(Fixture, "two connections that join before it is computed share one publication") {
+    update(of(0, {required(product("x", 1), {1})}));
+    update(of(0, {required(product("x", 1), {1, 2})}), false, ProductBoard::Update::Request{0, 2});
+    environment.run_all();
+    REQUIRE(environment.published.size() == 1);
+    CHECK(environment.published[0].audience == Audience::required_by({1, 2}));
+}
+
+TEST_CASE_FIXTURE(Fixture, "what nobody listens to is computed when somebody does") {
+    environment.listeners.clear();
+    update(of(0, {product("x", 1)}));
+    CHECK(environment.posted.empty());
+    CHECK(board.unfinished() == 0);
+    environment.listeners = {2};
+    update(of(0, {product("x", 1)}));
+    environment.run_all();
+    CHECK(environment.taken() == "x");
+}
+
+TEST_CASE_FIXTURE(Fixture, "an input that is kept counts when the requirement is set") {
+    auto make = [](std::int64_t stokes) {
+        auto made = required(product("stokes" + std::to_string(stokes), stokes), {1, 2});
+        made.keep_input = true;
+        return made;
+    };
+    update(of(0, {make(0)}));
+    environment.run_all();
+    update(of(0, {make(1)}));
+    environment.run_all();
+    CHECK(environment.taken() == "stokes0");
+    update(of(0, {make(1)}), false, ProductBoard::Update::Request{0, 1});
+    environment.run_all();
+    CHECK(environment.taken() == "stokes1");
+}
+
+TEST_CASE_FIXTURE(Fixture, "withdrawn before it was published") {
+    int withdrawn = 0;
+    auto make = [&] {
+        auto made = product("x", 1, Rank::separate);
+        made.on_withdrawn = [&] { ++withdrawn; };
+        return made;
+    };
+    update(of(0, {make()}));
+    update(of(0, {}));
+    environment.run_all();
+    CHECK(environment.taken().empty());
+    CHECK(withdrawn == 1);
+    update(of(0, {make()}));
+    environment.run_all();
+    update(of(0, {}));
+    CHECK(withdrawn == 1);
+    CHECK(environment.taken() == "x");
+}
+
+TEST_CASE_FIXTURE(Fixture, "waiters are called when what is ahead of them has been published, or its stopgap") {
+    std::string log;
+    const auto wait = [&](const char* name, Rank rank, bool computed) {
+        const auto plane = board.plane(image);
+        const auto callback = [&log, name] { log += name; };
+        if (computed) board.when_computed(plane, rank, callback);
+        else board.when_settled(plane, rank, callback);
+    };
+    auto slow = product("exact", 1, Rank::histogram);
+    slow.slow = true;
+    slow.stopgap = [&](ProductRun& run) {
+        publish_text(run, "sample");
+        log += "s";
+    };
+    slow.compute = [&](ProductRun& run) {
+        publish_text(run, "exact");
+        log += "e";
+    };
+    auto pyramid = product("", 1, Rank::pyramid);
+    pyramid.slow = true;
+    pyramid.compute = [&](ProductRun&) { log += "p"; };
+    auto profile = product("profile", 1, Rank::spatial_profile);
+    auto list = of(0, {std::move(slow)});
+    list.push_back({1, {}});
+    list.back().products.push_back(std::move(pyramid));
+    list.push_back({2, {}});
+    list.back().products.push_back(std::move(profile));
+    update(std::move(list), true);
+    wait("A", Rank::spatial_profile, false);
+    wait("B", Rank::pyramid, true);
+    wait("C", Rank::pyramid, false); // slow without a stopgap: nothing to wait for
+    wait("D", Rank::separate, true);
+    CHECK(log == "C");
+    environment.run_all();
+    CHECK(environment.taken() == "sample profile exact");
+    CHECK(log == "CsApBeD");
+    wait("E", Rank::separate, true);
+    CHECK(log == "CsApBeDE");
+}
+
+TEST_CASE_FIXTURE(Fixture, "what is late is replaced by its stopgap, while the computation that all wait for goes on") {
+    std::string log;
+    auto pyramid = product("", 1, Rank::pyramid);
+    pyramid.compute = [&](ProductRun& run) {
+        log += "(";
+        run.progress(); // the fixture's patience is 0
+        run.progress();
+        log += ")";
+    };
+    auto histogram = product("exact", 1, Rank::histogram);
+    histogram.stopgap = [&](ProductRun& run) { publish_text(run, "sample"); };
+    auto list = of(0, {std::move(pyramid)});
+    list.push_back({1, {}});
+    list.back().products.push_back(std::move(histogram));
+    update(std::move(list), true);
+    board.when_settled(board.plane(image), Rank::spatial_profile, [&] { log += "w"; });
+    environment.run_all();
+    CHECK(log == "(w)");
+    CHECK(environment.taken() == "sample exact");
+}
+
+TEST_CASE_FIXTURE(Fixture, "views are newest until a new one, abandoning, or the end of the image") {
+    CHECK_FALSE(board.is_newest(board.plane(99)));
+    update(of(0, {product("x", 1)}), true);
+    const auto plane = board.plane(image);
+    CHECK(board.is_newest(plane));
+    board.update({image, {}, {}, true, false}); // of a channel map
+    CHECK(board.is_newest(plane));
+    board.update({image, {}, {}, true, true});
+    CHECK_FALSE(board.is_newest(plane));
+    CHECK(board.is_newest(board.plane(image)));
+    board.abandon(file_id);
+    CHECK_FALSE(board.is_newest(board.plane(image)));
+}
+
+TEST_CASE_FIXTURE(Fixture, "waiters whose callbacks throw, and jobs that are dropped, keep nobody from being called") {
+    update(of(0, {product("x", 1)}), true);
+    int called = 0;
+    board.when_settled(board.plane(image), Rank::separate, [] { throw std::runtime_error("a waiter's fault"); });
+    board.when_settled(board.plane(image), Rank::separate, [&] { ++called; });
+    environment.posted.clear();
+    CHECK(called == 1);
+    CHECK(board.unfinished() == 0);
+    CHECK(environment.taken().empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "once abandoned, nothing is published: also what is being computed, and what becomes due later") {
+    auto made = product("x", 1);
+    made.compute = [&](ProductRun& run) {
+        publish_text(run, "before");
+        board.abandon(file_id);
+        CHECK(run.cancel().cancelled());
+        publish_text(run, "after");
+        CHECK_THROWS(run.check());
+    };
+    update(of(0, {std::move(made)}), true);
+    int called = 0;
+    board.when_settled(board.plane(image), Rank::separate, [&] { ++called; });
+    environment.run_all();
+    update(of(0, {product("y", 2)}));
+    environment.run_all();
+    CHECK(environment.taken() == "before");
+    CHECK(called == 1);
+    board.remove_images(file_id);
+    board.add_image(image + 1, file_id);
+    board.update({image + 1, of(0, {product("z", 1)}), {}, true, true});
+    environment.run_all();
+    CHECK(environment.taken() == "z");
+}
+
+namespace {
+
+/// Runs jobs by several threads, and checks what is published.
+class ThreadedEnvironment final : public ProductBoard::Environment {
+public:
+    ThreadedEnvironment() {
+        for (int i = 0; i < 3; ++i) threads_.emplace_back([this] { work(); });
+    }
+    ~ThreadedEnvironment() override { stop(); }
+    void stop() {
+        {
+            const std::lock_guard lock(mutex_);
+            stopping_ = true;
+        }
+        wake_.notify_all();
+        for (auto& thread : threads_)
+            if (thread.joinable()) thread.join();
+        jobs_.clear();
+    }
+    void post(JobClass, std::uint64_t, std::function<void(const JobContext&)> work) override {
+        {
+            const std::lock_guard lock(mutex_);
+            jobs_.push_back(std::move(work));
+        }
+        wake_.notify_one();
+    }
+    bool anyone_listens(const std::string&, const Audience&) override { return true; }
+    void publish(const cubelink::rpc::PublicationPtr& publication, const cubelink::pubsub::Delivery&, const Audience&) override {
+        const auto input = std::stoll(publication->topic());
+        if (input < newest.load()) ++stale;
+        if (abandoned.load()) ++after_abandon;
+        ++count;
+    }
+    void warn(const std::string&, const std::string&) override {}
+
+    std::atomic<std::int64_t> newest{0};
+    std::atomic<bool> abandoned{false};
+    std::atomic<int> stale{0}, after_abandon{0}, count{0};
+
+private:
+    void work() {
+        std::unique_lock lock(mutex_);
+        for (;;) {
+            wake_.wait(lock, [&] { return stopping_ || !jobs_.empty(); });
+            if (jobs_.empty()) return;
+            auto job = std::move(jobs_.front());
+            jobs_.pop_front();
+            lock.unlock();
+            job(JobContext{{}, 1});
+            job = nullptr;
+            lock.lock();
+        }
+    }
+    std::mutex mutex_;
+    std::condition_variable wake_;
+    std::deque<std::function<void(const JobContext&)>> jobs_;
+    bool stopping_ = false;
+    std::vector<std::thread> threads_;
+};
+
+} // namespace
+
+TEST_CASE("many threads: nothing stale, nothing after abandoning, every waiter called once") {
+    for (int round = 0; round < 20; ++round) {
+        ThreadedEnvironment environment;
+        ProductBoard board(environment, {"plane", "cursor"}, std::chrono::milliseconds(0));
+        board.add_image(image, file_id);
+        std::atomic<int> called{0};
+        int waiters = 0;
+        for (std::int64_t input = 1; input <= 300; ++input) {
+            std::vector<ProductBoard::KindUpdate> list;
+            for (std::size_t kind = 0; kind < 2; ++kind) {
+                ProductBoard::KindUpdate of_kind{kind, {}};
+                for (const auto rank : {Rank::histogram, Rank::separate}) {
+                    Product product;
+                    product.part = rank == Rank::separate ? "s" : "";
+                    product.input = {input};
+                    product.rank = rank;
+                    product.topic = "t";
+                    product.compute = [input](ProductRun& run) {
+                        publish_text(run, std::to_string(input));
+                        run.progress();
+                        publish_text(run, std::to_string(input));
+                    };
+                    of_kind.products.push_back(std::move(product));
+                }
+                list.push_back(std::move(of_kind));
+            }
+            board.update({image, std::move(list), {}, true, true});
+            environment.newest = input; // whatever is older can't be published any more
+            board.when_settled(board.plane(image), Rank::histogram, [&] { ++called; });
+            board.when_computed(board.plane(image), Rank::separate, [&] { ++called; });
+            waiters += 2;
+        }
+        board.abandon(-1);
+        environment.abandoned = true;
+        CHECK(called == waiters);
+        environment.stop();
+        CHECK(environment.stale == 0);
+        CHECK(environment.after_abandon == 0);
+        CHECK(board.unfinished() == 0);
+    }
+}
