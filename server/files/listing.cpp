@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 namespace cubelink::server {
 
@@ -114,7 +115,8 @@ public:
     /// The result. The work is done.
     Listing take() {
         const MutexLock lock(mutex_);
-        if (error_) std::rethrow_exception(error_);
+        // Taken out, so that no other thread releases it.
+        if (const auto error = std::exchange(error_, nullptr)) std::rethrow_exception(error);
         return std::move(result_);
     }
 
