@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <system_error>
+#include <utility>
 
 namespace cubelink::server {
 
@@ -47,7 +48,7 @@ std::string parent_of(const std::string& relative) {
 class Work : public std::enable_shared_from_this<Work> {
 public:
     Work(const Jail& jail, std::string directory, FilterMode mode, imaging::CancelToken cancel, int threads)
-        : jail_(jail), directory_(std::move(directory)), mode_(mode), cancel_(std::move(cancel)), threads_(std::max(threads, 1)) {}
+        : jail_(jail), directory_(std::move(directory)), mode_(mode), cancel_(std::move(cancel)), threads_(threads) {}
 
     /// Lists, in the calling thread and others. Never throws: errors are for take().
     void run(const Progress& progress = {}) {
@@ -114,7 +115,8 @@ public:
     /// The result. The work is done.
     Listing take() {
         const MutexLock lock(mutex_);
-        if (error_) std::rethrow_exception(error_);
+        // Taken out, so that no other thread releases it.
+        if (const auto error = std::exchange(error_, nullptr)) std::rethrow_exception(error);
         return std::move(result_);
     }
 
@@ -211,7 +213,7 @@ private:
                 const MutexLock lock(mutex_);
                 ++helpers_;
             }
-            const auto started = start_listing_thread(std::max(threads_, 2), [self = shared_from_this()] {
+            const auto started = start_listing_thread(threads_, [self = shared_from_this()] {
                 try {
                     self->check_entries({});
                 } catch (...) { self->note_error(); }
@@ -308,9 +310,10 @@ Listing list_folder(const Jail& jail, const std::string& directory, FilterMode m
                     const std::function<void(std::size_t, std::size_t)>& progress, int threads) {
     if (is_unanswering(jail.folder() + "/" + directory))
         throw PathError("\"" + shown_name(directory) + "\" does not answer: an earlier listing still waits for it.");
+    threads = std::clamp(threads, 2, max_listing_threads);
     const auto work = std::make_shared<Work>(jail, directory, mode, cancel, threads);
     for (const auto begin = os().steady_now();;) {
-        switch (start_listing_thread(std::max(threads, 2), [work] { work->run(); })) {
+        switch (start_listing_thread(threads, [work] { work->run(); })) {
         case ThreadStart::started:
             return work->wait(progress);
         case ThreadStart::refused:

@@ -34,11 +34,14 @@ struct Listing {
     bool cancelled = false; // then these are the files so far, or none
 };
 
+/// Their part of the process's bound on threads.
+inline constexpr int max_listing_threads = 4;
+
 /// Works in threads of its own, so that a folder that doesn't answer (a dead network mount) blocks no caller: the call returns within
 /// 100 ms of `cancel` (with what it has, or with nothing if a thread is inside the file system), and throws PathError if nothing has moved
 /// for 30 s. Threads that are left behind end when the file system answers; until then, other listings of that folder are refused.
 ///
-/// `threads`: at most so many for this listing, and (but at least 2) for all listings of the process together; others wait. A thread that
+/// `threads`, but at least 2 and at most max_listing_threads, are used by all listings of the process together; others wait. A thread that
 /// the system refuses costs speed only. `progress(checked, total)` is called now and then, from the calling thread. Whatever an own thread throws
 /// comes back as a PathError.
 Listing list_folder(const Jail& jail, const std::string& directory, FilterMode mode, const imaging::CancelToken& cancel,
