@@ -4,6 +4,7 @@
 #include "rpc/error.hpp"
 #include "rpc/values/small_vector.hpp"
 #include "rpc/values/value.hpp"
+#include "rpc/values/weight.hpp"
 
 #include <array>
 #include <cstdint>
@@ -23,6 +24,11 @@ public:
     /// The body as a wslink value. Bytes in it share the memory of the body (which must outlive them: call through a
     /// shared_ptr and keep it, or rely on implementations, which all tie the lifetimes together). Throws CallError.
     virtual Value value() const = 0;
+    /// Whether encoding it takes the time of more than so many bytes. A body that does not know says no.
+    virtual bool encoding_exceeds(std::size_t bytes) const {
+        static_cast<void>(bytes);
+        return false;
+    }
 };
 using BodyPtr = std::shared_ptr<const Body>;
 
@@ -31,6 +37,7 @@ public:
     explicit ValueBody(Value value) : value_(std::move(value)) {}
     Value value() const override { return value_; }
     const Value& ref() const { return value_; }
+    bool encoding_exceeds(std::size_t bytes) const override { return encoding_cost(value_, bytes) > bytes; }
 
 private:
     Value value_;
@@ -45,6 +52,7 @@ struct Request {
     Array args;
     Map kwargs;
     BodyPtr native; // set by the ICD dialect instead of args and kwargs: the decoded message
+    std::shared_ptr<void> prepared{}; // set by Method::prepare instead of args and kwargs
 };
 
 /// The answer to one request. Exactly one of result and error is meaningful: error if set.

@@ -10,6 +10,7 @@
 
 #include "rpc/call.hpp"
 
+#include <exception>
 #include <functional>
 #include <initializer_list>
 #include <string>
@@ -28,6 +29,9 @@ struct Method {
     /// Called on the network thread: must not block. Keeps the CallPtr to answer later. May throw: the call then fails.
     std::function<void(const CallPtr&)> run;
     AnswerOrder order = AnswerOrder::in_order;
+    /// Checks and converts the arguments of a large request ahead of run(), on a worker: puts the result into request.prepared or
+    /// request.native, and takes args and kwargs away. May throw: the call then fails without run(). Empty: run() does all of it.
+    std::function<void(Request&)> prepare{};
 };
 
 class Parameter; // rpc/parameter.hpp
@@ -39,7 +43,8 @@ public:
     void add(std::string name, std::initializer_list<Parameter> parameters, Function function, AnswerOrder order = AnswerOrder::in_order);
 
     /// Throws std::logic_error if the name is taken.
-    void add_generic(std::string name, std::function<void(const CallPtr&)> run, AnswerOrder order = AnswerOrder::in_order);
+    void add_generic(std::string name, std::function<void(const CallPtr&)> run, AnswerOrder order = AnswerOrder::in_order,
+                     std::function<void(Request&)> prepare = {});
 
     /// nullptr if there is none.
     const Method* find(std::string_view name) const;
@@ -50,6 +55,8 @@ public:
     void dispatch(const CallPtr& call) const { dispatch(call, find(call->request().method)); }
     /// The same for a method that has been looked up already; nullptr: unknown.
     static void dispatch(const CallPtr& call, const Method* method);
+    /// Fails the call with what was thrown.
+    static void fail(const CallPtr& call, const std::exception_ptr& failure);
 
 private:
     struct Hash {

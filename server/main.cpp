@@ -73,6 +73,7 @@ WslinkServerOptions server_options(const Options& o) {
     s.port = o.port;
     s.auth_key = o.auth_key;
     s.no_auth = o.no_auth;
+    s.token_name = "carta-auth-token";
     s.content = o.content.empty() ? built_viewer() : o.content;
     s.base_path = o.base_path;
     s.ssl_cert = o.ssl_cert;
@@ -165,7 +166,7 @@ int serve(Options options) {
     SessionKeeper* keeper_in_use = nullptr;
     ScriptingBroker* scripting_in_use = nullptr;
     WslinkServerHooks hooks;
-    hooks.make_icd_dialect = [] { return std::make_unique<icd::IcdDialect>(); };
+    hooks.make_token_dialect = [] { return std::make_unique<icd::IcdDialect>(); };
     hooks.identify = [&keys](std::string_view secret) { return keys.identify(secret); };
     hooks.on_disconnected = [&](const std::shared_ptr<Connection>& connection, Ending ending) {
         if (directory_in_use) directory_in_use->connection_ended(connection, ending);

@@ -24,7 +24,8 @@ struct Options {
     int timeout_seconds = 0;
     int session_grace_seconds = 600;
     int idle_timeout_seconds = 0;
-    std::size_t max_connections = 1000, max_connections_per_address = 0;
+    std::size_t max_connections = 1000;
+    std::optional<std::size_t> max_connections_per_address; // 0: no limit; not set: a quarter of max_connections, loopback excepted
     int threads = 1;
     std::size_t memory_limit = std::size_t{2} << 30;
     std::size_t outbox_limit = std::size_t{64} << 20;

@@ -36,10 +36,9 @@ public:
         std::array<Count, bounds.size() + 1> buckets{};
         Count nanoseconds{0}, failures{0};
     };
-    /// Lives as long as the Metrics. `registered` false: the name is the client's invention.
+    /// Lives as long as the Metrics. `registered` false: an unregistered name sent by a client.
     Calls& calls_of(std::string_view method, bool registered);
 
-    Count connections_json{0}, connections_msgpack{0}, connections_icd{0}; // accepted, by dialect
     Count wrong_secrets{0};         // of hellos, tokens and api_keys
     Count delayed_secrets{0};       // that waited because many wrong ones had come from their address
     Count unauthorized_calls{0};    // before hello
@@ -50,6 +49,8 @@ public:
     Count refused_behind_proxy{0}; // connections over the limit for one address; others are the transport's counters.refused
     Count messages_in{0}, frames_out{0};
 
+    /// A connection that was accepted, by the name of its dialect.
+    void connection_accepted(std::string_view dialect);
     /// A connection that the server ended, by the code it was closed with.
     void closed_by_server(std::uint16_t code);
 
@@ -70,6 +71,7 @@ private:
     mutable std::mutex mutex_;
     std::map<std::string, std::unique_ptr<Calls>, std::less<>> calls_;
     Calls unknown_;
+    std::map<std::string, std::uint64_t, std::less<>> accepted_; // connections by dialect
     static constexpr std::array<std::uint16_t, 9> codes{1000, 1001, 1002, 1003, 1007, 1008, 1009, 1011, 1013};
     std::array<Count, codes.size() + 1> closed_{};
 };

@@ -50,20 +50,22 @@ struct WslinkHttp::Impl {
     WrongSecrets& wrong_secrets;
     const Identify identify;
     const std::function<std::string()> metrics_text;
+    Workers& workers;
+    Workers& disk;
     const AccessPolicy access;
     const std::string base_path;
-    std::unique_ptr<StaticFiles> files;
+    std::shared_ptr<const StaticFiles> files;
 
     Impl(const WslinkServerOptions& given_options, const WslinkServerHooks& given_hooks, Metrics& given_metrics, WrongSecrets& given_wrong_secrets,
-         Identify given_identify, std::function<std::string()> given_text)
+         Identify given_identify, std::function<std::string()> given_text, Workers& given_workers, Workers& given_disk)
         : options(given_options), hooks(given_hooks), metrics(given_metrics), wrong_secrets(given_wrong_secrets), identify(std::move(given_identify)),
-          metrics_text(std::move(given_text)), access(access_options(options)), base_path(normal_base_path(options.base_path)) {
-        if (!options.content.empty()) files = std::make_unique<StaticFiles>(options.content);
+          metrics_text(std::move(given_text)), workers(given_workers), disk(given_disk), access(access_options(options)), base_path(normal_base_path(options.base_path)) {
+        if (!options.content.empty()) files = std::make_shared<const StaticFiles>(options.content);
     }
 
     std::optional<Identity> identity_of(const HttpRequest& request) const {
         if (options.no_auth) return Identity{};
-        for (const auto& token : tokens_of(request)) {
+        for (const auto& token : tokens_of(request, options.token_name)) {
             if (auto identity = identify(token)) return identity;
         }
         return std::nullopt;
@@ -72,7 +74,7 @@ struct WslinkHttp::Impl {
     /// The same for a request whose answer depends on it: a wrong token is remembered.
     std::optional<Identity> checked_identity_of(const HttpRequest& request) {
         auto identity = identity_of(request);
-        if (!identity && !tokens_of(request).empty()) wrong_secrets.wrong(access.origin_of(request).address);
+        if (!identity && !tokens_of(request, options.token_name).empty()) wrong_secrets.wrong(access.origin_of(request).address);
         return identity;
     }
 
@@ -80,7 +82,7 @@ struct WslinkHttp::Impl {
     bool looks_at_token(const HttpRequest& request, bool upgrade) const {
         HttpResponse refusal;
         const auto path = path_of(request, refusal);
-        if (upgrade) return hooks.make_icd_dialect && path != "/ws";
+        if (upgrade) return hooks.make_token_dialect && path != "/ws";
         if (!path) return false;
         if (const auto* route = route_of(*path)) return route->token != Token::ignored;
         return *path == "/metrics";
@@ -122,6 +124,16 @@ struct WslinkHttp::Impl {
         return best;
     }
 
+    void hand_over(const WslinkServerHooks::Route& route, HttpRequest&& request, const std::string& path, const std::optional<Identity>& identity,
+                   HttpReply reply) {
+        using Thread = WslinkServerHooks::Route::Thread;
+        if (route.thread == Thread::network) return route.handle(std::move(request), path, identity, std::move(reply));
+        auto work = [&route, shared = std::make_shared<HttpRequest>(std::move(request)), path, identity, reply = std::move(reply)] {
+            route.handle(std::move(*shared), path, identity, reply);
+        };
+        (route.thread == Thread::disk ? disk : workers).post(std::move(work));
+    }
+
     void handle(HttpRequest&& request, HttpReply reply) {
         if (!access.host_allowed(request)) {
             ++metrics.refused_hosts;
@@ -142,7 +154,7 @@ struct WslinkHttp::Impl {
                 ++metrics.refused_tokens;
                 return reply(text_response(403, "a token is needed\n"));
             }
-            return route->handle(std::move(request), *path, identity, reply);
+            return hand_over(*route, std::move(request), *path, identity, std::move(reply));
         }
         if (*path == "/healthz") {
             if (only_read(request, reply)) reply(text_response(200, "ok"));
@@ -160,7 +172,7 @@ struct WslinkHttp::Impl {
             response.headers.emplace_back("Upgrade", "websocket");
             reply(std::move(response));
         } else if (files) {
-            reply(files->serve(request, *path));
+            disk.post([files = files, request = std::move(request), path = *path, reply = std::move(reply)] { reply(files->serve(request, path)); });
         } else if (only_read(request, reply)) {
             reply(text_response(404, "nothing is here\n"));
         }
@@ -190,7 +202,7 @@ struct WslinkHttp::Impl {
             result.to = Upgrade::To::wslink;
             return result;
         }
-        if (!hooks.make_icd_dialect) {
+        if (!hooks.make_token_dialect) {
             ++metrics.refused_paths;
             result.refusal = text_response(404, "WebSockets are at /ws\n");
             return result;
@@ -201,14 +213,14 @@ struct WslinkHttp::Impl {
             result.refusal = text_response(403, "a token is needed\n");
             return result;
         }
-        result.to = Upgrade::To::icd;
+        result.to = Upgrade::To::token_dialect;
         return result;
     }
 };
 
 WslinkHttp::WslinkHttp(const WslinkServerOptions& options, const WslinkServerHooks& hooks, Metrics& metrics, WrongSecrets& wrong_secrets,
-                       Identify identify, std::function<std::string()> metrics_text)
-    : impl_(std::make_unique<Impl>(options, hooks, metrics, wrong_secrets, std::move(identify), std::move(metrics_text))) {}
+                       Identify identify, std::function<std::string()> metrics_text, Workers& workers, Workers& disk)
+    : impl_(std::make_unique<Impl>(options, hooks, metrics, wrong_secrets, std::move(identify), std::move(metrics_text), workers, disk)) {}
 WslinkHttp::~WslinkHttp() = default;
 void WslinkHttp::handle(HttpRequest&& request, HttpReply reply) { impl_->handle(std::move(request), std::move(reply)); }
 bool WslinkHttp::trusted_proxy(std::string_view address) const { return impl_->access.trusted(address); }
@@ -216,7 +228,7 @@ bool WslinkHttp::wants_body(const HttpRequest& request) const {
     return impl_->looks_at_token(request, false) && impl_->identity_of(request).has_value();
 }
 std::chrono::milliseconds WslinkHttp::wait(const HttpRequest& request, bool upgrade) const {
-    if (!impl_->looks_at_token(request, upgrade) || tokens_of(request).empty()) return std::chrono::milliseconds(0);
+    if (!impl_->looks_at_token(request, upgrade) || tokens_of(request, impl_->options.token_name).empty()) return std::chrono::milliseconds(0);
     return impl_->wrong_secrets.wait(impl_->access.origin_of(request).address);
 }
 WslinkHttp::Upgrade WslinkHttp::upgrade(const HttpRequest& request) { return impl_->upgrade(request); }

@@ -3,6 +3,7 @@
 
 #include "server/net/transport/transport.hpp"
 #include "server/net/access/wrong_secrets.hpp"
+#include "server/net/workers.hpp"
 #include "server/net/wslink_server.hpp"
 
 #include <functional>
@@ -17,9 +18,9 @@ class WslinkHttp {
 public:
     using Identify = std::function<std::optional<Identity>(std::string_view secret)>;
 
-    /// All references outlive it. `metrics_text` makes the page of /metrics. Throws std::runtime_error if the content folder is none.
+    /// All references outlive it. `metrics_text` makes the page of /metrics. Throws std::runtime_error if `content` is not a folder.
     WslinkHttp(const WslinkServerOptions& options, const WslinkServerHooks& hooks, Metrics& metrics, WrongSecrets& wrong_secrets, Identify identify,
-               std::function<std::string()> metrics_text);
+               std::function<std::string()> metrics_text, Workers& workers, Workers& disk);
     ~WslinkHttp();
 
     void handle(transport::HttpRequest&& request, transport::HttpReply reply);
@@ -32,9 +33,9 @@ public:
 
     /// Where a WebSocket upgrade may go.
     struct Upgrade {
-        enum class To { refused, wslink, icd } to = To::refused;
+        enum class To { refused, wslink, token_dialect } to = To::refused;
         transport::HttpResponse refusal;
-        std::optional<Identity> identity; // icd: whom the token shows
+        std::optional<Identity> identity; // token_dialect: whom the token identifies
         std::string client_address;       // behind a trusted proxy, what that says it is
     };
     Upgrade upgrade(const transport::HttpRequest& request);

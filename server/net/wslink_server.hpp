@@ -29,13 +29,16 @@ struct WslinkServerOptions {
     std::uint16_t port = 1234; // 0: a free one
     std::string auth_key;      // empty with no_auth false: a random one is made (see WslinkServer::auth_key)
     bool no_auth = false;
+    std::string token_name;    // cookie and header, in lower case, that may carry the secret too (beside Bearer and ?token=); empty: none
     std::string content;       // folder of static pages at /; empty: none
     std::string base_path;     // "" or "/below/this"
     std::string ssl_cert, ssl_key;
     std::vector<std::string> allow_origins, allow_hosts, trusted_proxies;
     int timeout_seconds = 0;      // stop after so long without a connection
     int idle_timeout_seconds = 0; // drop a connection that has sent nothing for so long
-    std::size_t max_connections = 1000, max_connections_per_address = 0;
+    std::size_t max_connections = 1000;
+    /// 0: no limit. Not set: a quarter of max_connections, and no limit for addresses of this machine.
+    std::optional<std::size_t> max_connections_per_address;
     std::size_t outbox_limit = 64u << 20;          // bytes that may wait for one client
     std::size_t outbox_limit_process = 1u << 30;
     std::size_t inbox_limit_process = 1u << 30;    // unfinished input of all connections
@@ -48,19 +51,22 @@ struct WslinkServerOptions {
 /// can tell is not checked.
 std::string check_options(const WslinkServerOptions& options);
 
-/// What a program that is more than a wslink server plugs in. All called on the network thread, except where said.
+/// What a program that is more than a wslink server plugs in. All are called on the network thread, unless stated otherwise.
 struct WslinkServerHooks {
-    /// Another dialect for WebSocket upgrades on paths other than /ws; nullptr factory: such upgrades get 404. The token of the
-    /// request has been checked before.
-    std::function<std::unique_ptr<rpc::Dialect>()> make_icd_dialect;
+    /// A dialect of the program's own, for WebSocket upgrades on paths other than /ws. Its clients send no hello: the upgrade request carries the
+    /// token, which has been checked before. Empty: such upgrades get 404.
+    std::function<std::unique_ptr<rpc::Dialect>()> make_token_dialect;
     /// Which identity a secret shows; nullopt: none. Default: auth_key, in constant time.
     std::function<std::optional<Identity>(std::string_view secret)> identify;
-    /// HTTP below a prefix ("/api/", "/config", "/carta/"), base path removed from `path`; the longest prefix wins. `identity` is set if the
+    /// HTTP below a prefix ("/api/", "/config"), base path removed from `path`; the longest prefix wins. `identity` is set if the
     /// request brought a right token (query, bearer or cookie; always with no_auth) and that is not ignored. Host and Origin have been checked.
     struct Route {
         enum class Token { ignored, looked_at, needed }; // looked at: the route itself answers who brings none
         std::string prefix;
         Token token = Token::needed;
+        /// Where `handle` runs: on the network thread; on a worker (reading a large body); on the thread that waits for disks.
+        enum class Thread { network, worker, disk };
+        Thread thread = Thread::network;
         std::function<void(transport::HttpRequest&&, const std::string& path, const std::optional<Identity>&, transport::HttpReply)> handle;
     };
     std::vector<Route> routes;

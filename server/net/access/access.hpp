@@ -58,9 +58,9 @@ private:
     bool any_origin_ = false;
 };
 
-/// The tokens that a request carries, in the order in which CARTA looks: cookie carta-auth-token, Authorization: Bearer, query parameter
-/// token, header carta-auth-token. At most 8; any right one opens.
-std::vector<std::string> tokens_of(const transport::HttpRequest& request);
+/// The tokens that a request carries: the cookie `name`, Authorization: Bearer, the query parameter token, the header `name`. No cookie and no
+/// header if `name` is empty; it is in lower case. At most 8; any valid one is accepted.
+std::vector<std::string> tokens_of(const transport::HttpRequest& request, std::string_view name);
 
 /// What stands for whoever has this address: IPv4 as it is; of IPv6 the first 64 bits, the rest of which they choose; else the text itself.
 std::string network_of(std::string_view address);

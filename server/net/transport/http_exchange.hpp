@@ -51,16 +51,21 @@ private:
     bool expect_body();
     void hand_over();
     void respond(HttpResponse&& response);
-    bool open_file(HttpResponse& response);
-    void send_piece();
+    void send_head(const HttpResponse& response, std::uint64_t body_size);
+    /// A file that is being sent, as the thread that reads it sees it.
+    struct File;
+    void read_piece(HttpResponse&& response);
+    void send_piece(Slice piece);
+    bool sends_body(const HttpResponse& response) const { return !asked_for_head_ && response.status != 304 && response.status != 204; }
 
     Link& link_;
     std::shared_ptr<Gate> gate_;
     Refusal refusal_;
     std::string buffer_;
     RequestHead head_;
-    int file_ = -1;
-    std::uint64_t file_at_ = 0, file_left_ = 0;
+    std::shared_ptr<File> file_;
+    std::uint64_t file_left_ = 0;
+    bool reading_file_ = false, piece_wanted_ = false;
     std::size_t surplus_ = 0;
     std::size_t body_counted_ = 0; // of Loop::http_bodies
     State state_ = State::head;
