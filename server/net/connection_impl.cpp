@@ -5,6 +5,7 @@
 #include "server/net/log.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <utility>
 #include <variant>
 
@@ -28,6 +29,14 @@ OutFrame out_frame(const rpc::WireFrame& frame) {
     out.parts.reserve(frame.parts.size());
     for (const auto& part : frame.parts) out.parts.push_back(Slice{part.owner(), part.data(), part.size()});
     return out;
+}
+
+/// For the log: which call was answered, how, and after what time.
+std::string described(const Connection& connection, const rpc::Reply& reply, std::chrono::nanoseconds took) {
+    char milliseconds[32];
+    std::snprintf(milliseconds, sizeof milliseconds, "%.1f ms", std::chrono::duration<double, std::milli>(took).count());
+    const auto outcome = reply.error ? "failed (" + std::to_string(reply.error->code) + ": " + rpc::brief(rpc::Value(reply.error->message)) + ")" : "answered";
+    return "connection " + std::to_string(connection.id()) + ": " + rpc::brief(rpc::Value(reply.method)) + " " + outcome + " after " + milliseconds;
 }
 
 /// Whether "rpc:<client id>:<n>" names another client than `own`. Ids of other forms name nobody.
@@ -100,6 +109,7 @@ void ConnectionImpl::set_identity(Identity identity) {
 
 void ConnectionImpl::opened(const std::shared_ptr<transport::Socket>& socket) {
     socket_ = socket;
+    if (log::writes_debug()) log::debug("connection " + std::to_string(id_) + " opened from " + remote_address_);
     if (needs_hello_) return;
     dialect_->set_limits({context_.rules.token_dialect_frame, context_.rules.token_dialect_frame, context_.rules.unfinished_bytes, 64});
     socket_->set_max_message_size(context_.rules.token_dialect_frame);
@@ -307,7 +317,9 @@ void ConnectionImpl::dispatch(rpc::Request&& request, const Prepared* prepared) 
 
     const pubsub::ReplyFirst hold; // what the method publishes comes after its answer
     auto answer = [self = shared_from_this(), &statistics, ticket, in_order, bytes, begun = received_at_, held = hold.number()](rpc::Reply&& reply) {
-        statistics.answered(Clock::now() - begun, reply.error.has_value());
+        const auto took = Clock::now() - begun;
+        statistics.answered(took, reply.error.has_value());
+        if (log::writes_trace()) log::trace(described(*self, reply, took));
         const auto& context = self->context_;
         const bool large = reply.result && context.workers && reply.result->encoding_exceeds(context.rules.encode_inline);
         if (large && std::this_thread::get_id() == context.network_thread) {

@@ -3,6 +3,9 @@
 #include "server/net/access/access.hpp"
 #include "server/net/http/http_util.hpp"
 #include "server/net/http/static_files.hpp"
+#include "server/net/log.hpp"
+
+#include "rpc/values/value.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -22,6 +25,15 @@ HttpResponse text_response(int status, std::string body, std::string_view type =
     response.headers = {{"Content-Type", std::string(type)}, {"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}};
     response.body = std::move(body);
     return response;
+}
+
+/// For the log: who sent it. Nothing of the target beyond its first folder, which may be followed by keys.
+std::string sender_of(const HttpRequest& request, const std::string& address) {
+    const auto path = split_target(request.target).path;
+    const auto end = path.find('/', 1);
+    const auto shown = std::string(path.substr(0, end)) + (end == std::string_view::npos ? "" : "/…");
+    const auto proxied = address.empty() || address == request.remote_address ? "" : address + " through ";
+    return request.method + " " + rpc::brief(rpc::Value(shown)) + " from " + proxied + request.remote_address;
 }
 
 bool changes_something(std::string_view method) { return method != "GET" && method != "HEAD" && method != "OPTIONS"; }
@@ -61,6 +73,27 @@ struct WslinkHttp::Impl {
         : options(given_options), hooks(given_hooks), metrics(given_metrics), wrong_secrets(given_wrong_secrets), identify(std::move(given_identify)),
           metrics_text(std::move(given_text)), workers(given_workers), disk(given_disk), access(access_options(options)), base_path(normal_base_path(options.base_path)) {
         if (!options.content.empty()) files = std::make_shared<const StaticFiles>(options.content);
+    }
+
+    void log_refusal(const HttpRequest& request, const std::string& why) const {
+        if (log::writes_debug()) log::debug("refused " + sender_of(request, access.origin_of(request).address) + ": " + why);
+    }
+    static std::string quoted_header(const HttpRequest& request, std::string_view name) { return rpc::brief(rpc::Value(std::string(request.header(name)))); }
+
+    HttpResponse refuse_host(const HttpRequest& request) {
+        ++metrics.refused_hosts;
+        log_refusal(request, "Host " + quoted_header(request, "host") + " is not allowed (--allow-host)");
+        return text_response(403, "requests for this Host are refused; see --allow-host\n");
+    }
+    HttpResponse refuse_origin(const HttpRequest& request) {
+        ++metrics.refused_origins;
+        log_refusal(request, "Origin " + quoted_header(request, "origin") + " is not allowed (--allow-origin)");
+        return text_response(403, "requests of pages from this Origin are refused; see --allow-origin\n");
+    }
+    HttpResponse refuse_token(const HttpRequest& request, int status) {
+        ++metrics.refused_tokens;
+        log_refusal(request, tokens_of(request, options.token_name).empty() ? "no token" : "wrong token");
+        return text_response(status, "a token is needed\n");
     }
 
     std::optional<Identity> identity_of(const HttpRequest& request) const {
@@ -135,14 +168,9 @@ struct WslinkHttp::Impl {
     }
 
     void handle(HttpRequest&& request, HttpReply reply) {
-        if (!access.host_allowed(request)) {
-            ++metrics.refused_hosts;
-            return reply(text_response(403, "this server does not go by that name; see --allow-host\n"));
-        }
-        if (changes_something(request.method) && !access.origin_allowed(request)) {
-            ++metrics.refused_origins;
-            return reply(text_response(403, "pages from there may not do this; see --allow-origin\n"));
-        }
+        if (!access.host_allowed(request)) return reply(refuse_host(request));
+        if (changes_something(request.method) && !access.origin_allowed(request)) return reply(refuse_origin(request));
+        if (log::writes_trace()) log::trace(sender_of(request, access.origin_of(request).address));
         HttpResponse refusal;
         const auto path = path_of(request, refusal);
         if (!path) return reply(std::move(refusal));
@@ -150,10 +178,8 @@ struct WslinkHttp::Impl {
         if (const auto* route = route_of(*path)) {
             const bool preflight = request.method == "OPTIONS"; // brings no token
             const auto identity = route->token == Token::ignored || preflight ? std::nullopt : checked_identity_of(request);
-            if (route->token == Token::needed && !identity && !preflight) {
-                ++metrics.refused_tokens;
-                return reply(text_response(403, "a token is needed\n"));
-            }
+            if (route->token == Token::needed && !identity && !preflight) return reply(refuse_token(request, 403));
+            if (route->token == Token::looked_at && !identity && !preflight) log_refusal(request, "no right token");
             return hand_over(*route, std::move(request), *path, identity, std::move(reply));
         }
         if (*path == "/healthz") {
@@ -161,8 +187,7 @@ struct WslinkHttp::Impl {
         } else if (*path == "/metrics") {
             if (!only_read(request, reply)) return;
             if (!checked_identity_of(request)) {
-                ++metrics.refused_tokens;
-                auto response = text_response(401, "a token is needed\n");
+                auto response = refuse_token(request, 401);
                 response.headers.emplace_back("WWW-Authenticate", "Bearer");
                 return reply(std::move(response));
             }
@@ -181,13 +206,11 @@ struct WslinkHttp::Impl {
     Upgrade upgrade(const HttpRequest& request) {
         Upgrade result;
         if (!access.host_allowed(request)) {
-            ++metrics.refused_hosts;
-            result.refusal = text_response(403, "this server does not go by that name; see --allow-host\n");
+            result.refusal = refuse_host(request);
             return result;
         }
         if (!access.origin_allowed(request)) {
-            ++metrics.refused_origins;
-            result.refusal = text_response(403, "pages from there may not connect; see --allow-origin\n");
+            result.refusal = refuse_origin(request);
             return result;
         }
         auto path = path_of(request, result.refusal);
@@ -209,8 +232,7 @@ struct WslinkHttp::Impl {
         }
         result.identity = checked_identity_of(request);
         if (!result.identity) {
-            ++metrics.refused_tokens;
-            result.refusal = text_response(403, "a token is needed\n");
+            result.refusal = refuse_token(request, 403);
             return result;
         }
         result.to = Upgrade::To::token_dialect;

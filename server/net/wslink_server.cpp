@@ -20,13 +20,15 @@
 #include <stdexcept>
 #include <thread>
 
+#include <unistd.h>
+
 namespace cubelink::server {
 
 using Milliseconds = std::uint64_t;
 
 namespace {
 
-/// From the order to stop: so long may what waits for clients leave, then so long may their goodbyes take. Together below 5 s.
+/// After stop(): time for outboxes to be sent, then for closing handshakes. Together below 5 s.
 constexpr Milliseconds patience_with_outboxes = 3000, patience_with_sockets = 1200;
 constexpr auto disk_patience = std::chrono::milliseconds(200);
 
@@ -34,7 +36,7 @@ transport::HttpResponse stopping_response() { return {503, {{"Content-Type", "te
 
 } // namespace
 
-/// Wishes to end later, and other timers, beyond which further wishes are not noted.
+/// Upper bound on pending timers; further requests of clients to stop later are ignored.
 constexpr std::size_t max_pending_timers = 10'000;
 
 struct WslinkServer::Impl {
@@ -52,7 +54,10 @@ struct WslinkServer::Impl {
     bool stopping = false;
 
     Impl(WslinkServerOptions given_options, WslinkServerHooks given_hooks) : options(std::move(given_options)), hooks(std::move(given_hooks)) {
-        if (options.auth_key.empty() && !options.no_auth) options.auth_key = rpc::random_letters(32);
+        if (options.auth_key.empty() && !options.no_auth) {
+            options.auth_key = rpc::random_letters(32);
+            options.auth_key_is_new = true;
+        }
         if (!hooks.identify) {
             hooks.identify = [this](std::string_view secret) {
                 return rpc::equal_in_constant_time(options.auth_key, secret) ? std::optional(Identity{}) : std::nullopt;
@@ -90,7 +95,6 @@ struct WslinkServer::Impl {
                           },
                           [this] { stop("a client asked for it"); },
                           [this](double seconds) {
-                              // One for each visitor that left lately: more tell nothing that these do not.
                               if (timers.size() >= max_pending_timers) return;
                               post_after(static_cast<Milliseconds>(seconds * 1000), [this] {
                                   if (table.empty()) stop("a client asked for it, and all have left");
@@ -142,6 +146,8 @@ struct WslinkServer::Impl {
         }
         return decision;
     }
+
+    std::string greeting(const std::string& address) const;
 
     std::string metrics_text() const {
         Metrics::Gauges gauges;
@@ -233,7 +239,7 @@ pubsub::Hub& WslinkServer::hub() { return impl_->context.hub; }
 const std::string& WslinkServer::auth_key() const { return impl_->options.auth_key; }
 void WslinkServer::listen() { impl_->transport->listen(); }
 std::uint16_t WslinkServer::port() const { return impl_->transport->port(); }
-void WslinkServer::stop() { impl_->stop("as the program wishes"); }
+void WslinkServer::stop() { impl_->stop("by the program"); }
 void WslinkServer::post(std::function<void()> work) { impl_->transport->post(std::move(work)); }
 void WslinkServer::post_after(std::uint64_t milliseconds, std::function<void()> work) { impl_->post_after(milliseconds, std::move(work)); }
 
@@ -249,7 +255,24 @@ void WslinkServer::identify(const Connection& connection, std::string secret, st
     impl_->post_after(static_cast<Milliseconds>(wait.count()), std::move(look));
 }
 
-std::string WslinkServer::address() const { return address_to_open(impl_->options, port(), impl_->options.no_auth ? "" : auth_key()); }
+void WslinkServer::publish(const std::string& topic, rpc::Value value) {
+    hub().publish(everyone, std::make_shared<const rpc::Publication>(topic, rpc::body(std::move(value))));
+}
+
+std::string WslinkServer::address() const {
+    const auto& options = impl_->options;
+    const bool shows = !options.no_auth && options.auth_key_is_new && is_private_output(STDOUT_FILENO);
+    return address_to_open(options, port(), shows ? auth_key() : "");
+}
+
+/// The line with the address to open.
+std::string WslinkServer::Impl::greeting(const std::string& address) const {
+    const auto line = "Open " + address;
+    if (options.no_auth || address.find("?token=") != std::string::npos) return line;
+    if (!options.auth_key_is_new) return line + " with the secret that was given";
+    const auto file = write_private_file(options.program + '-' + std::to_string(transport->port()), address_to_open(options, transport->port(), options.auth_key) + '\n');
+    return file.empty() ? line + " (the secret is not written here; give one by --authKey or the environment)" : line + " with the secret in " + file;
+}
 
 int WslinkServer::run() {
     auto& impl = *impl_;
@@ -260,8 +283,8 @@ int WslinkServer::run() {
     impl.context.network_thread = std::this_thread::get_id();
     impl.ticker = impl.transport->after(static_cast<Milliseconds>(impl.context.rules.tick.count()), true, [&impl] { impl.table.tick(); });
     impl.connections_changed(true); // there is none yet
-    // Connections are accepted from listen() on: who reads these lines can come at once.
-    std::cout << "Open " << address() << '\n';
+    // Connections are accepted since listen().
+    std::cout << impl.greeting(address()) << '\n';
     if (const auto tunnel = ssh_tunnel(impl.options, port()); !tunnel.empty()) std::cout << "From your own machine, first: " << tunnel << '\n';
     std::cout << "wslink: Starting factory" << std::endl;
     impl.transport->run();
