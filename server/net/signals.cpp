@@ -1,5 +1,7 @@
 #include "server/net/signals.hpp"
 
+#include "server/net/log.hpp"
+
 #include <atomic>
 #include <cerrno>
 #include <csignal>
@@ -50,7 +52,11 @@ SignalWatcher::SignalWatcher(std::initializer_list<int> signals, std::function<v
             const auto got = ::read(end, &signal, 1);
             if (got < 0 && errno == EINTR) continue;
             if (got != 1 || signal == 0) return;
-            handle(signal);
+            try {
+                handle(signal);
+            } catch (const std::exception& error) {
+                log::error(std::string("a signal could not be handled: ") + error.what());
+            }
         }
     });
 }
