@@ -16,18 +16,18 @@ std::size_t cost_of(const rpc::EncodedPtr& message) { return message->bytes + Ou
 } // namespace
 
 void OutboxBudget::enter(Outbox* outbox) {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     outboxes_.push_back(outbox);
 }
 
 void OutboxBudget::leave(Outbox* outbox) {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     std::erase(outboxes_, outbox);
 }
 
 bool OutboxBudget::relieve() {
     // The lock is held to the end, so that the outbox cannot be destroyed under our hands.
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     Outbox* fullest = nullptr;
     for (auto* outbox : outboxes_) {
         if (outbox->used() > (fullest ? fullest->used() : 0)) fullest = outbox;
@@ -132,12 +132,12 @@ Outbox::Pushed Outbox::push_replaceable(rpc::EncodedPtr&& message, const Deliver
 }
 
 Outbox::Ticket Outbox::open_ticket() {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     return next_ticket_++;
 }
 
 std::size_t Outbox::open_tickets() const {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     return next_ticket_ - next_answer_ - held_answers_.size();
 }
 
@@ -190,7 +190,7 @@ void Outbox::take(std::size_t max_frames, std::size_t max_bytes, std::vector<Tak
             for (auto& one : all) one();
         }
     } const call{ready};
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     std::size_t bytes = 0, given_back = 0;
     const auto count_back = [&](Item& item, std::size_t part) {
         given_back += part;
@@ -225,18 +225,18 @@ void Outbox::take(std::size_t max_frames, std::size_t max_bytes, std::vector<Tak
 }
 
 bool Outbox::idle() const {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     return items_.empty() || items_.begin() == Items::const_iterator(held_);
 }
 
 bool Outbox::overflowed() const {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     return overflowed_;
 }
 
 void Outbox::when_room(std::size_t bytes, std::function<void()> ready) {
     {
-        const std::lock_guard lock(mutex_);
+        const platform::MutexLock lock(mutex_);
         if (!closed_ && !(waiters_.empty() && room_for(bytes))) {
             waiters_.push_back({bytes, std::move(ready)});
             return;
@@ -246,13 +246,13 @@ void Outbox::when_room(std::size_t bytes, std::function<void()> ready) {
 }
 
 bool Outbox::has_room(std::size_t bytes) const {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     return closed_ || (waiters_.empty() && room_for(bytes));
 }
 
 void Outbox::close() {
     std::deque<Waiter> waiters; // what they hold may lead back here: they go without the lock
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     closed_ = true;
     waiters.swap(waiters_);
     clear();

@@ -20,13 +20,13 @@ Outbox::Pushed Receiver::push(rpc::EncodedPtr message, const Delivery& delivery)
 
 bool Receiver::may_want(std::string_view topic, bool others_view) const {
     if (!selective_.load(std::memory_order_acquire)) return !others_view;
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     return subscription_.may_want(topic, others_view);
 }
 
 bool Receiver::wants(std::string_view topic, bool others_view, const Fields& fields) const {
     if (!selective_.load(std::memory_order_acquire)) return !others_view;
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     return subscription_.wants(topic, others_view, fields);
 }
 

@@ -52,7 +52,7 @@ std::shared_ptr<ReplyFirst::EncodedLater> ReplyFirst::encode_later(std::uint64_t
 void ReplyFirst::EncodedLater::encoded() {
     Publications waiting;
     {
-        const std::lock_guard lock(mutex_);
+        const platform::MutexLock lock(mutex_);
         encoded_ = true;
         waiting.swap(waiting_);
     }
@@ -61,7 +61,7 @@ void ReplyFirst::EncodedLater::encoded() {
 
 void ReplyFirst::EncodedLater::keep(Publications&& publications) {
     {
-        const std::lock_guard lock(mutex_);
+        const platform::MutexLock lock(mutex_);
         if (!encoded_) {
             waiting_ = std::move(publications);
             return;

@@ -4,11 +4,12 @@
 ///
 /// What waits is bounded: when a method publishes more than that before it answers, its publications leave before its answer.
 
+#include "platform/mutex.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 namespace cubelink::pubsub {
@@ -36,9 +37,9 @@ public:
         friend class ReplyFirst;
         using Publications = std::vector<std::function<void()>>;
         void keep(Publications&& publications);
-        std::mutex mutex_;
-        bool encoded_ = false;
-        Publications waiting_;
+        platform::Mutex mutex_;
+        bool encoded_ CUBELINK_GUARDED_BY(mutex_) = false;
+        Publications waiting_ CUBELINK_GUARDED_BY(mutex_);
     };
     /// nullptr if the ReplyFirst with that number is not the innermost of this thread: nothing waits for the answer then.
     static std::shared_ptr<EncodedLater> encode_later(std::uint64_t number);

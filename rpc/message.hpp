@@ -1,6 +1,7 @@
 #pragma once
 /// What travels between a client and the server, free of any wire format: requests in, replies and publications out.
 
+#include "platform/mutex.hpp"
 #include "rpc/error.hpp"
 #include "rpc/values/small_vector.hpp"
 #include "rpc/values/value.hpp"
@@ -9,7 +10,6 @@
 #include <array>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -101,8 +101,8 @@ private:
     std::string topic_;
     BodyPtr body_;
     std::string id_;
-    mutable std::mutex mutex_;
-    mutable SmallVector<std::pair<std::uint32_t, EncodedPtr>> cache_; // one for each encoding key in use
+    mutable platform::Mutex mutex_;
+    mutable SmallVector<std::pair<std::uint32_t, EncodedPtr>> cache_ CUBELINK_GUARDED_BY(mutex_); // one for each encoding key in use
 };
 using PublicationPtr = std::shared_ptr<const Publication>;
 

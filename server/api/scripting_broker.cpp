@@ -1,5 +1,6 @@
 #include "server/api/scripting_broker.hpp"
 
+#include "platform/mutex.hpp"
 #include "server/net/http/json_body.hpp"
 #include "server/net/log.hpp"
 #include "server/store/worker.hpp"
@@ -47,13 +48,13 @@ struct ScriptingBroker::Shared {
     SerialWorker& worker;
     const int timeout_seconds;
     const PostAfter later;
-    std::mutex mutex;
-    std::map<std::int32_t, Waiting> waiting;
-    std::int32_t last_id = 0;
+    platform::Mutex mutex;
+    std::map<std::int32_t, Waiting> waiting CUBELINK_GUARDED_BY(mutex);
+    std::int32_t last_id CUBELINK_GUARDED_BY(mutex) = 0;
 
     /// Notes it down; 0 if there are too many.
     std::int32_t add(std::uint64_t session, transport::HttpReply reply) {
-        const std::lock_guard lock(mutex);
+        const platform::MutexLock lock(mutex);
         const auto same = std::count_if(waiting.begin(), waiting.end(), [&](const auto& one) { return one.second.session == session; });
         if (static_cast<std::size_t>(same) >= limit) return 0;
         do last_id = last_id == INT32_MAX ? 1 : last_id + 1;
@@ -66,7 +67,7 @@ struct ScriptingBroker::Shared {
     template <class Which>
     std::vector<transport::HttpReply> take(Which which) {
         std::vector<transport::HttpReply> taken;
-        const std::lock_guard lock(mutex);
+        const platform::MutexLock lock(mutex);
         for (auto it = waiting.begin(); it != waiting.end();) {
             if (!which(it->first, it->second)) {
                 ++it;

@@ -96,12 +96,12 @@ std::shared_ptr<ConnectionImpl> ConnectionImpl::make(ConnectionContext& context,
 std::unique_ptr<transport::SocketHandler> ConnectionImpl::make_handler() { return std::make_unique<Handler>(shared_from_this()); }
 
 Identity ConnectionImpl::identity() const {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     return identity_;
 }
 
 void ConnectionImpl::set_identity(Identity identity) {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     identity_ = std::move(identity);
 }
 

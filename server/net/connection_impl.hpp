@@ -4,6 +4,7 @@
 /// Everything runs on the network thread, except what Connection marks as thread-safe and the answers of calls, which come from
 /// any thread. Owned by whoever holds it: the socket's handler until the socket is gone, calls until they are answered.
 
+#include "platform/mutex.hpp"
 #include "pubsub/receiver.hpp"
 #include "rpc/hello.hpp"
 #include "rpc/method_registry.hpp"
@@ -20,7 +21,6 @@
 #include <exception>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -137,8 +137,8 @@ private:
     const bool needs_hello_;
     std::shared_ptr<pubsub::Receiver> receiver_;
     rpc::Hello hello_;
-    mutable std::mutex mutex_; // identity_
-    Identity identity_;
+    mutable platform::Mutex mutex_;
+    Identity identity_ CUBELINK_GUARDED_BY(mutex_);
     std::atomic<bool> connected_{true};
     /// Outlives the connection with its receiver. `armed`: a flush is under way, asked for, or will follow when the socket has drained.
     struct Alarm {

@@ -60,14 +60,14 @@ void Metrics::Calls::answered(std::chrono::nanoseconds took, bool failed) {
 
 Metrics::Calls& Metrics::calls_of(std::string_view method, bool registered) {
     if (!registered) return unknown_;
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     const auto known = calls_.find(method);
     if (known != calls_.end()) return *known->second;
     return *calls_.emplace(std::string(method), std::make_unique<Calls>()).first->second;
 }
 
 void Metrics::connection_accepted(std::string_view dialect) {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     const auto known = accepted_.find(dialect);
     if (known != accepted_.end()) ++known->second;
     else accepted_.emplace(dialect, 1);
@@ -85,7 +85,7 @@ std::string Metrics::text(const Gauges& gauges) const {
     page.one("wslink_connections_authenticated", "gauge", "Connections whose secret was accepted.", gauges.authenticated);
     page.begin("wslink_connections_accepted_total", "counter", "Connections accepted, by dialect.");
     {
-        const std::lock_guard lock(mutex_);
+        const platform::MutexLock lock(mutex_);
         for (const auto& [dialect, count] : accepted_) page.sample(count, label("dialect", dialect));
     }
     page.begin("wslink_connections_closed_total", "counter", "Connections that the server ended, by close code.");
@@ -132,7 +132,7 @@ std::string Metrics::text(const Gauges& gauges) const {
     }
 
     page.begin("wslink_call_failures_total", "counter", "Calls answered with an error, by method.");
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     const auto each_method = [&](auto&& work) {
         for (const auto& [name, calls] : calls_) work(label("method", name), *calls);
         work("method=\"(unknown)\"", unknown_);

@@ -4,6 +4,7 @@
 /// Counting is thread-safe and takes no lock, except for a method's first call. Labels come from a bounded set: names of methods
 /// that nobody has registered, which clients choose, are counted together.
 
+#include "platform/mutex.hpp"
 #include "pubsub/hub.hpp"
 #include "pubsub/outbox.hpp"
 #include "server/net/transport/transport.hpp"
@@ -14,7 +15,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -68,10 +68,10 @@ public:
     std::string text(const Gauges& gauges) const;
 
 private:
-    mutable std::mutex mutex_;
-    std::map<std::string, std::unique_ptr<Calls>, std::less<>> calls_;
+    mutable platform::Mutex mutex_;
+    std::map<std::string, std::unique_ptr<Calls>, std::less<>> calls_ CUBELINK_GUARDED_BY(mutex_);
     Calls unknown_;
-    std::map<std::string, std::uint64_t, std::less<>> accepted_; // connections by dialect
+    std::map<std::string, std::uint64_t, std::less<>> accepted_ CUBELINK_GUARDED_BY(mutex_); // connections by dialect
     static constexpr std::array<std::uint16_t, 9> codes{1000, 1001, 1002, 1003, 1007, 1008, 1009, 1011, 1013};
     std::array<Count, codes.size() + 1> closed_{};
 };

@@ -1,11 +1,11 @@
 #include "server/net/workers.hpp"
 
+#include "platform/mutex.hpp"
+#include "platform/os.hpp"
 #include "server/net/log.hpp"
 
-#include <condition_variable>
 #include <deque>
 #include <exception>
-#include <mutex>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -18,15 +18,15 @@ struct Workers::Shared {
     explicit Shared(std::size_t max) : max_threads(max) {}
 
     const std::size_t max_threads;
-    std::mutex mutex;
-    std::condition_variable changed;
-    std::deque<std::function<void()>> queue;
-    std::size_t idle = 0, running = 0; // threads
-    std::vector<std::thread> threads;
-    bool stopping = false;
+    platform::Mutex mutex;
+    platform::CondVar changed;
+    std::deque<std::function<void()>> queue CUBELINK_GUARDED_BY(mutex);
+    std::size_t idle CUBELINK_GUARDED_BY(mutex) = 0, running CUBELINK_GUARDED_BY(mutex) = 0; // threads
+    std::vector<std::thread> threads CUBELINK_GUARDED_BY(mutex);
+    bool stopping CUBELINK_GUARDED_BY(mutex) = false;
 
     void run() {
-        std::unique_lock lock(mutex);
+        platform::MutexLock lock(mutex);
         for (;;) {
             ++idle;
             while (!stopping && queue.empty()) changed.wait(lock);
@@ -61,11 +61,11 @@ Workers::~Workers() { stop(std::chrono::hours(24)); }
 void Workers::post(std::function<void()> work) {
     auto& shared = *shared_;
     {
-        std::unique_lock lock(shared.mutex);
+        platform::MutexLock lock(shared.mutex);
         if (shared.stopping) return;
         if (shared.idle <= shared.queue.size() && shared.running < shared.max_threads) {
             try {
-                shared.threads.emplace_back([state = shared_] { state->run(); });
+                shared.threads.push_back(platform::os().start_thread([state = shared_] { state->run(); }));
                 ++shared.running;
             } catch (const std::system_error& error) {
                 if (shared.running == 0) {
@@ -86,7 +86,7 @@ bool Workers::stop(std::chrono::milliseconds patience) {
     std::vector<std::thread> threads;
     bool ended = true;
     {
-        std::unique_lock lock(shared.mutex);
+        platform::MutexLock lock(shared.mutex);
         shared.stopping = true;
         dropped.swap(shared.queue);
         shared.changed.notify_all();
@@ -100,7 +100,7 @@ bool Workers::stop(std::chrono::milliseconds patience) {
 }
 
 std::size_t Workers::waiting() const {
-    const std::lock_guard lock(shared_->mutex);
+    const platform::MutexLock lock(shared_->mutex);
     return shared_->queue.size();
 }
 

@@ -21,14 +21,14 @@ constexpr auto linger_patience = std::chrono::seconds(2);
 } // namespace
 
 bool Gate::post(std::function<void()> work) {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     if (!loop_) return false;
     asio::post(loop_->context, std::move(work));
     return true;
 }
 
 void Gate::shut() {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     loop_ = nullptr;
 }
 

@@ -2,11 +2,11 @@
 /// A link that speaks HTTP: one request, one response, the end; or the handshake that makes it a WebSocket. Network thread only,
 /// except the HttpReply that it hands out.
 
+#include "platform/mutex.hpp"
 #include "server/net/transport/http_head.hpp"
 #include "server/net/transport/link.hpp"
 
 #include <memory>
-#include <mutex>
 #include <string>
 
 namespace cubelink::transport {
@@ -20,8 +20,8 @@ public:
     void shut();
 
 private:
-    std::mutex mutex_;
-    Loop* loop_;
+    platform::Mutex mutex_;
+    Loop* loop_ CUBELINK_GUARDED_BY(mutex_);
 };
 
 class HttpExchange final : public Phase, public std::enable_shared_from_this<HttpExchange> {
