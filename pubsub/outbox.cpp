@@ -155,7 +155,8 @@ Outbox::Pushed Outbox::answer(Ticket ticket, rpc::EncodedPtr message) {
             ++next_answer_;
         }
         // Held answers stand in the order of their tickets: all before the first that remains may leave.
-        const auto first = std::find_if(held_answers_.begin(), held_answers_.end(), [&](const auto& held) { return held.second != items_.end(); });
+        const auto silent_answer = items_.end();
+        const auto first = std::find_if(held_answers_.begin(), held_answers_.end(), [&](const auto& held) { return held.second != silent_answer; });
         held_ = first == held_answers_.end() ? items_.end() : first->second;
         return Pushed::queued;
     }
@@ -192,7 +193,7 @@ void Outbox::take(std::size_t max_frames, std::size_t max_bytes, std::vector<Tak
     } const call{ready};
     const platform::MutexLock lock(mutex_);
     std::size_t bytes = 0, given_back = 0;
-    const auto count_back = [&](Item& item, std::size_t part) {
+    const auto count_back = [&](Item& item, std::size_t part) CUBELINK_REQUIRES(mutex_) {
         given_back += part;
         item.cost -= part;
         if (item.large) large_ -= part;
@@ -283,7 +284,7 @@ bool Outbox::comes_too_late(const Delivery& delivery) const {
     return true;
 }
 
-/// For those who can wait.
+/// Whether a producer that can wait may go on.
 bool Outbox::room_for(std::size_t bytes) const { return items_.empty() || used() + bytes <= limit_ / 2; }
 
 /// Whether so many bytes more may be taken in; droppable messages give way. If a message that `must` arrive does not fit, the
@@ -302,9 +303,7 @@ bool Outbox::make_room(std::size_t bytes, bool must, Lock& lock) {
             continue;
         }
         if (!must) return false;
-        lock.unlock();
-        const bool relieved = budget_->relieve();
-        lock.lock();
+        const bool relieved = relieve_budget(lock);
         if (closed_) return false;
         if (!relieved) {
             overflow(); // larger, on its own, than the process has room for
@@ -312,6 +311,13 @@ bool Outbox::make_room(std::size_t bytes, bool must, Lock& lock) {
         }
     }
     return true;
+}
+
+bool Outbox::relieve_budget(Lock& lock) {
+    lock.unlock();
+    const bool relieved = budget_->relieve();
+    lock.lock();
+    return relieved;
 }
 
 void Outbox::remove(Position position) {

@@ -31,7 +31,7 @@ namespace cubelink::pubsub {
 class Outbox;
 
 /// Bytes that wait for all connections together, and what became of messages. Thread-safe; shared by all outboxes.
-/// When the process's limit is reached, the fullest outbox overflows, whoever's message it was that did not fit.
+/// When the process's limit is reached, the fullest outbox overflows, not the one whose message did not fit.
 class OutboxBudget {
 public:
     explicit OutboxBudget(std::size_t limit) : limit_(limit) {}
@@ -105,8 +105,8 @@ public:
     std::uint64_t taken_bytes() const { return taken_bytes_.load(std::memory_order_relaxed); }
 
     /// Calls `ready` once so many bytes more would leave half of the limit free, or nothing waits: at once on this thread, or later on the one
-    /// that calls take(), outside of locks. For those who make much on their own: they wait here, instead of making a client that reads, but
-    /// not as fast as they work, overflow. Called at once when closed; what waits when it is closed is let go of, uncalled.
+    /// that calls take(), outside of locks. For producers of much data, which would otherwise make a client overflow that reads
+    /// more slowly than they work. Called at once when closed; callbacks that wait when it is closed are dropped.
     void when_room(std::size_t bytes, std::function<void()> ready);
     /// Whether when_room() would call at once.
     bool has_room(std::size_t bytes) const;
@@ -168,6 +168,8 @@ private:
     bool fits(std::size_t bytes) const CUBELINK_REQUIRES(mutex_);
     bool room_for(std::size_t bytes) const CUBELINK_REQUIRES(mutex_);
     bool make_room(std::size_t bytes, bool must, Lock& lock) CUBELINK_REQUIRES(mutex_);
+    /// Unlocks the caller's lock meanwhile, which the analysis cannot follow.
+    bool relieve_budget(Lock& lock) CUBELINK_REQUIRES(mutex_) CUBELINK_NO_THREAD_SAFETY_ANALYSIS;
     void remove(Position position) CUBELINK_REQUIRES(mutex_);
     void leave_index(Position position) CUBELINK_REQUIRES(mutex_);
     void remove_droppables() CUBELINK_REQUIRES(mutex_);

@@ -1,5 +1,6 @@
 #include "pubsub/reply_first.hpp"
 
+#include <iterator>
 #include <utility>
 
 namespace cubelink::pubsub {
@@ -63,7 +64,7 @@ void ReplyFirst::EncodedLater::keep(Publications&& publications) {
     {
         const platform::MutexLock lock(mutex_);
         if (!encoded_) {
-            waiting_ = std::move(publications);
+            std::move(publications.begin(), publications.end(), std::back_inserter(waiting_));
             return;
         }
     }

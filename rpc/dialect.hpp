@@ -80,7 +80,7 @@ public:
     /// "json", "msgpack" or "icd", for logs and metrics.
     virtual std::string_view name() const = 0;
 
-    /// The limits that hold for a client of this dialect once it is let in.
+    /// The limits that hold for a client of this dialect once it is accepted.
     virtual InputLimits full_limits() const { return {64u << 20, 64u << 20, 256u << 20, 64}; }
     /// The largest frame, with its chunk header, that hello tells the client to send ("maxMsgSize"); 0: hello says nothing of it.
     virtual std::size_t advertised_frame_size() const { return 0; }

@@ -63,7 +63,7 @@ private:
     const Dialect* chosen() const { return chosen_.load(std::memory_order_acquire); }
 
     InputLimits limits_;
-    std::unique_ptr<Dialect> owned_;              // of whoever receives
+    std::unique_ptr<Dialect> owned_;              // used by the thread that receives
     std::atomic<const Dialect*> chosen_{nullptr}; // the same, for encode() on other threads; set once
 };
 

@@ -102,7 +102,7 @@ void ScriptingBroker::ask(const ScriptingAction& action, const Identity& identit
     request->set_async(action.async);
     request->set_return_path(action.return_path);
     session->publish(std::move(request));
-    // Who has left between the look and the note has not told us.
+    // The last connection may have ended after the check and before add().
     if (session->closed() || session->connections().empty()) return left_alone(*session);
     if (shared_->timeout_seconds == 0) return;
     shared_->later(static_cast<std::uint64_t>(shared_->timeout_seconds) * 1000, [weak = std::weak_ptr(shared_), id] {
@@ -117,7 +117,7 @@ void ScriptingBroker::answer(const Session& session, const icd::ScriptingRespons
     auto taken = shared_->take([&](std::int32_t id, const auto& one) { return id == response.scripting_request_id() && one.session == session.number(); });
     if (taken.empty())
         return log::debug("session " + std::to_string(session.id()) + ": an answer to scripting request " +
-                          std::to_string(response.scripting_request_id()) + ", which nobody waits for");
+                          std::to_string(response.scripting_request_id()) + ", which is not waiting");
     shared_->worker.post([reply = std::move(taken.front()), response] { reply(http_response(response)); });
 }
 

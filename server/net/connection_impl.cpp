@@ -39,7 +39,7 @@ std::string described(const Connection& connection, const rpc::Reply& reply, std
     return "connection " + std::to_string(connection.id()) + ": " + rpc::brief(rpc::Value(reply.method)) + " " + outcome + " after " + milliseconds;
 }
 
-/// Whether "rpc:<client id>:<n>" names another client than `own`. Ids of other forms name nobody.
+/// Whether "rpc:<client id>:<n>" names another client than `own`. Ids of other forms name no client.
 bool names_other_client(std::string_view id, std::string_view own) {
     if (!id.starts_with("rpc:")) return false;
     id.remove_prefix(4);
@@ -72,7 +72,7 @@ ConnectionImpl::ConnectionImpl(ConnectionContext& context, std::unique_ptr<rpc::
       needs_hello_(!identity), hello_(secret_check()),
       liveness_(context.rules, Clock::now()) {
     receiver_ = std::make_shared<pubsub::Receiver>(
-        id_, std::make_unique<pubsub::Outbox>(context_.rules.outbox, context_.outbox_budget), [alarm = alarm_] { wake(*alarm); });
+        id_, std::make_unique<pubsub::Outbox>(context_.rules.outbox, context_.outbox_budget), [alarm = alarm_] { schedule_flush(*alarm); });
     receiver_->set_dialect(dialect_);
     if (identity) identity_ = std::move(*identity);
 }
@@ -81,7 +81,7 @@ std::function<bool(std::string_view)> ConnectionImpl::secret_check() {
     if (!context_.identify) return {};
     return [this](std::string_view secret) {
         auto shown = context_.identify(secret);
-        if (shown && !authenticated_) set_identity(std::move(*shown)); // a later hello does not change who one is
+        if (shown && !authenticated_) set_identity(std::move(*shown)); // a later hello does not change the identity
         return shown.has_value();
     };
 }
@@ -113,7 +113,7 @@ void ConnectionImpl::opened(const std::shared_ptr<transport::Socket>& socket) {
     if (needs_hello_) return;
     dialect_->set_limits({context_.rules.token_dialect_frame, context_.rules.token_dialect_frame, context_.rules.unfinished_bytes, 64});
     socket_->set_max_message_size(context_.rules.token_dialect_frame);
-    let_in();
+    accept();
 }
 
 void ConnectionImpl::received(bool text, std::string_view payload, const std::shared_ptr<const void>& owner) {
@@ -141,7 +141,7 @@ void ConnectionImpl::drained() {
 }
 
 void ConnectionImpl::closed(std::uint16_t close_code) {
-    alarm_->armed = true; // for good: nobody need wake us any more
+    alarm_->armed = true; // for good: no flush is needed any more
     connected_.store(false, std::memory_order_release);
     const auto self = shared_from_this();
     socket_.reset();
@@ -201,7 +201,7 @@ private:
 };
 
 void ConnectionImpl::receive_on_worker(bool text, std::string_view payload, const std::shared_ptr<const void>& owner) {
-    // Connections that come, send and go could otherwise fill the queue with messages that nobody's limit counts.
+    // Clients that connect, send and disconnect again and again could otherwise fill the queue beyond all limits.
     if (context_.inbox_used + payload.size() > context_.rules.unfinished_bytes_process)
         return close_now(code::try_again_later, "the server has too much input to decode: try again later");
     decoding_ = true;
@@ -254,7 +254,7 @@ void ConnectionImpl::take_request(rpc::Request&& request, const Prepared* prepar
     dispatch(std::move(request), prepared);
 }
 
-/// A secret from where many wrong ones came from is looked at later; until then nothing else is read.
+/// Delays the check of a secret if many wrong ones came from its address; nothing else is read until then.
 bool ConnectionImpl::has_to_wait(rpc::Request& request) {
     if (!rpc::Hello::is_system_id(request.id) || request.method != rpc::Hello::method) return false;
     const auto wait = context_.wrong_secrets.wait(remote_address_);
@@ -290,15 +290,15 @@ bool ConnectionImpl::before_methods(const rpc::Request& request) {
         const auto frame = second_generation ? rules.msgpack_frame : rules.json_frame;
         dialect_->set_limits({frame, rules.message, rules.unfinished_bytes, 64});
         socket_->set_max_message_size(frame);
-        let_in();
+        accept();
     }
     return false;
 }
 
-void ConnectionImpl::let_in() {
+void ConnectionImpl::accept() {
     authenticated_ = true;
     context_.metrics.connection_accepted(dialect_->name());
-    log::info("connection " + std::to_string(id_) + " from " + remote_address_ + " speaks " + dialect_name());
+    log::info("connection " + std::to_string(id_) + " from " + remote_address_ + " uses " + dialect_name());
     context_.hub.attach(context_.first_group, receiver_);
     if (context_.on_connected) context_.on_connected(shared_from_this());
 }
@@ -330,8 +330,8 @@ void ConnectionImpl::dispatch(rpc::Request&& request, const Prepared* prepared) 
             });
         } else {
             self->send_answer(reply, ticket, in_order, bytes);
+            pubsub::ReplyFirst::release(held);
         }
-        pubsub::ReplyFirst::release(held);
     };
     // What is left of large arguments is released by a worker, too.
     auto* const workers = prepared ? context_.workers : nullptr;
@@ -358,13 +358,13 @@ void ConnectionImpl::send_answer(const rpc::Reply& reply, pubsub::Outbox::Ticket
         outbox.answer_unordered(std::move(message));
     }
     answered(in_order, bytes);
-    wake();
+    schedule_flush();
 }
 
 void ConnectionImpl::on_bad_request(rpc::Reply&& reply) {
     if (closing_) return;
     if (needs_hello_ && !hello_.authenticated()) {
-        // Who has not said hello learns nothing of what was wrong; and a hello that cannot be read brings no secret.
+        // An error before hello says nothing about the message; a hello that cannot be read has no secret.
         rpc::Request request;
         request.id = std::move(reply.id);
         request.method = rpc::Hello::is_system_id(request.id) && reply.method.empty() ? "wslink.hello" : std::move(reply.method);
@@ -375,11 +375,11 @@ void ConnectionImpl::on_bad_request(rpc::Reply&& reply) {
     answer_now(std::move(reply));
 }
 
-/// An answer that takes its turn among those of the calls.
+/// An answer in the order of the calls.
 void ConnectionImpl::answer_now(rpc::Reply&& reply) {
     auto& outbox = receiver_->outbox();
     outbox.answer(outbox.open_ticket(), dialect_->encode(reply));
-    wake();
+    schedule_flush();
 }
 
 void ConnectionImpl::on_heartbeat(rpc::WireFrame answer) {
@@ -390,7 +390,7 @@ void ConnectionImpl::on_heartbeat(rpc::WireFrame answer) {
     message->bytes = answer.size();
     message->frames.push_back(std::move(answer));
     receiver_->outbox().answer_unordered(std::move(message));
-    wake();
+    schedule_flush();
 }
 
 void ConnectionImpl::on_broken(std::uint16_t close_code, std::string_view reason) { close_now(close_code, std::string(reason)); }
@@ -438,7 +438,7 @@ void ConnectionImpl::account_input() {
 
 // ---- Output
 
-void ConnectionImpl::wake(Alarm& alarm) {
+void ConnectionImpl::schedule_flush(Alarm& alarm) {
     if (alarm.armed.exchange(true)) return;
     if (auto self = alarm.connection.lock()) {
         auto& context = self->context_;
@@ -511,7 +511,7 @@ void ConnectionImpl::close_now(std::uint16_t close_code, std::string reason) {
     if (!writing_ && receiver_->outbox().idle()) {
         finish_closing();
     } else {
-        wake();
+        schedule_flush();
     }
 }
 

@@ -1,8 +1,8 @@
 #pragma once
-/// Connection as it is: between the socket below, the dialect beside it, and the methods and the hub above.
+/// The implementation of Connection: connects a socket and a dialect to the methods and the hub.
 ///
 /// Everything runs on the network thread, except what Connection marks as thread-safe and the answers of calls, which come from
-/// any thread. Owned by whoever holds it: the socket's handler until the socket is gone, calls until they are answered.
+/// any thread. Shared ownership: the socket's handler holds it until the socket is gone, calls until they are answered.
 
 #include "platform/mutex.hpp"
 #include "pubsub/receiver.hpp"
@@ -30,7 +30,7 @@
 
 namespace cubelink::server {
 
-/// What the connections of one server share. Outlives them all.
+/// What the connections of one server share. Outlives all of them.
 struct ConnectionContext {
     ConnectionRules rules;
     rpc::MethodRegistry methods;
@@ -72,9 +72,9 @@ public:
     /// The socket's handler, which holds a reference to the connection.
     std::unique_ptr<transport::SocketHandler> make_handler();
 
-    /// Looks at the clock: called a few times a second.
+    /// Checks time limits: called a few times a second.
     void tick(Liveness::Clock::time_point now);
-    /// The transport is going away without another word.
+    /// The transport is being destroyed: no further calls will come.
     void abandon() {
         if (socket_) closed(1006);
     }
@@ -116,15 +116,15 @@ private:
     bool before_methods(const rpc::Request& request);
     bool has_to_wait(rpc::Request& request);
     void look_at_waiting_hello(Clock::time_point now);
-    void let_in();
+    void accept();
     void dispatch(rpc::Request&& request, const Prepared* prepared);
     void update_reading();
     void answer_now(rpc::Reply&& reply);
     void send_answer(const rpc::Reply& reply, pubsub::Outbox::Ticket ticket, bool in_order, std::size_t bytes);
     void answered(bool in_order, std::size_t bytes);
     void apply_back_pressure();
-    static void wake(Alarm& alarm);
-    void wake() { wake(*alarm_); }
+    static void schedule_flush(Alarm& alarm);
+    void schedule_flush() { schedule_flush(*alarm_); }
     void flush();
     bool hand_over();
     void finish_closing();

@@ -133,7 +133,7 @@ std::string Metrics::text(const Gauges& gauges) const {
 
     page.begin("wslink_call_failures_total", "counter", "Calls answered with an error, by method.");
     const platform::MutexLock lock(mutex_);
-    const auto each_method = [&](auto&& work) {
+    const auto each_method = [&](auto&& work) CUBELINK_REQUIRES(mutex_) {
         for (const auto& [name, calls] : calls_) work(label("method", name), *calls);
         work("method=\"(unknown)\"", unknown_);
     };

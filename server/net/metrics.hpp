@@ -1,8 +1,8 @@
 #pragma once
 /// Counters of a wslink server, and their text for Prometheus.
 ///
-/// Counting is thread-safe and takes no lock, except for a method's first call. Labels come from a bounded set: names of methods
-/// that nobody has registered, which clients choose, are counted together.
+/// Counting is thread-safe and takes no lock, except for a method's first call. Labels come from a bounded set: all names of
+/// unregistered methods, which clients choose, are counted together.
 
 #include "platform/mutex.hpp"
 #include "pubsub/hub.hpp"
@@ -76,10 +76,10 @@ private:
     std::array<Count, codes.size() + 1> closed_{};
 };
 
-/// Resident memory of this process in bytes, 0 if it cannot be told.
+/// Resident memory of this process in bytes, 0 if it is unknown.
 std::size_t resident_memory();
 
-/// The memory that this process may use, by its control group or the machine; 0 if it cannot be told.
+/// The memory that this process may use, by its control group or the machine; 0 if it is unknown.
 std::size_t memory_limit();
 
 /// A label's value with what the format demands escaped.

@@ -87,6 +87,7 @@ bool Workers::stop(std::chrono::milliseconds patience) {
     bool ended = true;
     {
         platform::MutexLock lock(shared.mutex);
+        if (shared.stopping) return shared.running == 0; // nothing is waited for twice
         shared.stopping = true;
         dropped.swap(shared.queue);
         shared.changed.notify_all();

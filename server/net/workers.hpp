@@ -24,6 +24,7 @@ public:
 
     /// Destroys what has not been started and waits for what is running. A thread that is still busy after `patience` (a disk that does not
     /// answer) is left behind: what it runs must own all that it uses. Returns false then.
+    /// Further calls return at once.
     bool stop(std::chrono::milliseconds patience);
 
     /// Work that has not been started.

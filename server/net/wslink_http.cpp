@@ -27,7 +27,7 @@ HttpResponse text_response(int status, std::string body, std::string_view type =
     return response;
 }
 
-/// For the log: who sent it. Nothing of the target beyond its first folder, which may be followed by keys.
+/// For the log: method, first folder of the path and address. Further parts of the path can be keys.
 std::string sender_of(const HttpRequest& request, const std::string& address) {
     const auto path = split_target(request.target).path;
     const auto end = path.find('/', 1);
@@ -176,7 +176,7 @@ struct WslinkHttp::Impl {
         if (!path) return reply(std::move(refusal));
 
         if (const auto* route = route_of(*path)) {
-            const bool preflight = request.method == "OPTIONS"; // brings no token
+            const bool preflight = request.method == "OPTIONS"; // has no token
             const auto identity = route->token == Token::ignored || preflight ? std::nullopt : checked_identity_of(request);
             if (route->token == Token::needed && !identity && !preflight) return reply(refuse_token(request, 403));
             if (route->token == Token::looked_at && !identity && !preflight) log_refusal(request, "no right token");

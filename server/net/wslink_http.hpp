@@ -1,5 +1,5 @@
 #pragma once
-/// The HTTP side of a wslink server: who may come in, which path leads where, static pages. Network thread only.
+/// The HTTP side of a wslink server: access control, routes, static pages. Network thread only.
 
 #include "server/net/transport/transport.hpp"
 #include "server/net/access/wrong_secrets.hpp"
@@ -25,13 +25,13 @@ public:
 
     void handle(transport::HttpRequest&& request, transport::HttpReply reply);
 
-    /// How long a request is to wait before it is looked at, because of the token that it brings and where it comes from.
+    /// The delay of a request with a token whose address has sent many wrong ones.
     std::chrono::milliseconds wait(const transport::HttpRequest& request, bool upgrade) const;
 
-    /// Whether whoever sends a request may send a body with it: not without a right token.
+    /// Whether the body of a request is read: only with a valid token.
     bool wants_body(const transport::HttpRequest& request) const;
 
-    /// Where a WebSocket upgrade may go.
+    /// How a WebSocket upgrade is answered.
     struct Upgrade {
         enum class To { refused, wslink, token_dialect } to = To::refused;
         transport::HttpResponse refusal;
@@ -40,7 +40,7 @@ public:
     };
     Upgrade upgrade(const transport::HttpRequest& request);
 
-    /// Whether who calls from there may say whom it calls for.
+    /// Whether X-Forwarded-* headers from that address are trusted.
     bool trusted_proxy(std::string_view address) const;
 
 private:

@@ -29,8 +29,8 @@ using Milliseconds = std::uint64_t;
 namespace {
 
 /// After stop(): time for outboxes to be sent, then for closing handshakes. Together below 5 s.
-constexpr Milliseconds patience_with_outboxes = 3000, patience_with_sockets = 1200;
-constexpr auto disk_patience = std::chrono::milliseconds(200);
+constexpr Milliseconds outbox_time = 3000, closing_time = 1200;
+constexpr auto disk_time = std::chrono::milliseconds(200);
 
 transport::HttpResponse stopping_response() { return {503, {{"Content-Type", "text/plain"}, {"Retry-After", "1"}}, "the server is stopping\n", {}, 0, 0}; }
 
@@ -196,13 +196,13 @@ struct WslinkServer::Impl {
             if (hooks.on_stopping) hooks.on_stopping();
             if (table.empty()) return finish_stop();
             table.close_all(rpc::close_code::going_away, "the server is stopping");
-            stop_timer = transport->after(patience_with_outboxes, false, [this] { finish_stop(); });
+            stop_timer = transport->after(outbox_time, false, [this] { finish_stop(); });
         });
     }
 
     void finish_stop() {
         stop_timer.reset();
-        transport->stop(patience_with_sockets);
+        transport->stop(closing_time);
     }
 
     void on_signal(int signal) {
@@ -223,7 +223,7 @@ WslinkServer::WslinkServer(WslinkServerOptions options, WslinkServerHooks hooks)
 
 WslinkServer::~WslinkServer() {
     impl_->workers.stop(std::chrono::hours(1));
-    impl_->disk.stop(disk_patience);
+    impl_->disk.stop(disk_time);
     // Sockets tell their connections of the end while everything that those look at is still there.
     impl_->ticker.reset();
     impl_->timeout.reset();
@@ -289,7 +289,7 @@ int WslinkServer::run() {
     std::cout << "wslink: Starting factory" << std::endl;
     impl.transport->run();
     impl.workers.stop(std::chrono::hours(1)); // what runs there is short, and uses what goes with the server
-    if (!impl.disk.stop(disk_patience)) log::warn("a disk does not answer: its thread is left behind");
+    if (!impl.disk.stop(disk_time)) log::warn("a disk does not answer: its thread is left behind");
     return 0;
 }
 

@@ -83,7 +83,7 @@ void HttpExchange::on_gone() {
 void HttpExchange::on_bytes(char* data, std::size_t size) {
     if (state_ == State::waiting) return static_cast<void>(buffer_.append(data, size)); // read before the pause took hold
     if (state_ != State::head && state_ != State::body) {
-        // Whatever follows the request is not read as another one. Still reading tells us when the client goes.
+        // Whatever follows the request is not read as another one. Reading goes on, so that the end of the connection is noticed.
         surplus_ += size;
         if (surplus_ > surplus_limit) link_.pause_reading(true);
         return;
@@ -135,7 +135,7 @@ void HttpExchange::take_body() {
     hand_over();
 }
 
-/// Whether the body is to be read: not if nobody wants it, nor if there are too many of them already.
+/// Whether the body is to be read: not if it would be ignored, nor if there are too many already.
 bool HttpExchange::expect_body() {
     auto& loop = link_.loop();
     if (loop.handlers.wants_body && !loop.handlers.wants_body(head_.request)) {
@@ -155,7 +155,7 @@ bool HttpExchange::expect_body() {
 
 void HttpExchange::hand_over() {
     state_ = State::handed_over;
-    link_.clear_deadline(); // how long an answer takes is up to who gives it
+    link_.clear_deadline(); // there is no time limit for making an answer
     const auto pending = std::make_shared<PendingReply>(weak_from_this(), gate_);
     const HttpReply reply = [pending](HttpResponse&& response) { pending->answer(std::move(response)); };
     try {

@@ -120,6 +120,7 @@ TEST_CASE("tokens are found where CARTA puts them, in its order") {
     auto r = request({{"carta-auth-token", "four"}, {"authorization", "Bearer two"}, {"cookie", "a=b; carta-auth-token=one; c=d"}});
     r.target = "/?folder=x?token=three";
     CHECK(tokens_of(r, "carta-auth-token") == std::vector<std::string>{"one", "two", "three", "four"});
+    CHECK(tokens_of(r, "") == std::vector<std::string>{"two", "three"});
     CHECK(tokens_of(request({}), "carta-auth-token").empty());
     CHECK(tokens_of(request({{"authorization", "Basic dTpw"}, {"cookie", "xcarta-auth-token=a; carta-auth-token"}}), "carta-auth-token").empty());
     CHECK(tokens_of(request({{"authorization", "bearer  x "}}), "carta-auth-token") == std::vector<std::string>{"x"});
