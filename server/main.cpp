@@ -158,20 +158,18 @@ int serve(Options options) {
     log::set_level(options.log_level);
     raise_descriptor_limit();
     keep_freed_memory(options);
-    log::info("cubelink " + std::string(program_version) + " serves " + options.folder + (options.read_only ? ", read-only" : ""));
-    if (!options.config_file.empty()) log::info("options were read from " + options.config_file);
-    log::debug("threads " + std::to_string(options.threads) + ", memory limit " + std::to_string(options.memory_limit >> 20) + " MiB, decompressed images in " +
-               options.scratch);
     const Jail jail(options.folder, options.allow_links_to);
     imaging::BudgetCache cache(options.memory_limit);
     const bool secret_is_new = options.auth_key.empty() && !options.no_auth;
     if (secret_is_new) options.auth_key = rpc::random_letters(32);
     Keys keys(options.auth_key);
-    if (!options.keys_file.empty()) {
-        keys.load(options.keys_file);
-        log::info(std::to_string(keys.size()) + " keys, with those of " + options.keys_file);
-    }
+    if (!options.keys_file.empty()) keys.load(options.keys_file);
     const auto store = open_store(options);
+    log::info("cubelink " + std::string(program_version) + " serves " + options.folder + (options.read_only ? ", read-only" : ""));
+    if (!options.config_file.empty()) log::info("options were read from " + options.config_file);
+    log::debug("threads " + std::to_string(options.threads) + ", memory limit " + std::to_string(options.memory_limit >> 20) + " MiB, decompressed images in " +
+               options.scratch);
+    if (!options.keys_file.empty()) log::info(std::to_string(keys.size()) + " keys, with those of " + options.keys_file);
     store->set_patience(std::chrono::milliseconds(0)); // from now on its thread tries again, and does other things meanwhile
     auto worker = std::make_unique<StoreWorker>();
     auto reader = std::make_unique<SerialWorker>(); // of what pages answer to scripting requests
