@@ -16,18 +16,18 @@ std::size_t cost_of(const rpc::EncodedPtr& message) { return message->bytes + Ou
 } // namespace
 
 void OutboxBudget::enter(Outbox* outbox) {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     outboxes_.push_back(outbox);
 }
 
 void OutboxBudget::leave(Outbox* outbox) {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     std::erase(outboxes_, outbox);
 }
 
 bool OutboxBudget::relieve() {
     // The lock is held to the end, so that the outbox cannot be destroyed under our hands.
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     Outbox* fullest = nullptr;
     for (auto* outbox : outboxes_) {
         if (outbox->used() > (fullest ? fullest->used() : 0)) fullest = outbox;
@@ -132,12 +132,12 @@ Outbox::Pushed Outbox::push_replaceable(rpc::EncodedPtr&& message, const Deliver
 }
 
 Outbox::Ticket Outbox::open_ticket() {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     return next_ticket_++;
 }
 
 std::size_t Outbox::open_tickets() const {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     return next_ticket_ - next_answer_ - held_answers_.size();
 }
 
@@ -155,7 +155,8 @@ Outbox::Pushed Outbox::answer(Ticket ticket, rpc::EncodedPtr message) {
             ++next_answer_;
         }
         // Held answers stand in the order of their tickets: all before the first that remains may leave.
-        const auto first = std::find_if(held_answers_.begin(), held_answers_.end(), [&](const auto& held) { return held.second != items_.end(); });
+        const auto silent_answer = items_.end();
+        const auto first = std::find_if(held_answers_.begin(), held_answers_.end(), [&](const auto& held) { return held.second != silent_answer; });
         held_ = first == held_answers_.end() ? items_.end() : first->second;
         return Pushed::queued;
     }
@@ -190,9 +191,9 @@ void Outbox::take(std::size_t max_frames, std::size_t max_bytes, std::vector<Tak
             for (auto& one : all) one();
         }
     } const call{ready};
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     std::size_t bytes = 0, given_back = 0;
-    const auto count_back = [&](Item& item, std::size_t part) {
+    const auto count_back = [&](Item& item, std::size_t part) CUBELINK_REQUIRES(mutex_) {
         given_back += part;
         item.cost -= part;
         if (item.large) large_ -= part;
@@ -225,18 +226,18 @@ void Outbox::take(std::size_t max_frames, std::size_t max_bytes, std::vector<Tak
 }
 
 bool Outbox::idle() const {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     return items_.empty() || items_.begin() == Items::const_iterator(held_);
 }
 
 bool Outbox::overflowed() const {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     return overflowed_;
 }
 
 void Outbox::when_room(std::size_t bytes, std::function<void()> ready) {
     {
-        const std::lock_guard lock(mutex_);
+        const platform::MutexLock lock(mutex_);
         if (!closed_ && !(waiters_.empty() && room_for(bytes))) {
             waiters_.push_back({bytes, std::move(ready)});
             return;
@@ -246,13 +247,13 @@ void Outbox::when_room(std::size_t bytes, std::function<void()> ready) {
 }
 
 bool Outbox::has_room(std::size_t bytes) const {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     return closed_ || (waiters_.empty() && room_for(bytes));
 }
 
 void Outbox::close() {
     std::deque<Waiter> waiters; // what they hold may lead back here: they go without the lock
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     closed_ = true;
     waiters.swap(waiters_);
     clear();
@@ -283,7 +284,7 @@ bool Outbox::comes_too_late(const Delivery& delivery) const {
     return true;
 }
 
-/// For those who can wait.
+/// Whether a producer that can wait may go on.
 bool Outbox::room_for(std::size_t bytes) const { return items_.empty() || used() + bytes <= limit_ / 2; }
 
 /// Whether so many bytes more may be taken in; droppable messages give way. If a message that `must` arrive does not fit, the
@@ -302,9 +303,7 @@ bool Outbox::make_room(std::size_t bytes, bool must, Lock& lock) {
             continue;
         }
         if (!must) return false;
-        lock.unlock();
-        const bool relieved = budget_->relieve();
-        lock.lock();
+        const bool relieved = relieve_budget(lock);
         if (closed_) return false;
         if (!relieved) {
             overflow(); // larger, on its own, than the process has room for
@@ -312,6 +311,13 @@ bool Outbox::make_room(std::size_t bytes, bool must, Lock& lock) {
         }
     }
     return true;
+}
+
+bool Outbox::relieve_budget(Lock& lock) {
+    lock.unlock();
+    const bool relieved = budget_->relieve();
+    lock.lock();
+    return relieved;
 }
 
 void Outbox::remove(Position position) {

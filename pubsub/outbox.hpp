@@ -9,6 +9,7 @@
 /// given before that of an earlier ticket is held, and everything pushed after it waits behind it: what a call published never
 /// overtakes its answer. Answers without a ticket (long work) are not held.
 
+#include "platform/mutex.hpp"
 #include "pubsub/delivery.hpp"
 #include "rpc/message.hpp"
 
@@ -20,7 +21,6 @@
 #include <list>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -31,7 +31,7 @@ namespace cubelink::pubsub {
 class Outbox;
 
 /// Bytes that wait for all connections together, and what became of messages. Thread-safe; shared by all outboxes.
-/// When the process's limit is reached, the fullest outbox overflows, whoever's message it was that did not fit.
+/// When the process's limit is reached, the fullest outbox overflows, not the one whose message did not fit.
 class OutboxBudget {
 public:
     explicit OutboxBudget(std::size_t limit) : limit_(limit) {}
@@ -48,8 +48,8 @@ private:
     friend class Outbox;
     const std::size_t limit_;
     std::atomic<std::size_t> used_{0};
-    std::mutex mutex_;
-    std::vector<Outbox*> outboxes_;
+    platform::Mutex mutex_;
+    std::vector<Outbox*> outboxes_ CUBELINK_GUARDED_BY(mutex_);
 
     void enter(Outbox* outbox);
     void leave(Outbox* outbox);
@@ -105,8 +105,8 @@ public:
     std::uint64_t taken_bytes() const { return taken_bytes_.load(std::memory_order_relaxed); }
 
     /// Calls `ready` once so many bytes more would leave half of the limit free, or nothing waits: at once on this thread, or later on the one
-    /// that calls take(), outside of locks. For those who make much on their own: they wait here, instead of making a client that reads, but
-    /// not as fast as they work, overflow. Called at once when closed; what waits when it is closed is let go of, uncalled.
+    /// that calls take(), outside of locks. For producers of much data, which would otherwise make a client overflow that reads
+    /// more slowly than they work. Called at once when closed; callbacks that wait when it is closed are dropped.
     void when_room(std::size_t bytes, std::function<void()> ready);
     /// Whether when_room() would call at once.
     bool has_room(std::size_t bytes) const;
@@ -140,44 +140,46 @@ private:
     std::atomic<std::size_t> used_{0};
     std::atomic<std::uint64_t> taken_bytes_{0};
 
-    mutable std::mutex mutex_;
-    Items items_;
-    Position held_ = items_.end(); // the first item that may not leave yet, always the answer of a ticket; or end()
-    std::size_t next_frame_ = 0;   // of the first item: frames before it have left
-    std::uint64_t sequence_ = 0, last_must_arrive_ = 0;
-    std::size_t droppables_ = 0; // that wait
-    std::unordered_map<std::string, Replaceable> replaceables_;
-    std::unordered_map<std::string, SetKey> sets_;
-    std::unordered_set<std::uint64_t> begun_; // sets of which something has left and the end has not
-    Ticket next_ticket_ = 0, next_answer_ = 0;
-    std::map<Ticket, Position> held_answers_; // end(): an answer that sends nothing
-    std::size_t large_ = 0; // of used_, what large messages take: it does not count against the others
+    mutable platform::Mutex mutex_;
+    Items items_ CUBELINK_GUARDED_BY(mutex_);
+    Position held_ CUBELINK_GUARDED_BY(mutex_) = items_.end(); // the first item that may not leave yet, always the answer of a ticket; or end()
+    std::size_t next_frame_ CUBELINK_GUARDED_BY(mutex_) = 0;   // of the first item: frames before it have left
+    std::uint64_t sequence_ CUBELINK_GUARDED_BY(mutex_) = 0, last_must_arrive_ CUBELINK_GUARDED_BY(mutex_) = 0;
+    std::size_t droppables_ CUBELINK_GUARDED_BY(mutex_) = 0; // that wait
+    std::unordered_map<std::string, Replaceable> replaceables_ CUBELINK_GUARDED_BY(mutex_);
+    std::unordered_map<std::string, SetKey> sets_ CUBELINK_GUARDED_BY(mutex_);
+    std::unordered_set<std::uint64_t> begun_ CUBELINK_GUARDED_BY(mutex_); // sets of which something has left and the end has not
+    Ticket next_ticket_ CUBELINK_GUARDED_BY(mutex_) = 0, next_answer_ CUBELINK_GUARDED_BY(mutex_) = 0;
+    std::map<Ticket, Position> held_answers_ CUBELINK_GUARDED_BY(mutex_); // end(): an answer that sends nothing
+    std::size_t large_ CUBELINK_GUARDED_BY(mutex_) = 0; // of used_, what large messages take: it does not count against the others
     struct Waiter {
         std::size_t bytes;
         std::function<void()> ready;
     };
-    std::deque<Waiter> waiters_; // of when_room()
-    bool closed_ = false, overflowed_ = false;
+    std::deque<Waiter> waiters_ CUBELINK_GUARDED_BY(mutex_); // of when_room()
+    bool closed_ CUBELINK_GUARDED_BY(mutex_) = false, overflowed_ CUBELINK_GUARDED_BY(mutex_) = false;
 
     friend class OutboxBudget;
-    using Lock = std::unique_lock<std::mutex>;
-    Pushed push_of_set(rpc::EncodedPtr&& message, const Delivery& delivery, Lock& lock);
-    Pushed push_replaceable(rpc::EncodedPtr&& message, const Delivery& delivery, Lock& lock);
-    Position insert(Position before, rpc::EncodedPtr&& message);
-    bool comes_too_late(const Delivery& delivery) const;
-    bool fits(std::size_t bytes) const;
-    bool room_for(std::size_t bytes) const;
-    bool make_room(std::size_t bytes, bool must, Lock& lock);
-    void remove(Position position);
-    void leave_index(Position position);
-    void remove_droppables();
-    void remove_older_sets(const std::string& set_key, std::uint64_t generation);
-    void take_cost(Item& item, std::size_t bytes);
-    void give_back(Item& item, std::size_t bytes);
+    using Lock = platform::MutexLock;
+    Pushed push_of_set(rpc::EncodedPtr&& message, const Delivery& delivery, Lock& lock) CUBELINK_REQUIRES(mutex_);
+    Pushed push_replaceable(rpc::EncodedPtr&& message, const Delivery& delivery, Lock& lock) CUBELINK_REQUIRES(mutex_);
+    Position insert(Position before, rpc::EncodedPtr&& message) CUBELINK_REQUIRES(mutex_);
+    bool comes_too_late(const Delivery& delivery) const CUBELINK_REQUIRES(mutex_);
+    bool fits(std::size_t bytes) const CUBELINK_REQUIRES(mutex_);
+    bool room_for(std::size_t bytes) const CUBELINK_REQUIRES(mutex_);
+    bool make_room(std::size_t bytes, bool must, Lock& lock) CUBELINK_REQUIRES(mutex_);
+    /// Unlocks the caller's lock meanwhile, which the analysis cannot follow.
+    bool relieve_budget(Lock& lock) CUBELINK_REQUIRES(mutex_) CUBELINK_NO_THREAD_SAFETY_ANALYSIS;
+    void remove(Position position) CUBELINK_REQUIRES(mutex_);
+    void leave_index(Position position) CUBELINK_REQUIRES(mutex_);
+    void remove_droppables() CUBELINK_REQUIRES(mutex_);
+    void remove_older_sets(const std::string& set_key, std::uint64_t generation) CUBELINK_REQUIRES(mutex_);
+    void take_cost(Item& item, std::size_t bytes) CUBELINK_REQUIRES(mutex_);
+    void give_back(Item& item, std::size_t bytes) CUBELINK_REQUIRES(mutex_);
     void refund(std::size_t bytes);
     bool is_large(std::size_t bytes) const { return bytes > limit_ / 2; }
-    void overflow();
-    void clear();
+    void overflow() CUBELINK_REQUIRES(mutex_);
+    void clear() CUBELINK_REQUIRES(mutex_);
 };
 
 } // namespace cubelink::pubsub

@@ -20,13 +20,13 @@ Outbox::Pushed Receiver::push(rpc::EncodedPtr message, const Delivery& delivery)
 
 bool Receiver::may_accept(std::string_view topic, Address address) const {
     if (!selective_.load(std::memory_order_acquire)) return address == Address::addressed;
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     return subscription_.may_accept(topic, address);
 }
 
 bool Receiver::accepts(std::string_view topic, Address address, const Fields& fields) const {
     if (!selective_.load(std::memory_order_acquire)) return address == Address::addressed;
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     return subscription_.accepts(topic, address, fields);
 }
 

@@ -3,6 +3,7 @@
 ///
 /// Thread-safe. Lives on after the connection while somebody publishes to it; its outbox is closed then.
 
+#include "platform/mutex.hpp"
 #include "pubsub/delivery.hpp"
 #include "pubsub/outbox.hpp"
 #include "pubsub/subscription.hpp"
@@ -12,7 +13,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -44,11 +44,12 @@ public:
     /// The subscription, for Hub to change and others to look at; `work` runs under the lock.
     template <class Work>
     auto with_subscription(Work work) {
-        const std::lock_guard lock(mutex_);
+        const platform::MutexLock lock(mutex_);
         struct Update { // also when `work` throws
-            Receiver& self;
-            ~Update() { self.selective_.store(self.subscription_.selective(), std::memory_order_release); }
-        } update{*this};
+            const Subscription& subscription;
+            std::atomic<bool>& selective;
+            ~Update() { selective.store(subscription.selective(), std::memory_order_release); }
+        } update{subscription_, selective_};
         return work(subscription_);
     }
 
@@ -58,8 +59,8 @@ private:
     const std::function<void()> wake_;
     std::shared_ptr<const rpc::Dialect> dialect_;
     std::atomic<bool> selective_{false}; // most connections subscribe to nothing by name: no lock then
-    mutable std::mutex mutex_;
-    Subscription subscription_;
+    mutable platform::Mutex mutex_;
+    Subscription subscription_ CUBELINK_GUARDED_BY(mutex_);
 };
 
 } // namespace cubelink::pubsub

@@ -1,12 +1,15 @@
 #pragma once
-/// While a thread runs somebody's call, what it publishes waits in a ReplyFirst until the call is answered, or the ReplyFirst ends: a publication does
-/// not overtake the answer of the call that made it, in whatever order the method did the two. Other threads are not concerned.
+/// Guarantees that the answer of a call leaves before what the call publishes, in whichever order its method does the two: publications of the
+/// thread wait in the ReplyFirst until the call has been answered or the ReplyFirst is destroyed. Other threads are not affected.
 ///
-/// What waits is bounded: a method that publishes more than that before it answers is heard before its answer.
+/// What waits is bounded: when a method publishes more than that before it answers, its publications leave before its answer.
+
+#include "platform/mutex.hpp"
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <vector>
 
 namespace cubelink::pubsub {
@@ -14,7 +17,7 @@ namespace cubelink::pubsub {
 class ReplyFirst {
 public:
     ReplyFirst();
-    /// Lets go of what still waits.
+    /// Publishes what still waits.
     ~ReplyFirst();
     ReplyFirst(const ReplyFirst&) = delete;
     ReplyFirst& operator=(const ReplyFirst&) = delete;
@@ -23,7 +26,25 @@ public:
     /// The call of the ReplyFirst with that number has been answered. Nothing happens on other threads, and after its end.
     static void release(std::uint64_t number);
 
-    /// For who publishes: the ReplyFirst that this thread is in and that has not been released, or nullptr.
+    /// For an answer that is given now and encoded on another thread. What the call publishes before the ReplyFirst ends is
+    /// published by encoded(), or at that end if encoded() has been called by then.
+    class EncodedLater {
+    public:
+        /// Thread-safe. The answer is in the outbox.
+        void encoded();
+
+    private:
+        friend class ReplyFirst;
+        using Publications = std::vector<std::function<void()>>;
+        void keep(Publications&& publications);
+        platform::Mutex mutex_;
+        bool encoded_ CUBELINK_GUARDED_BY(mutex_) = false;
+        Publications waiting_ CUBELINK_GUARDED_BY(mutex_);
+    };
+    /// nullptr if the ReplyFirst with that number is not the innermost of this thread: nothing waits for the answer then.
+    static std::shared_ptr<EncodedLater> encode_later(std::uint64_t number);
+
+    /// The ReplyFirst of this thread that keeps publications, or nullptr.
     static ReplyFirst* of_this_thread();
     /// `bytes`: what the publication takes while it waits.
     void keep(std::size_t bytes, std::function<void()> publish);
@@ -36,6 +57,7 @@ private:
     ReplyFirst* const outer_;
     const std::uint64_t number_;
     bool released_ = false;
+    std::shared_ptr<EncodedLater> encoded_later_;
     std::size_t bytes_ = 0;
     std::vector<std::function<void()>> waiting_;
 };

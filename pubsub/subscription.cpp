@@ -1,6 +1,7 @@
 #include "pubsub/subscription.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace cubelink::pubsub {
 
@@ -42,20 +43,19 @@ std::size_t weight(const Value& value, std::size_t limit) {
     return sum;
 }
 
-std::optional<double> number(const Value& value) {
-    if (const auto* i = value.get_if<std::int64_t>()) return static_cast<double>(*i);
-    if (const auto* u = value.get_if<std::uint64_t>()) return static_cast<double>(*u);
-    if (const auto* d = value.get_if<double>()) return *d;
-    return std::nullopt;
+/// Whether an integer and a float are the same number. Exact: beyond 2^53 most integers are no floats.
+bool same_number(const Value& integer, const Value& real) {
+    const auto* d = real.get_if<double>();
+    if (!d || std::trunc(*d) != *d) return false;
+    if (const auto* i = integer.get_if<std::int64_t>()) return *d >= -0x1p63 && *d < 0x1p63 && static_cast<std::int64_t>(*d) == *i;
+    if (const auto* u = integer.get_if<std::uint64_t>()) return *d >= 0 && *d < 0x1p64 && static_cast<std::uint64_t>(*d) == *u;
+    return false;
 }
 
 } // namespace
 
 bool same_value(const Value& a, const Value& b) {
-    if (a.storage().index() != b.storage().index()) {
-        const auto x = number(a), y = number(b);
-        return x && y && *x == *y;
-    }
+    if (a.storage().index() != b.storage().index()) return same_number(a, b) || same_number(b, a);
     if (const auto* x = a.get_if<Array>()) {
         const auto& y = *b.get_if<Array>();
         return std::equal(x->begin(), x->end(), y.begin(), y.end(), same_value);

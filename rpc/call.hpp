@@ -45,6 +45,9 @@ public:
     /// Moves args and kwargs out of the request, so that large ones need no copy. For whoever runs the method, once.
     std::pair<Array, Map> take_arguments();
 
+    /// What Method::prepare has made of the arguments; nullptr if it was not called. Once.
+    std::shared_ptr<void> take_prepared() { return std::exchange(request_.prepared, nullptr); }
+
     void answer(Value result);
     void answer(BodyPtr result); // nullptr: null
     void fail(Error error);

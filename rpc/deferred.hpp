@@ -9,12 +9,12 @@
 ///
 /// Copies share one result; the first completion counts. If all copies go before one, the call fails (method_failed).
 
+#include "platform/mutex.hpp"
 #include "rpc/error.hpp"
 
 #include <exception>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -39,30 +39,31 @@ public:
     void set(Outcome outcome) {
         std::vector<Listener> listeners;
         {
-            std::lock_guard lock(mutex_);
+            const platform::MutexLock lock(mutex_);
             if (outcome_) return;
             outcome_ = std::move(outcome);
             listeners.swap(listeners_);
         }
-        // Never changes again, so that no lock is needed to read it.
-        for (const Listener& listener : listeners) listener(*outcome_);
+        for (const Listener& listener : listeners) listener(settled());
     }
 
     void listen(Listener listener) {
         {
-            std::lock_guard lock(mutex_);
+            const platform::MutexLock lock(mutex_);
             if (!outcome_) {
                 listeners_.push_back(std::move(listener));
                 return;
             }
         }
-        listener(*outcome_);
+        listener(settled());
     }
 
 private:
-    std::mutex mutex_;
-    std::optional<Outcome> outcome_;
-    std::vector<Listener> listeners_;
+    /// The outcome, once there is one: it never changes again, so that no lock is needed.
+    const Outcome& settled() const CUBELINK_NO_THREAD_SAFETY_ANALYSIS { return *outcome_; }
+    platform::Mutex mutex_;
+    std::optional<Outcome> outcome_ CUBELINK_GUARDED_BY(mutex_);
+    std::vector<Listener> listeners_ CUBELINK_GUARDED_BY(mutex_);
 };
 
 } // namespace detail

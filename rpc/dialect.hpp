@@ -1,8 +1,9 @@
 #pragma once
 /// A dialect turns frames into requests, and replies and publications into frames. That is all that differs between clients.
 ///
-/// One Dialect belongs to one connection and lives as long. receive() and authenticated() are called on the network thread only.
-/// encode() is const, keeps no state that depends on the call, and may be called from any thread.
+/// One Dialect belongs to one connection and lives as long. Members that are not const, and those that tell of unfinished input, are called by one
+/// thread at a time: the network thread, or a worker to which that has handed the connection's input. encode() is const, keeps no state
+/// that depends on the call, and may be called from any thread.
 
 #include "rpc/message.hpp"
 
@@ -51,6 +52,13 @@ public:
     /// `payload` is valid during the call only, unless `owner` is set, which keeps it alive (so that attachments need no copy).
     virtual void receive(bool text, std::string_view payload, const std::shared_ptr<const void>& owner, DialectSink& sink) = 0;
 
+    /// Bytes that receive() would have to decode or copy for this frame. A frame that is only kept costs nothing, one that completes a message
+    /// costs the whole message. What costs much is received on a worker. Same arguments as receive().
+    virtual std::size_t decoding_cost(bool text, std::string_view payload) const {
+        static_cast<void>(text);
+        return payload.size();
+    }
+
     /// Bytes that are held for messages that have begun and not ended; counts against the budget of the process.
     virtual std::size_t unfinished_bytes() const = 0;
     /// Of these, what is held for messages whose rest is still to come. A client that does not send it is not waited for; what
@@ -72,7 +80,7 @@ public:
     /// "json", "msgpack" or "icd", for logs and metrics.
     virtual std::string_view name() const = 0;
 
-    /// The limits that hold for a client of this dialect once it is let in.
+    /// The limits that hold for a client of this dialect once it is accepted.
     virtual InputLimits full_limits() const { return {64u << 20, 64u << 20, 256u << 20, 64}; }
     /// The largest frame, with its chunk header, that hello tells the client to send ("maxMsgSize"); 0: hello says nothing of it.
     virtual std::size_t advertised_frame_size() const { return 0; }

@@ -14,7 +14,7 @@ Reply failure(const Request& request, int code, std::string message) {
 
 Hello::Hello(std::function<bool(std::string_view)> accepts) : accepts_(std::move(accepts)), client_id_('c' + random_letters(32)) {}
 
-bool Hello::brings_right_secret(const Request& request) const {
+bool Hello::has_valid_secret(const Request& request) const {
     if (!accepts_) return true;
     if (request.args.empty()) return false;
     const auto* credentials = request.args.front().get_if<Map>();
@@ -29,7 +29,7 @@ std::optional<Reply> Hello::receive(const Request& request, std::size_t max_mess
         return failure(request, code::not_authenticated, "Unauthorized: Skip message processing");
     }
     if (request.method != method) return failure(request, code::unknown_method, "Unknown system method called");
-    if (!brings_right_secret(request)) {
+    if (!has_valid_secret(request)) {
         ++wrong_secrets_;
         return failure(request, code::not_authenticated, "Authentication failed");
     }

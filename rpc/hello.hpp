@@ -37,7 +37,7 @@ public:
     static bool is_system_id(std::string_view id) { return id.starts_with("system:"); }
 
 private:
-    bool brings_right_secret(const Request& request) const;
+    bool has_valid_secret(const Request& request) const;
 
     std::function<bool(std::string_view)> accepts_;
     std::string client_id_;

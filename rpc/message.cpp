@@ -27,8 +27,8 @@ Publication::Publication(std::string topic, BodyPtr body)
 
 EncodedPtr Publication::encoded_for(const Dialect& dialect) const {
     const std::uint32_t key = dialect.encoding_key();
-    // Held while encoding: whoever comes second wants these bytes and has nothing better to do than to wait for them.
-    std::lock_guard lock(mutex_);
+    // Held while encoding: other threads that need these bytes wait for them instead of encoding again.
+    const platform::MutexLock lock(mutex_);
     for (const auto& [known, encoded] : cache_)
         if (known == key) return encoded;
     auto encoded = dialect.encode(*this);

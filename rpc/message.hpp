@@ -1,14 +1,15 @@
 #pragma once
 /// What travels between a client and the server, free of any wire format: requests in, replies and publications out.
 
+#include "platform/mutex.hpp"
 #include "rpc/error.hpp"
 #include "rpc/values/small_vector.hpp"
 #include "rpc/values/value.hpp"
+#include "rpc/values/weight.hpp"
 
 #include <array>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,6 +24,11 @@ public:
     /// The body as a wslink value. Bytes in it share the memory of the body (which must outlive them: call through a
     /// shared_ptr and keep it, or rely on implementations, which all tie the lifetimes together). Throws CallError.
     virtual Value value() const = 0;
+    /// Whether encoding it takes the time of more than so many bytes. A body that does not know says no.
+    virtual bool encoding_exceeds(std::size_t bytes) const {
+        static_cast<void>(bytes);
+        return false;
+    }
 };
 using BodyPtr = std::shared_ptr<const Body>;
 
@@ -31,6 +37,7 @@ public:
     explicit ValueBody(Value value) : value_(std::move(value)) {}
     Value value() const override { return value_; }
     const Value& ref() const { return value_; }
+    bool encoding_exceeds(std::size_t bytes) const override { return encoding_cost(value_, bytes) > bytes; }
 
 private:
     Value value_;
@@ -45,6 +52,7 @@ struct Request {
     Array args;
     Map kwargs;
     BodyPtr native; // set by the ICD dialect instead of args and kwargs: the decoded message
+    std::shared_ptr<void> prepared{}; // set by Method::prepare instead of args and kwargs
 };
 
 /// The answer to one request. Exactly one of result and error is meaningful: error if set.
@@ -93,8 +101,8 @@ private:
     std::string topic_;
     BodyPtr body_;
     std::string id_;
-    mutable std::mutex mutex_;
-    mutable SmallVector<std::pair<std::uint32_t, EncodedPtr>> cache_; // one for each encoding key in use
+    mutable platform::Mutex mutex_;
+    mutable SmallVector<std::pair<std::uint32_t, EncodedPtr>> cache_ CUBELINK_GUARDED_BY(mutex_); // one for each encoding key in use
 };
 using PublicationPtr = std::shared_ptr<const Publication>;
 

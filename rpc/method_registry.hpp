@@ -10,6 +10,7 @@
 
 #include "rpc/call.hpp"
 
+#include <exception>
 #include <functional>
 #include <initializer_list>
 #include <string>
@@ -28,6 +29,10 @@ struct Method {
     /// Called on the network thread: must not block. Keeps the CallPtr to answer later. May throw: the call then fails.
     std::function<void(const CallPtr&)> run;
     AnswerOrder order = AnswerOrder::in_order;
+    /// Checks and converts the arguments of a large request ahead of run(), on a worker: puts the result into request.prepared or
+    /// request.native, and takes args and kwargs away. May throw: the call then fails without run(). Empty: run() does all of it.
+    std::function<void(Request&)> prepare{};
+    bool listed = true;
 };
 
 class Parameter; // rpc/parameter.hpp
@@ -39,17 +44,22 @@ public:
     void add(std::string name, std::initializer_list<Parameter> parameters, Function function, AnswerOrder order = AnswerOrder::in_order);
 
     /// Throws std::logic_error if the name is taken.
-    void add_generic(std::string name, std::function<void(const CallPtr&)> run, AnswerOrder order = AnswerOrder::in_order);
+    void add_generic(std::string name, std::function<void(const CallPtr&)> run, AnswerOrder order = AnswerOrder::in_order,
+                     std::function<void(Request&)> prepare = {});
+    /// A method that names() leaves out: it answers, but does nothing yet.
+    void add_unlisted(std::string name, std::function<void(const CallPtr&)> run);
 
     /// nullptr if there is none.
     const Method* find(std::string_view name) const;
-    /// Sorted.
+    /// Of those that are listed, sorted.
     std::vector<std::string> names() const;
 
     /// Runs the method of the call's request: unknown names and exceptions become the error replies of wslink.
     void dispatch(const CallPtr& call) const { dispatch(call, find(call->request().method)); }
     /// The same for a method that has been looked up already; nullptr: unknown.
     static void dispatch(const CallPtr& call, const Method* method);
+    /// Fails the call with what was thrown.
+    static void fail(const CallPtr& call, const std::exception_ptr& failure);
 
 private:
     struct Hash {

@@ -60,28 +60,16 @@ decltype(auto) as(const CallPtr& call) {
         return (*call);
 }
 
-inline void fail(const CallPtr& call, const std::exception_ptr& failure) {
-    try {
-        std::rethrow_exception(failure);
-    } catch (const CallError& error) {
-        call->fail(error.error());
-    } catch (const std::exception& error) {
-        call->fail_with_exception(error.what());
-    } catch (...) {
-        call->fail_with_exception("an exception that is no std::exception");
-    }
-}
-
 template <class T>
 void answer(const CallPtr& call, T&& result) {
     using Plain = std::remove_cvref_t<T>;
     if constexpr (is_deferred<Plain>) {
         result.then([call](const typename Plain::Outcome& outcome) {
-            if (outcome.index() == 1) return fail(call, std::get<1>(outcome));
+            if (outcome.index() == 1) return MethodRegistry::fail(call, std::get<1>(outcome));
             try {
                 answer(call, std::get<0>(outcome));
             } catch (...) {
-                fail(call, std::current_exception());
+                MethodRegistry::fail(call, std::current_exception());
             }
         });
     } else if constexpr (std::is_same_v<Plain, std::monostate>) {
@@ -93,13 +81,24 @@ void answer(const CallPtr& call, T&& result) {
     }
 }
 
-/// Converts the bound values to the types of the parameters that follow the call, if there is one, and calls the function.
-template <std::size_t skip, class Arguments, class Function, std::size_t... I>
-decltype(auto) invoke(Function& function, const CallPtr& call, const Parameters& parameters, std::vector<Value>&& values,
-                      std::index_sequence<I...>) {
+/// The types of the parameters that follow the call, if there is one.
+template <std::size_t skip, class Arguments, class Indices>
+struct ConvertedOf;
+template <std::size_t skip, class Arguments, std::size_t... I>
+struct ConvertedOf<skip, Arguments, std::index_sequence<I...>> {
+    using type = std::tuple<std::remove_cvref_t<std::tuple_element_t<I + skip, Arguments>>...>;
+};
+
+/// The arguments of a call as these types. Throws BadArguments.
+template <class Converted, std::size_t... I>
+Converted convert_arguments(const Parameters& parameters, Array&& args, Map&& kwargs, std::index_sequence<I...>) {
+    [[maybe_unused]] std::vector<Value> values = parameters.bind(std::move(args), std::move(kwargs));
     // In braces, so that they are converted in their order and the first wrong one is reported.
-    std::tuple<std::remove_cvref_t<std::tuple_element_t<I + skip, Arguments>>...> converted{
-        from_value<std::remove_cvref_t<std::tuple_element_t<I + skip, Arguments>>>(std::move(values[I]), Path(parameters.name(I)))...};
+    return Converted{from_value<std::tuple_element_t<I, Converted>>(std::move(values[I]), Path(parameters.name(I)))...};
+}
+
+template <std::size_t skip, class Arguments, class Function, class Converted, std::size_t... I>
+decltype(auto) invoke(Function& function, [[maybe_unused]] const CallPtr& call, [[maybe_unused]] Converted&& converted, std::index_sequence<I...>) {
     if constexpr (skip == 1)
         return function(as<std::tuple_element_t<0, Arguments>>(call), std::get<I>(std::move(converted))...);
     else
@@ -119,18 +118,28 @@ void MethodRegistry::add(std::string name, std::initializer_list<Parameter> list
         throw std::logic_error("\"" + name + "\" names " + std::to_string(list.size()) + " parameters, its function has " +
                                std::to_string(count));
 
-    auto run = [parameters = Parameters(list), function = std::move(function)](const CallPtr& call) mutable {
-        auto [args, kwargs] = call->take_arguments();
-        std::vector<Value> values = parameters.bind(std::move(args), std::move(kwargs));
-        constexpr auto indices = std::make_index_sequence<count>();
+    using Indices = std::make_index_sequence<count>;
+    using Converted = typename detail::ConvertedOf<skip, Arguments, Indices>::type;
+    const auto parameters = std::make_shared<const Parameters>(list);
+    auto prepare = [parameters](Request& request) {
+        Array args = std::exchange(request.args, {});
+        Map kwargs = std::exchange(request.kwargs, {});
+        request.prepared = std::make_shared<Converted>(detail::convert_arguments<Converted>(*parameters, std::move(args), std::move(kwargs), Indices()));
+    };
+    auto run = [parameters, function = std::move(function)](const CallPtr& call) mutable {
+        const auto arguments = [&] {
+            if (const auto prepared = std::static_pointer_cast<Converted>(call->take_prepared())) return std::move(*prepared);
+            auto [args, kwargs] = call->take_arguments();
+            return detail::convert_arguments<Converted>(*parameters, std::move(args), std::move(kwargs), Indices());
+        };
         if constexpr (std::is_void_v<Result>) {
-            detail::invoke<skip, Arguments>(function, call, parameters, std::move(values), indices);
+            detail::invoke<skip, Arguments>(function, call, arguments(), Indices());
             if constexpr (skip == 0) call->answer(Value());
         } else {
-            detail::answer(call, detail::invoke<skip, Arguments>(function, call, parameters, std::move(values), indices));
+            detail::answer(call, detail::invoke<skip, Arguments>(function, call, arguments(), Indices()));
         }
     };
-    add_generic(std::move(name), std::move(run), order);
+    add_generic(std::move(name), std::move(run), order, std::move(prepare));
 }
 
 } // namespace cubelink::rpc

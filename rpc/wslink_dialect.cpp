@@ -21,6 +21,9 @@ public:
         owned_->receive(text, payload, owner, sink);
     }
 
+    std::size_t decoding_cost(bool text, std::string_view payload) const override {
+        return owned_ ? owned_->decoding_cost(text, payload) : payload.size();
+    }
     std::size_t unfinished_bytes() const override { return owned_ ? owned_->unfinished_bytes() : 0; }
     std::size_t half_sent_bytes() const override { return owned_ ? owned_->half_sent_bytes() : 0; }
     void forget_unfinished() override {
@@ -60,7 +63,7 @@ private:
     const Dialect* chosen() const { return chosen_.load(std::memory_order_acquire); }
 
     InputLimits limits_;
-    std::unique_ptr<Dialect> owned_;              // network thread
+    std::unique_ptr<Dialect> owned_;              // used by the thread that receives
     std::atomic<const Dialect*> chosen_{nullptr}; // the same, for encode() on other threads; set once
 };
 

@@ -1,5 +1,5 @@
 #pragma once
-/// wslink, both generations on one path: the first frame that is not empty decides which one the connection speaks for life.
+/// wslink, both generations on one path: the first frame that is not empty decides which one the connection uses.
 /// Text: JSON (generation 1). Binary: msgpack (generation 2).
 ///
 /// encode() answers nullptr while the generation is not known: nothing can have been asked, so nothing is owed.

@@ -54,9 +54,9 @@ std::string built_viewer() {
 void raise_descriptor_limit() {
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-    const rlim_t wish = std::min<rlim_t>(limit.rlim_max, 1 << 16);
-    if (limit.rlim_cur >= wish) return;
-    limit.rlim_cur = wish;
+    const rlim_t wanted = std::min<rlim_t>(limit.rlim_max, 1 << 16);
+    if (limit.rlim_cur >= wanted) return;
+    limit.rlim_cur = wanted;
     ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
@@ -67,13 +67,15 @@ void share_heaps([[maybe_unused]] int threads) {
 #endif
 }
 
-WslinkServerOptions server_options(const Options& o) {
+WslinkServerOptions server_options(const Options& o, bool secret_is_new) {
     WslinkServerOptions s;
     s.program = "cubelink";
     s.host = o.host;
     s.port = o.port;
     s.auth_key = o.auth_key;
+    s.auth_key_is_new = secret_is_new;
     s.no_auth = o.no_auth;
+    s.token_name = "carta-auth-token";
     s.content = o.content.empty() ? built_viewer() : o.content;
     s.base_path = o.base_path;
     s.ssl_cert = o.ssl_cert;
@@ -111,13 +113,20 @@ std::string metrics(const SessionDirectory& directory, const Scheduler& schedule
     return text;
 }
 
-/// The store that was asked for. The one that is there by default may be out of reach (no home, a full disk): then nothing is kept.
+/// The store of --store. The default one may not be available (no home folder, a full disk): then one in memory.
 std::unique_ptr<Store> open_store(const Options& options) {
-    if (!options.store_file.empty()) return Store::open(options.store_file);
+    const auto open = [](const std::string& path) {
+        auto store = Store::open(path);
+        log::info("preferences and sessions are kept in " + path);
+        return store;
+    };
+    if (!options.store_file.empty()) return open(options.store_file);
     const auto path = Store::default_path();
     try {
-        if (path.empty()) throw StoreError("there is no home folder to keep it in");
-        return Store::open(path);
+        if (path.empty()) throw StoreError("there is no home folder for the store");
+        const auto folder = std::filesystem::path(path).parent_path();
+        if (std::error_code error; !std::filesystem::exists(folder, error)) log::info("making the folder " + folder.string());
+        return open(path);
     } catch (const StoreError& e) {
         log::warn(std::string("preferences and sessions are kept only until the server stops: ") + e.what());
         return Store::in_memory();
@@ -143,8 +152,8 @@ HandlerSettings handler_settings(const Options& o) {
     return s;
 }
 
-/// What a stopping server gives sessions to be saved, in milliseconds, after what it gave clients.
-constexpr std::uint64_t last_look = 500;
+/// Time for saving sessions when the server stops, in milliseconds, after the time that clients were given.
+constexpr std::uint64_t time_to_save = 500;
 
 /// Tiles and their frames, some 256 KiB each, come and go all the time: left to itself, the C library returns them to the kernel, and gets them
 /// back cleared, at a price beyond that of filling and sending them.
@@ -163,10 +172,16 @@ int serve(Options options) {
     keep_freed_memory(options);
     const Jail jail(options.folder, options.allow_links_to);
     imaging::BudgetCache cache(options.memory_limit);
-    if (options.auth_key.empty() && !options.no_auth) options.auth_key = rpc::random_letters(32);
+    const bool secret_is_new = options.auth_key.empty() && !options.no_auth;
+    if (secret_is_new) options.auth_key = rpc::random_letters(32);
     Keys keys(options.auth_key);
     if (!options.keys_file.empty()) keys.load(options.keys_file);
     const auto store = open_store(options);
+    log::info("cubelink " + std::string(program_version) + " serves " + options.folder + (options.read_only ? ", read-only" : ""));
+    if (!options.config_file.empty()) log::info("options were read from " + options.config_file);
+    log::debug("threads " + std::to_string(options.threads) + ", memory limit " + std::to_string(options.memory_limit >> 20) + " MiB, decompressed images in " +
+               options.scratch);
+    if (!options.keys_file.empty()) log::info(std::to_string(keys.size()) + " keys, with those of " + options.keys_file);
     store->set_patience(std::chrono::milliseconds(0)); // from now on its thread tries again, and does other things meanwhile
     auto worker = std::make_unique<StoreWorker>();
     auto reader = std::make_unique<SerialWorker>(); // of what pages answer to scripting requests
@@ -177,7 +192,7 @@ int serve(Options options) {
     SessionKeeper* keeper_in_use = nullptr;
     ScriptingBroker* scripting_in_use = nullptr;
     WslinkServerHooks hooks;
-    hooks.make_icd_dialect = [] { return std::make_unique<icd::IcdDialect>(); };
+    hooks.make_token_dialect = [] { return std::make_unique<icd::IcdDialect>(); };
     hooks.identify = [&keys](std::string_view secret) { return keys.identify(secret); };
     hooks.on_disconnected = [&](const std::shared_ptr<Connection>& connection, Ending ending) {
         if (directory_in_use) directory_in_use->connection_ended(connection, ending);
@@ -193,7 +208,7 @@ int serve(Options options) {
     };
     hooks.routes = page_routes(std::make_shared<const HttpApi>(std::move(api), *store, *worker), options.carta_frontend);
 
-    WslinkServer server(server_options(options), hooks);
+    WslinkServer server(server_options(options, secret_is_new), hooks);
     const auto later = [&](std::uint64_t ms, std::function<void()> work) { server.post_after(ms, std::move(work)); };
     Scheduler scheduler(options.threads);
     SessionKeeper keeper(*store, *worker, jail.folder(), later);
@@ -223,11 +238,11 @@ int serve(Options options) {
     if (!options.carta_frontend.empty()) std::cout << "CARTA is accessible at " << carta_address(server.address(), options.content == options.carta_frontend) << std::endl;
     const int status = server.run();
     directory_in_use = nullptr;
-    keeper.save_now(directory.all(), last_look);
+    keeper.save_now(directory.all(), time_to_save);
     directory.close_all();
     scheduler.stop();
     reader.reset();
-    worker.reset(); // done with the store, and with the answers of calls, before what these lead to is gone
+    worker.reset(); // its work uses the store, and answers calls
     return status;
 }
 

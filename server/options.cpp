@@ -1,6 +1,7 @@
 #include "server/options.hpp"
 
 #include "server/net/access/access.hpp"
+#include "server/option_messages.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -11,6 +12,8 @@
 #include <limits>
 #include <stdexcept>
 #include <thread>
+
+#include <unistd.h>
 
 namespace cubelink::server {
 
@@ -28,7 +31,7 @@ std::size_t parse_size(std::string_view text) {
     if (!unit.empty() && unit != "B") {
         const auto letter = std::string_view("KMGT").find(unit[0]);
         const std::string rest = unit.substr(1);
-        if (letter == std::string_view::npos || (rest != "" && rest != "B" && rest != "IB")) return complain("has an unknown unit: say K, M, G or T");
+        if (letter == std::string_view::npos || (rest != "" && rest != "B" && rest != "IB")) return complain("has an unknown unit: expected K, M, G or T");
         shift = 10 * (static_cast<int>(letter) + 1);
     }
     const double bytes = number * static_cast<double>(std::size_t{1} << shift);
@@ -38,9 +41,9 @@ std::size_t parse_size(std::string_view text) {
 
 namespace {
 
-/// An option's text must be one line: a newline in a value would forge lines of the log.
+/// In one line: a newline in a value would forge lines of the log.
 std::string one_line(std::string text) {
-    while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+    while (!text.empty() && text.back() == '\n') text.pop_back();
     std::replace(text.begin(), text.end(), '\n', ' ');
     return text;
 }
@@ -57,22 +60,29 @@ std::string existing_folder(const std::string& option, const std::string& path) 
 
 void existing_file(const std::string& option, const std::string& path) {
     std::error_code error;
-    if (!fs::is_regular_file(path, error)) refuse(option, "\"" + path + "\" is not a file that can be read");
+    const auto status = fs::status(path, error);
+    if (error) refuse(option, "\"" + path + "\": " + error.message());
+    if (!fs::is_regular_file(status)) refuse(option, "\"" + path + "\" is not a file");
+    if (::access(path.c_str(), R_OK) != 0) refuse(option, "\"" + path + "\" cannot be read: " + std::generic_category().message(errno));
 }
 
-/// What single options can't know: how they go together.
+/// Checks files and folders, and options that depend on each other.
 void check_together(Options& o) {
+    const auto given = o.folder;
     o.folder = existing_folder("FOLDER", o.folder);
+    if (::access(o.folder.c_str(), R_OK | X_OK) != 0) refuse("FOLDER", "\"" + given + "\" cannot be read: " + std::generic_category().message(errno));
     for (auto& folder : o.allow_links_to) folder = existing_folder("--allow-links-to", folder);
     if (o.scratch.empty()) o.scratch = fs::temp_directory_path().string();
     o.scratch = existing_folder("--scratch", o.scratch);
     if (!o.content.empty()) o.content = existing_folder("--content", o.content);
     if (!o.carta_frontend.empty()) o.carta_frontend = existing_folder("--carta-frontend", o.carta_frontend);
     if (!o.keys_file.empty()) existing_file("--keys", o.keys_file);
+    if (const auto folder = fs::path(o.store_file).parent_path(); !folder.empty()) existing_folder("--store", folder.string());
     if (o.host.empty()) refuse("--host", "needs an address");
-    if (o.no_auth && !is_loopback(o.host)) refuse("--no-auth", "is for loopback addresses only, not for --host " + o.host);
-    if (o.no_auth && !o.keys_file.empty()) refuse("--no-auth", "and --keys exclude each other");
-    if (o.ssl_cert.empty() != o.ssl_key.empty()) refuse(o.ssl_cert.empty() ? "--ssl-cert" : "--ssl-key", "--ssl-cert and --ssl-key go together");
+    if (o.no_auth && !is_loopback(o.host)) refuse("--no-auth", "is allowed on loopback addresses only, not with --host " + o.host);
+    if (o.no_auth && !o.keys_file.empty()) refuse("--no-auth", "cannot be used together with --keys");
+    if (!o.ssl_cert.empty() && o.ssl_key.empty()) refuse("--ssl-cert", "needs --ssl-key FILE, the private key of the certificate");
+    if (!o.ssl_key.empty() && o.ssl_cert.empty()) refuse("--ssl-key", "needs --ssl-cert FILE, the certificate of the private key");
     if (!o.ssl_cert.empty()) {
         existing_file("--ssl-cert", o.ssl_cert);
         existing_file("--ssl-key", o.ssl_key);
@@ -92,69 +102,72 @@ ParsedOptions parse_options(const std::vector<std::string>& arguments) {
     o.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
     std::string memory = "2G", outbox = "64M";
 
-    CLI::App app("Cubelink: opens astronomical images and spectral cubes and shows them to clients that are far from the data.", "cubelink");
+    CLI::App app("Cubelink serves astronomical images and spectral cubes to remote clients.", "cubelink");
     app.set_version_flag("--version", "cubelink " + std::string(program_version));
-    app.set_config("--config", "", "the same options from a TOML or INI file")->type_name("FILE");
+    app.set_config("--config", "", "read options from a TOML or INI file, one `option = value` in a line, without the dashes")->type_name("FILE");
     app.allow_config_extras(CLI::config_extras_mode::error);
 
-    app.add_option("FOLDER", o.folder, "serve the images below FOLDER (default: the current folder)")->type_name("");
+    app.add_option("FOLDER", o.folder, "folder of images to serve (default: the current folder)")->type_name("");
     app.add_option("--host", o.host, "address to listen on")->capture_default_str()->type_name("ADDR");
-    app.add_option("--port", o.port, "port; 0 takes a free one")->capture_default_str()->type_name("N");
-    app.add_option("-a,--authKey", o.auth_key, "the secret that clients must bring (default: a random one, printed with the address)")
+    app.add_option("--port", o.port, "port to listen on, 0 to 65535; 0: any free port")->check(CLI::Range(0, 65535))->capture_default_str()->type_name("N");
+    app.add_option("-a,--authKey", o.auth_key, "secret that clients must present (default: a random one, printed with the address)")
         ->type_name("SECRET")
         ->envname("CUBELINK_AUTHKEY");
-    app.add_flag("--no-auth", o.no_auth, "ask for no secret; on a loopback address only");
-    app.add_option("--keys", o.keys_file, "JSON list of {key, user, permissions}")->type_name("FILE");
-    // One value an option: CLI11 would otherwise take the words after it, FOLDER among them.
+    app.add_flag("--no-auth", o.no_auth, "accept clients without a secret; allowed on loopback addresses only");
+    app.add_option("--keys", o.keys_file, "JSON file with one {key, user, permissions} for each user")->type_name("FILE");
+    // One value for each: CLI11 would otherwise take the words that follow as well, FOLDER among them.
     const auto repeatable = [&](const char* name, std::vector<std::string>& to, const char* help, const char* type) {
         app.add_option(name, to, help)->type_name(type)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)->allow_extra_args(false);
     };
-    repeatable("--allow-origin", o.allow_origins, "an Origin that browsers may come from", "ORIGIN");
-    repeatable("--allow-host", o.allow_hosts, "a Host that clients may ask for", "NAME");
-    repeatable("--trusted-proxy", o.trusted_proxies, "an address whose X-Forwarded-* headers count", "ADDR");
-    app.add_option("--base-path", o.base_path, "everything below this path, behind a proxy")->type_name("PATH");
-    app.add_option("--content", o.content, "static pages served at / (default: the built viewer)")->type_name("DIR");
-    app.add_option("--carta-frontend", o.carta_frontend, "a build of CARTA's own page, served at /carta/")->type_name("DIR");
+    repeatable("--allow-origin", o.allow_origins, "accept browser requests from pages of ORIGIN, e.g. https://portal.example.org; repeatable", "ORIGIN");
+    repeatable("--allow-host", o.allow_hosts, "accept requests whose Host header is NAME; repeatable", "NAME");
+    repeatable("--trusted-proxy", o.trusted_proxies, "trust X-Forwarded-* headers of the proxy at ADDR (an address or network); repeatable", "ADDR");
+    app.add_option("--base-path", o.base_path, "serve everything below PATH, for a proxy that passes paths on unchanged")->type_name("PATH");
+    app.add_option("--content", o.content, "folder of static pages to serve at / (default: the built viewer)")->type_name("DIR");
+    app.add_option("--carta-frontend", o.carta_frontend, "folder with a build of CARTA's page, to serve at /carta/")->type_name("DIR");
     const auto seconds = CLI::Range(0, std::numeric_limits<int>::max() / 1000);
-    app.add_option("--timeout", o.timeout_seconds, "stop after so long without a connection; 0 never")->check(seconds)->capture_default_str()->type_name("SECONDS");
-    app.add_option("--session-grace", o.session_grace_seconds, "how long a session outlives its last connection")
+    app.add_option("--timeout", o.timeout_seconds, "stop when there has been no connection for so long; 0: never")->check(seconds)->capture_default_str()->type_name("SECONDS");
+    app.add_option("--session-grace", o.session_grace_seconds, "keep a session for so long after its last connection was lost")
         ->check(seconds)
         ->capture_default_str()
         ->type_name("SECONDS");
-    app.add_option("--idle-timeout", o.idle_timeout_seconds, "drop a connection that has sent nothing for so long; 0 never")
+    app.add_option("--idle-timeout", o.idle_timeout_seconds, "close a connection that has sent nothing for so long; 0: never")
         ->check(seconds)
         ->capture_default_str()
         ->type_name("SECONDS");
-    app.add_option("--max-connections", o.max_connections, "of every kind")->check(CLI::Range(0, 1'000'000))->capture_default_str()->type_name("N");
-    app.add_option("--max-connections-per-address", o.max_connections_per_address, "0: no limit")
+    app.add_option("--max-connections", o.max_connections, "maximum number of connections")->check(CLI::Range(0, 1'000'000))->capture_default_str()->type_name("N");
+    app.add_option("--max-connections-per-address", o.max_connections_per_address,
+                   "maximum number of connections from one address; 0: no limit (default: a quarter of --max-connections, no limit for loopback addresses)")
         ->check(CLI::Range(0, 1'000'000))
-        ->capture_default_str()
         ->type_name("N");
-    app.add_option("--threads", o.threads, "threads for computation")->check(CLI::Range(1, 1024))->capture_default_str()->type_name("N");
-    app.add_option("--memory-limit", memory, "budget of all caches together")->capture_default_str()->type_name("SIZE");
-    app.add_option("--outbox-limit", outbox, "bytes that may wait for one client")->capture_default_str()->type_name("SIZE");
-    app.add_option("--store", o.store_file, "SQLite file for preferences, layouts, sessions (default: under the user's data folder)")->type_name("FILE");
-    app.add_option("--ssl-cert", o.ssl_cert, "serve https and wss with this certificate")->type_name("FILE");
-    app.add_option("--ssl-key", o.ssl_key, "and its key")->type_name("FILE");
-    repeatable("--allow-links-to", o.allow_links_to, "symbolic links may also lead here", "DIR");
-    app.add_option("--scratch", o.scratch, "where compressed images are inflated (default: the system's temporary folder)")->type_name("DIR");
-    app.add_flag("--read-only", o.read_only, "no message that writes a file");
+    app.add_option("--threads", o.threads, "number of threads for computation")->check(CLI::Range(1, 1024))->capture_default_str()->type_name("N");
+    app.add_option("--memory-limit", memory, "memory for all caches together, e.g. 512M or 2G")->capture_default_str()->type_name("SIZE");
+    app.add_option("--outbox-limit", outbox, "maximum size of the data waiting to be sent to one client")->capture_default_str()->type_name("SIZE");
+    app.add_option("--store", o.store_file, "SQLite file for preferences, layouts and sessions (default: in the user's data folder)")->type_name("FILE");
+    app.add_option("--ssl-cert", o.ssl_cert, "certificate (PEM), to serve https and wss")->type_name("FILE");
+    app.add_option("--ssl-key", o.ssl_key, "private key (PEM) for --ssl-cert")->type_name("FILE");
+    repeatable("--allow-links-to", o.allow_links_to, "allow symbolic links in FOLDER to point into DIR; repeatable", "DIR");
+    app.add_option("--scratch", o.scratch, "folder for decompressed images (default: the system's temporary folder)")->type_name("DIR");
+    app.add_flag("--read-only", o.read_only, "refuse requests that write files");
     app.add_flag("--scripting", o.scripting, "accept scripting requests over HTTP");
     // As CARTA's Python client starts a server.
     app.add_flag("--enable_scripting", o.scripting)->group("");
     app.add_flag("--debug_no_auth", o.no_auth)->group("");
     app.add_flag("--no_browser")->group("");
-    app.add_option("--scripting-timeout", o.scripting_timeout_seconds, "how long a scripting request waits for its answer; 0 for ever")
+    app.add_option("--scripting-timeout", o.scripting_timeout_seconds, "how long a scripting request waits for its answer; 0: without limit")
         ->check(seconds)
         ->capture_default_str()
         ->type_name("SECONDS");
-    app.add_flag("--allow-exit", o.allow_exit, "let clients stop the server by application.exit");
-    app.add_option("--log-level", o.log_level, "trace, debug, info, warning, error, critical or off")
+    app.add_flag("--allow-exit", o.allow_exit, "allow clients to stop the server (application.exit)");
+    app.add_option("--log-level", o.log_level, "minimum level of log messages: trace, debug, info, warning, error, critical or off")
         ->check(CLI::IsMember({"trace", "debug", "info", "warning", "error", "critical", "off"}))
         ->capture_default_str()
         ->type_name("LEVEL");
 
+    std::vector<ConfigLine> config_lines;
+    const auto config_file = config_file_of(arguments);
     try {
+        if (config_file) config_lines = read_config_lines(app, *config_file);
         app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
         const auto size = [](const char* option, const std::string& text) {
             try {
@@ -165,13 +178,28 @@ ParsedOptions parse_options(const std::vector<std::string>& arguments) {
         };
         o.memory_limit = size("--memory-limit", memory);
         o.outbox_limit = size("--outbox-limit", outbox);
+        o.config_file = config_file.value_or("");
         check_together(o);
     } catch (const CLI::CallForHelp&) {
         return {{}, app.help(), 0};
     } catch (const CLI::CallForVersion& e) {
         return {{}, std::string(e.what()) + "\n", 0};
+    } catch (const CLI::ExtrasError& e) {
+        const auto unknown = std::find_if(arguments.begin(), arguments.end(), [&](const std::string& argument) {
+            return argument.size() > 2 && argument.compare(0, 2, "--") == 0 && !app.get_option_no_throw(argument.substr(0, argument.find('=')));
+        });
+        if (unknown == arguments.end()) return {{}, "cubelink: " + one_line(e.what()), 2};
+        return {{}, "cubelink: there is no option " + one_line(unknown->substr(0, unknown->find('='))) + one_line(suggest_option(app, *unknown)), 2};
     } catch (const CLI::Error& e) {
-        return {{}, "cubelink: " + one_line(e.what()), 2};
+        // Where the option was set, if that was the file.
+        const std::string what = e.what();
+        for (const auto& line : config_lines) {
+            const auto at = what.find(line.option);
+            const bool whole = at != std::string::npos && (at + line.option.size() == what.size() || what[at + line.option.size()] == ':' || what[at + line.option.size()] == ' ');
+            if (whole && !sets_option(app, arguments, line.option))
+                return {{}, "cubelink: " + *config_file + ", line " + std::to_string(line.number) + ": " + one_line(what), 2};
+        }
+        return {{}, "cubelink: " + one_line(what), 2};
     } catch (const std::exception& e) {
         return {{}, "cubelink: " + one_line(e.what()), 2};
     }

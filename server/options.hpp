@@ -1,5 +1,5 @@
 #pragma once
-/// The command line of cubelink: what may be said on it, in a file given by --config, and in the environment.
+/// The command line of cubelink: its options, also from the file of --config and from the environment.
 
 #include <cstddef>
 #include <cstdint>
@@ -14,7 +14,8 @@ struct Options {
     std::string folder = "."; // an absolute path without links once parsed
     std::string host = "127.0.0.1";
     std::uint16_t port = 1234; // 0: a free one
-    std::string auth_key;      // empty: a random one is made
+    std::string auth_key;      // empty: a random one is to be made
+    std::string config_file;   // that was read; "": none
     bool no_auth = false;
     std::string keys_file;
     std::vector<std::string> allow_origins, allow_hosts, trusted_proxies;
@@ -24,11 +25,12 @@ struct Options {
     int timeout_seconds = 0;
     int session_grace_seconds = 600;
     int idle_timeout_seconds = 0;
-    std::size_t max_connections = 1000, max_connections_per_address = 0;
+    std::size_t max_connections = 1000;
+    std::optional<std::size_t> max_connections_per_address; // 0: no limit; not set: a quarter of max_connections, loopback excepted
     int threads = 1;
     std::size_t memory_limit = std::size_t{2} << 30;
     std::size_t outbox_limit = std::size_t{64} << 20;
-    std::string store_file; // "": under the user's data folder
+    std::string store_file; // in a folder that exists; "": under the user's data folder
     std::string ssl_cert, ssl_key;
     std::vector<std::string> allow_links_to;
     std::string scratch;
@@ -37,7 +39,7 @@ struct Options {
     std::string log_level = "info";
 };
 
-/// What a command line comes to: options to run with, or text to print and the status to exit with.
+/// The result of parsing: options to run with, or text to print and the status to exit with.
 struct ParsedOptions {
     std::optional<Options> options;
     std::string text;    // --help and --version: for standard output; an error: one line for standard error

@@ -1,6 +1,6 @@
 #pragma once
 /// The third dialect: the ICD's own binary framing. u16 event, u16 ICD version, u32 request id, little endian, then a protobuf
-/// message. Versions 28 to 30 are spoken. See Dialect for who may call what.
+/// message. Versions 28 to 30 are supported. Threads: see Dialect.
 ///
 /// Nothing that a client sends breaks the connection except a frame beyond the limit: what can't be understood is ignored with
 /// a log line and, where the event has an answer, answered with success = false.
@@ -13,7 +13,7 @@ namespace cubelink::icd {
 
 inline constexpr std::uint16_t oldest_version = 28, newest_version = 30;
 
-/// Frames that ICD clients may send once they have been let in.
+/// Frames that ICD clients may send once they have been accepted.
 inline constexpr std::size_t frame_limit = std::size_t{64} << 20;
 
 class IcdDialect final : public rpc::Dialect {

@@ -41,7 +41,15 @@ void on(rpc::MethodRegistry& registry, Handler handler, rpc::AnswerOrder order =
             else
                 handler(call, *request);
         },
-        order);
+        order,
+        [](rpc::Request& request) {
+            if (request.native) return;
+            auto made = std::make_shared<M>();
+            message_from_call(request, *made);
+            request.args.clear();
+            request.kwargs = {};
+            request.native = std::make_shared<const MessageBody>(std::shared_ptr<const google::protobuf::Message>(std::move(made)));
+        });
 }
 
 /// Answers with an ICD message.

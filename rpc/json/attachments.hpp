@@ -23,7 +23,7 @@ inline constexpr std::string_view attachment_method = "wslink.binary.attachment"
 /// N of "wslink_bin<N>"; nothing if `text` is no key. Digits beyond 64 bits make a key too, of number UINT64_MAX.
 std::optional<std::uint64_t> attachment_number(std::string_view text);
 
-/// What a client has announced and sent, and not yet used. One for each connection; network thread only.
+/// What a client has announced and sent, and not yet used. One for each connection; not thread-safe.
 class ReceivedAttachments {
 public:
     /// The keys of a header. Returns what is wrong with them, empty if nothing.

@@ -26,6 +26,7 @@ public:
             receive_attachment(payload, owner, sink);
     }
 
+    std::size_t decoding_cost(bool text, std::string_view payload) const override { return text ? payload.size() : 0; }
     std::size_t unfinished_bytes() const override { return attachments_.bytes(); }
     std::size_t half_sent_bytes() const override { return attachments_.awaited_bytes(); }
     void forget_unfinished() override { attachments_ = {}; }

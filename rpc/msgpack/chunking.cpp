@@ -40,6 +40,14 @@ Reassembly::Outcome Reassembly::broken(std::uint16_t close_code, std::string pro
     return outcome;
 }
 
+std::size_t Reassembly::completed_by(std::string_view frame) const {
+    if (frame.size() < ChunkHeader::size) return 0;
+    const ChunkHeader header = ChunkHeader::read(frame.data());
+    const auto known = unfinished_.find(header.message_id);
+    const std::size_t arrived = (known == unfinished_.end() ? 0 : known->second.arrived) + frame.size() - ChunkHeader::size;
+    return arrived >= header.total ? header.total : 0;
+}
+
 Reassembly::Outcome Reassembly::receive(std::string_view frame, const std::shared_ptr<const void>& owner, const InputLimits& limits) {
     if (frame.size() < ChunkHeader::size)
         return broken(close_code::protocol_error, "a frame of " + std::to_string(frame.size()) + " bytes is too short for a chunk header");

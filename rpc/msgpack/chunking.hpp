@@ -28,7 +28,7 @@ struct ChunkHeader {
     static ChunkHeader read(const char* bytes);
 };
 
-/// Messages of one client that have begun and not ended. Network thread only.
+/// Messages of one client that have begun and not ended. Not thread-safe.
 class Reassembly {
 public:
     static constexpr std::size_t max_unfinished_messages = 64;
@@ -46,6 +46,9 @@ public:
 
     /// One frame with its header. With an `owner`, which keeps `frame` alive, large chunks are kept without a copy.
     Outcome receive(std::string_view frame, const std::shared_ptr<const void>& owner, const InputLimits& limits);
+
+    /// The size of the message that this frame would complete, 0 if it completes none.
+    std::size_t completed_by(std::string_view frame) const;
 
     /// Memory held for unfinished messages.
     std::size_t bytes() const { return arrived_ + pieces_ * piece_overhead; }

@@ -22,6 +22,7 @@ public:
         if (outcome.complete) deliver(read_msgpack(outcome.message, outcome.owner, limits_.depth + 2), "msgpack", sink);
     }
 
+    std::size_t decoding_cost(bool, std::string_view payload) const override { return reassembly_.completed_by(payload); }
     std::size_t unfinished_bytes() const override { return reassembly_.bytes(); }
     void forget_unfinished() override { reassembly_ = {}; }
     void set_limits(const InputLimits& limits) override { limits_ = limits; }

@@ -16,6 +16,29 @@ std::size_t beyond(const Value& value) {
 
 } // namespace
 
+std::size_t encoding_cost(const Value& value, std::size_t limit) {
+    constexpr std::size_t each = 8, shared = 4096; // bytes from that size on are not copied
+    std::size_t sum = each;
+    const auto add = [&](const Value& part) {
+        if (sum <= limit) sum += encoding_cost(part, limit - sum);
+    };
+    if (const auto* text = value.get_if<std::string>()) sum += text->size();
+    else if (const auto* bytes = value.get_if<Bytes>()) sum += bytes->size() < shared ? bytes->size() : 0;
+    else if (const auto* array = value.get_if<Array>()) {
+        for (const auto& element : *array) {
+            if (sum > limit) break;
+            add(element);
+        }
+    } else if (const auto* map = value.get_if<Map>()) {
+        for (const auto& [key, element] : *map) {
+            if (sum > limit) break;
+            add(key);
+            add(element);
+        }
+    }
+    return sum;
+}
+
 std::size_t weight(const Value& value) { return sizeof(Value) + beyond(value); }
 
 std::size_t weight(const Array& values) {

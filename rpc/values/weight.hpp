@@ -1,5 +1,5 @@
 #pragma once
-/// What a value takes in memory, roughly: for those who keep what clients send until its turn comes. Pure, any thread.
+/// What a value takes in memory, roughly (the server limits what clients may have waiting), and what it costs to encode. Pure, any thread.
 
 #include "rpc/values/value.hpp"
 
@@ -11,5 +11,8 @@ namespace cubelink::rpc {
 std::size_t weight(const Value& value);
 std::size_t weight(const Array& values);
 std::size_t weight(const Map& values);
+
+/// Bytes that have to be written to encode a value: its texts and numbers, not bytes that are shared. Stops counting beyond `limit`.
+std::size_t encoding_cost(const Value& value, std::size_t limit);
 
 } // namespace cubelink::rpc

@@ -11,7 +11,7 @@
 ///     /api/scripting/action                        POST
 ///
 /// Answers are JSON: {"success": true, …}, or {"success": false, "message": …} with 400 (malformed), 403 (no token), 404, 405, 415 (not
-/// JSON) or 500 (the store failed). handle() is called on the network thread and answers from the store's thread.
+/// JSON) or 500 (the store failed). handle() answers from the store's thread.
 
 #include "server/net/access/identity.hpp"
 #include "server/net/transport/transport.hpp"
@@ -41,7 +41,7 @@ struct HttpApiOptions {
     std::string base_path;                  // "" or "/below/this"
     std::vector<std::string> allow_origins; // other origins that may use the API from a page
     bool scripting = false;
-    /// Answers an action for that user, now or later. Called on the network thread.
+    /// Answers an action for that user, now or later. Called by the thread that calls handle().
     std::function<void(const ScriptingAction&, const Identity&, transport::HttpReply)> on_scripting;
 };
 
@@ -50,7 +50,8 @@ public:
     /// `store` and `worker` must outlive it.
     HttpApi(HttpApiOptions options, Store& store, StoreWorker& worker);
 
-    /// `path` is below "/api", e.g. "/database/preferences". Without an identity everything but a preflight is refused.
+    /// `path` is below "/api", e.g. "/database/preferences". Without an identity everything but a preflight is refused. Parses the request's
+    /// body: not for the network thread. Thread-safe.
     void handle(transport::HttpRequest&& request, const std::string& path, const std::optional<Identity>& identity,
                 transport::HttpReply reply) const;
     /// GET /config.

@@ -43,7 +43,7 @@ json all(Store& store, const std::string& user, StoreKind kind) {
 json preferences(Store& store, const std::string& user, const std::string& method, const json& body) {
     if (method == "GET") {
         auto items = all(store, user, StoreKind::preferences);
-        // The version tells the page which keys to expect; one who has stored nothing has nothing of an older version.
+        // The page reads the keys by this version; a user without preferences has none of an older one.
         if (!items.contains("version")) items["version"] = 2;
         return {{"success", true}, {"preferences", items}};
     }

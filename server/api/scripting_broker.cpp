@@ -1,5 +1,6 @@
 #include "server/api/scripting_broker.hpp"
 
+#include "platform/mutex.hpp"
 #include "server/net/http/json_body.hpp"
 #include "server/net/log.hpp"
 #include "server/store/worker.hpp"
@@ -47,13 +48,13 @@ struct ScriptingBroker::Shared {
     SerialWorker& worker;
     const int timeout_seconds;
     const PostAfter later;
-    std::mutex mutex;
-    std::map<std::int32_t, Waiting> waiting;
-    std::int32_t last_id = 0;
+    platform::Mutex mutex;
+    std::map<std::int32_t, Waiting> waiting CUBELINK_GUARDED_BY(mutex);
+    std::int32_t last_id CUBELINK_GUARDED_BY(mutex) = 0;
 
     /// Notes it down; 0 if there are too many.
     std::int32_t add(std::uint64_t session, transport::HttpReply reply) {
-        const std::lock_guard lock(mutex);
+        const platform::MutexLock lock(mutex);
         const auto same = std::count_if(waiting.begin(), waiting.end(), [&](const auto& one) { return one.second.session == session; });
         if (static_cast<std::size_t>(same) >= limit) return 0;
         do last_id = last_id == INT32_MAX ? 1 : last_id + 1;
@@ -66,7 +67,7 @@ struct ScriptingBroker::Shared {
     template <class Which>
     std::vector<transport::HttpReply> take(Which which) {
         std::vector<transport::HttpReply> taken;
-        const std::lock_guard lock(mutex);
+        const platform::MutexLock lock(mutex);
         for (auto it = waiting.begin(); it != waiting.end();) {
             if (!which(it->first, it->second)) {
                 ++it;
@@ -101,7 +102,7 @@ void ScriptingBroker::ask(const ScriptingAction& action, const Identity& identit
     request->set_async(action.async);
     request->set_return_path(action.return_path);
     session->publish(std::move(request));
-    // Who has left between the look and the note has not told us.
+    // The last connection may have ended after the check and before add().
     if (session->closed() || session->connections().empty()) return left_alone(*session);
     if (shared_->timeout_seconds == 0) return;
     shared_->later(static_cast<std::uint64_t>(shared_->timeout_seconds) * 1000, [weak = std::weak_ptr(shared_), id] {
@@ -116,7 +117,7 @@ void ScriptingBroker::answer(const Session& session, const icd::ScriptingRespons
     auto taken = shared_->take([&](std::int32_t id, const auto& one) { return id == response.scripting_request_id() && one.session == session.number(); });
     if (taken.empty())
         return log::debug("session " + std::to_string(session.id()) + ": an answer to scripting request " +
-                          std::to_string(response.scripting_request_id()) + ", which nobody waits for");
+                          std::to_string(response.scripting_request_id()) + ", which is not waiting");
     shared_->worker.post([reply = std::move(taken.front()), response] { reply(http_response(response)); });
 }
 

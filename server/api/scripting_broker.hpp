@@ -30,11 +30,11 @@ public:
     ScriptingBroker(SessionDirectory& directory, SerialWorker& worker, int timeout_seconds, PostAfter later);
     ~ScriptingBroker();
 
-    /// Passes it on, or answers 404 if there is no such session, it is another user's, or nobody in it listens.
+    /// Passes it on, or answers 404 if there is no such session, it is another user's, or no connection of it is subscribed.
     void ask(const ScriptingAction& action, const Identity& identity, transport::HttpReply reply);
     /// The first answer to a request of that session counts; others are ignored.
     void answer(const Session& session, const icd::ScriptingResponse& response);
-    /// 404 to all that wait for the session: nobody is left in it.
+    /// The session has no connection any more: answers its requests with 404.
     void left_alone(const Session& session);
     /// The server stops: 503 to all.
     void stop();

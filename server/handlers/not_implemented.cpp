@@ -77,7 +77,7 @@ void answer(const HandlerContext& context, const icd::Event& event, const rpc::C
 void register_not_implemented(HandlerContext& context) {
     for (const auto& event : icd::events()) {
         if (event.direction != icd::Direction::to_server || context.methods.find(event.method)) continue;
-        context.methods.add_generic(event.method, [&context, &event](const rpc::CallPtr& call) { answer(context, event, call); });
+        context.methods.add_unlisted(event.method, [&context, &event](const rpc::CallPtr& call) { answer(context, event, call); });
     }
 }
 

@@ -8,6 +8,8 @@
 #include "rpc/parameter.hpp"
 #include "server/products/tile_set.hpp"
 
+#include <array>
+
 namespace cubelink::server {
 
 namespace {
@@ -18,12 +20,16 @@ void require_no_arguments(const rpc::CallPtr& call) {
     rpc::Parameters({}).bind(std::move(args), std::move(kwargs));
 }
 
+/// What the server publishes; tools/reference/implemented.txt has the same.
+constexpr std::array published_topics = {"carta.error.data",           "carta.file.list.progress", "carta.raster.tile.data",
+                                         "carta.raster.tile.sync",     "carta.region.histogram.data", "carta.region.stats.data",
+                                         "carta.scripting.request",    "carta.spatial.profile.data",  "carta.spectral.profile.data",
+                                         "session.changed"};
+
 rpc::Value info(const HandlerContext& context) {
     rpc::Array methods, topics;
     for (auto& name : context.methods.names()) methods.push_back(std::move(name));
-    for (const auto& event : icd::events())
-        if (event.direction == icd::Direction::to_client) topics.push_back(event.method);
-    topics.push_back("session.changed");
+    for (const auto* topic : published_topics) topics.push_back(topic);
     return rpc::Map{
         {"name", "Cubelink"},
         {"version", context.settings.version},

@@ -1,8 +1,8 @@
 #pragma once
 /// One client: a socket with a dialect, its hello, its outbox, its place in the order of answers.
 ///
-/// Knows nothing of images, sessions or the ICD: what the server attaches to a connection it keeps itself, by the connection's id,
-/// and is told of the end by ConnectionEvents (server/wslink_server.hpp).
+/// A program that keeps data for a connection keys them by the connection's id and removes them in
+/// WslinkServerHooks::on_disconnected (server/net/wslink_server.hpp).
 
 #include "rpc/call.hpp"
 #include "rpc/dialect.hpp"
@@ -32,7 +32,7 @@ public:
     virtual void set_identity(Identity identity) = 0;
     /// The connection's end in the hub.
     virtual const std::shared_ptr<pubsub::Receiver>& receiver() const = 0;
-    /// "json", "msgpack" or "icd"; for listings and logs only: no handler may decide by it.
+    /// "json", "msgpack" or the name of the program's own dialect; for listings and logs only: no method may depend on it.
     virtual std::string dialect_name() const = 0;
     virtual std::string remote_address() const = 0;
     /// Thread-safe; after what waits in the outbox.

@@ -23,11 +23,14 @@ struct ConnectionRules {
     std::size_t first_frame = 524, first_message = 512;
     std::size_t json_frame = std::size_t{64} << 20;
     std::size_t msgpack_frame = (std::size_t{4} << 20) + (std::size_t{4} << 10);
-    std::size_t icd_frame = std::size_t{64} << 20;
+    std::size_t token_dialect_frame = std::size_t{64} << 20;
     std::size_t message = std::size_t{256} << 20;
     std::size_t unfinished_bytes = std::size_t{256} << 20;
     std::size_t unfinished_bytes_process = std::size_t{1} << 30;
     unsigned wrong_secrets = 5;
+    /// Messages that cost more to decode than so many bytes are decoded by a worker, one of a connection at a time; answers that cost more to
+    /// encode are encoded there.
+    std::size_t decode_inline = std::size_t{256} << 10, encode_inline = std::size_t{256} << 10;
 
     // Calls of one connection that wait for their answers. Beyond the first two, nothing more is read from it until they are fewer;
     // long work does not count there (the call that stops it must get through) but has limits of its own, beyond which calls fail. Bytes are

@@ -28,7 +28,7 @@ private:
 
 std::unique_ptr<transport::SocketHandler> ConnectionTable::add(std::unique_ptr<rpc::Dialect> dialect, std::string remote_address,
                                                                std::optional<Identity> identity) {
-    const auto connection = ConnectionImpl::make(surroundings_, std::move(dialect), std::move(remote_address), std::move(identity));
+    const auto connection = ConnectionImpl::make(context_, std::move(dialect), std::move(remote_address), std::move(identity));
     connections_.emplace(connection->id(), connection);
     if (connections_.size() == 1 && on_change) on_change(false);
     return std::make_unique<Handler>(*this, connection->id(), connection->make_handler());
@@ -46,7 +46,7 @@ void ConnectionTable::tick() {
     for (const auto& [id, connection] : connections_) all.push_back(connection);
     for (const auto& connection : all) connection->tick(now);
 
-    if (surroundings_.inbox_used <= surroundings_.rules.unfinished_bytes_process) return;
+    if (context_.inbox_used <= context_.rules.unfinished_bytes_process) return;
     const auto most = std::max_element(all.begin(), all.end(), [](const auto& a, const auto& b) { return a->unfinished_input() < b->unfinished_input(); });
     if (most != all.end()) (*most)->close_now(rpc::close_code::try_again_later, "too much unfinished input");
 }

@@ -14,7 +14,7 @@ namespace cubelink::server {
 
 class ConnectionTable {
 public:
-    explicit ConnectionTable(ConnectionContext& surroundings) : surroundings_(surroundings) {}
+    explicit ConnectionTable(ConnectionContext& context) : context_(context) {}
 
     /// A new connection, as the transport wants it. It leaves the table when its socket is gone.
     std::unique_ptr<transport::SocketHandler> add(std::unique_ptr<rpc::Dialect> dialect, std::string remote_address,
@@ -36,7 +36,7 @@ public:
 
 private:
     class Handler;
-    ConnectionContext& surroundings_;
+    ConnectionContext& context_;
     std::unordered_map<std::uint64_t, std::shared_ptr<ConnectionImpl>> connections_;
     void remove(std::uint64_t id);
 };

@@ -10,10 +10,12 @@
 #include <stdexcept>
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <pwd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 namespace cubelink::server {
@@ -72,6 +74,25 @@ std::string address_to_open(const WslinkServerOptions& options, std::uint16_t po
     return address;
 }
 
+bool is_private_output(int descriptor) {
+    struct stat facts{};
+    if (::isatty(descriptor)) return true;
+    if (::fstat(descriptor, &facts) != 0) return false;
+    return S_ISFIFO(facts.st_mode) || (S_ISREG(facts.st_mode) && facts.st_uid == ::geteuid());
+}
+
+std::string write_private_file(const std::string& name, const std::string& text) {
+    const char* folder = std::getenv("XDG_RUNTIME_DIR");
+    if (!folder || *folder != '/') return {};
+    const auto path = std::string(folder) + '/' + name;
+    ::unlink(path.c_str()); // of an earlier server on this port
+    const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (file < 0) return {};
+    const bool written = ::write(file, text.data(), text.size()) == static_cast<ssize_t>(text.size());
+    ::close(file);
+    return written ? path : std::string();
+}
+
 std::string ssh_tunnel(const WslinkServerOptions& options, std::uint16_t port) {
     const char* connection = std::getenv("SSH_CONNECTION"); // client address, its port, server address, its port
     if (!connection || !is_loopback(options.host)) return {};
@@ -89,7 +110,7 @@ std::string check_options(const WslinkServerOptions& options) {
     if (options.no_auth && !is_loopback(options.host)) {
         return "--no-auth: only on a loopback address, not on " + (options.host.empty() ? std::string("all addresses") : options.host);
     }
-    if (options.ssl_cert.empty() != options.ssl_key.empty()) return "--ssl-cert and --ssl-key: one needs the other";
+    if (options.ssl_cert.empty() != options.ssl_key.empty()) return options.ssl_key.empty() ? "--ssl-cert: needs --ssl-key, the private key of the certificate" : "--ssl-key: needs --ssl-cert, the certificate of the private key";
     if (options.timeout_seconds < 0) return "--timeout: must not be negative";
     if (options.idle_timeout_seconds < 0) return "--idle-timeout: must not be negative";
     if (options.max_connections == 0) return "--max-connections: must not be 0";

@@ -31,6 +31,10 @@ bool set_level(const std::string& level) {
 }
 
 // Texts hold what clients sent: never a format string.
+bool writes_debug() { return logger().should_log(spdlog::level::debug); }
+bool writes_trace() { return logger().should_log(spdlog::level::trace); }
+
+void trace(std::string_view text) { logger().trace("{}", text); }
 void debug(std::string_view text) { logger().debug("{}", text); }
 void info(std::string_view text) { logger().info("{}", text); }
 void warn(std::string_view text) { logger().warn("{}", text); }

@@ -60,10 +60,17 @@ void Metrics::Calls::answered(std::chrono::nanoseconds took, bool failed) {
 
 Metrics::Calls& Metrics::calls_of(std::string_view method, bool registered) {
     if (!registered) return unknown_;
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     const auto known = calls_.find(method);
     if (known != calls_.end()) return *known->second;
     return *calls_.emplace(std::string(method), std::make_unique<Calls>()).first->second;
+}
+
+void Metrics::connection_accepted(std::string_view dialect) {
+    const platform::MutexLock lock(mutex_);
+    const auto known = accepted_.find(dialect);
+    if (known != accepted_.end()) ++known->second;
+    else accepted_.emplace(dialect, 1);
 }
 
 void Metrics::closed_by_server(std::uint16_t code) {
@@ -76,10 +83,11 @@ std::string Metrics::text(const Gauges& gauges) const {
     page.one("wslink_uptime_seconds", "gauge", "Time since the server began to listen.", gauges.uptime_seconds);
     page.one("wslink_connections", "gauge", "WebSocket connections that are open.", gauges.connections);
     page.one("wslink_connections_authenticated", "gauge", "Connections whose secret was accepted.", gauges.authenticated);
-    page.begin("wslink_connections_accepted_total", "counter", "Connections let in, by dialect.");
-    page.sample(connections_json.load(relaxed), "dialect=\"json\"");
-    page.sample(connections_msgpack.load(relaxed), "dialect=\"msgpack\"");
-    page.sample(connections_icd.load(relaxed), "dialect=\"icd\"");
+    page.begin("wslink_connections_accepted_total", "counter", "Connections accepted, by dialect.");
+    {
+        const platform::MutexLock lock(mutex_);
+        for (const auto& [dialect, count] : accepted_) page.sample(count, label("dialect", dialect));
+    }
     page.begin("wslink_connections_closed_total", "counter", "Connections that the server ended, by close code.");
     for (std::size_t i = 0; i <= codes.size(); ++i) {
         page.sample(closed_[i].load(relaxed), label("code", i < codes.size() ? std::to_string(codes[i]) : "other"));
@@ -124,8 +132,8 @@ std::string Metrics::text(const Gauges& gauges) const {
     }
 
     page.begin("wslink_call_failures_total", "counter", "Calls answered with an error, by method.");
-    const std::lock_guard lock(mutex_);
-    const auto each_method = [&](auto&& work) {
+    const platform::MutexLock lock(mutex_);
+    const auto each_method = [&](auto&& work) CUBELINK_REQUIRES(mutex_) {
         for (const auto& [name, calls] : calls_) work(label("method", name), *calls);
         work("method=\"(unknown)\"", unknown_);
     };

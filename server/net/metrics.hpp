@@ -1,9 +1,10 @@
 #pragma once
 /// Counters of a wslink server, and their text for Prometheus.
 ///
-/// Counting is thread-safe and takes no lock, except for a method's first call. Labels come from a bounded set: names of methods
-/// that nobody has registered, which clients choose, are counted together.
+/// Counting is thread-safe and takes no lock, except for a method's first call. Labels come from a bounded set: all names of
+/// unregistered methods, which clients choose, are counted together.
 
+#include "platform/mutex.hpp"
 #include "pubsub/hub.hpp"
 #include "pubsub/outbox.hpp"
 #include "server/net/transport/transport.hpp"
@@ -14,7 +15,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -36,10 +36,9 @@ public:
         std::array<Count, bounds.size() + 1> buckets{};
         Count nanoseconds{0}, failures{0};
     };
-    /// Lives as long as the Metrics. `registered` false: the name is the client's invention.
+    /// Lives as long as the Metrics. `registered` false: an unregistered name sent by a client.
     Calls& calls_of(std::string_view method, bool registered);
 
-    Count connections_json{0}, connections_msgpack{0}, connections_icd{0}; // accepted, by dialect
     Count wrong_secrets{0};         // of hellos, tokens and api_keys
     Count delayed_secrets{0};       // that waited because many wrong ones had come from their address
     Count unauthorized_calls{0};    // before hello
@@ -50,6 +49,8 @@ public:
     Count refused_behind_proxy{0}; // connections over the limit for one address; others are the transport's counters.refused
     Count messages_in{0}, frames_out{0};
 
+    /// A connection that was accepted, by the name of its dialect.
+    void connection_accepted(std::string_view dialect);
     /// A connection that the server ended, by the code it was closed with.
     void closed_by_server(std::uint16_t code);
 
@@ -67,17 +68,18 @@ public:
     std::string text(const Gauges& gauges) const;
 
 private:
-    mutable std::mutex mutex_;
-    std::map<std::string, std::unique_ptr<Calls>, std::less<>> calls_;
+    mutable platform::Mutex mutex_;
+    std::map<std::string, std::unique_ptr<Calls>, std::less<>> calls_ CUBELINK_GUARDED_BY(mutex_);
     Calls unknown_;
+    std::map<std::string, std::uint64_t, std::less<>> accepted_ CUBELINK_GUARDED_BY(mutex_); // connections by dialect
     static constexpr std::array<std::uint16_t, 9> codes{1000, 1001, 1002, 1003, 1007, 1008, 1009, 1011, 1013};
     std::array<Count, codes.size() + 1> closed_{};
 };
 
-/// Resident memory of this process in bytes, 0 if it cannot be told.
+/// Resident memory of this process in bytes, 0 if it is unknown.
 std::size_t resident_memory();
 
-/// The memory that this process may use, by its control group or the machine; 0 if it cannot be told.
+/// The memory that this process may use, by its control group or the machine; 0 if it is unknown.
 std::size_t memory_limit();
 
 /// A label's value with what the format demands escaped.

@@ -1,5 +1,8 @@
 #include "server/net/signals.hpp"
 
+#include "platform/os.hpp"
+#include "server/net/log.hpp"
+
 #include <atomic>
 #include <cerrno>
 #include <csignal>
@@ -37,6 +40,19 @@ SignalWatcher::SignalWatcher(std::initializer_list<int> signals, std::function<v
     if (::pipe2(impl_->ends, O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
     ::fcntl(impl_->ends[1], F_SETFL, O_NONBLOCK); // a flood of signals must not block in the handler
     pipe_end = impl_->ends[1];
+    impl_->thread = platform::os().start_thread([end = impl_->ends[0], handle = std::move(handle)] {
+        unsigned char signal = 0;
+        while (true) {
+            const auto got = ::read(end, &signal, 1);
+            if (got < 0 && errno == EINTR) continue;
+            if (got != 1 || signal == 0) return;
+            try {
+                handle(signal);
+            } catch (const std::exception& error) {
+                log::error(std::string("a signal could not be handled: ") + error.what());
+            }
+        }
+    });
     for (const int signal : signals) {
         struct sigaction action {}, old {};
         action.sa_handler = on_signal;
@@ -44,15 +60,6 @@ SignalWatcher::SignalWatcher(std::initializer_list<int> signals, std::function<v
         ::sigemptyset(&action.sa_mask);
         if (::sigaction(signal, &action, &old) == 0) impl_->before.emplace_back(signal, old);
     }
-    impl_->thread = std::thread([end = impl_->ends[0], handle = std::move(handle)] {
-        unsigned char signal = 0;
-        while (true) {
-            const auto got = ::read(end, &signal, 1);
-            if (got < 0 && errno == EINTR) continue;
-            if (got != 1 || signal == 0) return;
-            handle(signal);
-        }
-    });
 }
 
 SignalWatcher::~SignalWatcher() {

@@ -3,6 +3,9 @@
 #include "server/net/access/access.hpp"
 #include "server/net/http/http_util.hpp"
 #include "server/net/http/static_files.hpp"
+#include "server/net/log.hpp"
+
+#include "rpc/values/value.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -22,6 +25,15 @@ HttpResponse text_response(int status, std::string body, std::string_view type =
     response.headers = {{"Content-Type", std::string(type)}, {"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}};
     response.body = std::move(body);
     return response;
+}
+
+/// For the log: method, first folder of the path and address. Further parts of the path can be keys.
+std::string sender_of(const HttpRequest& request, const std::string& address) {
+    const auto path = split_target(request.target).path;
+    const auto end = path.find('/', 1);
+    const auto shown = std::string(path.substr(0, end)) + (end == std::string_view::npos ? "" : "/…");
+    const auto proxied = address.empty() || address == request.remote_address ? "" : address + " through ";
+    return request.method + " " + rpc::brief(rpc::Value(shown)) + " from " + proxied + request.remote_address;
 }
 
 bool changes_something(std::string_view method) { return method != "GET" && method != "HEAD" && method != "OPTIONS"; }
@@ -50,20 +62,43 @@ struct WslinkHttp::Impl {
     WrongSecrets& wrong_secrets;
     const Identify identify;
     const std::function<std::string()> metrics_text;
+    Workers& workers;
+    Workers& disk;
     const AccessPolicy access;
     const std::string base_path;
-    std::unique_ptr<StaticFiles> files;
+    std::shared_ptr<const StaticFiles> files;
 
     Impl(const WslinkServerOptions& given_options, const WslinkServerHooks& given_hooks, Metrics& given_metrics, WrongSecrets& given_wrong_secrets,
-         Identify given_identify, std::function<std::string()> given_text)
+         Identify given_identify, std::function<std::string()> given_text, Workers& given_workers, Workers& given_disk)
         : options(given_options), hooks(given_hooks), metrics(given_metrics), wrong_secrets(given_wrong_secrets), identify(std::move(given_identify)),
-          metrics_text(std::move(given_text)), access(access_options(options)), base_path(normal_base_path(options.base_path)) {
-        if (!options.content.empty()) files = std::make_unique<StaticFiles>(options.content);
+          metrics_text(std::move(given_text)), workers(given_workers), disk(given_disk), access(access_options(options)), base_path(normal_base_path(options.base_path)) {
+        if (!options.content.empty()) files = std::make_shared<const StaticFiles>(options.content);
+    }
+
+    void log_refusal(const HttpRequest& request, const std::string& why) const {
+        if (log::writes_debug()) log::debug("refused " + sender_of(request, access.origin_of(request).address) + ": " + why);
+    }
+    static std::string quoted_header(const HttpRequest& request, std::string_view name) { return rpc::brief(rpc::Value(std::string(request.header(name)))); }
+
+    HttpResponse refuse_host(const HttpRequest& request) {
+        ++metrics.refused_hosts;
+        log_refusal(request, "Host " + quoted_header(request, "host") + " is not allowed (--allow-host)");
+        return text_response(403, "requests for this Host are refused; see --allow-host\n");
+    }
+    HttpResponse refuse_origin(const HttpRequest& request) {
+        ++metrics.refused_origins;
+        log_refusal(request, "Origin " + quoted_header(request, "origin") + " is not allowed (--allow-origin)");
+        return text_response(403, "requests of pages from this Origin are refused; see --allow-origin\n");
+    }
+    HttpResponse refuse_token(const HttpRequest& request, int status) {
+        ++metrics.refused_tokens;
+        log_refusal(request, tokens_of(request, options.token_name).empty() ? "no token" : "wrong token");
+        return text_response(status, "a token is needed\n");
     }
 
     std::optional<Identity> identity_of(const HttpRequest& request) const {
         if (options.no_auth) return Identity{};
-        for (const auto& token : tokens_of(request)) {
+        for (const auto& token : tokens_of(request, options.token_name)) {
             if (auto identity = identify(token)) return identity;
         }
         return std::nullopt;
@@ -72,7 +107,7 @@ struct WslinkHttp::Impl {
     /// The same for a request whose answer depends on it: a wrong token is remembered.
     std::optional<Identity> checked_identity_of(const HttpRequest& request) {
         auto identity = identity_of(request);
-        if (!identity && !tokens_of(request).empty()) wrong_secrets.wrong(access.origin_of(request).address);
+        if (!identity && !tokens_of(request, options.token_name).empty()) wrong_secrets.wrong(access.origin_of(request).address);
         return identity;
     }
 
@@ -80,7 +115,7 @@ struct WslinkHttp::Impl {
     bool looks_at_token(const HttpRequest& request, bool upgrade) const {
         HttpResponse refusal;
         const auto path = path_of(request, refusal);
-        if (upgrade) return hooks.make_icd_dialect && path != "/ws";
+        if (upgrade) return hooks.make_token_dialect && path != "/ws";
         if (!path) return false;
         if (const auto* route = route_of(*path)) return route->token != Token::ignored;
         return *path == "/metrics";
@@ -122,35 +157,37 @@ struct WslinkHttp::Impl {
         return best;
     }
 
+    void hand_over(const WslinkServerHooks::Route& route, HttpRequest&& request, const std::string& path, const std::optional<Identity>& identity,
+                   HttpReply reply) {
+        using Thread = WslinkServerHooks::Route::Thread;
+        if (route.thread == Thread::network) return route.handle(std::move(request), path, identity, std::move(reply));
+        auto work = [&route, shared = std::make_shared<HttpRequest>(std::move(request)), path, identity, reply = std::move(reply)] {
+            route.handle(std::move(*shared), path, identity, reply);
+        };
+        (route.thread == Thread::disk ? disk : workers).post(std::move(work));
+    }
+
     void handle(HttpRequest&& request, HttpReply reply) {
-        if (!access.host_allowed(request)) {
-            ++metrics.refused_hosts;
-            return reply(text_response(403, "this server does not go by that name; see --allow-host\n"));
-        }
-        if (changes_something(request.method) && !access.origin_allowed(request)) {
-            ++metrics.refused_origins;
-            return reply(text_response(403, "pages from there may not do this; see --allow-origin\n"));
-        }
+        if (!access.host_allowed(request)) return reply(refuse_host(request));
+        if (changes_something(request.method) && !access.origin_allowed(request)) return reply(refuse_origin(request));
+        if (log::writes_trace()) log::trace(sender_of(request, access.origin_of(request).address));
         HttpResponse refusal;
         const auto path = path_of(request, refusal);
         if (!path) return reply(std::move(refusal));
 
         if (const auto* route = route_of(*path)) {
-            const bool preflight = request.method == "OPTIONS"; // brings no token
+            const bool preflight = request.method == "OPTIONS"; // has no token
             const auto identity = route->token == Token::ignored || preflight ? std::nullopt : checked_identity_of(request);
-            if (route->token == Token::needed && !identity && !preflight) {
-                ++metrics.refused_tokens;
-                return reply(text_response(403, "a token is needed\n"));
-            }
-            return route->handle(std::move(request), *path, identity, reply);
+            if (route->token == Token::needed && !identity && !preflight) return reply(refuse_token(request, 403));
+            if (route->token == Token::looked_at && !identity && !preflight) log_refusal(request, "no right token");
+            return hand_over(*route, std::move(request), *path, identity, std::move(reply));
         }
         if (*path == "/healthz") {
             if (only_read(request, reply)) reply(text_response(200, "ok"));
         } else if (*path == "/metrics") {
             if (!only_read(request, reply)) return;
             if (!checked_identity_of(request)) {
-                ++metrics.refused_tokens;
-                auto response = text_response(401, "a token is needed\n");
+                auto response = refuse_token(request, 401);
                 response.headers.emplace_back("WWW-Authenticate", "Bearer");
                 return reply(std::move(response));
             }
@@ -160,7 +197,7 @@ struct WslinkHttp::Impl {
             response.headers.emplace_back("Upgrade", "websocket");
             reply(std::move(response));
         } else if (files) {
-            reply(files->serve(request, *path));
+            disk.post([files = files, request = std::move(request), path = *path, reply = std::move(reply)] { reply(files->serve(request, path)); });
         } else if (only_read(request, reply)) {
             reply(text_response(404, "nothing is here\n"));
         }
@@ -169,13 +206,11 @@ struct WslinkHttp::Impl {
     Upgrade upgrade(const HttpRequest& request) {
         Upgrade result;
         if (!access.host_allowed(request)) {
-            ++metrics.refused_hosts;
-            result.refusal = text_response(403, "this server does not go by that name; see --allow-host\n");
+            result.refusal = refuse_host(request);
             return result;
         }
         if (!access.origin_allowed(request)) {
-            ++metrics.refused_origins;
-            result.refusal = text_response(403, "pages from there may not connect; see --allow-origin\n");
+            result.refusal = refuse_origin(request);
             return result;
         }
         auto path = path_of(request, result.refusal);
@@ -190,25 +225,24 @@ struct WslinkHttp::Impl {
             result.to = Upgrade::To::wslink;
             return result;
         }
-        if (!hooks.make_icd_dialect) {
+        if (!hooks.make_token_dialect) {
             ++metrics.refused_paths;
             result.refusal = text_response(404, "WebSockets are at /ws\n");
             return result;
         }
         result.identity = checked_identity_of(request);
         if (!result.identity) {
-            ++metrics.refused_tokens;
-            result.refusal = text_response(403, "a token is needed\n");
+            result.refusal = refuse_token(request, 403);
             return result;
         }
-        result.to = Upgrade::To::icd;
+        result.to = Upgrade::To::token_dialect;
         return result;
     }
 };
 
 WslinkHttp::WslinkHttp(const WslinkServerOptions& options, const WslinkServerHooks& hooks, Metrics& metrics, WrongSecrets& wrong_secrets,
-                       Identify identify, std::function<std::string()> metrics_text)
-    : impl_(std::make_unique<Impl>(options, hooks, metrics, wrong_secrets, std::move(identify), std::move(metrics_text))) {}
+                       Identify identify, std::function<std::string()> metrics_text, Workers& workers, Workers& disk)
+    : impl_(std::make_unique<Impl>(options, hooks, metrics, wrong_secrets, std::move(identify), std::move(metrics_text), workers, disk)) {}
 WslinkHttp::~WslinkHttp() = default;
 void WslinkHttp::handle(HttpRequest&& request, HttpReply reply) { impl_->handle(std::move(request), std::move(reply)); }
 bool WslinkHttp::trusted_proxy(std::string_view address) const { return impl_->access.trusted(address); }
@@ -216,7 +250,7 @@ bool WslinkHttp::wants_body(const HttpRequest& request) const {
     return impl_->looks_at_token(request, false) && impl_->identity_of(request).has_value();
 }
 std::chrono::milliseconds WslinkHttp::wait(const HttpRequest& request, bool upgrade) const {
-    if (!impl_->looks_at_token(request, upgrade) || tokens_of(request).empty()) return std::chrono::milliseconds(0);
+    if (!impl_->looks_at_token(request, upgrade) || tokens_of(request, impl_->options.token_name).empty()) return std::chrono::milliseconds(0);
     return impl_->wrong_secrets.wait(impl_->access.origin_of(request).address);
 }
 WslinkHttp::Upgrade WslinkHttp::upgrade(const HttpRequest& request) { return impl_->upgrade(request); }

@@ -1,8 +1,9 @@
 #pragma once
-/// The HTTP side of a wslink server: who may come in, which path leads where, static pages. Network thread only.
+/// The HTTP side of a wslink server: access control, routes, static pages. Network thread only.
 
 #include "server/net/transport/transport.hpp"
 #include "server/net/access/wrong_secrets.hpp"
+#include "server/net/workers.hpp"
 #include "server/net/wslink_server.hpp"
 
 #include <functional>
@@ -17,29 +18,29 @@ class WslinkHttp {
 public:
     using Identify = std::function<std::optional<Identity>(std::string_view secret)>;
 
-    /// All references outlive it. `metrics_text` makes the page of /metrics. Throws std::runtime_error if the content folder is none.
+    /// All references outlive it. `metrics_text` makes the page of /metrics. Throws std::runtime_error if `content` is not a folder.
     WslinkHttp(const WslinkServerOptions& options, const WslinkServerHooks& hooks, Metrics& metrics, WrongSecrets& wrong_secrets, Identify identify,
-               std::function<std::string()> metrics_text);
+               std::function<std::string()> metrics_text, Workers& workers, Workers& disk);
     ~WslinkHttp();
 
     void handle(transport::HttpRequest&& request, transport::HttpReply reply);
 
-    /// How long a request is to wait before it is looked at, because of the token that it brings and where it comes from.
+    /// The delay of a request with a token whose address has sent many wrong ones.
     std::chrono::milliseconds wait(const transport::HttpRequest& request, bool upgrade) const;
 
-    /// Whether whoever sends a request may send a body with it: not without a right token.
+    /// Whether the body of a request is read: only with a valid token.
     bool wants_body(const transport::HttpRequest& request) const;
 
-    /// Where a WebSocket upgrade may go.
+    /// How a WebSocket upgrade is answered.
     struct Upgrade {
-        enum class To { refused, wslink, icd } to = To::refused;
+        enum class To { refused, wslink, token_dialect } to = To::refused;
         transport::HttpResponse refusal;
-        std::optional<Identity> identity; // icd: whom the token shows
+        std::optional<Identity> identity; // token_dialect: whom the token identifies
         std::string client_address;       // behind a trusted proxy, what that says it is
     };
     Upgrade upgrade(const transport::HttpRequest& request);
 
-    /// Whether who calls from there may say whom it calls for.
+    /// Whether X-Forwarded-* headers from that address are trusted.
     bool trusted_proxy(std::string_view address) const;
 
 private:

@@ -8,6 +8,8 @@
 #include "server/net/pubsub_methods.hpp"
 #include "server/net/signals.hpp"
 #include "server/net/wslink_http.hpp"
+#include "server/net/workers.hpp"
+#include "server/net/access/access.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -16,6 +18,9 @@
 #include <list>
 #include <mutex>
 #include <stdexcept>
+#include <thread>
+
+#include <unistd.h>
 
 namespace cubelink::server {
 
@@ -23,21 +28,24 @@ using Milliseconds = std::uint64_t;
 
 namespace {
 
-/// From the order to stop: so long may what waits for clients leave, then so long may their goodbyes take. Together below 5 s.
-constexpr Milliseconds patience_with_outboxes = 3000, patience_with_sockets = 1200;
+/// After stop(): time for outboxes to be sent, then for closing handshakes. Together below 5 s.
+constexpr Milliseconds outbox_time = 3000, closing_time = 1200;
+constexpr auto disk_time = std::chrono::milliseconds(200);
 
 transport::HttpResponse stopping_response() { return {503, {{"Content-Type", "text/plain"}, {"Retry-After", "1"}}, "the server is stopping\n", {}, 0, 0}; }
 
 } // namespace
 
-/// Wishes to end later, and other timers, beyond which further wishes are not noted.
+/// Upper bound on pending timers; further requests of clients to stop later are ignored.
 constexpr std::size_t max_pending_timers = 10'000;
 
 struct WslinkServer::Impl {
     WslinkServerOptions options;
     WslinkServerHooks hooks;
-    ConnectionContext surroundings;
-    ConnectionTable table{surroundings};
+    ConnectionContext context;
+    Workers workers{1}; // decode and encode what is large
+    Workers disk{1};
+    ConnectionTable table{context};
     std::unique_ptr<WslinkHttp> http;
     std::unique_ptr<transport::Transport> transport;
     std::unique_ptr<transport::Timer> ticker, timeout, stop_timer;
@@ -46,26 +54,30 @@ struct WslinkServer::Impl {
     bool stopping = false;
 
     Impl(WslinkServerOptions given_options, WslinkServerHooks given_hooks) : options(std::move(given_options)), hooks(std::move(given_hooks)) {
-        if (options.auth_key.empty() && !options.no_auth) options.auth_key = rpc::random_letters(32);
+        if (options.auth_key.empty() && !options.no_auth) {
+            options.auth_key = rpc::random_letters(32);
+            options.auth_key_is_new = true;
+        }
         if (!hooks.identify) {
             hooks.identify = [this](std::string_view secret) {
                 return rpc::equal_in_constant_time(options.auth_key, secret) ? std::optional(Identity{}) : std::nullopt;
             };
         }
-        auto& rules = surroundings.rules;
+        auto& rules = context.rules;
         rules = options.rules;
         rules.outbox = options.outbox_limit;
         rules.unfinished_bytes_process = options.inbox_limit_process;
         rules.idle = std::chrono::seconds(options.idle_timeout_seconds);
-        surroundings.first_group = everyone;
-        surroundings.outbox_budget = std::make_shared<pubsub::OutboxBudget>(options.outbox_limit_process);
-        if (!options.no_auth) surroundings.identify = hooks.identify;
-        surroundings.post = [this](std::function<void()> work) { transport->post(std::move(work)); };
-        surroundings.on_connected = hooks.on_connected;
-        surroundings.on_disconnected = hooks.on_disconnected;
+        context.first_group = everyone;
+        context.outbox_budget = std::make_shared<pubsub::OutboxBudget>(options.outbox_limit_process);
+        if (!options.no_auth) context.identify = hooks.identify;
+        context.workers = &workers;
+        context.post = [this](std::function<void()> work) { transport->post(std::move(work)); };
+        context.on_connected = hooks.on_connected;
+        context.on_disconnected = hooks.on_disconnected;
         table.on_change = [this](bool empty) { connections_changed(empty); };
 
-        http = std::make_unique<WslinkHttp>(options, hooks, surroundings.metrics, surroundings.wrong_secrets, surroundings.identify, [this] { return metrics_text(); });
+        http = std::make_unique<WslinkHttp>(options, hooks, context.metrics, context.wrong_secrets, context.identify, [this] { return metrics_text(); }, workers, disk);
         transport = transport::make_transport(transport_options(),
                                               {[this](transport::HttpRequest&& request, transport::HttpReply reply) {
                                                    if (stopping) return reply(stopping_response());
@@ -76,14 +88,13 @@ struct WslinkServer::Impl {
                                                [this](const transport::HttpRequest& request, bool upgrade) {
                                                    return static_cast<Milliseconds>(http->wait(request, upgrade).count());
                                                }});
-        add_pubsub_methods(surroundings.methods, surroundings.hub);
-        add_exit_methods(surroundings.methods,
+        add_pubsub_methods(context.methods, context.hub);
+        add_exit_methods(context.methods,
                          {[this](const rpc::Call& call) {
                               return options.allow_exit || options.timeout_seconds > 0 || connection_of(call).identity().permissions.admin;
                           },
                           [this] { stop("a client asked for it"); },
                           [this](double seconds) {
-                              // One for each visitor that left lately: more tell nothing that these do not.
                               if (timers.size() >= max_pending_timers) return;
                               post_after(static_cast<Milliseconds>(seconds * 1000), [this] {
                                   if (table.empty()) stop("a client asked for it, and all have left");
@@ -91,22 +102,27 @@ struct WslinkServer::Impl {
                           }});
     }
 
-    transport::TransportOptions transport_options() const {
+    transport::TransportOptions transport_options() {
         transport::TransportOptions result;
         result.host = options.host;
         result.port = options.port;
         result.ssl_cert_file = options.ssl_cert;
         result.ssl_key_file = options.ssl_key;
         result.max_connections = options.max_connections;
-        result.max_connections_per_address = options.max_connections_per_address;
-        result.speaks_for_others = [this](const std::string& address) { return http->trusted_proxy(address); };
+        result.max_connections_per_address = max_per_address();
+        result.exempt_address = [this](const std::string& address) { return http->trusted_proxy(address) || !is_limited(address); };
+        result.run_blocking = [this](std::function<void()> work) { disk.post(std::move(work)); };
         return result;
     }
 
+    std::size_t max_per_address() const { return options.max_connections_per_address.value_or(std::max<std::size_t>(1, options.max_connections / 4)); }
+    /// The default limit is for machines that are shared by many: not for this one.
+    bool is_limited(const std::string& address) const { return options.max_connections_per_address.has_value() || !is_loopback(address); }
+
     /// The transport counts sockets by their peer's address; where that is a proxy, connections are counted here by their client's.
     bool too_many_behind_proxy(const transport::HttpRequest& request, const std::string& client_address) const {
-        const auto limit = options.max_connections_per_address;
-        return limit > 0 && http->trusted_proxy(request.remote_address) && table.from_address(client_address) >= limit;
+        const auto limit = max_per_address();
+        return limit > 0 && is_limited(client_address) && http->trusted_proxy(request.remote_address) && table.from_address(client_address) >= limit;
     }
 
     transport::UpgradeDecision upgrade(const transport::HttpRequest& request) {
@@ -119,31 +135,33 @@ struct WslinkServer::Impl {
         if (where.to == WslinkHttp::Upgrade::To::refused) {
             decision.refusal = std::move(where.refusal);
         } else if (too_many_behind_proxy(request, where.client_address)) {
-            ++surroundings.metrics.refused_behind_proxy;
+            ++context.metrics.refused_behind_proxy;
             decision.refusal = {503, {{"Content-Type", "text/plain"}, {"Retry-After", "10"}}, "too many connections from " + where.client_address + "\n", {}, 0, 0};
         } else if (where.to == WslinkHttp::Upgrade::To::wslink) {
-            decision.max_message_size = surroundings.rules.first_frame;
+            decision.max_message_size = context.rules.first_frame;
             decision.handler = table.add(rpc::make_wslink_dialect(), std::move(where.client_address), std::nullopt);
         } else {
-            decision.max_message_size = surroundings.rules.icd_frame;
-            decision.handler = table.add(hooks.make_icd_dialect(), std::move(where.client_address), std::move(where.identity));
+            decision.max_message_size = context.rules.token_dialect_frame;
+            decision.handler = table.add(hooks.make_token_dialect(), std::move(where.client_address), std::move(where.identity));
         }
         return decision;
     }
+
+    std::string greeting(const std::string& address) const;
 
     std::string metrics_text() const {
         Metrics::Gauges gauges;
         gauges.transport = transport->counters();
         gauges.connections = table.size();
         gauges.authenticated = table.authenticated();
-        gauges.inbox_bytes = surroundings.inbox_used;
-        gauges.inbox_limit = surroundings.rules.unfinished_bytes_process;
+        gauges.inbox_bytes = context.inbox_used;
+        gauges.inbox_limit = context.rules.unfinished_bytes_process;
         gauges.fullest_outbox = table.fullest_outbox();
-        gauges.outbox_limit_per_connection = surroundings.rules.outbox;
-        gauges.outboxes = surroundings.outbox_budget.get();
-        gauges.hub = &surroundings.hub;
+        gauges.outbox_limit_per_connection = context.rules.outbox;
+        gauges.outboxes = context.outbox_budget.get();
+        gauges.hub = &context.hub;
         gauges.uptime_seconds = std::chrono::duration<double>(Liveness::Clock::now() - begun).count();
-        auto text = surroundings.metrics.text(gauges);
+        auto text = context.metrics.text(gauges);
         if (hooks.more_metrics) text += hooks.more_metrics();
         return text;
     }
@@ -178,13 +196,13 @@ struct WslinkServer::Impl {
             if (hooks.on_stopping) hooks.on_stopping();
             if (table.empty()) return finish_stop();
             table.close_all(rpc::close_code::going_away, "the server is stopping");
-            stop_timer = transport->after(patience_with_outboxes, false, [this] { finish_stop(); });
+            stop_timer = transport->after(outbox_time, false, [this] { finish_stop(); });
         });
     }
 
     void finish_stop() {
         stop_timer.reset();
-        transport->stop(patience_with_sockets);
+        transport->stop(closing_time);
     }
 
     void on_signal(int signal) {
@@ -204,6 +222,8 @@ WslinkServer::WslinkServer(WslinkServerOptions options, WslinkServerHooks hooks)
     : impl_(std::make_unique<Impl>(std::move(options), std::move(hooks))) {}
 
 WslinkServer::~WslinkServer() {
+    impl_->workers.stop(std::chrono::hours(1));
+    impl_->disk.stop(disk_time);
     // Sockets tell their connections of the end while everything that those look at is still there.
     impl_->ticker.reset();
     impl_->timeout.reset();
@@ -214,28 +234,45 @@ WslinkServer::~WslinkServer() {
     impl_->transport.reset();
 }
 
-rpc::MethodRegistry& WslinkServer::methods() { return impl_->surroundings.methods; }
-pubsub::Hub& WslinkServer::hub() { return impl_->surroundings.hub; }
+rpc::MethodRegistry& WslinkServer::methods() { return impl_->context.methods; }
+pubsub::Hub& WslinkServer::hub() { return impl_->context.hub; }
 const std::string& WslinkServer::auth_key() const { return impl_->options.auth_key; }
 void WslinkServer::listen() { impl_->transport->listen(); }
 std::uint16_t WslinkServer::port() const { return impl_->transport->port(); }
-void WslinkServer::stop() { impl_->stop("as the program wishes"); }
+void WslinkServer::stop() { impl_->stop("by the program"); }
 void WslinkServer::post(std::function<void()> work) { impl_->transport->post(std::move(work)); }
 void WslinkServer::post_after(std::uint64_t milliseconds, std::function<void()> work) { impl_->post_after(milliseconds, std::move(work)); }
 
 void WslinkServer::identify(const Connection& connection, std::string secret, std::function<void(std::optional<Identity>)> then) {
-    auto& surroundings = impl_->surroundings;
-    auto look = [&surroundings, address = connection.remote_address(), secret = std::move(secret), then = std::move(then)] {
-        auto identity = surroundings.identify ? surroundings.identify(secret) : Identity{};
-        if (!identity) surroundings.wrong_secrets.wrong(address);
+    auto& context = impl_->context;
+    auto look = [&context, address = connection.remote_address(), secret = std::move(secret), then = std::move(then)] {
+        auto identity = context.identify ? context.identify(secret) : Identity{};
+        if (!identity) context.wrong_secrets.wrong(address);
         then(std::move(identity));
     };
-    const auto wait = surroundings.wrong_secrets.wait(connection.remote_address());
+    const auto wait = context.wrong_secrets.wait(connection.remote_address());
     if (wait.count() == 0) return look();
     impl_->post_after(static_cast<Milliseconds>(wait.count()), std::move(look));
 }
 
-std::string WslinkServer::address() const { return address_to_open(impl_->options, port(), impl_->options.no_auth ? "" : auth_key()); }
+void WslinkServer::publish(const std::string& topic, rpc::Value value) {
+    hub().publish(everyone, std::make_shared<const rpc::Publication>(topic, rpc::body(std::move(value))));
+}
+
+std::string WslinkServer::address() const {
+    const auto& options = impl_->options;
+    const bool shows = !options.no_auth && options.auth_key_is_new && is_private_output(STDOUT_FILENO);
+    return address_to_open(options, port(), shows ? auth_key() : "");
+}
+
+/// The line with the address to open.
+std::string WslinkServer::Impl::greeting(const std::string& address) const {
+    const auto line = "Open " + address;
+    if (options.no_auth || address.find("?token=") != std::string::npos) return line;
+    if (!options.auth_key_is_new) return line + " with the secret that was given";
+    const auto file = write_private_file(options.program + '-' + std::to_string(transport->port()), address_to_open(options, transport->port(), options.auth_key) + '\n');
+    return file.empty() ? line + " (the secret is not written here; give one by --authKey or the environment)" : line + " with the secret in " + file;
+}
 
 int WslinkServer::run() {
     auto& impl = *impl_;
@@ -243,13 +280,16 @@ int WslinkServer::run() {
     std::signal(SIGPIPE, SIG_IGN);
     const SignalWatcher signals({SIGTERM, SIGINT, SIGHUP}, [&impl](int signal) { impl.on_signal(signal); });
     impl.begun = Liveness::Clock::now();
-    impl.ticker = impl.transport->after(static_cast<Milliseconds>(impl.surroundings.rules.tick.count()), true, [&impl] { impl.table.tick(); });
+    impl.context.network_thread = std::this_thread::get_id();
+    impl.ticker = impl.transport->after(static_cast<Milliseconds>(impl.context.rules.tick.count()), true, [&impl] { impl.table.tick(); });
     impl.connections_changed(true); // there is none yet
-    // Connections are accepted from listen() on: who reads these lines can come at once.
-    std::cout << "Open " << address() << '\n';
+    // Connections are accepted since listen().
+    std::cout << impl.greeting(address()) << '\n';
     if (const auto tunnel = ssh_tunnel(impl.options, port()); !tunnel.empty()) std::cout << "From your own machine, first: " << tunnel << '\n';
     std::cout << "wslink: Starting factory" << std::endl;
     impl.transport->run();
+    impl.workers.stop(std::chrono::hours(1)); // what runs there is short, and uses what goes with the server
+    if (!impl.disk.stop(disk_time)) log::warn("a disk does not answer: its thread is left behind");
     return 0;
 }
 

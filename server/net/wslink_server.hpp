@@ -24,18 +24,22 @@
 namespace cubelink::server {
 
 struct WslinkServerOptions {
-    std::string program = "wslink server"; // for the log and the Server-less greeting
+    std::string program = "wslink server"; // its name, in messages
     std::string host = "127.0.0.1";
     std::uint16_t port = 1234; // 0: a free one
     std::string auth_key;      // empty with no_auth false: a random one is made (see WslinkServer::auth_key)
+    bool auth_key_is_new = false; // the program has made auth_key up: it is printed with the address. One that was given never is
     bool no_auth = false;
+    std::string token_name;    // cookie and header, in lower case, that may carry the secret too (beside Bearer and ?token=); empty: none
     std::string content;       // folder of static pages at /; empty: none
     std::string base_path;     // "" or "/below/this"
     std::string ssl_cert, ssl_key;
     std::vector<std::string> allow_origins, allow_hosts, trusted_proxies;
     int timeout_seconds = 0;      // stop after so long without a connection
     int idle_timeout_seconds = 0; // drop a connection that has sent nothing for so long
-    std::size_t max_connections = 1000, max_connections_per_address = 0;
+    std::size_t max_connections = 1000;
+    /// 0: no limit. Not set: a quarter of max_connections, and no limit for addresses of this machine.
+    std::optional<std::size_t> max_connections_per_address;
     std::size_t outbox_limit = 64u << 20;          // bytes that may wait for one client
     std::size_t outbox_limit_process = 1u << 30;
     std::size_t inbox_limit_process = 1u << 30;    // unfinished input of all connections
@@ -44,27 +48,31 @@ struct WslinkServerOptions {
     ConnectionRules rules;
 };
 
-/// Whether so many options can hold together: an error text for standard error (exit status 2), empty if they can. What only listening
-/// can tell is not checked.
+/// What is wrong with the options, as a line for standard error (exit status 2); empty if nothing is. Addresses, ports and files are
+/// checked by WslinkServer.
 std::string check_options(const WslinkServerOptions& options);
 
-/// What a program that is more than a wslink server plugs in. All called on the network thread, except where said.
+/// What a program that is more than a wslink server plugs in. All are called on the network thread, unless stated otherwise.
 struct WslinkServerHooks {
-    /// Another dialect for WebSocket upgrades on paths other than /ws; nullptr factory: such upgrades get 404. The token of the
-    /// request has been checked before.
-    std::function<std::unique_ptr<rpc::Dialect>()> make_icd_dialect;
-    /// Which identity a secret shows; nullopt: none. Default: auth_key, in constant time.
+    /// A dialect of the program's own, for WebSocket upgrades on paths other than /ws. Its clients send no hello: the upgrade request carries the
+    /// token, which has been checked before. Empty: such upgrades get 404.
+    std::function<std::unique_ptr<rpc::Dialect>()> make_token_dialect;
+    /// The identity that a secret belongs to; nullopt: the secret is wrong. Default: compares it with auth_key, in constant time.
     std::function<std::optional<Identity>(std::string_view secret)> identify;
-    /// HTTP below a prefix ("/api/", "/config", "/carta/"), base path removed from `path`; the longest prefix wins. `identity` is set if the
-    /// request brought a right token (query, bearer or cookie; always with no_auth) and that is not ignored. Host and Origin have been checked.
+    /// HTTP below a prefix ("/api/", "/config"), base path removed from `path`; the longest prefix wins. `identity` is set if the
+    /// request carries a valid token (query, bearer or cookie; always with no_auth) and the route does not ignore it. Host and Origin have been
+    /// checked.
     struct Route {
-        enum class Token { ignored, looked_at, needed }; // looked at: the route itself answers who brings none
+        enum class Token { ignored, looked_at, needed }; // looked_at: the route itself answers requests without one
         std::string prefix;
         Token token = Token::needed;
+        /// Where `handle` runs: on the network thread; on a worker (reading a large body); on the thread that waits for disks.
+        enum class Thread { network, worker, disk };
+        Thread thread = Thread::network;
         std::function<void(transport::HttpRequest&&, const std::string& path, const std::optional<Identity>&, transport::HttpReply)> handle;
     };
     std::vector<Route> routes;
-    std::function<void(const std::shared_ptr<Connection>&)> on_connected; // after hello, or after the upgrade if no hello is due
+    std::function<void(const std::shared_ptr<Connection>&)> on_connected; // after hello, or after the upgrade if its dialect has no hello
     std::function<void(const std::shared_ptr<Connection>&, Ending)> on_disconnected;
     /// More lines for /metrics in the Prometheus text format. Any thread.
     std::function<std::string()> more_metrics;
@@ -79,21 +87,24 @@ public:
 
     rpc::MethodRegistry& methods();
     pubsub::Hub& hub();
-    /// The group that every connection is attached to after hello; a program may move it with hub().attach().
+    /// The group that every connection joins after hello; a program may move it with hub().attach().
     static constexpr pubsub::GroupId everyone = 1;
 
-    /// As wslink's session.addAttachment, for methods that are taken over from there: what it gives stands in a result for the bytes. Here
-    /// bytes are values, and this is what they are without it. Any thread.
+    /// Publishes a value on a topic, to all connections that are subscribed to it: from a method, after the method's answer. Thread-safe. A
+    /// value of megabytes is better published by a thread of the program's own, which encodes it.
+    void publish(const std::string& topic, rpc::Value value);
+
+    /// wslink's session.addAttachment, for methods ported from there. Bytes are values here, so it returns them as they are. Thread-safe.
     static rpc::Value add_attachment(rpc::Bytes bytes) { return bytes; }
 
     const std::string& auth_key() const;
-    /// Network thread. For calls that bring another secret: tells `then` which identity it shows, at once, or later if many wrong ones have come
-    /// from where the connection is.
+    /// Network thread. For calls that carry another secret: calls `then` with the identity of that secret, at once, or later if many wrong secrets
+    /// have come from the connection's address.
     void identify(const Connection& connection, std::string secret, std::function<void(std::optional<Identity>)> then);
     /// Binds the port (then port() is true), prints nothing. Throws std::runtime_error.
     void listen();
     std::uint16_t port() const;
-    /// What a person types into a browser, secret included.
+    /// The address to open in a browser. It includes the secret only if that was made up, and standard output is private.
     std::string address() const;
     /// Prints the address to open and then "wslink: Starting factory"; serves until SIGTERM, SIGINT, stop() or the time-out. Returns the exit status.
     int run();

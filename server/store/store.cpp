@@ -1,12 +1,12 @@
 #include "server/store/store.hpp"
 
+#include "platform/mutex.hpp"
 #include "server/store/sqlite.hpp"
 
 #include <array>
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
-#include <mutex>
 #include <sys/random.h>
 #include <sys/stat.h>
 
@@ -125,7 +125,7 @@ struct Store::Impl {
         if (sum.number(1) > room.bytes) throw full(std::to_string(room.bytes >> 20) + " MiB");
     }
 
-    std::mutex mutex;
+    platform::Mutex mutex; // of the database, which is used with the mutex locked (statements refer to it)
     Database database;
 };
 
@@ -160,7 +160,7 @@ std::string Store::default_path() {
 }
 
 void Store::set_patience(std::chrono::milliseconds patience) {
-    std::lock_guard lock(impl_->mutex);
+    const platform::MutexLock lock(impl_->mutex);
     impl_->database.set_patience(static_cast<int>(patience.count()));
 }
 
@@ -176,7 +176,7 @@ Store::Room Store::room_of(StoreKind kind) {
 }
 
 std::vector<Store::Item> Store::list(const std::string& user, StoreKind kind) {
-    std::lock_guard lock(impl_->mutex);
+    const platform::MutexLock lock(impl_->mutex);
     Statement statement(impl_->database, "SELECT name, value, modified FROM items WHERE user = ? AND kind = ? ORDER BY name");
     statement.bind(user).bind(name_of(kind));
     std::vector<Item> items;
@@ -185,7 +185,7 @@ std::vector<Store::Item> Store::list(const std::string& user, StoreKind kind) {
 }
 
 std::vector<Store::Item> Store::list_names(const std::string& user, StoreKind kind) {
-    std::lock_guard lock(impl_->mutex);
+    const platform::MutexLock lock(impl_->mutex);
     Statement statement(impl_->database, "SELECT name, modified FROM items WHERE user = ? AND kind = ? ORDER BY name");
     statement.bind(user).bind(name_of(kind));
     std::vector<Item> items;
@@ -194,7 +194,7 @@ std::vector<Store::Item> Store::list_names(const std::string& user, StoreKind ki
 }
 
 std::optional<Store::Item> Store::get(const std::string& user, StoreKind kind, const std::string& name) {
-    std::lock_guard lock(impl_->mutex);
+    const platform::MutexLock lock(impl_->mutex);
     Statement statement(impl_->database, "SELECT name, value, modified FROM items WHERE user = ? AND kind = ? AND name = ?");
     statement.bind(user).bind(name_of(kind)).bind(name);
     if (!statement.step()) return std::nullopt;
@@ -206,7 +206,7 @@ void Store::set(const std::string& user, StoreKind kind, const std::string& name
 }
 
 void Store::set_all(const std::string& user, StoreKind kind, const std::vector<std::pair<std::string, std::string>>& name_and_json) {
-    std::lock_guard lock(impl_->mutex);
+    const platform::MutexLock lock(impl_->mutex);
     Transaction transaction(impl_->database);
     for (const auto& [name, json] : name_and_json) impl_->set(user, kind, name, json);
     impl_->check_room(user, kind);
@@ -214,7 +214,7 @@ void Store::set_all(const std::string& user, StoreKind kind, const std::vector<s
 }
 
 int Store::erase(const std::string& user, StoreKind kind, const std::vector<std::string>& names) {
-    std::lock_guard lock(impl_->mutex);
+    const platform::MutexLock lock(impl_->mutex);
     Transaction transaction(impl_->database);
     int erased = 0;
     for (const auto& name : names) {
@@ -226,7 +226,7 @@ int Store::erase(const std::string& user, StoreKind kind, const std::vector<std:
 }
 
 std::optional<std::int64_t> Store::workspace_id(const std::string& user, const std::string& name) {
-    std::lock_guard lock(impl_->mutex);
+    const platform::MutexLock lock(impl_->mutex);
     Statement statement(impl_->database, "SELECT id FROM items WHERE user = ? AND kind = 'workspaces' AND name = ?");
     statement.bind(user).bind(name);
     if (!statement.step()) return std::nullopt;
@@ -234,7 +234,7 @@ std::optional<std::int64_t> Store::workspace_id(const std::string& user, const s
 }
 
 std::optional<std::string> Store::share_workspace(const std::string& user, std::int64_t id) {
-    std::lock_guard lock(impl_->mutex);
+    const platform::MutexLock lock(impl_->mutex);
     Transaction transaction(impl_->database);
     {
         Statement owned(impl_->database, "SELECT 1 FROM items WHERE id = ? AND user = ? AND kind = 'workspaces'");
@@ -253,7 +253,7 @@ std::optional<std::string> Store::share_workspace(const std::string& user, std::
 }
 
 std::optional<Store::Item> Store::workspace_by_key(const std::string& key) {
-    std::lock_guard lock(impl_->mutex);
+    const platform::MutexLock lock(impl_->mutex);
     Statement statement(impl_->database, "SELECT name, value, modified FROM items JOIN shares ON item = id WHERE key = ?");
     statement.bind(key);
     if (!statement.step()) return std::nullopt;
@@ -261,7 +261,7 @@ std::optional<Store::Item> Store::workspace_by_key(const std::string& key) {
 }
 
 void Store::save_session(std::uint32_t id, const Snapshot& snapshot) {
-    std::lock_guard lock(impl_->mutex);
+    const platform::MutexLock lock(impl_->mutex);
     Statement(impl_->database, "INSERT OR REPLACE INTO sessions (id, user, folder, state, modified) VALUES (?, ?, ?, ?, ?)")
         .bind(static_cast<std::int64_t>(id))
         .bind(snapshot.user)
@@ -272,7 +272,7 @@ void Store::save_session(std::uint32_t id, const Snapshot& snapshot) {
 }
 
 std::optional<Store::Snapshot> Store::load_session(std::uint32_t id) {
-    std::lock_guard lock(impl_->mutex);
+    const platform::MutexLock lock(impl_->mutex);
     Statement statement(impl_->database, "SELECT user, folder, state, modified FROM sessions WHERE id = ?");
     statement.bind(static_cast<std::int64_t>(id));
     if (!statement.step()) return std::nullopt;
@@ -280,7 +280,7 @@ std::optional<Store::Snapshot> Store::load_session(std::uint32_t id) {
 }
 
 std::vector<std::pair<std::uint32_t, std::string>> Store::sessions_of(const std::string& folder, std::int64_t not_before) {
-    std::lock_guard lock(impl_->mutex);
+    const platform::MutexLock lock(impl_->mutex);
     Statement statement(impl_->database, "SELECT id, user FROM sessions WHERE folder = ? AND modified >= ?");
     statement.bind(folder).bind(not_before);
     std::vector<std::pair<std::uint32_t, std::string>> list;
@@ -289,7 +289,7 @@ std::vector<std::pair<std::uint32_t, std::string>> Store::sessions_of(const std:
 }
 
 void Store::forget_session(std::uint32_t id) {
-    std::lock_guard lock(impl_->mutex);
+    const platform::MutexLock lock(impl_->mutex);
     Transaction transaction(impl_->database);
     Statement(impl_->database, "DELETE FROM sessions WHERE id = ?").bind(static_cast<std::int64_t>(id)).step();
     Statement(impl_->database, "DELETE FROM restoring WHERE session = ?").bind(static_cast<std::int64_t>(id)).step();
@@ -297,17 +297,17 @@ void Store::forget_session(std::uint32_t id) {
 }
 
 void Store::begin_restoring(std::uint32_t session, const std::string& image) {
-    std::lock_guard lock(impl_->mutex);
+    const platform::MutexLock lock(impl_->mutex);
     Statement(impl_->database, "INSERT OR IGNORE INTO restoring (session, image) VALUES (?, ?)").bind(static_cast<std::int64_t>(session)).bind(image).step();
 }
 
 void Store::end_restoring(std::uint32_t session, const std::string& image) {
-    std::lock_guard lock(impl_->mutex);
+    const platform::MutexLock lock(impl_->mutex);
     Statement(impl_->database, "DELETE FROM restoring WHERE session = ? AND image = ?").bind(static_cast<std::int64_t>(session)).bind(image).step();
 }
 
 std::vector<std::pair<std::uint32_t, std::string>> Store::being_restored() {
-    std::lock_guard lock(impl_->mutex);
+    const platform::MutexLock lock(impl_->mutex);
     Statement statement(impl_->database, "SELECT session, image FROM restoring");
     std::vector<std::pair<std::uint32_t, std::string>> list;
     while (statement.step()) list.emplace_back(static_cast<std::uint32_t>(statement.number(0)), statement.text(1));
@@ -315,7 +315,7 @@ std::vector<std::pair<std::uint32_t, std::string>> Store::being_restored() {
 }
 
 void Store::forget_sessions_before(std::int64_t unix_seconds) {
-    std::lock_guard lock(impl_->mutex);
+    const platform::MutexLock lock(impl_->mutex);
     Transaction transaction(impl_->database);
     Statement(impl_->database, "DELETE FROM restoring WHERE session IN (SELECT id FROM sessions WHERE modified < ?)").bind(unix_seconds).step();
     Statement(impl_->database, "DELETE FROM sessions WHERE modified < ?").bind(unix_seconds).step();

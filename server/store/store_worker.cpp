@@ -1,5 +1,7 @@
 #include "server/store/store_worker.hpp"
 
+#include "platform/os.hpp"
+#include "server/net/log.hpp"
 #include "server/store/store.hpp"
 
 #include <algorithm>
@@ -12,11 +14,11 @@ constexpr auto pause = std::chrono::milliseconds(20); // before what met a lock 
 constexpr auto grace = std::chrono::milliseconds(500);
 } // namespace
 
-StoreWorker::StoreWorker() : thread_([this] { run(); }) {}
+StoreWorker::StoreWorker() : thread_(platform::os().start_thread([this] { run(); })) {}
 
 StoreWorker::~StoreWorker() {
     {
-        const std::lock_guard lock(mutex_);
+        const platform::MutexLock lock(mutex_);
         stopping_ = true;
         last_call_ = Clock::now() + grace;
     }
@@ -27,7 +29,7 @@ StoreWorker::~StoreWorker() {
 void StoreWorker::post(std::string lane, Work work, Failed failed, Clock::duration patience) {
     const auto give_up = patience == endless ? Clock::time_point::max() : Clock::now() + patience;
     {
-        const std::lock_guard lock(mutex_);
+        const platform::MutexLock lock(mutex_);
         const auto [it, is_new] = lanes_.try_emplace(std::move(lane));
         it->second.jobs.push_back({std::move(work), std::move(failed), give_up});
         if (is_new) turn_.push_back(it);
@@ -36,7 +38,7 @@ void StoreWorker::post(std::string lane, Work work, Failed failed, Clock::durati
 }
 
 std::size_t StoreWorker::waiting() const {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     std::size_t count = 0;
     for (const auto& [name, lane] : lanes_) count += lane.jobs.size();
     return count;
@@ -53,16 +55,20 @@ StoreWorker::Lanes::iterator StoreWorker::next_lane(Clock::time_point now) {
 
 bool StoreWorker::try_again_after(Job& job, Clock::time_point last_call) {
     try {
-        job.work();
-    } catch (const StoreBusy& e) {
-        if (Clock::now() < std::min(job.give_up, last_call)) return true;
-        job.failed(e);
-    } catch (const std::exception& e) { job.failed(e); }
+        try {
+            job.work();
+        } catch (const StoreBusy& e) {
+            if (Clock::now() < std::min(job.give_up, last_call)) return true;
+            job.failed(e);
+        } catch (const std::exception& e) { job.failed(e); }
+    } catch (const std::exception& e) { // out of memory: nobody can be answered
+        log::error(std::string("a failure of the store could not be reported: ") + e.what());
+    }
     return false;
 }
 
 void StoreWorker::run() {
-    std::unique_lock lock(mutex_);
+    platform::MutexLock lock(mutex_);
     for (;;) {
         if (turn_.empty()) {
             if (stopping_) return;
@@ -80,7 +86,7 @@ void StoreWorker::run() {
         const auto last_call = last_call_;
         lock.unlock();
         const bool again = try_again_after(job, last_call);
-        if (!again) job = {}; // what it holds is released outside of the lock
+        if (!again) job = {}; // what it holds is released without the lock
         lock.lock();
         if (again) {
             lane->second.jobs.push_front(std::move(job));

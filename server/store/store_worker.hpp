@@ -1,17 +1,17 @@
 #pragma once
-/// The thread that asks the store, so that nobody else waits for the disk.
+/// The thread that uses the store, so that no other thread waits for the disk.
 ///
-/// Work of one lane (a user, a session) is done in the order in which it came. What meets another program's lock on the file is put off
-/// and tried again, while the work of other lanes goes on: only who asked for it waits.
+/// Work of one lane (a user, a session) is done in the order in which it came. What meets another program's lock on the file is tried again
+/// later, and the work of other lanes goes on meanwhile.
+
+#include "platform/mutex.hpp"
 
 #include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <deque>
 #include <exception>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <string>
 #include <thread>
 
@@ -23,9 +23,9 @@ inline std::string lane_of_user(const std::string& user) { return "user " + user
 class StoreWorker {
 public:
     using Clock = std::chrono::steady_clock;
-    /// Asks the store and says what came of it. Run again from its beginning if it throws StoreBusy.
+    /// Uses the store and answers. Run again from its beginning if it throws StoreBusy.
     using Work = std::function<void()>;
-    /// Told what the work has thrown, once it is not tried again. Must not throw.
+    /// Called with what the work has thrown, once it is not tried again.
     using Failed = std::function<void(const std::exception&)>;
     static constexpr Clock::duration usual_patience = std::chrono::seconds(10), endless = Clock::duration::max();
 
@@ -52,16 +52,16 @@ private:
     };
     using Lanes = std::map<std::string, Lane>;
     void run();
-    Lanes::iterator next_lane(Clock::time_point now);
-    /// Whether it is to be tried again.
+    Lanes::iterator next_lane(Clock::time_point now) CUBELINK_REQUIRES(mutex_);
+    /// Runs it. Returns whether it is to be tried again.
     static bool try_again_after(Job& job, Clock::time_point last_call);
 
-    mutable std::mutex mutex_;
-    std::condition_variable ready_;
-    Lanes lanes_; // those with jobs
-    std::deque<Lanes::iterator> turn_; // all of them, the one that was served longest ago first
-    bool stopping_ = false;
-    Clock::time_point last_call_ = Clock::time_point::max(); // nothing is tried again after it
+    mutable platform::Mutex mutex_;
+    platform::CondVar ready_;
+    Lanes lanes_ CUBELINK_GUARDED_BY(mutex_); // those with jobs
+    std::deque<Lanes::iterator> turn_ CUBELINK_GUARDED_BY(mutex_); // all of them, the one that was served longest ago first
+    bool stopping_ CUBELINK_GUARDED_BY(mutex_) = false;
+    Clock::time_point last_call_ CUBELINK_GUARDED_BY(mutex_) = Clock::time_point::max(); // nothing is tried again after it
     std::thread thread_;
 };
 

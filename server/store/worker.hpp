@@ -1,22 +1,24 @@
 #pragma once
 /// A thread that does one thing after another: what takes its time and must not hold up the network.
 
-#include <condition_variable>
+#include "platform/mutex.hpp"
+#include "platform/os.hpp"
+#include "server/net/log.hpp"
+
 #include <cstddef>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <thread>
 
 namespace cubelink::server {
 
 class SerialWorker {
 public:
-    SerialWorker() : thread_([this] { run(); }) {}
+    SerialWorker() : thread_(platform::os().start_thread([this] { run(); })) {}
     /// Finishes what was posted.
     ~SerialWorker() {
         {
-            std::lock_guard lock(mutex_);
+            const platform::MutexLock lock(mutex_);
             stopping_ = true;
         }
         ready_.notify_all();
@@ -25,39 +27,43 @@ public:
     SerialWorker(const SerialWorker&) = delete;
     SerialWorker& operator=(const SerialWorker&) = delete;
 
-    /// Thread-safe. `work` must not throw.
+    /// Thread-safe. What `work` throws is logged.
     void post(std::function<void()> work) {
         {
-            std::lock_guard lock(mutex_);
+            const platform::MutexLock lock(mutex_);
             waiting_.push_back(std::move(work));
         }
         ready_.notify_one();
     }
 
     std::size_t waiting() const {
-        std::lock_guard lock(mutex_);
+        const platform::MutexLock lock(mutex_);
         return waiting_.size();
     }
 
 private:
     void run() {
-        std::unique_lock lock(mutex_);
+        platform::MutexLock lock(mutex_);
         for (;;) {
-            ready_.wait(lock, [this] { return stopping_ || !waiting_.empty(); });
+            while (!stopping_ && waiting_.empty()) ready_.wait(lock);
             if (waiting_.empty()) return;
             auto work = std::move(waiting_.front());
             waiting_.pop_front();
             lock.unlock();
-            work();
-            work = nullptr; // what it holds is released outside of the lock
+            try {
+                work();
+            } catch (const std::exception& error) {
+                log::error(std::string("background work failed: ") + error.what());
+            }
+            work = nullptr; // what it holds is released without the lock
             lock.lock();
         }
     }
 
-    mutable std::mutex mutex_;
-    std::condition_variable ready_;
-    std::deque<std::function<void()>> waiting_;
-    bool stopping_ = false;
+    mutable platform::Mutex mutex_;
+    platform::CondVar ready_;
+    std::deque<std::function<void()>> waiting_ CUBELINK_GUARDED_BY(mutex_);
+    bool stopping_ CUBELINK_GUARDED_BY(mutex_) = false;
     std::thread thread_;
 };
 

@@ -84,7 +84,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     policy.origin_allowed(request);
     policy.cors_origin(request);
     require(!policy.origin_of(request).address.empty());
-    require(server::tokens_of(request).size() <= 8);
+    require(server::tokens_of(request, "carta-auth-token").size() <= 8);
 
     const auto path = server::percent_decode(server::split_target(request.target).path);
     if (!path) return 0;

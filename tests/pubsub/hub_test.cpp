@@ -218,3 +218,31 @@ TEST_CASE_FIXTURE(Fixture, "publishing, subscribing and attaching at the same ti
     mover.join();
     CHECK_FALSE(a.receiver->outbox().overflowed());
 }
+
+TEST_CASE("what a call publishes waits for an answer that is encoded later") {
+    for (const bool encoded_first : {false, true}) {
+        Hub hub;
+        const auto budget = std::make_shared<OutboxBudget>(1 << 28);
+        Client client(1, budget, std::make_shared<TopicDialect>());
+        hub.attach(1, client.receiver);
+        const auto publish = [&](const char* topic) { hub.publish(1, std::make_shared<const Publication>(topic, body(1))); };
+        std::shared_ptr<ReplyFirst::EncodedLater> later;
+        {
+            const ReplyFirst call;
+            publish("a");
+            later = ReplyFirst::encode_later(call.number());
+            REQUIRE(later);
+            publish("b");
+            if (encoded_first) {
+                std::thread([&] { later->encoded(); }).join();
+                CHECK(client.heard().empty()); // the call goes on, and so does the order of what it publishes
+            }
+        }
+        if (!encoded_first) {
+            CHECK(client.heard().empty());
+            later->encoded();
+        }
+        CHECK(client.heard() == "a b");
+        CHECK_FALSE(ReplyFirst::encode_later(1));
+    }
+}

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes docs/reference.md, the reference for authors of clients, from the ICD as data (tests/rpc/icd/icd30.json) and the notes
-in notes.md beside this script. With --check it only compares, and fails if the committed file is another one."""
+in notes.md beside this script, for the events of implemented.txt. With --check it only compares, and fails if the committed file is another one."""
 
 import json
 import pathlib
@@ -11,6 +11,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 ICD = ROOT / "tests/rpc/icd/icd30.json"
 OUTPUT = ROOT / "docs/reference.md"
+IMPLEMENTED = HERE / "implemented.txt"
 
 SCALARS = {
     "sfixed32": ("integer", "0"),
@@ -37,12 +38,20 @@ def read_notes(path):
     return notes
 
 
+def read_implemented():
+    lines = (line.strip() for line in IMPLEMENTED.read_text(encoding="utf-8").splitlines())
+    return {line for line in lines if line and not line.startswith("#")}
+
+
 class Reference:
-    def __init__(self, icd, notes):
+    def __init__(self, icd, notes, implemented):
         self.enums = icd["enums"]
         self.messages = icd["messages"]
         self.events = sorted((e for e in icd["events"] if e["message"]), key=lambda e: e["name"])
         self.by_name = {e["name"]: e for e in self.events}
+        if unknown := implemented - set(self.by_name):
+            raise SystemExit(f"implemented.txt: no such events: {', '.join(sorted(unknown))}")
+        self.implemented = implemented
         self.notes = notes
         self.used = set()
 
@@ -107,12 +116,31 @@ class Reference:
         lines += [f"| `{value}` | {number} |" for value, number in self.enums[name].items()]
         return f"### {name}\n\n" + "\n".join(lines) + "\n"
 
+    def reachable(self, roots):
+        """The messages and enums that the fields of these messages lead to, themselves included."""
+        messages, enums, waiting = set(), set(), sorted(roots)
+        while waiting:
+            name = waiting.pop()
+            if name in messages:
+                continue
+            messages.add(name)
+            for field in self.messages[name]["fields"]:
+                for kind in re.findall(r"[\w.]+", field["type"]):
+                    if kind in self.messages:
+                        waiting.append(kind)
+                    elif kind in self.enums:
+                        enums.add(kind)
+        return messages, enums
+
     def document(self):
-        to_server = [e for e in self.events if e["direction"] == "frontend->backend"]
-        replies = {e["reply"] for e in to_server if "reply" in e}
-        topics = [e for e in self.events if e["direction"] == "backend->frontend" and e["name"] not in replies]
+        clients = [e for e in self.events if e["direction"] == "frontend->backend"]
+        to_server = [e for e in clients if e["name"] in self.implemented]
+        replies = {e["reply"] for e in clients if "reply" in e}
+        topics = [e for e in self.events if e["direction"] == "backend->frontend" and e["name"] not in replies and e["name"] in self.implemented]
         own = {e["message"] for e in to_server + topics}
-        parts = sorted(name for name in self.messages if name not in own)
+        answers = {self.by_name[e["reply"]]["message"] for e in to_server if "reply" in e}
+        messages, enums = self.reachable(own | answers)
+        parts = sorted(messages - own)
         out = ["<!-- Made by tools/reference/generate.py. Change tools/reference/notes.md, not this. -->\n# Reference for authors of clients\n",
                self.note("Introduction") + "\n",
                "## Calls\n", self.note("Calls") + "\n",
@@ -124,15 +152,16 @@ class Reference:
                "## Answers and parts of messages\n",
                *(f"### {name}\n\n" + (self.note(name) + "\n\n" if name in self.notes else "") + self.fields(name) + "\n" for name in parts),
                "## Enums\n", self.note("Enums") + "\n",
-               *(self.enum(name) for name in sorted(self.enums) if name != "EventType")]
-        unused = set(self.notes) - self.used
+               *(self.enum(name) for name in sorted(enums) if name != "EventType")]
+        # What is said of events that are not implemented yet is kept for the day when they are.
+        unused = set(self.notes) - self.used - set(self.by_name) - set(self.messages)
         if unused:
             raise SystemExit(f"notes.md: about nothing that there is: {', '.join(sorted(unused))}")
         return "\n".join(out)
 
 
 def main():
-    text = Reference(json.loads(ICD.read_text(encoding="utf-8")), read_notes(HERE / "notes.md")).document()
+    text = Reference(json.loads(ICD.read_text(encoding="utf-8")), read_notes(HERE / "notes.md"), read_implemented()).document()
     if sys.argv[1:] == ["--check"]:
         if not OUTPUT.exists() or OUTPUT.read_text(encoding="utf-8") != text:
             raise SystemExit("docs/reference.md is out of date: run tools/reference/generate.py")

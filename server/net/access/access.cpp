@@ -226,15 +226,15 @@ std::string AccessPolicy::cors_origin(const transport::HttpRequest& request) con
     return !origin.empty() && origin_listed(origin) ? std::string(origin) : std::string{};
 }
 
-std::vector<std::string> tokens_of(const transport::HttpRequest& request) {
+std::vector<std::string> tokens_of(const transport::HttpRequest& request, std::string_view own_name) {
     std::vector<std::string> tokens;
     const auto add = [&](std::string_view token) {
         if (!token.empty() && tokens.size() < max_tokens && std::find(tokens.begin(), tokens.end(), token) == tokens.end())
             tokens.emplace_back(token);
     };
     for (const auto& [name, value] : request.headers)
-        if (name == "cookie")
-            for (const auto& token : cookie_values(value, "carta-auth-token")) add(token);
+        if (name == "cookie" && !own_name.empty())
+            for (const auto& token : cookie_values(value, own_name)) add(token);
     for (const auto& [name, value] : request.headers)
         if (name == "authorization" && value.size() > 7 && lower(std::string_view(value).substr(0, 7)) == "bearer ")
             add(trim(std::string_view(value).substr(7)));
@@ -245,7 +245,7 @@ std::vector<std::string> tokens_of(const transport::HttpRequest& request) {
         std::replace(with_plus.begin(), with_plus.end(), ' ', '+');
         add(with_plus);
     }
-    add(request.header("carta-auth-token"));
+    if (!own_name.empty()) add(request.header(own_name));
     return tokens;
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-/// Who may come in, as far as the request itself tells: its Host, its Origin, the proxy that brought it, the token it carries. Pure
+/// Access control by what a request contains: its Host, its Origin, the headers of a trusted proxy, its token. Pure
 /// logic; an AccessPolicy is immutable, any thread. Whether a token is right the caller finds out, in constant time (rpc/hello.hpp).
 
 #include "server/net/transport/transport.hpp"
@@ -58,11 +58,11 @@ private:
     bool any_origin_ = false;
 };
 
-/// The tokens that a request carries, in the order in which CARTA looks: cookie carta-auth-token, Authorization: Bearer, query parameter
-/// token, header carta-auth-token. At most 8; any right one opens.
-std::vector<std::string> tokens_of(const transport::HttpRequest& request);
+/// The tokens that a request carries: the cookie `name`, Authorization: Bearer, the query parameter token, the header `name`. No cookie and no
+/// header if `name` is empty; it is in lower case. At most 8; any valid one is accepted.
+std::vector<std::string> tokens_of(const transport::HttpRequest& request, std::string_view name);
 
-/// What stands for whoever has this address: IPv4 as it is; of IPv6 the first 64 bits, the rest of which they choose; else the text itself.
+/// The network that an address belongs to: IPv4 addresses as they are, of IPv6 the first 64 bits (clients choose the rest), else the text itself.
 std::string network_of(std::string_view address);
 
 /// Whether an address (or the name localhost) stays on this machine.

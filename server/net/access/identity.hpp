@@ -1,5 +1,5 @@
 #pragma once
-/// Who a connection speaks for, once its secret has been accepted.
+/// The user of a connection, once its secret has been accepted.
 
 #include <string>
 

@@ -61,7 +61,7 @@ void Keys::load(const std::string& path) {
         if (!user.is_string() || user.get_ref<const std::string&>().empty()) throw KeysError(where + ".user: expected a name");
         Entry entry{key.get<std::string>(), {user.get<std::string>(), permissions_of(item, where)}};
         for (const auto& other : entries_)
-            if (other.key == entry.key) throw KeysError(where + ".key: stands in the list already, or is the server's own secret");
+            if (other.key == entry.key) throw KeysError(where + ".key: appears twice, or is the server's own secret");
         entries_.push_back(std::move(entry));
     }
 }

@@ -1,5 +1,5 @@
 #pragma once
-/// Who may come in: the server's own secret, and the keys of the --keys file, each with its user and permissions.
+/// The secrets that are accepted: the server's own secret, and the keys of the --keys file, each with its user and permissions.
 ///
 /// The file is a JSON list: [{"key": "…", "user": "ann", "permissions": ["view", "save", "share", "admin"]}, …]. `view` is in every key;
 /// without the field that is all there is. Immutable after loading; any thread.
@@ -22,14 +22,14 @@ public:
 
 class Keys {
 public:
-    /// `own_secret` shows the user "" who may save but not stop the server; empty: there is no such secret.
+    /// `own_secret` belongs to the user "", who may save but not stop the server; empty: there is no such secret.
     explicit Keys(std::string own_secret);
 
     /// Adds those of a file. Throws KeysError; a key shorter than 8 characters, a key twice, a user without a name and an unknown permission
     /// are errors.
     void load(const std::string& path);
 
-    /// Takes the same time for every secret of one length, whichever key it is or is not.
+    /// Takes the same time for every secret of one length, whether it is a key or not.
     std::optional<Identity> identify(std::string_view secret) const;
 
     std::size_t size() const { return entries_.size(); }

@@ -15,7 +15,7 @@ void WrongSecrets::wrong(const std::string& address, Time now) {
     const bool before = many(entry, now);
     // No more is remembered than what is forgotten within as long again.
     entry.forgotten_at = std::min(std::max(entry.forgotten_at, now) + forgiven_each, now + 2 * free_tries * forgiven_each);
-    if (!before && many(entry, now)) log::warn("many wrong secrets from " + address + ": what comes from there waits before it is looked at");
+    if (!before && many(entry, now)) log::warn("many wrong secrets from " + address + ": secrets from there are delayed");
 }
 
 WrongSecrets::Milliseconds WrongSecrets::wait(const std::string& address, Time now) {

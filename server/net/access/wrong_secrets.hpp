@@ -1,9 +1,9 @@
 #pragma once
-/// Wrong secrets by where they came from: who tries many is slowed down, and nobody is locked out. Network thread only.
+/// Wrong secrets, counted by address: guessing is slowed down, and no client is locked out. Network thread only.
 ///
-/// While many have come from an address lately, every secret from there waits before it is looked at, the right one too: if only wrong ones
-/// waited, a silence would be an answer. The more of them wait the longer: so many are looked at in a second, whoever brings
-/// them, over however many connections. A right one is let in, a little later.
+/// While many have come from an address lately, every secret from there is delayed before it is checked. Correct ones are delayed too, since a
+/// missing delay would give them away, but accepted. The rate of checks for an address is limited, over all of its connections: the more secrets
+/// wait, the longer each of them is delayed.
 
 #include "server/net/metrics.hpp"
 

@@ -20,8 +20,8 @@ Target split_target(std::string_view target);
 /// Decodes %XX. nullopt: a percent sign without two hexadecimal digits.
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_blank = false);
 
-/// The decoded values of a query's parameter, in order. A second question mark separates, too: CARTA's page appends `?token=` to
-/// addresses that may have a query already. A value that can't be decoded is left out.
+/// The decoded values of a query's parameter, in order. A second question mark separates, too: there are pages that append `?token=` to
+/// addresses that have a query already. A value that can't be decoded is left out.
 std::vector<std::string> query_values(std::string_view query, std::string_view name);
 
 /// The values of a cookie in a Cookie field, in order, without quotes.

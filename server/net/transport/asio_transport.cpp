@@ -179,7 +179,7 @@ void AsioTransport::take(tcp::socket&& socket, const tcp::endpoint& peer) {
     const auto same = loop_.links_per_address.find(address);
     if (loop_.links.size() >= options.max_connections) refusal = {503, "too many connections"};
     else if (options.max_connections_per_address > 0 && same != loop_.links_per_address.end() &&
-             same->second >= options.max_connections_per_address && !(options.speaks_for_others && options.speaks_for_others(address)))
+             same->second >= options.max_connections_per_address && !(options.exempt_address && options.exempt_address(address)))
         refusal = {503, "too many connections from " + address};
     if (refusal.status == 0) ++counters.accepted;
     else ++counters.refused;

@@ -4,6 +4,7 @@
 
 #include <asio/post.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <utility>
@@ -14,20 +15,20 @@
 
 namespace cubelink::transport {
 namespace {
-constexpr std::size_t file_piece = 256u << 10;
+constexpr std::size_t file_piece = 512u << 10;
 constexpr std::size_t surplus_limit = 1u << 20;
 constexpr auto linger_patience = std::chrono::seconds(2);
 } // namespace
 
 bool Gate::post(std::function<void()> work) {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     if (!loop_) return false;
     asio::post(loop_->context, std::move(work));
     return true;
 }
 
 void Gate::shut() {
-    const std::lock_guard lock(mutex_);
+    const platform::MutexLock lock(mutex_);
     loop_ = nullptr;
 }
 
@@ -64,9 +65,7 @@ HttpExchange::HttpExchange(Link& link, std::shared_ptr<Gate> gate, Refusal refus
     ++link_.loop().counters.open_http;
 }
 
-HttpExchange::~HttpExchange() {
-    if (file_ >= 0) ::close(file_);
-}
+HttpExchange::~HttpExchange() = default;
 
 void HttpExchange::start() { link_.set_deadline(std::chrono::seconds(link_.loop().options.http_timeout_seconds)); }
 
@@ -84,7 +83,7 @@ void HttpExchange::on_gone() {
 void HttpExchange::on_bytes(char* data, std::size_t size) {
     if (state_ == State::waiting) return static_cast<void>(buffer_.append(data, size)); // read before the pause took hold
     if (state_ != State::head && state_ != State::body) {
-        // Whatever follows the request is not read as another one. Still reading tells us when the client goes.
+        // Whatever follows the request is not read as another one. Reading goes on, so that the end of the connection is noticed.
         surplus_ += size;
         if (surplus_ > surplus_limit) link_.pause_reading(true);
         return;
@@ -136,7 +135,7 @@ void HttpExchange::take_body() {
     hand_over();
 }
 
-/// Whether the body is to be read: not if nobody wants it, nor if there are too many of them already.
+/// Whether the body is to be read: not if it would be ignored, nor if there are too many already.
 bool HttpExchange::expect_body() {
     auto& loop = link_.loop();
     if (loop.handlers.wants_body && !loop.handlers.wants_body(head_.request)) {
@@ -150,12 +149,13 @@ bool HttpExchange::expect_body() {
     }
     body_counted_ = head_.body_size;
     loop.http_bodies += body_counted_;
+    buffer_.reserve(head_.body_size); // growing would copy megabytes; memory that is not written to costs nothing
     return true;
 }
 
 void HttpExchange::hand_over() {
     state_ = State::handed_over;
-    link_.clear_deadline(); // how long an answer takes is up to who gives it
+    link_.clear_deadline(); // there is no time limit for making an answer
     const auto pending = std::make_shared<PendingReply>(weak_from_this(), gate_);
     const HttpReply reply = [pending](HttpResponse&& response) { pending->answer(std::move(response)); };
     try {
@@ -192,55 +192,108 @@ void HttpExchange::respond(HttpResponse&& response) {
     if (state_ == State::responding || state_ == State::done || link_.gone()) return;
     state_ = State::responding;
     buffer_ = {};
-    if (!response.file_path.empty() && !open_file(response)) response = refuse({500, "the file cannot be read"});
-    const auto size = response.file_path.empty() ? response.body.size() : response.file_size;
     link_.set_deadline(std::chrono::seconds(link_.loop().options.http_timeout_seconds));
-    link_.write(write_head(response, size));
-    if (!asked_for_head_ && response.status != 304 && response.status != 204) {
-        if (!response.file_path.empty()) file_left_ = response.file_size;
-        else if (!response.body.empty()) {
-            const auto body = std::make_shared<std::string>(std::move(response.body));
-            Slice slice;
-            slice.owner = body;
-            slice.data = body->data();
-            slice.size = body->size();
-            link_.write(slice);
-        }
+    if (!response.file_path.empty()) {
+        file_ = std::make_shared<File>();
+        return read_piece(std::move(response));
     }
-    if (file_left_ == 0) link_.finish(linger_patience);
+    send_head(response, response.body.size());
+    if (sends_body(response) && !response.body.empty()) {
+        const auto body = std::make_shared<std::string>(std::move(response.body));
+        Slice slice;
+        slice.owner = body;
+        slice.data = body->data();
+        slice.size = body->size();
+        link_.write(slice);
+    }
+    link_.finish(linger_patience);
 }
 
-/// Opens the file of a response, and makes sure that it is one and has the bytes that are to be sent.
-bool HttpExchange::open_file(HttpResponse& response) {
-    file_ = ::open(response.file_path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    struct stat facts{};
-    if (file_ < 0 || ::fstat(file_, &facts) != 0 || !S_ISREG(facts.st_mode)) return false;
-    const auto size = static_cast<std::uint64_t>(facts.st_size);
-    if (response.file_offset > size || response.file_size > size - response.file_offset) return false;
-    file_at_ = response.file_offset;
-    return true;
+void HttpExchange::send_head(const HttpResponse& response, std::uint64_t body_size) { link_.write(write_head(response, body_size)); }
+
+struct HttpExchange::File {
+    int descriptor = -1;
+    std::uint64_t at = 0, left = 0; // of what is to be sent
+    File() = default;
+    File(const File&) = delete;
+    File& operator=(const File&) = delete;
+    ~File() {
+        if (descriptor >= 0) ::close(descriptor);
+    }
+
+    /// Opens the file of a response. False if it is no regular file or lacks bytes that are to be sent.
+    bool open(const HttpResponse& response) {
+        descriptor = ::open(response.file_path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        struct stat facts{};
+        if (descriptor < 0 || ::fstat(descriptor, &facts) != 0 || !S_ISREG(facts.st_mode)) return false;
+        const auto size = static_cast<std::uint64_t>(facts.st_size);
+        if (response.file_offset > size || response.file_size > size - response.file_offset) return false;
+        at = response.file_offset;
+        left = response.file_size;
+        return true;
+    }
+
+    /// The next bytes; none if the file has become shorter or cannot be read.
+    Slice read() {
+        const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(left, file_piece));
+        const std::shared_ptr<char> piece(new char[want], std::default_delete<char[]>());
+        ssize_t got;
+        do got = ::pread(descriptor, piece.get(), want, static_cast<off_t>(at));
+        while (got < 0 && errno == EINTR);
+        Slice slice;
+        if (got <= 0) return slice;
+        slice.owner = piece;
+        slice.data = piece.get();
+        slice.size = static_cast<std::size_t>(got);
+        at += slice.size;
+        left -= slice.size;
+        return slice;
+    }
+};
+
+/// Reads what comes next of the file, on the thread for disks. `response` has a file's path at the first piece, to open the file by.
+void HttpExchange::read_piece(HttpResponse&& response) {
+    reading_file_ = true;
+    piece_wanted_ = false;
+    const bool wants_body = sends_body(response);
+    auto work = [weak = weak_from_this(), gate = gate_, file = file_, wants_body, shared = std::make_shared<HttpResponse>(std::move(response))] {
+        const bool first = !shared->file_path.empty();
+        const bool good = !first || file->open(*shared);
+        Slice piece;
+        if (good && wants_body && file->left > 0) piece = file->read();
+        gate->post([weak, first, good, wants_body, shared, piece = std::move(piece)] {
+            const auto self = weak.lock();
+            if (!self || self->state_ != State::responding) return;
+            self->reading_file_ = false;
+            if (!good) {
+                self->file_.reset();
+                self->state_ = State::handed_over;
+                return self->respond(refuse({500, "the file cannot be read"}));
+            }
+            if (first) {
+                self->send_head(*shared, shared->file_size);
+                if (wants_body) self->file_left_ = shared->file_size;
+                if (self->file_left_ == 0) return self->link_.finish(linger_patience);
+            }
+            self->send_piece(piece);
+        });
+    };
+    const auto& run = link_.loop().options.run_blocking;
+    run ? run(std::move(work)) : work();
 }
 
-void HttpExchange::send_piece() {
-    const auto want = static_cast<std::size_t>(std::min<std::uint64_t>(file_left_, file_piece));
-    const std::shared_ptr<char> piece(new char[want], std::default_delete<char[]>());
-    ssize_t got;
-    do got = ::pread(file_, piece.get(), want, static_cast<off_t>(file_at_));
-    while (got < 0 && errno == EINTR);
-    // The length has been promised: a file that has shrunk can only be shown by cutting the connection.
-    if (got <= 0) return link_.abort();
-    Slice slice;
-    slice.owner = piece;
-    slice.data = piece.get();
-    slice.size = static_cast<std::size_t>(got);
-    link_.write(slice);
-    file_at_ += slice.size;
-    file_left_ -= slice.size;
-    if (file_left_ == 0) link_.finish(linger_patience);
+void HttpExchange::send_piece(Slice piece) {
+    // The length has been promised: that the file has become shorter can only be shown by cutting the connection.
+    if (piece.size == 0) return link_.abort();
+    link_.set_deadline(std::chrono::seconds(link_.loop().options.http_timeout_seconds));
+    link_.write(piece);
+    file_left_ -= piece.size;
+    if (file_left_ == 0) return link_.finish(linger_patience);
+    piece_wanted_ = true;
 }
 
 void HttpExchange::on_flushed() {
-    if (state_ == State::responding && file_left_ > 0) send_piece();
+    if (state_ == State::responding && piece_wanted_ && !reading_file_) read_piece({});
 }
 
 void HttpExchange::on_written(std::size_t) {

@@ -2,11 +2,11 @@
 /// A link that speaks HTTP: one request, one response, the end; or the handshake that makes it a WebSocket. Network thread only,
 /// except the HttpReply that it hands out.
 
+#include "platform/mutex.hpp"
 #include "server/net/transport/http_head.hpp"
 #include "server/net/transport/link.hpp"
 
 #include <memory>
-#include <mutex>
 #include <string>
 
 namespace cubelink::transport {
@@ -20,8 +20,8 @@ public:
     void shut();
 
 private:
-    std::mutex mutex_;
-    Loop* loop_;
+    platform::Mutex mutex_;
+    Loop* loop_ CUBELINK_GUARDED_BY(mutex_);
 };
 
 class HttpExchange final : public Phase, public std::enable_shared_from_this<HttpExchange> {
@@ -51,16 +51,21 @@ private:
     bool expect_body();
     void hand_over();
     void respond(HttpResponse&& response);
-    bool open_file(HttpResponse& response);
-    void send_piece();
+    void send_head(const HttpResponse& response, std::uint64_t body_size);
+    /// A file that is being sent, as the thread that reads it sees it.
+    struct File;
+    void read_piece(HttpResponse&& response);
+    void send_piece(Slice piece);
+    bool sends_body(const HttpResponse& response) const { return !asked_for_head_ && response.status != 304 && response.status != 204; }
 
     Link& link_;
     std::shared_ptr<Gate> gate_;
     Refusal refusal_;
     std::string buffer_;
     RequestHead head_;
-    int file_ = -1;
-    std::uint64_t file_at_ = 0, file_left_ = 0;
+    std::shared_ptr<File> file_;
+    std::uint64_t file_left_ = 0;
+    bool reading_file_ = false, piece_wanted_ = false;
     std::size_t surplus_ = 0;
     std::size_t body_counted_ = 0; // of Loop::http_bodies
     State state_ = State::head;

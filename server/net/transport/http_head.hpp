@@ -19,7 +19,7 @@ struct RequestHead {
     bool upgrades_to_websocket = false;
 };
 
-/// A refusal before anyone was asked: status and a line for the person who reads it. Status 0: none.
+/// A request that is refused by the transport itself: status and reason, in one line. Status 0: not refused.
 struct Refusal {
     int status = 0;
     std::string why;

@@ -196,7 +196,7 @@ bool Link::write_out() {
 void Link::finish(Clock::duration patience, bool peer_is_done) {
     if (state_ != State::open) return;
     state_ = State::finishing;
-    // TLS has goodbyes of its own, which may still cross ours.
+    // TLS has closing messages of its own, which the peer may still send.
     close_at_once_ = peer_is_done && socket_drained_ && !stream_.tls();
     patience_ = patience;
     flush_soon();

@@ -66,7 +66,7 @@ public:
     void clear_deadline();
 
     /// Sends what is queued, then ends the connection: says so to the peer, and swallows what that still sends until it ends its
-    /// side too or `patience` is over (closing at once would reset the connection, and the peer could lose what it was told).
+    /// side too or `patience` is over (closing at once would reset the connection, and the peer could lose what was sent last).
     /// The phase gets no more bytes; on_written and on_flushed go on until all is out. `peer_is_done`: nothing came behind what the phase
     /// has taken, and nothing is to come, so that there is nothing to wait for.
     void finish(Clock::duration patience, bool peer_is_done = false);

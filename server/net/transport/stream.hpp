@@ -37,7 +37,7 @@ struct IoResult {
 class Stream {
 public:
     /// Without a context: in the clear. The TLS handshake happens within the first reads; a peer whose first byte is a letter, which no
-    /// greeting of TLS is, speaks in the clear (tls() is false from then on), so that it can be told in its own words.
+    /// greeting of TLS is, does not use TLS (tls() is false from then on), and can be answered without it.
     Stream(int descriptor, const std::shared_ptr<const TlsContext>& tls);
     ~Stream();
     Stream(const Stream&) = delete;

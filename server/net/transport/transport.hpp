@@ -119,8 +119,10 @@ struct TransportOptions {
     std::size_t max_http_header = 16u << 10;
     int http_timeout_seconds = 30;        // for a request to arrive whole, and without progress of a response
     std::size_t max_connections = 1000;   // sockets of every kind
-    std::size_t max_connections_per_address = 0; // 0: no limit
-    std::function<bool(const std::string& address)> speaks_for_others; // a proxy, whose sockets that limit does not count; empty: nobody does
+    std::size_t max_connections_per_address = 0; // of them, from one address; 0: no limit
+    std::function<bool(const std::string& address)> exempt_address; // whose sockets that limit does not count; empty: none
+    /// Runs work that waits for a disk, on another thread and in the order in which it was given; thread-safe. Empty: the network thread does it.
+    std::function<void(std::function<void()>)> run_blocking{};
 };
 
 /// A timer; destroying it cancels it.

@@ -86,7 +86,7 @@ void WebSocket::take_close(const InMessage& message) {
     link_->set_deadline(close_patience);
 }
 
-/// The peer broke the protocol: it is told so, and not listened to any more.
+/// The peer violated the protocol: a close frame says so, and nothing more is read.
 void WebSocket::fail(std::uint16_t code, const std::string& reason) {
     if (!link_ || state_ == State::closed) return;
     if (state_ == State::open) send_control(Opcode::close, close_payload(code, reason));
@@ -207,7 +207,7 @@ void WebSocket::pause_reading(bool paused) {
         }
         if (self->state_ == State::closed) return;
         if (used < bytes.size()) self->backlog_.assign(bytes, used, std::string::npos);
-        else if (self->link_) self->link_->pause_reading(false);
+        else if (self->link_ && !self->paused_) self->link_->pause_reading(false);
     });
 }
 

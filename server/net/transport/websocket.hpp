@@ -40,7 +40,7 @@ public:
     void pause_reading(bool paused) override;
 
 private:
-    /// open: both may send. closing: we have said goodbye and wait for theirs. closed: on_close is due or done, what is queued
+    /// open: both may send. closing: our close frame was sent, and the peer's is awaited. closed: on_close is due or done, what is queued
     /// still goes out.
     enum class State { open, closing, closed };
     std::size_t decode(char* data, std::size_t size);

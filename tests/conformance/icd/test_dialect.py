@@ -8,7 +8,7 @@ import struct
 import numpy
 import websockets
 
-from harness import IMAGE, PATIENCE, SECRET, Case, icd, icd_client, run
+from harness import IMAGE, PATIENCE, ROOT, SECRET, Case, icd, icd_client, run
 
 
 class Dialect(Case):
@@ -23,6 +23,18 @@ class Dialect(Case):
             await page.next("REGION_HISTOGRAM_DATA")
             self.assertEqual({entry[1] for entry in page.log}, {version})
             self.assertEqual([entry[2] for entry in page.log if entry[0] == "REGION_HISTOGRAM_DATA"], [0])
+
+    async def test_what_is_listed_is_implemented(self):
+        """server.info() and the reference list the same, and nothing else answers."""
+        self.start()
+        lines = (ROOT / "tools/reference/implemented.txt").read_text().split("\n\n")
+        calls, topics = ({"carta." + line.lower().replace("_", ".") for line in part.splitlines() if line and line[0] != "#"} for part in lines)
+        client = await self.wslink()
+        info = await client.call("server.info")
+        self.assertEqual({name for name in info["methods"] if name.startswith("carta.")}, calls)
+        self.assertEqual({name for name in info["topics"] if name.startswith("carta.")}, topics)
+        answer = await client.call("carta.moment.request", {"file_id": 0})
+        self.assertIn("not implemented", answer["message"])
 
     async def test_other_versions_are_refused(self):
         self.start()

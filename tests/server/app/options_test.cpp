@@ -2,6 +2,8 @@
 #include "tests/support/temporary_folder.hpp"
 
 #include <cstdlib>
+#include <filesystem>
+#include <unistd.h>
 #include <doctest/doctest.h>
 
 using namespace cubelink::server;
@@ -103,12 +105,52 @@ TEST_CASE("nonsense is one line that names it") {
     check_refused({"--max-connections", "-1"}, "max-connections");
     check_refused({"--no-auth", "--host", "0.0.0.0"}, "no-auth");
     check_refused({"--no-auth", "--host", "127.example.org"}, "no-auth"); // a name, which may lead anywhere
-    check_refused({"--ssl-cert", folder.write("c.pem", "").string()}, "ssl-key");
+    check_refused({"--ssl-cert", folder.write("c.pem", "").string()}, "--ssl-cert: needs --ssl-key");
+    check_refused({"--ssl-key", folder.write("k.pem", "").string()}, "--ssl-key: needs --ssl-cert");
+    check_refused({"--port", "99999"}, "65535");
+    check_refused({"--prot", "1"}, "there is no option --prot (did you mean --port?)");
+    check_refused({"--max-connection=3"}, "did you mean --max-connections?");
+    check_refused({"--store", "/does/not/exist/store.sqlite"}, "--store: \"/does/not/exist\"");
     check_refused({"--keys", "/does/not/exist"}, "keys");
     check_refused({"--config", "/does/not/exist"}, "exist");
     check_refused({"--config", folder.write("bad.toml", "nonsense = 1\n").string()}, "nonsense");
     check_refused({"--log-level", "loud"}, "log-level");
     check_refused({"--timeout", "-1"}, "timeout");
+}
+
+TEST_CASE("a wrong line of the configuration file is named") {
+    TemporaryFolder folder;
+    const auto check = [&](const char* text, const char* where, const char* what) {
+        const auto file = folder.write("wrong.toml", text).string();
+        check_refused({"--config", file, folder.text()}, (file + ", line " + where).c_str());
+        check_refused({"--config", file, folder.text()}, what);
+    };
+    check("# ours\n\nport = 99999\n", "3", "--port");
+    check("port = 1\nprot = 2\n", "2", "no option \"prot\" (did you mean --port?)");
+    check("port\n", "1", "\"port\" has no value");
+    check("allow-host = [\"a\", \"b\"]\nthreads = none\n", "2", "--threads");
+    check("allow-host = [\n  \"a\"\n]\n", "1", "does not end");
+    check("host = \"127.0.0.1\"\nmemory-limit = \"lots\"\n", "2", "--memory-limit");
+    check("ssl-cert = \"/does/not/exist\"\nssl-key = \"x\"\n", "1", "--ssl-cert");
+    // What the command line overrides is not the file's fault.
+    const auto file = folder.write("port.toml", "port = 1\n").string();
+    const auto parsed = parse({"--config", file, "--port", "99999", folder.text()});
+    CHECK(parsed.text.find("line") == std::string::npos);
+}
+
+TEST_CASE("a folder that cannot be read is refused") {
+    TemporaryFolder folder;
+    const auto closed = folder.path() / "closed";
+    std::filesystem::create_directory(closed);
+    std::filesystem::permissions(closed, std::filesystem::perms::none);
+    if (::access(closed.c_str(), R_OK) == 0) return; // the superuser reads everything
+    check_refused({closed.string()}, "cannot be read");
+}
+
+TEST_CASE("the limit for one address has a default that depends on the limit for all") {
+    TemporaryFolder folder;
+    CHECK_FALSE(parse({folder.text()}).options->max_connections_per_address.has_value());
+    CHECK(parse({"--max-connections-per-address", "0", folder.text()}).options->max_connections_per_address == 0);
 }
 
 TEST_CASE("help and version") {

@@ -1,9 +1,10 @@
-/// A wslink server that has nothing to do with images of the sky: it exports what wslink's own examples export (chat, simple), and a few
-/// methods to test and to measure with. It links the library (cubelink_net) alone.
+/// A wslink server without astronomy: it exports the methods of wslink's own examples (chat, simple), and a few to test and to measure with. It
+/// links the library (cubelink_net) alone.
 ///
 ///     wslink_example_server --content tests/chat-rpc-pub-sub/www --port 1234
 
 #include "rpc/typed_method.hpp"
+#include "server/net/log.hpp"
 #include "server/net/wslink_server.hpp"
 #include "tests/server/example/paced.hpp"
 #include "tests/server/example/png.hpp"
@@ -23,11 +24,6 @@ using rpc::Value;
 using server::WslinkServer;
 
 namespace {
-
-/// Publishes to everybody.
-void publish(WslinkServer& server, const std::string& topic, Value value) {
-    server.hub().publish(WslinkServer::everyone, std::make_shared<const rpc::Publication>(topic, rpc::body(std::move(value))));
-}
 
 /// Calls `work` again and again on the network thread until stopped. Starting it again while it runs changes nothing.
 class Repeater {
@@ -60,7 +56,7 @@ public:
             const auto* text = message.get_if<std::string>();
             const Value answer = "py server: " + (text ? *text : rpc::brief(message));
             call->answer(answer);
-            publish(server_, topic, answer);
+            server_.publish(topic, answer);
         });
         methods.add("wslink.start.talking", {}, [this](const CallPtr& call) {
             call->answer(Value());
@@ -77,36 +73,46 @@ private:
     void say_something() {
         constexpr std::array sentences{"Nice to meet you", "What's your name?", "Mine is Cubelink."};
         next_ = (next_ + 1) % sentences.size();
-        publish(server_, topic, sentences[next_]);
+        server_.publish(topic, sentences[next_]);
     }
     WslinkServer& server_;
     Repeater talk_;
     std::size_t next_ = 0;
 };
 
-/// Whether the sum or product of the numbers in `list` is an integer, and what it is; 0 for what is no list.
+/// An integer of the wire: 64 bits, with or without a sign.
+std::optional<__int128> integer_of(const Value& value) {
+    if (const auto* i = value.get_if<std::int64_t>()) return *i;
+    if (const auto* u = value.get_if<std::uint64_t>()) return *u;
+    return std::nullopt;
+}
+
+/// The sum or product of the numbers in a list: an integer where all are integers and the result fits the wire, otherwise a float. 0 for
+/// a value that is not a list.
 Value fold(const Value& list, bool multiply) {
     const auto* array = list.get_if<Array>();
     if (!array) return 0;
-    std::int64_t integer = multiply ? 1 : 0;
-    double real = static_cast<double>(integer);
+    __int128 integer = multiply ? 1 : 0;
+    double real = multiply ? 1 : 0;
     bool exact = true;
     for (std::size_t i = 0; i < array->size(); ++i) {
         const auto& element = (*array)[i];
-        const double number = rpc::number_from_value(element, rpc::Path(rpc::Path("list"), i));
+        const double number = rpc::number_from_value(element, rpc::Path(rpc::Path("listOfNumbers"), i));
         real = multiply ? real * number : real + number;
-        const auto* whole = element.get_if<std::int64_t>();
+        const auto whole = integer_of(element);
         exact = exact && whole && !(multiply ? __builtin_mul_overflow(integer, *whole, &integer) : __builtin_add_overflow(integer, *whole, &integer));
     }
-    return exact ? Value(integer) : Value(real);
+    if (exact && integer >= INT64_MIN && integer <= INT64_MAX) return static_cast<std::int64_t>(integer);
+    if (exact && integer > 0 && integer <= UINT64_MAX) return static_cast<std::uint64_t>(integer);
+    return real;
 }
 
 class Simple {
 public:
     explicit Simple(WslinkServer& server) : server_(server), stream_(server, 2000, [this] { push_picture(); }) {
         auto& methods = server.methods();
-        methods.add("myprotocol.add", {"list"}, [](Value list) { return fold(list, false); });
-        methods.add("myprotocol.mult", {"list"}, [](Value list) { return fold(list, true); });
+        methods.add("myprotocol.add", {"listOfNumbers"}, [](Value list) { return fold(list, false); });
+        methods.add("myprotocol.mult", {"listOfNumbers"}, [](Value list) { return fold(list, true); });
         // A page may leave `alt` undefined, which arrives as null.
         using Alt = std::optional<bool>;
         methods.add("myprotocol.image", {{"alt", false}}, [this](Alt alt) { return Map{{"blob", server_.add_attachment(picture(alt.value_or(false)))}}; });
@@ -141,7 +147,7 @@ private:
         if (const auto* array = data.get_if<Array>()) return array->size();
         throw rpc::BadArguments("data: expected bytes, got " + rpc::brief(data));
     }
-    void push_picture() { publish(server_, topic_, Map{{"blob", picture(pushed_++ % 2 == 0)}}); }
+    void push_picture() { server_.publish(topic_, Map{{"blob", picture(pushed_++ % 2 == 0)}}); }
 
     const std::array<Bytes, 2> pictures_{Bytes::take(example::picture(false)), Bytes::take(example::picture(true))};
     WslinkServer& server_;
@@ -156,7 +162,7 @@ public:
     Value value() const override { throw rpc::CallError(rpc::code::result_not_encodable, "this has no value"); }
 };
 
-/// The beginning of an endless pattern. It is kept as far as it has been made, so that who measures with it measures the way out.
+/// The first bytes of a pattern. They are kept, so that measurements are of sending them, not of making them.
 Bytes filler(std::size_t size) {
     constexpr std::size_t kept_at_most = std::size_t{32} << 20;
     static Bytes kept; // of the network thread
@@ -201,30 +207,38 @@ void add_bench(WslinkServer& server, std::shared_ptr<example::PacedPublisher> pu
 
 int main(int argc, char** argv) {
     server::WslinkServerOptions options;
+    std::string log_level = "info";
     options.program = "wslink_example_server";
-    // As in wslink's Python server: the page that knows no secret says this one.
+    // The default of wslink's Python server, which pages use that are given no secret.
     options.auth_key = "wslink-secret";
-    CLI::App arguments("An example of a wslink server");
+    CLI::App arguments("An example of a wslink server: the methods of wslink's own examples (chat, simple) and some to measure with (bench.*)", options.program);
     arguments.add_option("--host", options.host, "Address to listen on")->capture_default_str();
-    arguments.add_option("-p,--port", options.port, "Port to listen on; 0 takes a free one")->capture_default_str();
-    arguments.add_option("-a,--authKey", options.auth_key, "Secret that clients must bring")->capture_default_str();
-    arguments.add_flag("--no-auth", options.no_auth, "Ask for no secret; on a loopback address only");
-    arguments.add_option("--content", options.content, "Folder of static pages");
-    arguments.add_option("--base-path", options.base_path, "Everything is below this path, behind a proxy");
-    arguments.add_option("--ssl-cert", options.ssl_cert, "Certificate (PEM), for https and wss");
-    arguments.add_option("--ssl-key", options.ssl_key, "Its private key (PEM)");
-    arguments.add_option("--allow-origin", options.allow_origins, "Another page that may connect (repeatable)");
-    arguments.add_option("--allow-host", options.allow_hosts, "Another name that this server goes by (repeatable)");
-    arguments.add_option("--trusted-proxy", options.trusted_proxies, "Address whose X-Forwarded-* counts (repeatable)");
-    arguments.add_option("--max-connections-per-address", options.max_connections_per_address, "0: no limit");
-    arguments.add_option("-t,--timeout", options.timeout_seconds, "Stop after so many seconds without a client; 0: never")->capture_default_str();
+    arguments.add_option("-p,--port", options.port, "Port to listen on, 0 to 65535; 0: any free port")->capture_default_str();
+    arguments.add_option("-a,--authKey", options.auth_key, "Secret that clients must present")->capture_default_str();
+    arguments.add_flag("--no-auth", options.no_auth, "Accept clients without a secret; allowed on loopback addresses only");
+    arguments.add_option("--content", options.content, "Folder of static pages to serve at /");
+    arguments.add_option("--base-path", options.base_path, "Serve everything below this path, for a proxy that passes paths on unchanged");
+    arguments.add_option("--ssl-cert", options.ssl_cert, "Certificate (PEM), to serve https and wss");
+    arguments.add_option("--ssl-key", options.ssl_key, "Private key (PEM) for --ssl-cert");
+    arguments.add_option("--allow-origin", options.allow_origins, "Accept browser requests from pages of this Origin (repeatable)");
+    arguments.add_option("--allow-host", options.allow_hosts, "Accept requests whose Host header is this name (repeatable)");
+    arguments.add_option("--trusted-proxy", options.trusted_proxies, "Trust X-Forwarded-* headers of the proxy at this address (repeatable)");
+    arguments.add_option("--max-connections", options.max_connections, "Maximum number of connections")->capture_default_str();
+    arguments.add_option("--max-connections-per-address", options.max_connections_per_address,
+                         "Maximum number of connections from one address; 0: no limit (default: a quarter of all, no limit for loopback addresses)");
+    arguments.add_option("-t,--timeout", options.timeout_seconds, "Stop when there has been no connection for so many seconds; 0: never")->capture_default_str();
+    arguments.add_option("--log-level", log_level, "Minimum level of log messages: trace, debug, info, warning, error, critical or off")->capture_default_str();
     try {
         arguments.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
         return arguments.exit(error) == 0 ? 0 : 2;
     }
+    if (!server::log::set_level(log_level)) {
+        std::cerr << options.program << ": --log-level: there is no level " << log_level << '\n';
+        return 2;
+    }
     if (const auto wrong = server::check_options(options); !wrong.empty()) {
-        std::cerr << wrong << '\n';
+        std::cerr << options.program << ": " << wrong << '\n';
         return 2;
     }
     try {

@@ -508,6 +508,84 @@ async def over_http(program):
                     assert not expected and "403" in str(refused)
 
 
+async def integers_of_64_bits(program):
+    with Server(program) as server:
+        for generation in GENERATIONS:
+            client = await Client.open(server, generation)
+            for number in (2**53 + 1, 2**63 - 1, 2**63, 2**63 + 1, 2**64 - 1, -(2**63)):
+                assert await client.call("bench.echo", [number, {"n": number}]) == [number, {"n": number}]
+                await client.call("bench.pubval", "numbers", number)
+                assert (await client.publications(1)) == [("numbers", number)]
+                client.published.clear()
+            assert await client.call("myprotocol.add", listOfNumbers=[2**63, 1, -2]) == 2**63 - 1
+            assert await client.call("myprotocol.add", [2**63, 2**63 - 1]) == 2**64 - 1
+            assert await client.call("myprotocol.mult", listOfNumbers=[2**62, 3]) == 3 * 2**62
+            assert await client.call("myprotocol.mult", [2**40, 2**40]) == float(2**80)
+            await client.call("pubsub.subscribe", "numbers", {"n": 2**63 + 1})
+            for number in (2**63, float(2**63), 2**63 + 1):
+                await client.call("bench.pubval", "numbers", {"n": number})
+            await client.call("bench.echo", 1)
+            assert client.published == [("numbers", {"n": 2**63 + 1})], client.published
+            await client.close()
+
+
+async def connections_from_one_address(program):
+    """By default a quarter of all, this machine excepted; told apart here by what a proxy says."""
+    with Server(program, "--max-connections", "40", "--trusted-proxy", "127.0.0.1") as server:
+        elsewhere = {"X-Forwarded-For": "192.0.2.1"}
+        far = [await open_socket(server.url, extra_headers=elsewhere) for _ in range(10)]
+        for _ in range(2):
+            try:
+                await open_socket(server.url, extra_headers=elsewhere)
+                raise AssertionError("more than a quarter from one address")
+            except websockets.InvalidStatusCode as refused:
+                assert refused.status_code == 503
+        near = [await open_socket(server.url, extra_headers={"X-Forwarded-For": "127.0.0.2"}) for _ in range(15)]
+        for socket_ in far + near:
+            await socket_.close()
+
+
+async def output_of(program, *arguments, environment=None):
+    """Standard output until the server is ready, and the log until it has been stopped."""
+    process = await asyncio.create_subprocess_exec(program, "--port", "0", *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+                                                   env={**os.environ, **(environment or {})})
+    lines = []
+    while not lines or lines[-1] != "wslink: Starting factory":
+        lines.append((await asyncio.wait_for(process.stdout.readline(), PATIENCE)).decode().rstrip("\n"))
+    return process, lines
+
+
+async def what_is_printed_and_logged(program):
+    process, lines = await output_of(program, "--authKey", "given-secret", "--log-level", "debug")
+    assert "given-secret" not in "".join(lines) and "token=" not in "".join(lines), lines
+    port = int(lines[0].split("//")[1].split("/")[0].rsplit(":", 1)[1])
+
+    def refused():
+        for path, headers in (("/", {"Host": "evil.example"}), ("/metrics?token=given-wrongly", {})):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+            connection.request("GET", path, headers=headers)
+            assert connection.getresponse().status in (401, 403)
+        return True
+
+    await asyncio.to_thread(refused)
+    try:
+        await open_socket(f"ws://127.0.0.1:{port}/ws", origin="http://evil.example")
+        raise AssertionError("a foreign Origin was accepted")
+    except websockets.InvalidStatusCode as answer:
+        assert answer.status_code == 403
+    process.terminate()
+    log = (await asyncio.wait_for(process.communicate(), PATIENCE))[1].decode()
+    for text in ('Host "evil.example" is not allowed', 'Origin "http://evil.example" is not allowed', "wrong token"):
+        line = next(line for line in log.splitlines() if text in line)
+        assert "127.0.0.1" in line and "debug" in line, line
+    assert "given" not in log.replace("was given", ""), log
+    # One that was made up is printed: to a pipe, which leads to whoever started the server, and not to a socket.
+    process, lines = await output_of(program, "--authKey", "")
+    assert "token=" in lines[0], lines
+    process.terminate()
+    await asyncio.wait_for(process.communicate(), PATIENCE)
+
+
 async def bad_command_lines(program):
     for arguments in (("--port", "x"), ("--nonsense",), ("--timeout", "-1")):
         process = await asyncio.create_subprocess_exec(program, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
@@ -518,7 +596,7 @@ async def bad_command_lines(program):
 TESTS = [hello, five_wrong_secrets_close, errors, arguments, attachments, order_on_the_wire, sleeping_holds_up_nobody_else, subscriptions,
          publications_are_numbered_and_ordered, stream, interleaved_chunks, hostile_frames, limits_before_hello, half_a_hello_is_not_waited_for,
          slow_reader, unread_replies_close, fast_publications_to_a_client_that_reads, heartbeats, shut_down, timeout_and_exit, under_a_launcher,
-         over_http, bad_command_lines]
+         over_http, integers_of_64_bits, connections_from_one_address, what_is_printed_and_logged, bad_command_lines]
 
 if __name__ == "__main__":
     sys.exit(run(TESTS, sys.argv[1]))

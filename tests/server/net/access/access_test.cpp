@@ -119,17 +119,18 @@ TEST_CASE("options that make no sense are refused") {
 TEST_CASE("tokens are found where CARTA puts them, in its order") {
     auto r = request({{"carta-auth-token", "four"}, {"authorization", "Bearer two"}, {"cookie", "a=b; carta-auth-token=one; c=d"}});
     r.target = "/?folder=x?token=three";
-    CHECK(tokens_of(r) == std::vector<std::string>{"one", "two", "three", "four"});
-    CHECK(tokens_of(request({})).empty());
-    CHECK(tokens_of(request({{"authorization", "Basic dTpw"}, {"cookie", "xcarta-auth-token=a; carta-auth-token"}})).empty());
-    CHECK(tokens_of(request({{"authorization", "bearer  x "}})) == std::vector<std::string>{"x"});
-    CHECK(tokens_of(request({{"cookie", "carta-auth-token=\"q\"; carta-auth-token=r"}})) == std::vector<std::string>{"q", "r"});
+    CHECK(tokens_of(r, "carta-auth-token") == std::vector<std::string>{"one", "two", "three", "four"});
+    CHECK(tokens_of(r, "") == std::vector<std::string>{"two", "three"});
+    CHECK(tokens_of(request({}), "carta-auth-token").empty());
+    CHECK(tokens_of(request({{"authorization", "Basic dTpw"}, {"cookie", "xcarta-auth-token=a; carta-auth-token"}}), "carta-auth-token").empty());
+    CHECK(tokens_of(request({{"authorization", "bearer  x "}}), "carta-auth-token") == std::vector<std::string>{"x"});
+    CHECK(tokens_of(request({{"cookie", "carta-auth-token=\"q\"; carta-auth-token=r"}}), "carta-auth-token") == std::vector<std::string>{"q", "r"});
     r = request({});
     r.target = "/ws?token=a%2Bb&token=c+d&token=&token=%zz&tokens=x";
-    CHECK(tokens_of(r) == std::vector<std::string>{"a+b", "c d", "c+d"});
+    CHECK(tokens_of(r, "carta-auth-token") == std::vector<std::string>{"a+b", "c d", "c+d"});
     r.target.assign(1, '?');
     for (int i = 0; i < 100; ++i) r.target.append("&token=").append(std::to_string(i));
-    CHECK(tokens_of(r).size() == 8);
+    CHECK(tokens_of(r, "carta-auth-token").size() == 8);
 }
 
 TEST_CASE("loopback addresses") {
