@@ -35,7 +35,10 @@ void join(std::map<RequirementKey, Requirements>& table, RequirementKey key, con
 }
 
 template <class T>
-constexpr RequirementKind kind_of = static_cast<RequirementKind>(Requirements(std::vector<T>()).index());
+constexpr RequirementKind kind_of = std::is_same_v<T, SpatialRequirement>     ? RequirementKind::spatial
+                                    : std::is_same_v<T, SpectralRequirement>  ? RequirementKind::spectral
+                                    : std::is_same_v<T, HistogramRequirement> ? RequirementKind::histogram
+                                                                              : RequirementKind::statistics;
 
 } // namespace
 

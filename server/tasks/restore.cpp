@@ -95,6 +95,8 @@ private:
             if (const auto id = saved_.next_ids.find(std::string(name_of(kind))); id != saved_.next_ids.end())
                 session_->objects().set_next_id(kind, id->second);
         for (auto& [key, list] : saved_.requirements) session_->requirements().restore(key, std::move(list));
+        // Before the images are there, so that each is sent once, and as required.
+        if (const auto connections = session_->connections(); !connections.empty()) session_->requirements().inherit(connections.front()->id());
         // session.state waits until the session is complete.
         Touches whole;
         whole.objects.push_back(session_state);
