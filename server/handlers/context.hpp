@@ -102,6 +102,13 @@ void set_requirements(const CommandCall<M>& c, std::int32_t file_id, std::int32_
     c.session->notify_requirement(key);
 }
 
+/// The key under which a waiting command that sets requirements is replaced by a newer one: of the same connection, for the same region.
+template <class M>
+std::string requirement_key(const char* what, const CommandCall<M>& c) {
+    return std::string(what) + ":" + std::to_string(c.connection()) + ":" + std::to_string(c.request->file_id()) + ":" +
+           std::to_string(c.request->region_id());
+}
+
 /// Reports to the session that there are no `what` of regions ("Histograms", …), and throws CallError.
 [[noreturn]] void no_regions(Session& session, const char* what);
 

@@ -109,14 +109,13 @@ void register_cursor(HandlerContext& context) {
         command.touch(image_id(c.request->file_id()));
         if (!c.request->has_spatial_requirements()) command.key = "cursor:" + std::to_string(c.request->file_id());
     });
-    const auto place = [](const auto& request) { return std::to_string(request.file_id()) + ":" + std::to_string(request.region_id()); };
-    on_command<icd::SetSpatialRequirements>(context, set_spatial, [place](Command& command, const CommandCall<icd::SetSpatialRequirements>& c) {
+    on_command<icd::SetSpatialRequirements>(context, set_spatial, [](Command& command, const CommandCall<icd::SetSpatialRequirements>& c) {
         command.touch(image_id(c.request->file_id()));
-        command.key = "spatial:" + place(*c.request);
+        command.key = requirement_key("spatial", c);
     });
-    on_command<icd::SetSpectralRequirements>(context, set_spectral, [place](Command& command, const CommandCall<icd::SetSpectralRequirements>& c) {
+    on_command<icd::SetSpectralRequirements>(context, set_spectral, [](Command& command, const CommandCall<icd::SetSpectralRequirements>& c) {
         command.touch(image_id(c.request->file_id()));
-        command.key = "spectral:" + place(*c.request);
+        command.key = requirement_key("spectral", c);
     });
 }
 

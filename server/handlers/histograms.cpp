@@ -96,11 +96,11 @@ void register_histograms(HandlerContext& context) {
     // Requests for the image replace one another while they wait; those for the cube do not, as an empty one stops a computation.
     on_command<icd::SetHistogramRequirements>(context, set_histograms, [](Command& command, const CommandCall<icd::SetHistogramRequirements>& c) {
         command.touch(image_id(c.request->file_id()));
-        if (c.request->region_id() == image_region) command.key = "histograms:" + std::to_string(c.request->file_id());
+        if (c.request->region_id() == image_region) command.key = requirement_key("histograms", c);
     });
     on_command<icd::SetStatsRequirements>(context, set_statistics, [](Command& command, const CommandCall<icd::SetStatsRequirements>& c) {
         command.touch(image_id(c.request->file_id()));
-        command.key = "statistics:" + std::to_string(c.request->file_id()) + ":" + std::to_string(c.request->region_id());
+        command.key = requirement_key("statistics", c);
     });
 }
 

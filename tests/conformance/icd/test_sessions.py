@@ -379,6 +379,8 @@ class Sessions(Case):
             state = await program.call("session.state")
             self.assertEqual([file["file"] for file in state["files"]], ["cube.fits"])
             x = 10 + generation
+            # Profiles go to those who required them: the page's requirements are not the program's.
+            await program.call("carta.set.spectral.requirements", {"file_id": 0, "region_id": 0, "spectral_profiles": [{"coordinate": "z"}]})
             await program.call("carta.set.cursor", {"file_id": 0, "point": {"x": x, "y": 20}})
             expected = CUBE[:, 20, x].astype("<f4").tobytes()
             await page.next("SPECTRAL_PROFILE_DATA", lambda m: m.progress == 1 and m.profiles[0].raw_values_fp32 == expected)

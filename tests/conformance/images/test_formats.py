@@ -178,7 +178,9 @@ class Formats(ServerTest):
         wants_spectrum = case.dimensions > 2
         if wants_spectrum:
             await client.call("carta.set.spectral.requirements", file_id=0, region_id=0, spectral_profiles=[{"coordinate": "z", "stats_types": ["Mean"]}])
-        client.published.pop(SPATIAL, None)  # the image before this one, whose channel was changed last, may have sent its own meanwhile
+        # The image before this one, whose channel was changed last, may have sent its own before it was closed.
+        client.published.pop(SPATIAL, None)
+        client.published.pop(SPECTRAL, None)
         await client.call("carta.set.cursor", file_id=0, point={"x": x, "y": y})
         message = await client.next(SPATIAL, lambda m: (m["x"], m["y"], len(m["profiles"])) == (x, y, 2))
         along_x, along_y = map(profile_values, message["profiles"])

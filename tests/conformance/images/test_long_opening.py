@@ -92,6 +92,24 @@ class LongOpening(ServerTest):
         order = [entry[1] for entry in client.log if entry[0] == "reply"]
         self.assertLess(order.index(opening), order.index(moving))
 
+    async def test_requirements_that_wait_for_it_are_each_connections_own(self):
+        """Those of two connections of a session wait under the same name of message, file and region: none replaces the other's."""
+        one = await self.viewer()
+        other = await self.viewer(session_id=one.session_id)
+        _, opened = await one.start("carta.open.file", [{"file": "slow.fits.gz", "file_id": 4}])
+        await other.next("session.changed", lambda m: m["what"] == "progress", PATIENCE)
+        asked = []
+        for client, axis in ((one, "x"), (other, "y")):
+            asked.append((await client.start("carta.set.spatial.requirements",
+                                             [{"file_id": 4, "region_id": 0, "spatial_profiles": [{"coordinate": axis}]}]))[1])  # fmt: skip
+        asked.append((await one.start("carta.set.cursor", [{"file_id": 4, "point": {"x": 100, "y": 200}}]))[1])
+        self.assertTrue((await self.answer(opened))["result"]["success"])
+        for future in asked:
+            self.assertNotIn("error", await self.answer(future))
+        for client, axis in ((one, "x"), (other, "y")):
+            message = await client.next(SPATIAL, lambda m: m["file_id"] == 4 and m["x"] == 100 and m["profiles"], PATIENCE)
+            self.assertEqual([profile["coordinate"] for profile in message["profiles"]], [axis])
+
     async def test_closing_it_ends_the_opening(self):
         """OPEN_FILE is answered with success: false, and nothing of the file comes afterwards."""
         for generation in (1, 2):
