@@ -1,7 +1,7 @@
 #pragma once
 /// From the big-endian numbers of a FITS file to floats and doubles. Pure functions, any thread; see dispatch.hpp for how a version is chosen.
 
-#include "imaging/source/image_source.hpp"
+#include "imaging/base/pixel_type.hpp"
 #include "imaging/kernels/dispatch.hpp"
 
 #include <cstddef>

@@ -6,6 +6,7 @@
 #include "imaging/base/geometry.hpp"
 #include "imaging/base/image_error.hpp"
 #include "imaging/base/image_identity.hpp"
+#include "imaging/base/pixel_type.hpp"
 #include "imaging/source/capabilities.hpp"
 #include "imaging/source/pixel_mask.hpp"
 
@@ -15,8 +16,6 @@
 #include <string>
 
 namespace cubelink::imaging {
-
-enum class PixelType { uint8, int16, int32, int64, float32, float64 }; // BITPIX 8, 16, 32, 64, -32, -64
 
 /// Channels from ≤ c < to.
 struct ChannelRange {
