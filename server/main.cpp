@@ -67,29 +67,13 @@ void share_heaps([[maybe_unused]] int threads) {
 #endif
 }
 
-WslinkServerOptions server_options(const Options& o, bool secret_is_new) {
-    WslinkServerOptions s;
-    s.program = "cubelink";
-    s.host = o.host;
-    s.port = o.port;
-    s.auth_key = o.auth_key;
-    s.auth_key_is_new = secret_is_new;
-    s.no_auth = o.no_auth;
-    s.token_name = "carta-auth-token";
-    s.content = o.content.empty() ? built_viewer() : o.content;
-    s.base_path = o.base_path;
-    s.ssl_cert = o.ssl_cert;
-    s.ssl_key = o.ssl_key;
-    s.allow_origins = o.allow_origins;
-    s.allow_hosts = o.allow_hosts;
-    s.trusted_proxies = o.trusted_proxies;
-    s.timeout_seconds = o.timeout_seconds;
-    s.idle_timeout_seconds = o.idle_timeout_seconds;
-    s.max_connections = o.max_connections;
-    s.max_connections_per_address = o.max_connections_per_address;
-    s.outbox_limit = o.outbox_limit;
-    s.allow_exit = o.allow_exit;
-    return s;
+WslinkServerOptions server_options(const Options& options, bool secret_is_new) {
+    WslinkServerOptions server = options;
+    server.program = "cubelink";
+    server.auth_key_is_new = secret_is_new;
+    server.token_name = "carta-auth-token";
+    if (server.content.empty()) server.content = built_viewer();
+    return server;
 }
 
 std::string metrics(const SessionDirectory& directory, const Scheduler& scheduler, const imaging::BudgetCache& cache) {

@@ -1,5 +1,7 @@
 #include "server/option_messages.hpp"
 
+#include "platform/text.hpp"
+
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
@@ -12,11 +14,7 @@ namespace cubelink::server {
 
 namespace {
 
-std::string_view trim(std::string_view text) {
-    const auto first = text.find_first_not_of(" \t\r");
-    if (first == std::string_view::npos) return {};
-    return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
-}
+std::string_view trim(std::string_view text) { return platform::trimmed(text, " \t\r"); }
 
 /// Insertions, removals, replacements and exchanges of neighbours that make one word of the other.
 std::size_t distance(std::string_view a, std::string_view b) {

@@ -1,8 +1,9 @@
 #pragma once
 /// The command line of cubelink: its options, also from the file of --config and from the environment.
 
+#include "server/net/server_options.hpp"
+
 #include <cstddef>
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,31 +11,19 @@
 
 namespace cubelink::server {
 
-struct Options {
+/// Those of a wslink server (`content` "": the built viewer, where it is found), and Cubelink's own.
+struct Options : WslinkServerOptions {
     std::string folder = "."; // an absolute path without links once parsed
-    std::string host = "127.0.0.1";
-    std::uint16_t port = 1234; // 0: a free one
-    std::string auth_key;      // empty: a random one is to be made
     std::string config_file;   // that was read; "": none
-    bool no_auth = false;
     std::string keys_file;
-    std::vector<std::string> allow_origins, allow_hosts, trusted_proxies;
-    std::string base_path; // "" or "/below/this", never with a slash at the end
-    std::string content;   // "": the built viewer, where it is found
     std::string carta_frontend;
-    int timeout_seconds = 0;
     int session_grace_seconds = 600;
-    int idle_timeout_seconds = 0;
-    std::size_t max_connections = 1000;
-    std::optional<std::size_t> max_connections_per_address; // 0: no limit; not set: a quarter of max_connections, loopback excepted
     int threads = 1;
     std::size_t memory_limit = std::size_t{2} << 30;
-    std::size_t outbox_limit = std::size_t{64} << 20;
     std::string store_file; // in a folder that exists; "": under the user's data folder
-    std::string ssl_cert, ssl_key;
     std::vector<std::string> allow_links_to;
     std::string scratch;
-    bool read_only = false, scripting = false, allow_exit = false;
+    bool read_only = false, scripting = false;
     int scripting_timeout_seconds = 0; // 0: none
     std::string log_level = "info";
 };

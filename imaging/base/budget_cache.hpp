@@ -27,7 +27,7 @@ public:
     using std::runtime_error::runtime_error;
 };
 
-enum class CacheKind : std::uint8_t { plane, pyramid, quick_pyramid, histogram, statistics, other, tile, decoded_tile };
+enum class CacheKind : std::uint8_t { pyramid, quick_pyramid, histogram, tile, decoded_tile, other };
 
 struct CacheKey {
     ImageIdentity image;

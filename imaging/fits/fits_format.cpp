@@ -1,8 +1,8 @@
 #include "imaging/fits/fits_format.hpp"
 
 #include "imaging/fits/open_fits.hpp"
+#include "platform/text.hpp"
 
-#include <cctype>
 
 namespace cubelink::imaging {
 
@@ -16,9 +16,7 @@ public:
         if (probe.is_folder) return false;
         if (probe.first_bytes.starts_with("SIMP")) return true;
         // Of gzipped files only the name says what is in them.
-        std::string name = probe.name;
-        for (char& letter : name) letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
-        return probe.first_bytes.starts_with("\x1f\x8b") && name.ends_with(".fits.gz");
+        return probe.first_bytes.starts_with("\x1f\x8b") && platform::ends_with_ignoring_case(probe.name, ".fits.gz");
     }
     OpenedImage open(const std::string& path, const std::string& hdu, const OpenOptions& options) const override { return open_fits(path, hdu, options); }
     ImageInfo read_info(const std::string& path, const std::string& hdu, const OpenOptions& options) const override {

@@ -32,10 +32,10 @@ HduList scan_headers(const std::shared_ptr<const FileHandle>& file, const std::s
 }
 
 /// Those that choose_hdu may choose: the one of that number, and the first of that name.
-WantedHdu only(const std::string& wish) {
-    return [wish, found = false](const Hdu& hdu) mutable {
-        if (!wish.empty() && wish == std::to_string(hdu.number)) return true;
-        if (found || (wish.empty() ? !has_pixels(hdu) : wish != hdu.extname)) return false;
+WantedHdu only(const std::string& hdu_name) {
+    return [hdu_name, found = false](const Hdu& hdu) mutable {
+        if (!hdu_name.empty() && hdu_name == std::to_string(hdu.number)) return true;
+        if (found || (hdu_name.empty() ? !has_pixels(hdu) : hdu_name != hdu.extname)) return false;
         return found = true;
     };
 }
@@ -54,19 +54,19 @@ ArrayLookup arrays_of(const HduList& list) {
     return [&list](const ArrayRequest& request) { return find_coordinate_array(list.coordinate_tables, request); };
 }
 
-const Hdu& choose_hdu(const HduList& list, const std::string& wish, const std::string& name) {
+const Hdu& choose_hdu(const HduList& list, const std::string& hdu_name, const std::string& name) {
     for (const Hdu& hdu : list.images) {
-        if (wish.empty() ? has_pixels(hdu) : wish == std::to_string(hdu.number)) return hdu;
+        if (hdu_name.empty() ? has_pixels(hdu) : hdu_name == std::to_string(hdu.number)) return hdu;
     }
-    if (wish.empty() && !list.images.empty()) return list.images.front(); // its error says what is wrong
+    if (hdu_name.empty() && !list.images.empty()) return list.images.front(); // its error says what is wrong
     for (const Hdu& hdu : list.images) {
-        if (hdu.extname == wish) return hdu;
+        if (hdu.extname == hdu_name) return hdu;
     }
     if (!list.error.empty()) throw ImageError(list.error);
     if (list.count == 1 && list.primary_axes == 1) throw ImageError(name + ": Image must be 2D, 3D or 4D.");
-    if (list.random_groups && (wish.empty() || wish == "0")) throw ImageError(name + ": it holds random groups (visibilities), not an image");
-    if (wish.empty()) throw ImageError(name + ": no HDU of this file holds an image");
-    throw ImageError(name + ": there is no image in HDU " + wish + " (the file has " + std::to_string(list.count) + " HDUs)");
+    if (list.random_groups && (hdu_name.empty() || hdu_name == "0")) throw ImageError(name + ": it holds random groups (visibilities), not an image");
+    if (hdu_name.empty()) throw ImageError(name + ": no HDU of this file holds an image");
+    throw ImageError(name + ": there is no image in HDU " + hdu_name + " (the file has " + std::to_string(list.count) + " HDUs)");
 }
 
 Axes axes_of(const Hdu& hdu, const std::string& name) {
@@ -97,7 +97,7 @@ void check_size(const Hdu& hdu, std::int64_t size, const std::string& name) {
 
 } // namespace
 
-OpenedImage open_fits(const std::string& path, const std::string& wish, const OpenOptions& options) {
+OpenedImage open_fits(const std::string& path, const std::string& hdu_name, const OpenOptions& options) {
     const std::string name = shown_name(path, options);
     const auto file = FileHandle::open(path, name);
     HduList list;
@@ -105,11 +105,11 @@ OpenedImage open_fits(const std::string& path, const std::string& wish, const Op
     std::unique_ptr<ScratchSource> scratch;
     if (is_gzip(*file)) {
         scratch = std::make_unique<ScratchSource>(file, options.scratch, options.cancel, options.progress);
-        list = scan_hdus(*scratch, name, options.cancel, only(wish));
+        list = scan_hdus(*scratch, name, options.cancel, only(hdu_name));
     } else {
-        list = scan_headers(file, name, options.cancel, only(wish));
+        list = scan_headers(file, name, options.cancel, only(hdu_name));
     }
-    const Hdu& hdu = choose_hdu(list, wish, name);
+    const Hdu& hdu = choose_hdu(list, hdu_name, name);
     const Axes axes = axes_of(hdu, name);
     if (scratch) {
         scratch->inflate_to(hdu.data_offset + hdu.data_size);
@@ -134,11 +134,11 @@ std::vector<HduSummary> list_image_hdus(const std::string& path, const CancelTok
     return summaries;
 }
 
-ImageInfo read_info(const std::string& path, const std::string& wish, const OpenOptions& options) {
+ImageInfo read_info(const std::string& path, const std::string& hdu_name, const OpenOptions& options) {
     const std::string name = shown_name(path, options);
     const auto file = FileHandle::open(path, name);
-    const HduList list = scan_headers(file, name, options.cancel, only(wish));
-    const Hdu& hdu = choose_hdu(list, wish, name);
+    const HduList list = scan_headers(file, name, options.cancel, only(hdu_name));
+    const Hdu& hdu = choose_hdu(list, hdu_name, name);
     std::shared_ptr<const Wcs> wcs;
     return info_of(hdu, list, axes_of(hdu, name), *file, name, options, wcs);
 }

@@ -1,9 +1,9 @@
 #include "imaging/source/registry.hpp"
 
 #include "platform/os.hpp"
+#include "platform/text.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
@@ -34,13 +34,6 @@ std::string first_bytes(const std::string& path, std::size_t count) {
     return bytes;
 }
 
-bool ends_with(std::string_view name, std::string_view lower_case_end) {
-    const auto same = [](char a, char b) { return std::tolower(static_cast<unsigned char>(a)) == b; };
-    return name.size() >= lower_case_end.size() &&
-           std::equal(lower_case_end.begin(), lower_case_end.end(), name.end() - static_cast<std::ptrdiff_t>(lower_case_end.size()),
-                      [&](char b, char a) { return same(a, b); });
-}
-
 } // namespace
 
 void FormatRegistry::add(std::shared_ptr<const ImageFormat> format) {
@@ -58,7 +51,7 @@ const ImageFormat* FormatRegistry::recognise(const FileProbe& probe) const {
 const ImageFormat* FormatRegistry::by_extension(std::string_view file_name) const {
     for (const auto& format : formats_) {
         for (const std::string& end : format->extensions()) {
-            if (ends_with(file_name, end)) return format.get();
+            if (platform::ends_with_ignoring_case(file_name, end)) return format.get();
         }
     }
     return nullptr;

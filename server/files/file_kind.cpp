@@ -1,24 +1,19 @@
 #include "server/files/file_kind.hpp"
 
 #include "imaging/formats.hpp"
+#include "platform/text.hpp"
 
 #include <algorithm>
-#include <cctype>
 #include <utility>
 
 namespace cubelink::server {
 
+using platform::ends_with_ignoring_case;
 using platform::os;
 
 namespace {
 
 constexpr int max_depth = 4;
-
-bool ends_with_ignoring_case(std::string_view text, std::string_view end) {
-    return text.size() >= end.size() && std::equal(end.begin(), end.end(), text.end() - static_cast<std::ptrdiff_t>(end.size()), [](char a, char b) {
-               return a == std::tolower(static_cast<unsigned char>(b));
-           });
-}
 
 bool has_file(int folder, const char* name) {
     struct stat status;

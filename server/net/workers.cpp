@@ -12,12 +12,30 @@
 #include <utility>
 #include <vector>
 
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+
 namespace cubelink::server {
 
+namespace {
+
+/// Without work for so long, a thread gives freed memory back: not between the messages of a client that sends many.
+constexpr auto idle_before_trim = std::chrono::seconds(1);
+
+void give_freed_memory_back() {
+#if defined(__GLIBC__)
+    ::malloc_trim(0);
+#endif
+}
+
+} // namespace
+
 struct Workers::Shared {
-    explicit Shared(std::size_t max) : max_threads(max) {}
+    Shared(std::size_t max, FreedMemory freed) : max_threads(max), freed_memory(freed) {}
 
     const std::size_t max_threads;
+    const FreedMemory freed_memory;
     platform::Mutex mutex;
     platform::CondVar changed;
     std::deque<std::function<void()>> queue CUBELINK_GUARDED_BY(mutex);
@@ -26,10 +44,20 @@ struct Workers::Shared {
     bool stopping CUBELINK_GUARDED_BY(mutex) = false;
 
     void run() {
+        bool trim = false; // after work
         platform::MutexLock lock(mutex);
         for (;;) {
             ++idle;
-            while (!stopping && queue.empty()) changed.wait(lock);
+            while (!stopping && queue.empty()) {
+                if (!trim) {
+                    changed.wait(lock);
+                } else if (changed.wait_for(lock, idle_before_trim) == std::cv_status::timeout && !stopping && queue.empty()) {
+                    trim = false;
+                    lock.unlock();
+                    give_freed_memory_back();
+                    lock.lock();
+                }
+            }
             --idle;
             if (stopping) break;
             auto work = std::move(queue.front());
@@ -37,6 +65,7 @@ struct Workers::Shared {
             lock.unlock();
             attempt(work);
             work = nullptr; // what it holds is released without the lock
+            trim = freed_memory == FreedMemory::given_back;
             lock.lock();
         }
         --running;
@@ -54,7 +83,7 @@ struct Workers::Shared {
     }
 };
 
-Workers::Workers(std::size_t max_threads) : shared_(std::make_shared<Shared>(max_threads)) {}
+Workers::Workers(std::size_t max_threads, FreedMemory freed_memory) : shared_(std::make_shared<Shared>(max_threads, freed_memory)) {}
 
 Workers::~Workers() { stop(std::chrono::hours(24)); }
 

@@ -3,6 +3,9 @@
 ///
 /// Work is started in the order in which it was posted. A thread is started when work waits and no thread is idle; where none can be started,
 /// post() runs the work itself. All members are thread-safe.
+///
+/// Decoding large messages leaves much freed memory in the heap of the thread that did it: a second after the last work such memory is given
+/// back to the operating system.
 
 #include <chrono>
 #include <cstddef>
@@ -13,7 +16,8 @@ namespace cubelink::server {
 
 class Workers {
 public:
-    explicit Workers(std::size_t max_threads);
+    enum class FreedMemory { kept, given_back };
+    explicit Workers(std::size_t max_threads, FreedMemory freed_memory = FreedMemory::kept);
     /// As stop(), waiting for running work without a limit.
     ~Workers();
     Workers(const Workers&) = delete;

@@ -43,7 +43,7 @@ struct WslinkServer::Impl {
     WslinkServerOptions options;
     WslinkServerHooks hooks;
     ConnectionContext context;
-    Workers workers{1}; // decode and encode what is large
+    Workers workers{1, Workers::FreedMemory::given_back}; // decode and encode what is large
     Workers disk{1};
     ConnectionTable table{context};
     std::unique_ptr<WslinkHttp> http;

@@ -1,5 +1,6 @@
 #include "server/net/access/access.hpp"
 
+#include "platform/text.hpp"
 #include "server/net/http/http_util.hpp"
 
 #include <algorithm>
@@ -15,19 +16,6 @@ namespace {
 
 constexpr std::size_t max_tokens = 8;
 using Address = std::array<std::uint8_t, 16>;
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out)
-        if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
-    return out;
-}
-
-std::string_view trim(std::string_view text) {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-    return text;
-}
 
 /// An IP address as 16 bytes; a scope (fe80::1%eth0) is dropped.
 std::optional<Address> parse_address(std::string_view text) {
@@ -59,12 +47,12 @@ bool split_authority(std::string_view authority, std::string& host, std::string&
     if (!authority.empty() && authority.front() == '[') {
         const auto end = authority.find(']');
         if (end == std::string_view::npos) return false;
-        host = lower(authority.substr(1, end - 1));
+        host = platform::lower_case(authority.substr(1, end - 1));
         if (!parse_address(host) || host.find(':') == std::string::npos) return false;
         rest = authority.substr(end + 1);
     } else {
         const auto colon = authority.find(':');
-        host = lower(authority.substr(0, colon));
+        host = platform::lower_case(authority.substr(0, colon));
         if (!host.empty() && host.back() == '.') host.pop_back();
         const auto ok = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_'; };
         if (host.empty() || !std::all_of(host.begin(), host.end(), ok)) return false;
@@ -82,7 +70,7 @@ bool split_authority(std::string_view authority, std::string& host, std::string&
 
 /// scheme://host:port in one spelling, for comparison; "" if it is none.
 std::string normal_origin(std::string_view scheme_text, std::string_view authority) {
-    const auto scheme = lower(scheme_text);
+    const auto scheme = platform::lower_case(scheme_text);
     std::string host, port;
     if (!split_authority(authority, host, port)) return {};
     if (port.empty()) port = scheme == "https" || scheme == "wss" ? "443" : "80";
@@ -106,7 +94,7 @@ std::vector<std::string_view> list_of(const transport::HttpRequest& request, std
         std::string_view rest = value;
         while (true) {
             const auto comma = rest.find(',');
-            pieces.push_back(trim(rest.substr(0, comma)));
+            pieces.push_back(platform::trimmed(rest.substr(0, comma)));
             if (comma == std::string_view::npos) break;
             rest.remove_prefix(comma + 1);
         }
@@ -127,7 +115,7 @@ std::string forwarded_address(std::string_view entry) {
 AccessPolicy::AccessPolicy(const AccessOptions& options) {
     hosts_.push_back("localhost");
     const auto add_host = [&](const std::string& option, const std::string& name) {
-        auto host = parse_address(name) ? lower(name) : host_of(name);
+        auto host = parse_address(name) ? platform::lower_case(name) : host_of(name);
         if (host.empty()) throw std::invalid_argument(option + ": \"" + name + "\" is not the name of a host");
         hosts_.push_back(std::move(host));
     };
@@ -187,7 +175,7 @@ RequestOrigin AccessPolicy::origin_of(const transport::HttpRequest& request) con
         if (!trusted(origin.address)) break;
     }
     if (const auto schemes = list_of(request, "x-forwarded-proto"); !schemes.empty()) {
-        const auto scheme = lower(schemes.back());
+        const auto scheme = platform::lower_case(schemes.back());
         if (scheme == "https" || scheme == "wss") origin.scheme = "https";
         else if (scheme == "http" || scheme == "ws") origin.scheme = "http";
     }
@@ -236,8 +224,8 @@ std::vector<std::string> tokens_of(const transport::HttpRequest& request, std::s
         if (name == "cookie" && !own_name.empty())
             for (const auto& token : cookie_values(value, own_name)) add(token);
     for (const auto& [name, value] : request.headers)
-        if (name == "authorization" && value.size() > 7 && lower(std::string_view(value).substr(0, 7)) == "bearer ")
-            add(trim(std::string_view(value).substr(7)));
+        if (name == "authorization" && value.size() > 7 && platform::lower_case(std::string_view(value).substr(0, 7)) == "bearer ")
+            add(platform::trimmed(std::string_view(value).substr(7)));
     for (const auto& token : query_values(split_target(request.target).query, "token")) {
         add(token);
         // The page puts the token into the address as it is, where a plus sign should have been encoded.
@@ -259,7 +247,7 @@ std::string network_of(std::string_view text) {
 bool is_loopback(std::string_view host) {
     if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
     const auto address = parse_address(host);
-    if (!address) return lower(host) == "localhost";
+    if (!address) return platform::lower_case(host) == "localhost";
     if (is_v4(*address)) return (*address)[12] == 127;
     return std::all_of(address->begin(), address->end() - 1, [](auto b) { return b == 0; }) && address->back() == 1;
 }

@@ -1,5 +1,7 @@
 #include "server/net/http/http_util.hpp"
 
+#include "platform/text.hpp"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -8,18 +10,6 @@
 
 namespace cubelink::server {
 namespace {
-
-std::string_view trim(std::string_view text) {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-    return text;
-}
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-bool same_word(std::string_view a, std::string_view b) {
-    return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
-}
 
 int hex_digit(char c) {
     if (c >= '0' && c <= '9') return c - '0';
@@ -46,8 +36,6 @@ std::optional<std::uint64_t> number(std::string_view text) {
     return result.ec == std::errc{} ? value : std::numeric_limits<std::uint64_t>::max();
 }
 
-constexpr std::array<const char*, 7> days = {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-constexpr std::array<const char*, 12> months = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 
 struct MediaType {
     std::string_view extension, type;
@@ -130,8 +118,8 @@ std::vector<std::string> cookie_values(std::string_view field, std::string_view 
     std::vector<std::string> values;
     for_each_piece(field, ";", [&](std::string_view piece) {
         const auto equals = piece.find('=');
-        if (equals == std::string_view::npos || trim(piece.substr(0, equals)) != name) return true;
-        auto value = trim(piece.substr(equals + 1));
+        if (equals == std::string_view::npos || platform::trimmed(piece.substr(0, equals)) != name) return true;
+        auto value = platform::trimmed(piece.substr(equals + 1));
         if (value.size() >= 2 && value.front() == '"' && value.back() == '"') value = value.substr(1, value.size() - 2);
         values.emplace_back(value);
         return true;
@@ -155,29 +143,18 @@ std::optional<std::string_view> below_base_path(std::string_view path, std::stri
     return rest;
 }
 
-std::string http_date(std::time_t time) {
-    std::tm parts{};
-    gmtime_r(&time, &parts);
-    char text[64];
-    // Not strftime: its names follow the locale.
-    const int length = std::snprintf(text, sizeof text, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[static_cast<std::size_t>(parts.tm_wday)],
-                                     parts.tm_mday, months[static_cast<std::size_t>(parts.tm_mon)], parts.tm_year + 1900, parts.tm_hour,
-                                     parts.tm_min, parts.tm_sec);
-    return {text, static_cast<std::size_t>(length)};
-}
-
 namespace {
 
 /// `time` as "08:49:37".
 std::optional<std::time_t> time_of(std::string_view day_text, std::string_view month_text, std::optional<std::uint64_t> year, std::string_view time) {
     if (time[2] != ':' || time[5] != ':') return std::nullopt;
-    const auto month = std::find(months.begin(), months.end(), month_text);
-    const auto day = number(trim(day_text)), hour = number(time.substr(0, 2)), minute = number(time.substr(3, 2)), second = number(time.substr(6, 2));
-    if (month == months.end() || !day || !year || !hour || !minute || !second) return std::nullopt;
+    const auto month = std::find(transport::http_months.begin(), transport::http_months.end(), month_text);
+    const auto day = number(platform::trimmed(day_text)), hour = number(time.substr(0, 2)), minute = number(time.substr(3, 2)), second = number(time.substr(6, 2));
+    if (month == transport::http_months.end() || !day || !year || !hour || !minute || !second) return std::nullopt;
     if (*day < 1 || *day > 31 || *hour > 23 || *minute > 59 || *second > 60 || *year < 1900) return std::nullopt;
     std::tm parts{};
     parts.tm_mday = static_cast<int>(*day);
-    parts.tm_mon = static_cast<int>(month - months.begin());
+    parts.tm_mon = static_cast<int>(month - transport::http_months.begin());
     parts.tm_year = static_cast<int>(*year) - 1900;
     parts.tm_hour = static_cast<int>(*hour);
     parts.tm_min = static_cast<int>(*minute);
@@ -214,11 +191,11 @@ std::optional<std::time_t> parse_http_date(std::string_view text) {
 
 ByteRange parse_range(std::string_view field, std::uint64_t size) {
     const ByteRange whole{ByteRange::Kind::whole, 0, size}, none{ByteRange::Kind::unsatisfiable, 0, 0};
-    if (field.size() < 6 || !same_word(field.substr(0, 6), "bytes=")) return whole;
-    const auto spec = trim(field.substr(6));
+    if (field.size() < 6 || !platform::equal_ignoring_case(field.substr(0, 6), "bytes=")) return whole;
+    const auto spec = platform::trimmed(field.substr(6));
     const auto dash = spec.find('-');
     if (dash == std::string_view::npos || spec.find(',') != std::string_view::npos) return whole;
-    const auto first_text = trim(spec.substr(0, dash)), last_text = trim(spec.substr(dash + 1));
+    const auto first_text = platform::trimmed(spec.substr(0, dash)), last_text = platform::trimmed(spec.substr(dash + 1));
     const auto first = number(first_text), last = number(last_text);
     if (first_text.empty()) { // the last so many bytes
         if (!last) return whole;
@@ -236,15 +213,15 @@ bool accepts_gzip(std::string_view field) {
     bool named = false, any = false, named_ok = false, any_ok = false;
     for_each_piece(field, ",", [&](std::string_view piece) {
         const auto semicolon = piece.find(';');
-        const auto coding = trim(piece.substr(0, semicolon));
+        const auto coding = platform::trimmed(piece.substr(0, semicolon));
         bool ok = true;
         if (semicolon != std::string_view::npos) {
-            const auto weight = trim(piece.substr(semicolon + 1));
+            const auto weight = platform::trimmed(piece.substr(semicolon + 1));
             // q=0, q=0., q=0.000: not acceptable.
-            if (weight.size() >= 2 && lower(weight[0]) == 'q' && weight[1] == '=')
+            if (weight.size() >= 2 && platform::lower_case(weight[0]) == 'q' && weight[1] == '=')
                 ok = weight.substr(2).find_first_not_of("0.") != std::string_view::npos;
         }
-        if (same_word(coding, "gzip") || same_word(coding, "x-gzip")) named = true, named_ok = ok;
+        if (platform::equal_ignoring_case(coding, "gzip") || platform::equal_ignoring_case(coding, "x-gzip")) named = true, named_ok = ok;
         else if (coding == "*") any = true, any_ok = ok;
         return true;
     });
@@ -253,11 +230,11 @@ bool accepts_gzip(std::string_view field) {
 
 bool etag_matches(std::string_view field, std::string_view etag) {
     const auto opaque = [](std::string_view tag) {
-        tag = trim(tag);
+        tag = platform::trimmed(tag);
         if (tag.substr(0, 2) == "W/") tag.remove_prefix(2);
         return tag;
     };
-    if (trim(field) == "*") return true;
+    if (platform::trimmed(field) == "*") return true;
     bool found = false;
     for_each_piece(field, ",", [&](std::string_view piece) {
         found = opaque(piece) == opaque(etag);
@@ -270,7 +247,7 @@ std::string media_type(std::string_view file_name) {
     const auto dot = file_name.rfind('.');
     if (dot != std::string_view::npos)
         for (const auto& entry : media_types)
-            if (same_word(file_name.substr(dot + 1), entry.extension)) return std::string(entry.type);
+            if (platform::equal_ignoring_case(file_name.substr(dot + 1), entry.extension)) return std::string(entry.type);
     return "application/octet-stream";
 }
 

@@ -2,6 +2,8 @@
 /// Small pure functions over what HTTP requests are made of: targets, cookies, dates, ranges, media types. Any thread. All input is
 /// taken for hostile.
 
+#include "server/net/transport/http_date.hpp"
+
 #include <cstdint>
 #include <ctime>
 #include <optional>
@@ -33,8 +35,8 @@ std::optional<std::string_view> below_base_path(std::string_view path, std::stri
 /// Brings a base path to the form "/a/b", or "" for none.
 std::string normal_base_path(std::string_view base);
 
-/// "Sun, 06 Nov 1994 08:49:37 GMT"; and back, also from the two obsolete forms of RFC 9110, 5.6.7 (nullopt: anything else).
-std::string http_date(std::time_t time);
+/// What transport::http_date() wrote, also in the two obsolete forms of RFC 9110, 5.6.7; nullopt: anything else.
+using transport::http_date;
 std::optional<std::time_t> parse_http_date(std::string_view text);
 
 /// One part of a file of `size` bytes that a Range field asks for.

@@ -1,5 +1,7 @@
 #include "server/net/transport/http_head.hpp"
 
+#include "platform/text.hpp"
+#include "server/net/transport/http_date.hpp"
 #include "server/net/transport/websocket_codec.hpp"
 
 #include <algorithm>
@@ -16,20 +18,6 @@ bool is_token_char(char c) {
 
 bool is_token(std::string_view text) { return !text.empty() && std::all_of(text.begin(), text.end(), is_token_char); }
 
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(), [](char c) { return lower(c); });
-    return out;
-}
-
-std::string_view trim(std::string_view text) {
-    while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
-    return text;
-}
-
 /// Whether one of the comma-separated values of the (maybe repeated) field is `token`, in any case.
 bool lists(const HttpRequest& request, std::string_view field, std::string_view token) {
     for (const auto& [name, value] : request.headers) {
@@ -37,7 +25,7 @@ bool lists(const HttpRequest& request, std::string_view field, std::string_view 
         std::string_view rest = value;
         while (true) {
             const auto comma = rest.find(',');
-            if (lower(trim(rest.substr(0, comma))) == token) return true;
+            if (platform::lower_case(platform::trimmed(rest.substr(0, comma))) == token) return true;
             if (comma == std::string_view::npos) break;
             rest.remove_prefix(comma + 1);
         }
@@ -52,7 +40,7 @@ std::size_t count(const HttpRequest& request, std::string_view field) {
 
 /// Splits "http://authority/path", as clients of proxies write a target (RFC 9112, 3.2.2). False if it is none.
 bool split_absolute(std::string_view target, std::string_view& authority, std::string& path) {
-    const auto scheme = lower(target.substr(0, 8));
+    const auto scheme = platform::lower_case(target.substr(0, 8));
     const std::size_t skip = scheme.compare(0, 7, "http://") == 0 ? 7 : scheme == "https://" ? 8 : 0;
     if (skip == 0) return false;
     target.remove_prefix(skip);
@@ -86,10 +74,10 @@ Refusal parse_field(std::string_view line, HttpRequest& request) {
     const auto colon = line.find(':');
     if (colon == std::string_view::npos) return {400, "a header field has no colon"};
     if (!is_token(line.substr(0, colon))) return {400, "the name of a header field is not a token"};
-    const auto value = trim(line.substr(colon + 1));
+    const auto value = platform::trimmed(line.substr(colon + 1));
     for (const char c : value)
         if ((static_cast<unsigned char>(c) < ' ' && c != '\t') || c == 0x7f) return {400, "a header field has a control character"};
-    request.headers.emplace_back(lower(line.substr(0, colon)), std::string(value));
+    request.headers.emplace_back(platform::lower_case(line.substr(0, colon)), std::string(value));
     return {};
 }
 
@@ -104,15 +92,6 @@ Refusal parse_body_size(std::size_t max_body, RequestHead& out) {
     for (const char c : text) out.body_size = out.body_size * 10 + static_cast<std::uint64_t>(c - '0');
     if (out.body_size > max_body) return {413, "the body is larger than " + std::to_string(max_body) + " bytes"};
     return {};
-}
-
-std::string now_as_http_date() {
-    const std::time_t now = std::time(nullptr);
-    std::tm parts{};
-    gmtime_r(&now, &parts);
-    std::array<char, 40> text{};
-    const auto length = std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-    return {text.data(), length};
 }
 
 void append_field(std::string& out, std::string_view name, std::string_view value) {
@@ -193,13 +172,13 @@ Refusal check_websocket(const RequestHead& head, std::string& accept) {
 std::string write_head(const HttpResponse& response, std::uint64_t body_size) {
     std::string out = "HTTP/1.1 " + std::to_string(response.status) + " " + reason_phrase(response.status) + "\r\n";
     for (const auto& [name, value] : response.headers) {
-        const auto key = lower(name);
+        const auto key = platform::lower_case(name);
         if (key == "connection" || key == "content-length" || key == "transfer-encoding" || key == "date") {
             if (key != "connection" || response.status != 101) continue;
         }
         append_field(out, name, value);
     }
-    append_field(out, "Date", now_as_http_date());
+    append_field(out, "Date", http_date(std::time(nullptr)));
     if (response.status != 101) {
         if (response.status != 204 && response.status != 304) append_field(out, "Content-Length", std::to_string(body_size));
         append_field(out, "Connection", response.status == 426 ? "close, Upgrade" : "close"); // 426 says to what: that field needs its mention here

@@ -18,6 +18,8 @@ import websockets  # noqa: E402
 from wslink_client import Client, Server, run  # noqa: E402
 from patience import PATIENCE, open_socket, until  # noqa: E402
 
+# Sanitizers keep freed memory for a while.
+SANITIZED = os.environ.get("WSLINK_TEST_SANITIZED", "0") not in ("", "0")
 VALUES = [[n, str(n), n / 3] for n in range(200_000)]  # some 6 MiB, a million values
 
 
@@ -123,6 +125,25 @@ async def connections_that_end_meanwhile(program):
         assert await asyncio.to_thread(server.stop) == 0
 
 
+async def memory_comes_back(program):
+    """What decoding has taken is given back to the system when no large message has come for a while."""
+    with Server(program) as server:
+        client = await Client.open(server, 2)
+        await client.call("bench.echo", 1)
+        before, most = server.memory(), 0
+        for _ in range(4):
+            assert await client.call("bench.echo", VALUES * 4) == VALUES * 4
+            most = max(most, server.memory())
+
+        async def given_back():
+            return server.memory() < before + (most - before) / 4
+
+        assert SANITIZED or most > before + (100 << 20), "the messages were too small to show anything"
+        if not SANITIZED:
+            await until(given_back, "the memory of decoded messages")
+        await client.close()
+
+
 async def files_in_pieces(program):
     with tempfile.TemporaryDirectory() as folder, Server(program, "--content", folder) as server:
         content = os.urandom(5_000_001)
@@ -140,7 +161,7 @@ async def files_in_pieces(program):
 
 
 TESTS = [others_are_answered_meanwhile, order_of_a_connection, answers_before_their_publications, refused_messages, connections_that_end_meanwhile,
-         files_in_pieces]
+         memory_comes_back, files_in_pieces]
 
 if __name__ == "__main__":
     sys.exit(run(TESTS, sys.argv[1]))
