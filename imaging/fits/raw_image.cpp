@@ -31,6 +31,20 @@ struct Run {
     std::size_t at = 0;     // where its values go, in values from the beginning of the output; runs of one part are packed
 };
 
+/// Whether the runs are in the page cache, as far as a sample of them tells.
+template <class RunAt>
+bool is_cached(int descriptor, std::int64_t offset, std::size_t pixel_size, RunAt run_at, std::int64_t from, std::int64_t to) {
+    constexpr std::int64_t samples = 4;
+    for (std::int64_t i = 0; i < samples; ++i) {
+        const Run run = run_at(from + (to - from - 1) * i / (samples - 1));
+        std::byte byte{};
+        const iovec part{&byte, 1};
+        if (platform::os().preadv2(descriptor, &part, 1, offset + run.first * static_cast<std::int64_t>(pixel_size), RWF_NOWAIT) != 1) return false;
+        if (to - from == 1) break;
+    }
+    return true;
+}
+
 /// Copies pixels through the mapping.
 struct MappedPixels {
     const MappedFile& mapping;
@@ -50,16 +64,7 @@ struct MappedPixels {
     /// Measured: a column of 8192 rows takes 0.55 s by faults, 0.5 s by pread(), 0.13 s by pread() on 16 threads, 0.1 s this way.
     template <class RunAt>
     void prefetch(RunAt run_at, std::int64_t from, std::int64_t to) const {
-        constexpr std::int64_t samples = 4;
-        bool cached = true;
-        for (std::int64_t i = 0; i < samples && cached; ++i) {
-            const Run run = run_at(from + (to - from - 1) * i / (samples - 1));
-            std::byte byte{};
-            const iovec part{&byte, 1};
-            cached = platform::os().preadv2(descriptor, &part, 1, offset + run.first * static_cast<std::int64_t>(size), RWF_NOWAIT) == 1;
-            if (to - from == 1) break;
-        }
-        if (cached) return;
+        if (is_cached(descriptor, offset, size, run_at, from, to)) return;
         constexpr std::size_t near = 16 << 10; // what lies between is read along
         std::size_t begin = 0, end = 0;
         for (std::int64_t i = from; i < to; ++i) {
@@ -107,8 +112,8 @@ RawImage::RawImage(std::shared_ptr<const FileHandle> data, std::shared_ptr<const
 
 /// body(pixels) with pixels from the mapping; with those from the file if there is none, or if it failed while it was read.
 template <class Body>
-void RawImage::with_pixels(Body&& body) const {
-    if (const auto mapping = mapping_.get()) {
+void RawImage::with_pixels(Way way, Body&& body) const {
+    if (const auto mapping = way == Way::mapping ? mapping_.get() : nullptr) {
         body(MappedPixels{*mapping, data_->descriptor(), offset_, pixel_size_});
         if (!mapping->failed()) {
             original_->check_descriptor();
@@ -122,9 +127,9 @@ void RawImage::with_pixels(Body&& body) const {
 
 /// All runs run_at(0…count - 1): they fill `out` without a gap, in their order.
 template <class Out, class Converter, class RunAt>
-void RawImage::read_runs(std::int64_t count, RunAt run_at, std::span<Out> out, int threads, const CancelToken& cancel, Converter convert) const {
+void RawImage::read_runs(std::int64_t count, RunAt run_at, std::span<Out> out, int threads, const CancelToken& cancel, Converter convert, Way way) const {
     const std::int64_t per_part = std::clamp<std::int64_t>((1 << 16) / static_cast<std::int64_t>(std::max<std::size_t>(out.size() / static_cast<std::size_t>(count), 1)), 16, 8192);
-    with_pixels([&](const auto& pixels) {
+    with_pixels(way, [&](const auto& pixels) {
         parallel_for(threads, (count + per_part - 1) / per_part, cancel, [&](std::int64_t part, int) {
             const std::int64_t from = part * per_part, to = std::min(from + per_part, count);
             pixels.prefetch(run_at, from, to);
@@ -225,7 +230,12 @@ void RawImage::read_spectrum(std::int64_t x, std::int64_t y, std::int32_t stokes
     const std::int64_t first = x * layout_.step_x + y * layout_.step_y + start_of(from, stokes), step = layout_.step_depth;
     if (step <= 1) return read_runs(1, [&](std::int64_t) { return Run{first, out.size(), 0}; }, out, 1, cancel, convert);
     const auto channel = [&](std::int64_t i) { return Run{first + i * step, 1, static_cast<std::size_t>(i)}; };
-    read_runs(static_cast<std::int64_t>(out.size()), channel, out, 1, cancel, convert);
+    const auto count = static_cast<std::int64_t>(out.size());
+    const bool apart = static_cast<std::size_t>(step) * pixel_size_ >= TouchedWindows::window;
+    const auto in_plane = static_cast<std::size_t>(x * layout_.step_x + y * layout_.step_y) * pixel_size_;
+    const bool by_pread = apart && count > 1 && !spectra_.is_worth_mapping(in_plane, from == 0) &&
+                          is_cached(data_->descriptor(), offset_, pixel_size_, channel, 0, count);
+    read_runs(count, channel, out, 1, cancel, convert, by_pread ? Way::pread : Way::mapping);
 }
 
 void RawImage::read_box(const Rect& rect, ChannelRange channels, std::int32_t stokes, std::span<float> out, int threads, const CancelToken& cancel) const {

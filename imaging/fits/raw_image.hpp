@@ -8,6 +8,7 @@
 #include "imaging/base/mapped_file.hpp"
 #include "imaging/fits/file_handle.hpp"
 #include "imaging/fits/layout.hpp"
+#include "imaging/fits/touched_windows.hpp"
 
 namespace cubelink::imaging {
 
@@ -31,6 +32,9 @@ public:
     void check_unchanged() const override { original_->check_path(); }
 
 private:
+    /// How scattered pixels are read.
+    enum class Way { mapping, pread };
+
     /// Where pixel (0, 0) of a plane is, in pixels from the first one.
     std::int64_t start_of(std::int64_t channel, std::int64_t stokes) const { return channel * layout_.step_depth + stokes * layout_.step_stokes; }
     template <class Out, class Converter>
@@ -38,9 +42,9 @@ private:
     template <class Out, class Converter>
     void read_sequence(std::int64_t first, std::span<Out> out, Converter convert) const;
     template <class Out, class Converter, class RunAt>
-    void read_runs(std::int64_t count, RunAt run_at, std::span<Out> out, int threads, const CancelToken& cancel, Converter convert) const;
+    void read_runs(std::int64_t count, RunAt run_at, std::span<Out> out, int threads, const CancelToken& cancel, Converter convert, Way way = Way::mapping) const;
     template <class Body>
-    void with_pixels(Body&& body) const;
+    void with_pixels(Way way, Body&& body) const;
 
     std::shared_ptr<const FileHandle> data_, original_;
     std::int64_t offset_;
@@ -48,6 +52,7 @@ private:
     std::size_t pixel_size_;
     Capabilities capabilities_;
     mutable KeptMapping mapping_;
+    mutable TouchedWindows spectra_;
 };
 
 } // namespace cubelink::imaging

@@ -1,6 +1,7 @@
 // Columns, spectra, boxes and masks of uncompressed images, whose pixels come through a mapping; and files that fail while they are read.
 
 #include "imaging/fits/open_fits.hpp"
+#include "imaging/fits/touched_windows.hpp"
 #include "tests/imaging/fits/sample_files.hpp"
 #include "tests/support/effort.hpp"
 #include "tests/support/faulty_os.hpp"
@@ -148,6 +149,40 @@ TEST_CASE("all ways of reading give the same pixels, whichever axis is which and
             check_all_ways(*image.source, random);
         }
     }
+}
+
+TEST_CASE("spectra at one place, before and after its pages are mapped, also read in parts") {
+    constexpr std::int64_t width = 130, height = 140, depth = 40; // planes larger than TouchedWindows::window
+    static_assert(width * height * 4 > std::int64_t{TouchedWindows::window});
+    std::vector<float> values(static_cast<std::size_t>(width * height * depth));
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i);
+    const samples::TemporaryFolder folder;
+    const FitsImage image = open_fits(folder.write("cube.fits", samples::primary_header(-32, {width, height, depth}) + samples::padded(samples::floats(values))), "");
+    for (const std::int64_t y : {std::int64_t{3}, height - 1}) {
+        for (std::uint64_t i = 0; i < TouchedWindows::enough + 3; ++i) {
+            const auto x = static_cast<std::int64_t>(i);
+            std::vector<float> spectrum(depth);
+            image.source->read_spectrum(x, y, 0, 0, std::span(spectrum).first(7), {});
+            image.source->read_spectrum(x, y, 0, 7, std::span(spectrum).subspan(7), {});
+            int wrong = 0;
+            for (std::int64_t z = 0; z < depth; ++z) wrong += spectrum[static_cast<std::size_t>(z)] != static_cast<float>(x + width * (y + height * z));
+            CHECK(wrong == 0);
+        }
+    }
+}
+
+TEST_CASE("a place is mapped after some spectra, of which parts count once") {
+    TouchedWindows windows;
+    for (std::uint64_t i = 0; i < TouchedWindows::enough; ++i) {
+        CHECK_FALSE(windows.is_worth_mapping(100, true));
+        CHECK_FALSE(windows.is_worth_mapping(100, false));
+        CHECK_FALSE(windows.is_worth_mapping(TouchedWindows::window * (i + 1), true)); // other places count by themselves
+    }
+    CHECK(windows.is_worth_mapping(TouchedWindows::window - 1, true));
+    CHECK(windows.is_worth_mapping(0, false));
+    CHECK_FALSE(windows.is_worth_mapping(TouchedWindows::window * 50, false));
+    for (std::size_t i = 1; i <= 200; ++i) windows.is_worth_mapping(TouchedWindows::window * i, true);
+    CHECK_FALSE(windows.is_worth_mapping(0, true)); // forgotten
 }
 
 TEST_CASE("long runs, and masks of many channels") {
