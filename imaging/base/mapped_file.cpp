@@ -192,8 +192,8 @@ void KeptMapping::replace(const std::shared_ptr<const MappedFile>& failed) {
 }
 
 void KeptMapping::touched(std::size_t pages) {
-    constexpr std::size_t look_after = 1 << 15;            // pages
-    constexpr std::size_t limit = std::size_t{1} << 30; // bytes
+    constexpr std::size_t look_after = 1 << 12;              // pages
+    constexpr std::size_t limit = std::size_t{512} << 20; // bytes: operators look at resident memory, whoever owns the pages
     std::shared_ptr<const MappedFile> mapping;
     {
         const platform::MutexLock lock(mutex_);

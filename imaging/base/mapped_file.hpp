@@ -56,7 +56,7 @@ public:
     /// The next get() makes another one in place of this, which has failed.
     void replace(const std::shared_ptr<const MappedFile>& failed);
     /// Records that some `pages` pages were read. From time to time this checks how many file pages the process has mapped, and unmaps those
-    /// of this mapping when they are more than 1 GiB.
+    /// of this mapping when they are more than 512 MiB.
     void touched(std::size_t pages);
 
 private:
