@@ -17,6 +17,8 @@ MAY = {
     "imaging/source": ["platform", "imaging/base", "imaging/world"],
     "imaging/pixels": ["platform", "imaging/base", "imaging/kernels", "imaging/source", "imaging/world"],
     "imaging/fits": ["platform", "imaging/base", "imaging/kernels", "imaging/source", "imaging/world"],
+    "imaging/regions": ["platform", "imaging/base", "imaging/source", "imaging/world"],
+    "imaging/analysis": ["platform", "imaging/base", "imaging/kernels", "imaging/source", "imaging/world", "imaging/pixels", "imaging/regions"],
     "imaging": ["platform", "imaging"],
     "rpc": ["platform"],
     "pubsub": ["platform", "rpc"],
