@@ -22,6 +22,7 @@ class Header;
 
 struct PixelPoint {
     double x = 0, y = 0;
+    friend bool operator==(const PixelPoint&, const PixelPoint&) = default;
 };
 
 class Wcs {

@@ -44,6 +44,7 @@ void register_handlers(HandlerContext& context) {
     register_view(context);
     register_cursor(context);
     register_histograms(context);
+    register_regions(context);
     register_image_methods(context);
     register_session_methods(context);
     register_resume(context);

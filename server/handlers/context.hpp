@@ -121,6 +121,7 @@ void register_files(HandlerContext& context);
 void register_view(HandlerContext& context);
 void register_cursor(HandlerContext& context);
 void register_histograms(HandlerContext& context);
+void register_regions(HandlerContext& context);
 void register_image_methods(HandlerContext& context);
 void register_session_methods(HandlerContext& context);
 void register_resume(HandlerContext& context);

@@ -60,13 +60,16 @@ rpc::Value state(const Session& session) {
             {"open_file_ack", image->acknowledgement->value()},
         });
     }
+    rpc::Array regions;
+    for (const auto& region : session.regions())
+        regions.push_back(rpc::Map{{"region_id", region->id}, {"file_id", region->state->file_id}, {"region_info", region_info(region->state->shape)}});
     rpc::Value cursor;
     if (session.last_cursor_file)
         if (const auto image = session.image(*session.last_cursor_file); image && image->cursor)
             cursor = rpc::Map{{"file_id", image->file_id}, {"point", point_of(*image->cursor)}};
     return rpc::Map{{"session_id", static_cast<std::int64_t>(session.id())},
                     {"files", std::move(files)},
-                    {"regions", rpc::Array{}},
+                    {"regions", std::move(regions)},
                     {"cursor", std::move(cursor)},
                     {"next_file_id", session.next_file_id()}};
 }

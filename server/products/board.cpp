@@ -140,24 +140,28 @@ struct ProductBoard::State {
         entry.cancel = imaging::CancelToken();
         const auto epoch = ++last_epoch;
         entry.set_epoch(epoch, product.audience);
-        if (product.rank == Rank::separate) {
-            const auto own = std::make_shared<ProductBatch>();
-            own->image = image;
-            add(*own, kind, std::move(product), slot, epoch);
-            own->prepare();
-            entry.batch = own;
-            batch.separate.push_back(own);
-        } else {
-            add(batch, kind, std::move(product), slot, epoch);
-        }
+        if (product.joint) product.joint->include(product.joint_index);
+        if (product.rank == Rank::separate) add(*separate_batch(batch, image, product), kind, std::move(product), slot, epoch);
+        else add(batch, kind, std::move(product), slot, epoch);
+    }
+
+    /// A batch of its own, or that of the products with which it is computed. Those of one JointPass are listed one after the other.
+    static BatchPtr separate_batch(ProductBatch& batch, std::uint64_t image, const Product& product) {
+        if (product.joint && !batch.separate.empty() && batch.separate.back()->items.front().product->joint == product.joint) return batch.separate.back();
+        batch.separate.push_back(std::make_shared<ProductBatch>());
+        batch.separate.back()->image = image;
+        return batch.separate.back();
     }
 
     static void add(ProductBatch& batch, std::size_t kind, Product&& product, const EntryPtr& entry, std::uint64_t epoch) {
         batch.items.push_back({kind, std::make_shared<const Product>(std::move(product)), entry, epoch});
     }
 
-    void withdraw_unlisted(ImageRecord& record, std::size_t kind, const std::set<Key>& listed, Callbacks& callbacks) CUBELINK_REQUIRES(mutex) {
-        for (auto it = record.entries.lower_bound(Key{kind, INT32_MIN, {}}); it != record.entries.end() && it->first.kind == kind;) {
+    /// Of a kind, or of one region of it.
+    void withdraw_unlisted(ImageRecord& record, std::size_t kind, std::optional<std::int32_t> region_id, const std::set<Key>& listed, Callbacks& callbacks)
+        CUBELINK_REQUIRES(mutex) {
+        auto it = record.entries.lower_bound(Key{kind, region_id.value_or(INT32_MIN), {}});
+        while (it != record.entries.end() && it->first.kind == kind && (!region_id || it->first.region_id == *region_id)) {
             if (listed.contains(it->first)) {
                 ++it;
                 continue;
@@ -452,10 +456,14 @@ void ProductBoard::update(Update update) {
                 listed.insert({of_kind.kind, product.region_id, product.part});
                 state_->list(record, update.image, of_kind.kind, std::move(product), update.request, *batch, callbacks);
             }
-            state_->withdraw_unlisted(record, of_kind.kind, listed, callbacks);
+            state_->withdraw_unlisted(record, of_kind.kind, of_kind.region_id, listed, callbacks);
         }
-        for (auto& item : batch->items) item.entry->batch = batch;
-        batch->prepare();
+        const auto prepare = [](const BatchPtr& one) {
+            for (auto& item : one->items) item.entry->batch = one;
+            one->prepare();
+        };
+        prepare(batch);
+        for (const auto& separate : batch->separate) prepare(separate);
         if (update.new_plane) record.plane = batch;
         if (update.new_view) ++record.view;
     }

@@ -62,10 +62,12 @@ public:
     /// The images of that id but `except` are gone.
     void remove_images(std::int32_t file_id, std::uint64_t except = 0);
 
-    /// All products of a kind that there are of an image at present. No two with the same region and part.
+    /// All products of a kind that there are of an image at present, or of one region of it: those of others stay as they are. No two with the same
+    /// region and part.
     struct KindUpdate {
         std::size_t kind = 0;
         std::vector<Product> products;
+        std::optional<std::int32_t> region_id{};
     };
     struct Update {
         std::uint64_t image = 0;

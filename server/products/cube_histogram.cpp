@@ -75,6 +75,6 @@ void list(const ProductContext& context, const ImagePtr& image, std::vector<Prod
 } // namespace
 
 extern const ProductKind cube_histogram;
-const ProductKind cube_histogram{"cube histogram", "cube histogram", {.requirement = RequirementKind::histogram}, list};
+const ProductKind cube_histogram{"cube histogram", "cube histogram", ProductsOf::cube, {.requirement = RequirementKind::histogram}, list};
 
 } // namespace cubelink::server

@@ -53,6 +53,6 @@ std::shared_ptr<icd::SpatialProfileData> cursor_message(const Image& image, imag
 }
 
 extern const ProductKind cursor_value;
-const ProductKind cursor_value{"cursor value", "cursor", {.plane = true, .cursor = true, .requirement = RequirementKind::spatial}, list};
+const ProductKind cursor_value{"cursor value", "cursor", ProductsOf::cursor, {.plane = true, .cursor = true, .requirement = RequirementKind::spatial}, list};
 
 } // namespace cubelink::server

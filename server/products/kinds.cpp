@@ -5,6 +5,14 @@ namespace cubelink::server {
 extern const ProductKind plane_pyramid, rendering_histogram, required_histogram, plane_statistics, cursor_value, spatial_profile, spectral_profile,
     cube_histogram;
 
+std::vector<RegionPtr> ProductContext::regions(const Image& image, RequirementKind kind) const {
+    std::vector<RegionPtr> list;
+    for (const auto id : region_id ? std::vector{*region_id} : session.requirements().regions(image.file_id, kind))
+        if (id > 0)
+            if (auto region = session.region(id)) list.push_back(std::move(region));
+    return list;
+}
+
 std::span<const ProductKind* const> product_kinds() {
     static constexpr const ProductKind* kinds[] = {&plane_pyramid, &rendering_histogram, &required_histogram, &plane_statistics,
                                                    &cursor_value,  &spatial_profile,     &spectral_profile,   &cube_histogram};

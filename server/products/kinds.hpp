@@ -13,6 +13,19 @@ namespace cubelink::server {
 struct ProductContext {
     Session& session;
     imaging::BudgetCache& cache;
+    std::optional<std::int32_t> region_id{};
+
+    /// The regions of which a kind has to list what is required: the one that is named, or all of the image that have requirements of that kind. Those
+    /// that have been removed are left out.
+    std::vector<RegionPtr> regions(const Image& image, RequirementKind kind) const;
+};
+
+/// Which region of the ICD's the products of a kind are of.
+enum class ProductsOf : std::uint8_t {
+    image,   // -1
+    cube,    // -2
+    cursor,  // 0
+    regions, // from 1 on
 };
 
 /// The changes after which the products of a kind have to be listed again. All are listed when an image is opened and when the session's connections or
@@ -20,15 +33,17 @@ struct ProductContext {
 struct DependsOn {
     bool plane = false;
     bool cursor = false;
-    bool region = false;
+    bool region = false; // a region's shape
     std::optional<RequirementKind> requirement{};
 };
 
 struct ProductKind {
     const char* name; // unique
     const char* tag;  // of ERROR_DATA for what goes wrong
+    ProductsOf of;
     DependsOn depends;
-    /// All products of this kind that there are of the image in its present state. Called by commands.
+    /// All products of this kind that there are of the image in its present state; of kinds of regions, all of one region if `context` names one. Called by
+    /// commands.
     void (*list)(const ProductContext& context, const ImagePtr& image, std::vector<Product>& out);
 };
 

@@ -25,6 +25,6 @@ void list(const ProductContext& context, const ImagePtr& image, std::vector<Prod
 } // namespace
 
 extern const ProductKind plane_pyramid;
-const ProductKind plane_pyramid{"pyramid", "plane", {.plane = true}, list};
+const ProductKind plane_pyramid{"pyramid", "plane", ProductsOf::image, {.plane = true}, list};
 
 } // namespace cubelink::server

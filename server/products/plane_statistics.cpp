@@ -67,6 +67,6 @@ void list(const ProductContext& context, const ImagePtr& image, std::vector<Prod
 } // namespace
 
 extern const ProductKind plane_statistics;
-const ProductKind plane_statistics{"statistics", "statistics", {.plane = true, .requirement = RequirementKind::statistics}, list};
+const ProductKind plane_statistics{"statistics", "statistics", ProductsOf::image, {.plane = true, .requirement = RequirementKind::statistics}, list};
 
 } // namespace cubelink::server

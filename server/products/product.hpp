@@ -6,6 +6,7 @@
 #include "rpc/message.hpp"
 #include "server/compute/scheduler.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
@@ -55,6 +56,15 @@ private:
     const ThreadShare threads_;
 };
 
+/// What several products of one update are computed by together, such as the spectra of many regions in one pass over the cube. They are one batch,
+/// computed one after the other: the first one's `compute` makes the results of all that were included, those of the others take theirs.
+class JointPass {
+public:
+    virtual ~JointPass() = default;
+    /// A product is due. Called before any of them is computed, by the thread that updates the board, with a lock of the board's held.
+    virtual void include(std::size_t index) = 0;
+};
+
 /// A product that is due. Its functions hold copies of all that they need, no session and no board.
 struct Product {
     std::int32_t region_id = 0;
@@ -71,6 +81,11 @@ struct Product {
     JobClass job_class = JobClass::view;
     bool quick = false; // computed within a millisecond or so: by the thread that caused it, not by a job
     bool slow = false;  // nothing waits for it (but for its stopgap), and it is computed after all that is not slow
+
+    /// Which products it is computed together with, and which of them it is; may be null. Of separate products those of one pass are listed one
+    /// after the other.
+    std::shared_ptr<JointPass> joint{};
+    std::size_t joint_index = 0;
 
     std::string topic{}; // of what it publishes
     pubsub::Audience audience{};

@@ -35,6 +35,6 @@ void list(const ProductContext& context, const ImagePtr& image, std::vector<Prod
 } // namespace
 
 extern const ProductKind rendering_histogram;
-const ProductKind rendering_histogram{"rendering histogram", "plane", {.plane = true}, list};
+const ProductKind rendering_histogram{"rendering histogram", "plane", ProductsOf::image, {.plane = true}, list};
 
 } // namespace cubelink::server

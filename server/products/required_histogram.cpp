@@ -45,6 +45,6 @@ void list(const ProductContext& context, const ImagePtr& image, std::vector<Prod
 } // namespace
 
 extern const ProductKind required_histogram;
-const ProductKind required_histogram{"required histogram", "histogram", {.plane = true, .requirement = RequirementKind::histogram}, list};
+const ProductKind required_histogram{"required histogram", "histogram", ProductsOf::image, {.plane = true, .requirement = RequirementKind::histogram}, list};
 
 } // namespace cubelink::server

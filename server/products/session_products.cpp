@@ -24,21 +24,24 @@ public:
         using What = Change::What;
         switch (change.what) {
         case What::audience:
-            for (const auto& image : session_.images()) update(image, change, [](const DependsOn&) { return true; });
+            for (const auto& image : session_.images()) update(image, change, [](const ProductKind&) { return true; });
             return;
         case What::image_closed: return board_.remove_images(change.file_id);
         case What::image_opened: return opened(change);
+        case What::region:
+        case What::region_closed:
+            for (const auto& image : session_.images())
+                update(image, change, [](const ProductKind& kind) { return kind.depends.region && kind.of == ProductsOf::regions; });
+            return;
         default: break;
         }
         const auto image = session_.image(change.file_id);
         if (!image) return;
-        update(image, change, [&](const DependsOn& depends) {
+        update(image, change, [&](const ProductKind& kind) {
             switch (change.what) {
-            case What::plane: return depends.plane;
-            case What::cursor: return depends.cursor;
-            case What::region:
-            case What::region_closed: return depends.region;
-            case What::requirement: return depends.requirement == change.kind;
+            case What::plane: return kind.depends.plane;
+            case What::cursor: return kind.depends.cursor;
+            case What::requirement: return kind.depends.requirement == change.kind && kind.of == class_of(change.region_id);
             default: return false;
             }
         });
@@ -53,18 +56,34 @@ private:
         if (!image) return;
         board_.add_image(image->number, image->file_id);
         if (image->closed.cancelled()) return board_.abandon(image->file_id); // abandon() may have been called before the board knew it
-        update(image, change, [](const DependsOn&) { return true; });
+        update(image, change, [](const ProductKind&) { return true; });
+    }
+
+    static ProductsOf class_of(std::int32_t region_id) {
+        switch (region_id) {
+        case image_region: return ProductsOf::image;
+        case cube_region: return ProductsOf::cube;
+        case cursor_region: return ProductsOf::cursor;
+        default: return ProductsOf::regions;
+        }
+    }
+    /// The region that is all that has changed.
+    static std::optional<std::int32_t> only_region(const Change& change) {
+        using What = Change::What;
+        const bool about_region = change.what == What::region || change.what == What::region_closed || change.what == What::requirement;
+        return about_region && change.region_id > 0 ? std::optional(change.region_id) : std::nullopt;
     }
 
     template <class Affected>
     void update(const ImagePtr& image, const Change& change, Affected affected) {
         ProductBoard::Update update;
         update.image = image->number;
-        const ProductContext context{session_, session_.cache()};
+        const auto region_id = only_region(change);
+        const ProductContext context{session_, session_.cache(), region_id};
         const auto kinds = product_kinds();
         for (std::size_t i = 0; i < kinds.size(); ++i) {
-            if (!affected(kinds[i]->depends)) continue;
-            ProductBoard::KindUpdate of_kind{i, {}};
+            if (!affected(*kinds[i])) continue;
+            ProductBoard::KindUpdate of_kind{i, {}, region_id};
             kinds[i]->list(context, image, of_kind.products);
             for (auto& product : of_kind.products)
                 product.on_error = [this, image, tag = kinds[i]->tag](const std::exception& error) { session_.report_failure(*image, error, tag); };

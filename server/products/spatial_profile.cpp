@@ -106,6 +106,6 @@ void list(const ProductContext& context, const ImagePtr& image, std::vector<Prod
 } // namespace
 
 extern const ProductKind spatial_profile;
-const ProductKind spatial_profile{"spatial profile", "cursor", {.plane = true, .cursor = true, .requirement = RequirementKind::spatial}, list};
+const ProductKind spatial_profile{"spatial profile", "cursor", ProductsOf::cursor, {.plane = true, .cursor = true, .requirement = RequirementKind::spatial}, list};
 
 } // namespace cubelink::server

@@ -77,6 +77,6 @@ void list(const ProductContext& context, const ImagePtr& image, std::vector<Prod
 } // namespace
 
 extern const ProductKind spectral_profile;
-const ProductKind spectral_profile{"spectral profile", "cursor", {.plane = true, .cursor = true, .requirement = RequirementKind::spectral}, list};
+const ProductKind spectral_profile{"spectral profile", "cursor", ProductsOf::cursor, {.plane = true, .cursor = true, .requirement = RequirementKind::spectral}, list};
 
 } // namespace cubelink::server

@@ -59,7 +59,8 @@ std::optional<Coordinate> parse_coordinate(std::string_view text, const Image& i
 void remove_impossible(Requirements& requirements, std::int32_t region_id, const Image& image) {
     const auto impossible = [&](const auto& one) {
         using T = std::remove_cvref_t<decltype(one)>;
-        if (!parse_coordinate(one.coordinate, image)) return true;
+        if constexpr (requires { one.coordinate; })
+            if (!parse_coordinate(one.coordinate, image)) return true;
         if constexpr (std::is_same_v<T, SpectralRequirement>) return image.info.dimensions < 3;
         if constexpr (std::is_same_v<T, HistogramRequirement>) return region_id != cube_region && one.channel != -1 && !image.has_channel(one.channel);
         return false;

@@ -47,7 +47,7 @@ public:
     /// Cancelled when it is closed or replaced.
     const imaging::CancelToken closed;
 
-    /// The object that it is closed with (a region belongs to its image).
+    /// The object that it is closed with. Always the same.
     virtual std::optional<ObjectId> belongs_to() const { return std::nullopt; }
     /// All that is needed to make it again, for snapshots; an empty map: it is not saved. By a command. ObjectRegistry adds kind and id.
     virtual rpc::Map saved() const { return {}; }

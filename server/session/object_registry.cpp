@@ -15,19 +15,25 @@ std::int32_t first_id(ObjectKind kind) { return kind == ObjectKind::region ? 1 :
 
 } // namespace
 
-std::size_t ObjectRegistry::limit_of(ObjectKind kind) { return kind == ObjectKind::region ? 10'000 : 1000; }
+std::size_t ObjectRegistry::limit_of(ObjectKind kind) { return kind == ObjectKind::region ? 100'000 : 1000; }
+
+std::size_t ObjectRegistry::count(ObjectKind kind) const {
+    const MutexLock lock(mutex_);
+    const auto it = counts_.find(kind);
+    return it == counts_.end() ? 0 : it->second;
+}
 
 bool ObjectRegistry::has_room_for(ObjectId id) const {
     const MutexLock lock(mutex_);
     if (objects_.contains(id)) return true;
-    const auto count = std::count_if(objects_.begin(), objects_.end(), [&](const auto& entry) { return entry.first.kind == id.kind; });
-    return static_cast<std::size_t>(count) < limit_of(id.kind);
+    const auto count = counts_.find(id.kind);
+    return count == counts_.end() || count->second < limit_of(id.kind);
 }
 
 std::vector<ObjectPtr> ObjectRegistry::belonging_to(ObjectId id) const {
     std::vector<ObjectPtr> list;
-    for (const auto& [other, object] : objects_)
-        if (object->belongs_to() == id) list.push_back(object);
+    for (auto [it, end] = owned_.equal_range(id); it != end; ++it)
+        if (const auto object = objects_.find(it->second); object != objects_.end()) list.push_back(object->second);
     return list;
 }
 
@@ -35,6 +41,12 @@ std::vector<ObjectPtr> ObjectRegistry::belonging_to(ObjectId id) const {
 void ObjectRegistry::take_out(Objects::iterator position, std::vector<ObjectPtr>& closed) {
     const auto object = position->second;
     objects_.erase(position); // first, so that a circle ends
+    --counts_[object->object_id.kind];
+    if (const auto owner = object->belongs_to()) {
+        auto [it, end] = owned_.equal_range(*owner);
+        while (it != end && it->second != object->object_id) ++it;
+        if (it != end) owned_.erase(it);
+    }
     for (const auto& owned : belonging_to(object->object_id))
         if (const auto it = objects_.find(owned->object_id); it != objects_.end()) take_out(it, closed);
     object->closed.cancel();
@@ -52,7 +64,9 @@ void ObjectRegistry::put(ObjectPtr object) {
         const MutexLock lock(mutex_);
         const auto id = object->object_id;
         if (const auto old = objects_.find(id); old != objects_.end()) take_out(old, closed);
+        if (const auto owner = object->belongs_to()) owned_.emplace(*owner, id);
         objects_[id] = std::move(object);
+        ++counts_[id.kind];
         auto& next = next_ids_.try_emplace(id.kind, first_id(id.kind)).first->second;
         if (id.id >= next && id.id < INT32_MAX) next = id.id + 1;
     }

@@ -22,6 +22,7 @@ public:
 
     /// Objects of a kind that a session may hold.
     static std::size_t limit_of(ObjectKind kind);
+    std::size_t count(ObjectKind kind) const;
     /// Whether an object of that id can be added: always where it replaces one.
     bool has_room_for(ObjectId id) const;
 
@@ -74,6 +75,8 @@ private:
     const OnClosed on_closed_;
     mutable platform::Mutex mutex_;
     Objects objects_ CUBELINK_GUARDED_BY(mutex_);
+    std::map<ObjectKind, std::size_t> counts_ CUBELINK_GUARDED_BY(mutex_);
+    std::multimap<ObjectId, ObjectId> owned_ CUBELINK_GUARDED_BY(mutex_); // by the object that they belong to
     std::map<ObjectKind, std::int32_t> next_ids_ CUBELINK_GUARDED_BY(mutex_);
     std::multiset<ObjectId> reserved_ CUBELINK_GUARDED_BY(mutex_);
 };

@@ -38,7 +38,20 @@ template <class T>
 constexpr RequirementKind kind_of = std::is_same_v<T, SpatialRequirement>     ? RequirementKind::spatial
                                     : std::is_same_v<T, SpectralRequirement>  ? RequirementKind::spectral
                                     : std::is_same_v<T, HistogramRequirement> ? RequirementKind::histogram
-                                                                              : RequirementKind::statistics;
+                                    : std::is_same_v<T, StatsRequirement>     ? RequirementKind::statistics
+                                    : std::is_same_v<T, ContourRequirement>   ? RequirementKind::contours
+                                                                              : RequirementKind::vector_overlay;
+
+/// Erases what is required for one region, file by file: there are many regions, and few files.
+void erase_region(std::map<RequirementKey, Requirements>& table, std::int32_t region_id) {
+    for (auto it = table.begin(); it != table.end();) {
+        const auto file_id = it->first.file_id;
+        it = table.lower_bound({file_id, region_id, RequirementKind{}, 0});
+        while (it != table.end() && it->first.file_id == file_id && it->first.region_id == region_id) it = table.erase(it);
+        while (it != table.end() && it->first.file_id == file_id)
+            it = file_id == INT32_MAX ? table.end() : table.lower_bound({file_id + 1, INT32_MIN, RequirementKind{}, 0});
+    }
+}
 
 } // namespace
 
@@ -48,6 +61,8 @@ std::string_view name_of(RequirementKind kind) {
     case RequirementKind::spectral: return "spectral";
     case RequirementKind::histogram: return "histogram";
     case RequirementKind::statistics: return "statistics";
+    case RequirementKind::contours: return "contours";
+    case RequirementKind::vector_overlay: return "vector overlay";
     }
     return "";
 }
@@ -75,8 +90,8 @@ void RequirementTable::revise_image(std::int32_t file_id, const std::function<vo
 }
 
 void RequirementTable::remove_region(std::int32_t region_id) {
-    std::erase_if(active_, [&](const auto& entry) { return entry.first.region_id == region_id; });
-    std::erase_if(left_, [&](const auto& entry) { return entry.first.region_id == region_id; });
+    erase_region(active_, region_id);
+    erase_region(left_, region_id);
 }
 
 template <class T>
@@ -96,6 +111,8 @@ template std::vector<RequirementTable::Group<SpatialRequirement>> RequirementTab
 template std::vector<RequirementTable::Group<SpectralRequirement>> RequirementTable::groups(std::int32_t, std::int32_t) const;
 template std::vector<RequirementTable::Group<HistogramRequirement>> RequirementTable::groups(std::int32_t, std::int32_t) const;
 template std::vector<RequirementTable::Group<StatsRequirement>> RequirementTable::groups(std::int32_t, std::int32_t) const;
+template std::vector<RequirementTable::Group<ContourRequirement>> RequirementTable::groups(std::int32_t, std::int32_t) const;
+template std::vector<RequirementTable::Group<VectorRequirement>> RequirementTable::groups(std::int32_t, std::int32_t) const;
 
 std::vector<std::int32_t> RequirementTable::regions(std::int32_t file_id, RequirementKind kind) const {
     std::vector<std::int32_t> list;

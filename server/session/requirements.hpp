@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -50,16 +51,44 @@ struct StatsRequirement {
     friend bool operator==(const StatsRequirement&, const StatsRequirement&) = default;
 };
 
-enum class RequirementKind : std::uint8_t { spatial, spectral, histogram, statistics };
-/// "spatial", "spectral", "histogram", "statistics": what snapshots call it.
+/// ICD ImageBounds: x_min ≤ x < x_max; all 0: the whole image.
+struct PixelBounds {
+    std::int32_t x_min = 0, x_max = 0, y_min = 0, y_max = 0;
+    friend bool operator==(const PixelBounds&, const PixelBounds&) = default;
+};
+/// ICD SetContourParameters, of the image (region -1); a list of one.
+struct ContourRequirement {
+    std::int32_t reference_file_id = 0;
+    PixelBounds bounds{};
+    std::vector<double> levels;
+    int smoothing_mode = 0;
+    std::int32_t smoothing_factor = 0, decimation_factor = 0, compression_level = 0, chunk_size = 0;
+    friend bool operator==(const ContourRequirement&, const ContourRequirement&) = default;
+};
+/// ICD SetVectorOverlayParameters, of the image (region -1); a list of one.
+struct VectorRequirement {
+    PixelBounds bounds{};
+    std::int32_t smoothing_factor = 0;
+    bool fractional = false, debiasing = false;
+    std::optional<double> threshold{}; // nothing: disabled, NaN in the ICD
+    int threshold_option = 0;
+    double q_error = 0, u_error = 0;
+    std::int32_t stokes_intensity = -1, stokes_angle = -1;
+    int compression_type = 0;
+    float compression_quality = 0;
+    friend bool operator==(const VectorRequirement&, const VectorRequirement&) = default;
+};
+
+enum class RequirementKind : std::uint8_t { spatial, spectral, histogram, statistics, contours, vector_overlay };
+/// "spatial", "spectral", "histogram", "statistics", "contours", "vector overlay": what snapshots call it.
 std::string_view name_of(RequirementKind kind);
 
 /// Requirements of one kind that a connection may have for a region of an image.
 inline constexpr std::size_t max_requirements = 200;
 
 /// A list of one kind, in the order in which the client named them. The alternatives stand in the order of RequirementKind.
-using Requirements =
-    std::variant<std::vector<SpatialRequirement>, std::vector<SpectralRequirement>, std::vector<HistogramRequirement>, std::vector<StatsRequirement>>;
+using Requirements = std::variant<std::vector<SpatialRequirement>, std::vector<SpectralRequirement>, std::vector<HistogramRequirement>,
+                                  std::vector<StatsRequirement>, std::vector<ContourRequirement>, std::vector<VectorRequirement>>;
 
 struct RequirementKey {
     std::int32_t file_id = 0, region_id = 0;

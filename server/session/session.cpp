@@ -5,6 +5,7 @@
 #include "rpc/icd/messages.hpp"
 #include "rpc/icd/register.hpp"
 
+#include <set>
 #include <utility>
 
 namespace cubelink::server {
@@ -206,9 +207,53 @@ void Session::open_image(const ImagePtr& image, const std::function<void()>& ans
 }
 
 void Session::close_image(std::int32_t file_id) {
-    if (file_id == -1) objects_.close_all(ObjectKind::image);
-    else objects_.close(image_id(file_id));
+    if (file_id == -1) {
+        objects_.close_all(ObjectKind::image);
+        objects_.close_all(ObjectKind::region);
+    } else {
+        objects_.close(image_id(file_id));
+    }
     changed({{"what", "file_closed"}, {"file_id", file_id}});
+}
+
+std::string Session::why_no_room(std::span<const RegionUpdate> updates) const {
+    std::set<std::int32_t> added;
+    std::size_t count = 0;
+    for (const auto& update : updates)
+        if (update.id == -1 || (!objects_.holds(region_id(update.id)) && added.insert(update.id).second)) ++count;
+    const auto limit = ObjectRegistry::limit_of(ObjectKind::region);
+    if (count == 0 || objects_.count(ObjectKind::region) + count <= limit) return {};
+    return "A session has at most " + std::to_string(limit) + " regions: there is no room for " + std::to_string(count) + " more.";
+}
+
+std::vector<std::int32_t> Session::put_regions(std::vector<RegionUpdate> updates, const std::function<void(const std::vector<std::int32_t>&)>& answer) {
+    std::vector<std::int32_t> ids;
+    ids.reserve(updates.size());
+    for (auto& update : updates) {
+        const auto reference = image(update.file_id);
+        auto state = std::make_shared<const RegionState>(update.file_id, std::move(update.shape), reference ? reference->wcs : nullptr);
+        const auto id = update.id == -1 ? objects_.next_id(ObjectKind::region) : update.id;
+        if (const auto old = region(id)) old->state = std::move(state);
+        else objects_.put(std::make_shared<Region>(id, std::move(state)));
+        ids.push_back(id);
+    }
+    if (answer) answer(ids);
+    for (const auto id : ids) notify({.what = Change::What::region, .region_id = id});
+    if (ids.size() == 1) {
+        const auto& state = *region(ids.front())->state;
+        changed({{"what", "region"}, {"region_id", ids.front()}, {"file_id", state.file_id}, {"region_info", region_info(state.shape)}},
+                "region:" + std::to_string(ids.front()));
+    } else if (!ids.empty()) {
+        changed({{"what", "regions"}, {"region_ids", rpc::Array(ids.begin(), ids.end())}});
+    }
+    return ids;
+}
+
+void Session::remove_regions(std::span<const std::int32_t> ids) {
+    rpc::Array removed;
+    for (const auto id : ids)
+        if (objects_.close(region_id(id))) removed.push_back(id);
+    if (!removed.empty()) changed({{"what", "regions_removed"}, {"region_ids", std::move(removed)}});
 }
 
 void Session::show_plane(const ImagePtr& image, imaging::PlaneId plane, bool channel_map) {

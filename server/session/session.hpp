@@ -13,6 +13,7 @@
 #include "server/session/command_queue.hpp"
 #include "server/session/image.hpp"
 #include "server/session/object_registry.hpp"
+#include "server/session/region.hpp"
 #include "server/compute/scheduler.hpp"
 
 #include <algorithm>
@@ -22,6 +23,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -133,11 +135,23 @@ public:
     /// Adds a newly opened image (an earlier one of that id is closed), notifies the listener and sends session.changed. `answer`, if given, is called
     /// when the earlier one is closed and before anything follows from the new one.
     void open_image(const ImagePtr& image, const std::function<void()>& answer = {});
-    /// Closes it, or all (-1), and sends session.changed.
+    /// Closes it, or all with all regions (-1), and sends session.changed. Regions outlive the image that they belong to.
     void close_image(std::int32_t file_id);
     /// Shows another plane of the image, which must exist: notifies the listener and sends session.changed. Nothing happens if it is shown already.
     /// `channel_map`: see Change.
     void show_plane(const ImagePtr& image, imaging::PlaneId plane, bool channel_map = false);
+
+    /// nullptr if there is none.
+    RegionPtr region(std::int32_t id) const { return objects_.find<Region>(region_id(id)); }
+    /// By id, ascending.
+    std::vector<RegionPtr> regions() const { return objects_.all<Region>(ObjectKind::region); }
+    /// Why so many regions can't be added; empty if they can.
+    std::string why_no_room(std::span<const RegionUpdate> updates) const;
+    /// Adds or changes regions, whose images must exist. Returns their ids and, once `answer` has been called with them, notifies the listener of each
+    /// that has changed and sends session.changed once.
+    std::vector<std::int32_t> put_regions(std::vector<RegionUpdate> updates, const std::function<void(const std::vector<std::int32_t>&)>& answer = {});
+    /// Removes those that there are, with what is required of them, and sends session.changed once.
+    void remove_regions(std::span<const std::int32_t> ids);
 
 private:
     void object_closed(const Object& object);

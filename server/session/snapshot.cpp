@@ -30,6 +30,19 @@ Value value_of(const HistogramRequirement& r) {
                {"fixed_bounds", r.fixed_bounds}, {"min", r.min}, {"max", r.max}};
 }
 
+Value value_of(const PixelBounds& b) { return Array{b.x_min, b.x_max, b.y_min, b.y_max}; }
+Value value_of(const ContourRequirement& r) {
+    return Map{{"reference_file_id", r.reference_file_id}, {"bounds", value_of(r.bounds)},           {"levels", Array(r.levels.begin(), r.levels.end())},
+               {"smoothing_mode", r.smoothing_mode},       {"smoothing_factor", r.smoothing_factor}, {"decimation_factor", r.decimation_factor},
+               {"compression_level", r.compression_level}, {"chunk_size", r.chunk_size}};
+}
+Value value_of(const VectorRequirement& r) {
+    return Map{{"bounds", value_of(r.bounds)}, {"smoothing_factor", r.smoothing_factor}, {"fractional", r.fractional}, {"debiasing", r.debiasing},
+               {"threshold", r.threshold ? Value(*r.threshold) : Value()}, {"threshold_option", r.threshold_option}, {"q_error", r.q_error},
+               {"u_error", r.u_error}, {"stokes_intensity", r.stokes_intensity}, {"stokes_angle", r.stokes_angle},
+               {"compression_type", r.compression_type}, {"compression_quality", r.compression_quality}};
+}
+
 Value list_of(const Requirements& requirements) {
     Array values;
     std::visit(
@@ -65,6 +78,43 @@ HistogramRequirement histogram(Value&& value, const Path& path) {
     return r;
 }
 
+PixelBounds bounds_of(const std::vector<std::int32_t>& list, const Path& path) {
+    if (list.size() != 4) throw rpc::BadArguments(path.text() + ".bounds: expected four integers");
+    return {list[0], list[1], list[2], list[3]};
+}
+
+ContourRequirement contours(Value&& value, const Path& path) {
+    SavedFields fields(std::move(value), path);
+    ContourRequirement r;
+    r.reference_file_id = fields.take<std::int32_t>("reference_file_id");
+    r.bounds = bounds_of(fields.take<std::vector<std::int32_t>>("bounds"), path);
+    r.levels = fields.take<std::vector<double>>("levels");
+    r.smoothing_mode = fields.take<int>("smoothing_mode");
+    r.smoothing_factor = fields.take<std::int32_t>("smoothing_factor");
+    r.decimation_factor = fields.take<std::int32_t>("decimation_factor");
+    r.compression_level = fields.take<std::int32_t>("compression_level");
+    r.chunk_size = fields.take<std::int32_t>("chunk_size");
+    return r;
+}
+
+VectorRequirement vector_overlay(Value&& value, const Path& path) {
+    SavedFields fields(std::move(value), path);
+    VectorRequirement r;
+    r.bounds = bounds_of(fields.take<std::vector<std::int32_t>>("bounds"), path);
+    r.smoothing_factor = fields.take<std::int32_t>("smoothing_factor");
+    r.fractional = fields.take<bool>("fractional");
+    r.debiasing = fields.take<bool>("debiasing");
+    r.threshold = fields.take<std::optional<double>>("threshold");
+    r.threshold_option = fields.take<int>("threshold_option");
+    r.q_error = fields.take<double>("q_error");
+    r.u_error = fields.take<double>("u_error");
+    r.stokes_intensity = fields.take<std::int32_t>("stokes_intensity");
+    r.stokes_angle = fields.take<std::int32_t>("stokes_angle");
+    r.compression_type = fields.take<int>("compression_type");
+    r.compression_quality = fields.take<float>("compression_quality");
+    return r;
+}
+
 /// Nothing for a kind that is not known here.
 std::optional<std::pair<RequirementKey, Requirements>> requirements_of(Value&& value, const Path& path) {
     SavedFields fields(std::move(value), path);
@@ -77,6 +127,8 @@ std::optional<std::pair<RequirementKey, Requirements>> requirements_of(Value&& v
     else if (kind == name_of(RequirementKind::spectral)) list = fields.list("list", coordinate_and_types<SpectralRequirement>);
     else if (kind == name_of(RequirementKind::histogram)) list = fields.list("list", histogram);
     else if (kind == name_of(RequirementKind::statistics)) list = fields.list("list", coordinate_and_types<StatsRequirement>);
+    else if (kind == name_of(RequirementKind::contours)) list = fields.list("list", contours);
+    else if (kind == name_of(RequirementKind::vector_overlay)) list = fields.list("list", vector_overlay);
     else return std::nullopt;
     key.kind = static_cast<RequirementKind>(list.index());
     return std::pair(key, std::move(list));

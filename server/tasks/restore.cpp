@@ -1,6 +1,7 @@
 #include "server/tasks/restore.hpp"
 
 #include "server/net/log.hpp"
+#include "server/session/region_message.hpp"
 #include "server/session/saved_fields.hpp"
 #include "server/session/session_keeper.hpp"
 #include "server/session/snapshot.hpp"
@@ -58,6 +59,23 @@ void restore_image(const RestoreSettings& settings, const SessionPtr& session, r
         done("");
     };
     start_opening(settings.files, session, std::move(opening));
+}
+
+void restore_region(const SessionPtr& session, rpc::Map&& saved, const std::function<void(const std::string&)>& done) {
+    const rpc::Path path("region");
+    SavedFields fields(std::move(saved), path);
+    RegionUpdate update;
+    update.id = fields.take<std::int32_t>("id");
+    update.file_id = fields.take<std::int32_t>("file_id");
+    update.shape.type = static_cast<imaging::RegionType>(fields.take<int>("type"));
+    const auto points = fields.take<std::vector<double>>("points");
+    for (std::size_t i = 0; i + 1 < points.size(); i += 2) update.shape.points.push_back({points[i], points[i + 1]});
+    update.shape.rotation = fields.take<double>("rotation");
+    auto why = why_no_region(update.id);
+    if (why.empty()) why = imaging::why_invalid(update.shape);
+    if (!why.empty()) throw rpc::BadArguments(why);
+    session->put_regions({std::move(update)});
+    done("");
 }
 
 /// One restoring. Its members are used by commands of the session.
@@ -165,6 +183,9 @@ private:
 void add_restorers(RestoreSettings& settings) {
     settings.restorers["image"] = [&settings](const SessionPtr& session, rpc::Map saved, std::function<void(const std::string&)> done) {
         restore_image(settings, session, std::move(saved), std::move(done));
+    };
+    settings.restorers["region"] = [](const SessionPtr& session, rpc::Map saved, std::function<void(const std::string&)> done) {
+        restore_region(session, std::move(saved), done);
     };
 }
 

@@ -2,7 +2,9 @@
 
 #include "rpc/icd/register.hpp"
 #include "server/net/log.hpp"
+#include "server/session/region_message.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 
@@ -57,14 +59,29 @@ std::optional<CursorPosition> cursor_of(const icd::ImageProperties& asked) {
 std::string left_out(const icd::ImageProperties& asked) {
     std::string list;
     const std::string of = " of file " + std::to_string(asked.file_id());
-    for (const auto& [id, region] : asked.regions()) {
-        if (id == 0) continue;
-        append(list, "regions" + of);
-        break;
-    }
     if (asked.has_contour_settings() && !asked.contour_settings().levels().empty()) append(list, "contours" + of);
     if (asked.has_vector_overlay_settings() && asked.vector_overlay_settings().smoothing_factor() > 0) append(list, "the vector overlay" + of);
     return list;
+}
+
+/// The regions of an image; what is wrong with those that can't be set is added to `wrong`. Nothing of regions that are there already as they are asked for.
+void put_regions(Session& session, const icd::ImageProperties& asked, std::string& wrong) {
+    std::vector<RegionUpdate> updates;
+    for (const auto& [id, info] : asked.regions()) {
+        if (id == 0) continue;
+        RegionUpdate update{id, asked.file_id(), shape_of(info)};
+        auto why = id < 0 ? "ids are positive" : why_no_region(id);
+        if (why.empty()) why = imaging::why_invalid(update.shape);
+        if (!why.empty()) {
+            append(wrong, "region " + std::to_string(id) + ": " + why);
+            continue;
+        }
+        const auto there = session.region(id);
+        if (!there || there->state->file_id != update.file_id || there->state->shape != update.shape) updates.push_back(std::move(update));
+    }
+    std::sort(updates.begin(), updates.end(), [](const RegionUpdate& a, const RegionUpdate& b) { return a.id < b.id; });
+    if (const auto why = session.why_no_room(updates); !why.empty()) append(wrong, why);
+    else session.put_regions(std::move(updates));
 }
 
 /// What was requested and the file does not have: the plane stays as it is.
@@ -131,7 +148,7 @@ private:
     }
 
     void answer() {
-        std::string failed, missing, absent;
+        std::string failed, missing, absent, wrong;
         for (int i = 0; i < request_->images_size(); ++i) {
             const auto& asked = request_->images(i);
             if (const auto& failure = failures_[static_cast<std::size_t>(i)]; !failure.empty()) {
@@ -139,6 +156,7 @@ private:
                 continue;
             }
             if (const auto list = left_out(asked); !list.empty()) append(missing, list);
+            if (session_->image(asked.file_id())) put_regions(*session_, asked, wrong);
             if (const auto image = session_->image(asked.file_id()))
                 if (const auto list = not_there(asked, *image); !list.empty()) append(absent, list);
         }
@@ -151,6 +169,7 @@ private:
         ack.set_success(failed.empty());
         std::string message = failed.empty() ? "" : "These files could not be opened again: " + failed + ".";
         if (!absent.empty()) message += (message.empty() ? "" : " ") + ("There is no " + absent + ".");
+        if (!wrong.empty()) message += (message.empty() ? "" : " ") + ("These regions could not be set: " + wrong + ".");
         if (!missing.empty()) message += (message.empty() ? "" : " ") + missing;
         ack.set_message(message);
         log::info("session " + std::to_string(session_->id()) + ": resumed by its page, " + std::to_string(request_->images_size()) + " images, in " +
