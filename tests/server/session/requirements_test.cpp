@@ -116,3 +116,23 @@ TEST_CASE("random: what a connection has set is what it has, whatever others do"
         REQUIRE(found == model.size());
     }
 }
+
+TEST_CASE("removing a region removes what is required of it for every image, and nothing else") {
+    std::mt19937 random(20261127);
+    const auto one_of = [&](std::initializer_list<std::int32_t> list) { return *(list.begin() + random() % list.size()); };
+    for (int round = 0; round < 200; ++round) {
+        RequirementTable table;
+        std::map<RequirementKey, bool> expected;
+        for (int i = 0; i < 30; ++i) {
+            const RequirementKey place{one_of({-3, 0, 1, 5, INT32_MAX}), one_of({-2, -1, 0, 1, 2, INT32_MAX}), RequirementKind::spatial, random() % 3};
+            table.set(place, spatial({"x"}));
+            expected[place] = true;
+        }
+        const auto removed = one_of({-2, -1, 0, 1, 2, INT32_MAX});
+        table.remove_region(removed);
+        for (const auto& [place, there] : expected) {
+            const auto groups = table.groups<SpatialRequirement>(place.file_id, place.region_id);
+            CHECK(groups.empty() == (place.region_id == removed));
+        }
+    }
+}

@@ -24,10 +24,17 @@ std::int32_t random_int(std::mt19937& random) { return static_cast<std::int32_t>
 
 Requirements random_list(std::mt19937& random) {
     const auto n = 1 + random() % 3;
-    switch (random() % 4) {
+    switch (random() % 6) {
     case 0: return std::vector(n, SpatialRequirement{random_text(random), random_int(random), random_int(random), random_int(random), random_int(random)});
     case 1: return std::vector(n, SpectralRequirement{random_text(random), {random_int(random), 3}});
     case 2: return std::vector(n, StatsRequirement{random_text(random), {}});
+    case 3:
+        return std::vector(n, ContourRequirement{random_int(random), {1, 2, 3, random_int(random)}, {-0.1, 1e300}, 2, random_int(random), 4, 8, random_int(random)});
+    case 4: {
+        VectorRequirement vectors{{random_int(random), 2, 3, 4}, random_int(random), random() % 2 == 0, random() % 2 == 0, std::nullopt, 14, 0.1, 1e-30, -1, 1, 2, 11.5f};
+        if (random() % 2 == 0) vectors.threshold = 0.3;
+        return std::vector(n, vectors);
+    }
     default:
         HistogramRequirement histogram{random_text(random), random_int(random), random() % 2 == 0, random_int(random), random() % 2 == 0, 0, 0};
         histogram.min = -std::ldexp(static_cast<double>(random()), static_cast<int>(random() % 1000) - 500);
