@@ -336,13 +336,14 @@ class Sessions(Case):
         self.start()
         page = await self.page(77)
         region = icd.RegionInfo(region_type=icd.RECTANGLE, control_points=[icd.Point(x=1, y=1), icd.Point(x=2, y=2)])
+        flat = icd.RegionInfo(region_type=icd.ELLIPSE, control_points=[icd.Point(x=1, y=1), icd.Point(x=2, y=-2)])
         ack = await page.ask(
             "RESUME_SESSION",
-            images=[properties("image.fits", 0, regions={1: region}), properties("cube.fits", 1, contour_settings=icd.SetContourParameters(levels=[1]))],
+            images=[properties("image.fits", 0, regions={1: region, 4: flat}), properties("cube.fits", 1, contour_settings=icd.SetContourParameters(levels=[1]))],
             catalog_files=[icd.OpenCatalogFile(name="a.xml", file_id=1)],
         )
         self.assertTrue(ack.success)  # a page shows an alert otherwise, and all that it can show is there
-        for word in ("regions of file 0", "contours of file 1", "catalogs"):
+        for word in ("region 4: control_points[1]", "contours of file 1", "catalogs"):
             self.assertIn(word, ack.message)
         ack = await page.ask("RESUME_SESSION", images=[properties("gone.fits", 5), properties("../x.fits", 6), properties("image.fits", 7)])
         self.assertFalse(ack.success)
@@ -351,6 +352,7 @@ class Sessions(Case):
         self.assertNotIn("7 (image", ack.message)
         state = await (await self.wslink(77)).call("session.state")
         self.assertEqual([file["file_id"] for file in state["files"]], [0, 1, 7])
+        self.assertEqual([(one["region_id"], one["file_id"]) for one in state["regions"]], [(1, 0)])
         ack = await page.ask("RESUME_SESSION", images=[properties("cube.fits", 8, channel=1000, stokes=0), properties("cube.fits", 9, channel=7)])
         self.assertEqual((ack.success, ack.message), (True, "There is no channel 1000 of file 8."))
 
