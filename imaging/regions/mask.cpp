@@ -1,5 +1,7 @@
 #include "imaging/regions/mask.hpp"
 
+#include "imaging/regions/polygon_scan.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -7,50 +9,56 @@
 
 namespace cubelink::imaging {
 
-// Every pixel of the bounding box by itself, until scan lines take its place.
-PixelMask mask_of(const Shape& shape, const ImageShape& image) {
-    if (shape.type == RegionType::point) {
-        const auto x = static_cast<std::int64_t>(std::round(shape.points[0].x)), y = static_cast<std::int64_t>(std::round(shape.points[0].y));
-        if (x < 0 || y < 0 || x >= image.width || y >= image.height) return {};
-        return PixelMask(std::vector{PixelRun{y, x, x + 1}});
-    }
-    if (!is_closed(shape.type)) throw std::invalid_argument("a region without an inside has no mask");
-    auto vertices = shape.type == RegionType::rectangle ? rectangle_corners(shape) : shape.points;
-    const double angle = shape.rotation * std::numbers::pi / 180;
-    if (shape.type == RegionType::ellipse) {
-        const double r = std::max(vertices[1].x, vertices[1].y);
-        const auto c = vertices[0];
-        vertices = {{c.x - r, c.y - r}, {c.x + r, c.y + r}};
-    }
-    double x0 = 1e300, x1 = -1e300, y0 = 1e300, y1 = -1e300;
-    for (const auto& v : vertices) x0 = std::min(x0, v.x), x1 = std::max(x1, v.x), y0 = std::min(y0, v.y), y1 = std::max(y1, v.y);
-    const auto inside = [&](double x, double y) {
-        if (shape.type == RegionType::ellipse) {
-            const double dx = x - shape.points[0].x, dy = y - shape.points[0].y;
-            const double u = dx * std::cos(angle) + dy * std::sin(angle), v = -dx * std::sin(angle) + dy * std::cos(angle);
-            return u * u / (shape.points[1].y * shape.points[1].y) + v * v / (shape.points[1].x * shape.points[1].x) <= 1 + 1e-9;
-        }
-        bool in = false;
-        for (std::size_t i = 0, j = vertices.size() - 1; i < vertices.size(); j = i++) {
-            const auto a = vertices[i], b = vertices[j];
-            const double cross = (b.x - a.x) * (y - a.y) - (b.y - a.y) * (x - a.x);
-            const double along = (x - a.x) * (b.x - a.x) + (y - a.y) * (b.y - a.y);
-            const double length2 = (b.x - a.x) * (b.x - a.x) + (b.y - a.y) * (b.y - a.y);
-            if (std::abs(cross) <= 1e-6 * std::sqrt(length2) && along >= -1e-9 && along <= length2 + 1e-9) return true;
-            if ((a.y > y) != (b.y > y) && x < (b.x - a.x) * (y - a.y) / (b.y - a.y) + a.x) in = !in;
-        }
-        return in;
-    };
+namespace {
+
+std::vector<PixelRun> point_runs(PixelPoint point, const ImageShape& image) {
+    const double x = std::round(point.x), y = std::round(point.y);
+    if (!(x >= 0 && y >= 0 && x < static_cast<double>(image.width) && y < static_cast<double>(image.height))) return {};
+    const auto column = static_cast<std::int64_t>(x);
+    return {{static_cast<std::int64_t>(y), column, column + 1}};
+}
+
+/// In row y the ellipse with semi-axes p and q, turned by r, reaches from k·dy - w to k·dy + w relative to its centre, with h² = p² sin² r + q² cos² r,
+/// k = (p² - q²) sin r cos r / h², w = p q / h · √(1 - (dy / h)²): no differences of large numbers, however thin it is.
+std::vector<PixelRun> ellipse_runs(const Shape& shape, const ImageShape& image, const CancelToken& cancel) {
+    const auto centre = shape.points[0];
+    const double tolerance = outline_tolerance(std::span(shape.points).first(1), image.width, image.height);
+    const double p = shape.points[1].y + tolerance, q = shape.points[1].x + tolerance; // along x and along y before it is turned
+    const double angle = std::remainder(shape.rotation, 360) * std::numbers::pi / 180, s = std::sin(angle), c = std::cos(angle);
+    const double h = std::hypot(p * s, q * c), k = (p - q) / h * ((p + q) / h) * s * c, widest = p / h * q;
+    const auto height = static_cast<double>(image.height), width = static_cast<double>(image.width);
+    const auto first = static_cast<std::int64_t>(std::clamp(std::ceil(centre.y - h), 0.0, height));
+    const auto end = static_cast<std::int64_t>(std::clamp(std::floor(centre.y + h) + 1, 0.0, height));
     std::vector<PixelRun> runs;
-    const auto from = [](double v) { return static_cast<std::int64_t>(std::clamp(std::ceil(v - 1e-6), 0.0, 1e9)); };
-    const auto to = [](double v, std::int64_t n) { return static_cast<std::int64_t>(std::clamp(std::floor(v + 1e-6) + 1, 0.0, static_cast<double>(n))); };
-    for (auto y = from(y0); y < to(y1, image.height); ++y)
-        for (auto x = from(x0); x < to(x1, image.width); ++x) {
-            if (!inside(static_cast<double>(x), static_cast<double>(y))) continue;
-            if (!runs.empty() && runs.back().y == y && runs.back().x1 == x) ++runs.back().x1;
-            else runs.push_back({y, x, x + 1});
-        }
-    return PixelMask(std::move(runs));
+    runs.reserve(static_cast<std::size_t>(std::max<std::int64_t>(0, end - first)));
+    for (std::int64_t y = first; y < end; ++y) {
+        if (y % 65536 == 0) cancel.throw_if_cancelled();
+        const double dy = static_cast<double>(y) - centre.y, t = dy / h;
+        const double middle = centre.x + k * dy, half = widest * std::sqrt(std::max(0.0, (1 - t) * (1 + t)));
+        const auto x0 = static_cast<std::int64_t>(std::clamp(std::ceil(middle - half), 0.0, width));
+        const auto x1 = static_cast<std::int64_t>(std::clamp(std::floor(middle + half) + 1, 0.0, width));
+        if (x0 < x1) runs.push_back({y, x0, x1});
+    }
+    return runs;
+}
+
+std::vector<PixelRun> polygon_runs(std::span<const PixelPoint> vertices, const ImageShape& image, const CancelToken& cancel) {
+    std::vector<PixelRun> runs;
+    PolygonScanner().append(vertices, {image.width, image.height, outline_tolerance(vertices, image.width, image.height)}, runs, cancel);
+    return runs;
+}
+
+} // namespace
+
+PixelMask mask_of(const Shape& shape, const ImageShape& image, const CancelToken& cancel) {
+    if (const auto reason = why_invalid(shape); !reason.empty()) throw std::invalid_argument(reason);
+    switch (shape.type) {
+    case RegionType::point: return PixelMask(point_runs(shape.points[0], image));
+    case RegionType::rectangle: return PixelMask(polygon_runs(rectangle_corners(shape), image, cancel));
+    case RegionType::ellipse: return PixelMask(ellipse_runs(shape, image, cancel));
+    case RegionType::polygon: return PixelMask(polygon_runs(shape.points, image, cancel));
+    default: throw std::invalid_argument("a " + std::string(name_of(shape.type)) + " has no pixels inside");
+    }
 }
 
 } // namespace cubelink::imaging

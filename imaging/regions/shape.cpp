@@ -101,7 +101,7 @@ RegionType geometry_of(RegionType type) {
 std::vector<PixelPoint> rectangle_corners(const Shape& shape) {
     const auto centre = shape.points[0];
     const double half_width = shape.points[1].x / 2, half_height = shape.points[1].y / 2;
-    const double angle = shape.rotation * std::numbers::pi / 180;
+    const double angle = std::remainder(shape.rotation, 360) * std::numbers::pi / 180;
     const double c = std::cos(angle), s = std::sin(angle);
     std::vector<PixelPoint> corners;
     for (const auto& [u, v] : {std::pair(-1, -1), std::pair(1, -1), std::pair(1, 1), std::pair(-1, 1)}) {
