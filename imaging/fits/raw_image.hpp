@@ -29,6 +29,10 @@ public:
     void read_box(const Rect& rect, ChannelRange channels, std::int32_t stokes, std::span<float> out, int threads, const CancelToken& cancel) const override;
     void read_masked(const PixelMask& mask, ChannelRange channels, std::int32_t stokes, std::span<float> out, int threads,
                      const CancelToken& cancel) const override;
+    void read_pixels(std::span<const PixelRun> runs, ChannelRange channels, std::int32_t stokes, std::span<float> out,
+                     const CancelToken& cancel) const override;
+    void read_pixels64(std::span<const PixelRun> runs, ChannelRange channels, std::int32_t stokes, std::span<double> out,
+                       const CancelToken& cancel) const override;
     void check_unchanged() const override { original_->check_path(); }
 
 private:
@@ -43,6 +47,9 @@ private:
     void read_sequence(std::int64_t first, std::span<Out> out, Converter convert) const;
     template <class Out, class Converter, class RunAt>
     void read_runs(std::int64_t count, RunAt run_at, std::span<Out> out, int threads, const CancelToken& cancel, Converter convert, Way way = Way::mapping) const;
+    template <class Out, class Converter>
+    void read_pixels_as(std::span<const PixelRun> runs, ChannelRange channels, std::int32_t stokes, std::span<Out> out, const CancelToken& cancel,
+                        Converter convert) const;
     template <class Body>
     void with_pixels(Way way, Body&& body) const;
 

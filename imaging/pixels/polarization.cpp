@@ -71,15 +71,15 @@ void combine_rows(Polarization type, const std::array<std::int32_t, 4>& index, c
 }
 
 /// The same for a channel at a time.
-template <class Read>
-void combine_channels(Polarization type, const std::array<std::int32_t, 4>& index, ChannelRange channels, std::span<float> out, const CancelToken& cancel,
+template <class T, class Read>
+void combine_channels(Polarization type, const std::array<std::int32_t, 4>& index, ChannelRange channels, std::span<T> out, const CancelToken& cancel,
                       const Read& read) {
     if (out.empty()) return;
     const std::size_t of_channel = out.size() / static_cast<std::size_t>(channels.count());
     for (std::int32_t channel = channels.from; channel < channels.to; ++channel) {
         cancel.throw_if_cancelled();
-        combine<float>(type, index, out.subspan(static_cast<std::size_t>(channel - channels.from) * of_channel, of_channel),
-                       [&](std::int32_t input, std::span<float> values) { read(channel, input, values); });
+        combine<T>(type, index, out.subspan(static_cast<std::size_t>(channel - channels.from) * of_channel, of_channel),
+                   [&](std::int32_t input, std::span<T> values) { read(channel, input, values); });
     }
 }
 
@@ -217,6 +217,32 @@ void PolarizationSource::read_masked(const PixelMask& mask, ChannelRange channel
     combine_channels(checked(*this, stokes), index_, channels, out, cancel, [&](std::int32_t channel, std::int32_t input, std::span<float> values) {
         base_->read_masked(mask, {channel, channel + 1}, input, values, threads, cancel);
     });
+}
+
+void PolarizationSource::read_pixels(std::span<const PixelRun> runs, ChannelRange channels, std::int32_t stokes, std::span<float> out,
+                                     const CancelToken& cancel) const {
+    if (stokes < base_->shape().stokes) return base_->read_pixels(runs, channels, stokes, out, cancel);
+    check_runs_request(base_->shape(), runs, channels, 0, out.size());
+    combine_channels(checked(*this, stokes), index_, channels, out, cancel, [&](std::int32_t channel, std::int32_t input, std::span<float> values) {
+        base_->read_pixels(runs, {channel, channel + 1}, input, values, cancel);
+    });
+}
+
+void PolarizationSource::read_pixels64(std::span<const PixelRun> runs, ChannelRange channels, std::int32_t stokes, std::span<double> out,
+                                       const CancelToken& cancel) const {
+    if (stokes < base_->shape().stokes) return base_->read_pixels64(runs, channels, stokes, out, cancel);
+    check_runs_request(base_->shape(), runs, channels, 0, out.size());
+    combine_channels(checked(*this, stokes), index_, channels, out, cancel, [&](std::int32_t channel, std::int32_t input, std::span<double> values) {
+        base_->read_pixels64(runs, {channel, channel + 1}, input, values, cancel);
+    });
+}
+
+std::array<std::int32_t, 4> PolarizationSource::inputs_of(Polarization type) const {
+    const auto needed = inputs(checked(*this, std::int32_t(type)));
+    auto index = index_;
+    for (std::size_t k = 0; k < 4; ++k)
+        if (!needed[k]) index[k] = -1;
+    return index;
 }
 
 std::optional<AngleParts> PolarizationSource::angle_parts(PlaneId plane) const {

@@ -35,6 +35,8 @@ public:
     std::vector<Polarization> available() const;
     bool has(Polarization type) const;
     const std::shared_ptr<const ImageSource>& base() const { return base_; }
+    /// What a type is computed from: indices on the stokes axis of I, Q, U and V; −1 for those that it doesn't need. Throws std::out_of_range.
+    std::array<std::int32_t, 4> inputs_of(Polarization type) const;
 
     // ImageSource. Planes and spectra of a computed stokes that is not available throw std::out_of_range.
     const ImageShape& shape() const override { return base_->shape(); }
@@ -50,6 +52,10 @@ public:
     }
     void read_box(const Rect& rect, ChannelRange channels, std::int32_t stokes, std::span<float> out, int threads, const CancelToken& cancel) const override;
     void read_masked(const PixelMask& mask, ChannelRange channels, std::int32_t stokes, std::span<float> out, int threads, const CancelToken& cancel) const override;
+    void read_pixels(std::span<const PixelRun> runs, ChannelRange channels, std::int32_t stokes, std::span<float> out,
+                     const CancelToken& cancel) const override;
+    void read_pixels64(std::span<const PixelRun> runs, ChannelRange channels, std::int32_t stokes, std::span<double> out,
+                       const CancelToken& cancel) const override;
     std::optional<AngleParts> angle_parts(PlaneId plane) const override;
     void check_unchanged() const override { base_->check_unchanged(); }
 

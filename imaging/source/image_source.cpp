@@ -57,6 +57,33 @@ void ImageSource::read_masked(const PixelMask& mask, ChannelRange channels, std:
     }
 }
 
+namespace {
+
+template <class Out, class Read>
+void read_each(std::span<const PixelRun> runs, ChannelRange channels, std::span<Out> out, const Read& read) {
+    for (std::int32_t channel = channels.from; channel < channels.to; ++channel) {
+        for (const PixelRun& run : runs) {
+            const auto length = static_cast<std::size_t>(run.length());
+            read(Rect{run.x0, run.y, run.x1, run.y + 1}, channel, out.first(length));
+            out = out.subspan(length);
+        }
+    }
+}
+
+} // namespace
+
+void ImageSource::read_pixels(std::span<const PixelRun> runs, ChannelRange channels, std::int32_t stokes, std::span<float> out,
+                              const CancelToken& cancel) const {
+    check_runs_request(shape(), runs, channels, stokes, out.size());
+    read_each(runs, channels, out, [&](const Rect& rect, std::int32_t channel, std::span<float> to) { read(rect, {channel, stokes}, to, 1, cancel); });
+}
+
+void ImageSource::read_pixels64(std::span<const PixelRun> runs, ChannelRange channels, std::int32_t stokes, std::span<double> out,
+                                const CancelToken& cancel) const {
+    check_runs_request(shape(), runs, channels, stokes, out.size());
+    read_each(runs, channels, out, [&](const Rect& rect, std::int32_t channel, std::span<double> to) { read64(rect, {channel, stokes}, to, 1, cancel); });
+}
+
 void check_request(const ImageShape& shape, const Rect& rect, PlaneId plane, std::size_t size) {
     const bool inside = rect.x0 >= 0 && rect.y0 >= 0 && rect.x0 <= rect.x1 && rect.y0 <= rect.y1 && rect.x1 <= shape.width && rect.y1 <= shape.height;
     if (!inside) throw std::out_of_range("the rectangle is not within the image");
@@ -84,6 +111,18 @@ void check_masked_request(const ImageShape& shape, const PixelMask& mask, Channe
     check_channels(shape, channels);
     check_request(shape, mask.bounds(), {0, stokes}, static_cast<std::size_t>(mask.bounds().size()));
     check_size(mask.count(), channels, size);
+}
+
+void check_runs_request(const ImageShape& shape, std::span<const PixelRun> runs, ChannelRange channels, std::int32_t stokes, std::size_t size) {
+    check_channels(shape, channels);
+    check_request(shape, {}, {0, stokes}, 0);
+    std::uint64_t pixels = 0;
+    for (const PixelRun& run : runs) {
+        if (run.y < 0 || run.y >= shape.height || run.x0 < 0 || run.x0 > run.x1 || run.x1 > shape.width)
+            throw std::out_of_range("a run of pixels is not within the image");
+        pixels += static_cast<std::uint64_t>(run.length());
+    }
+    check_size(pixels, channels, size);
 }
 
 } // namespace cubelink::imaging

@@ -58,6 +58,12 @@ public:
     /// `out.size() == mask.count() · channels.count()`. Only these pixels need be read.
     virtual void read_masked(const PixelMask& mask, ChannelRange channels, std::int32_t stokes, std::span<float> out, int threads, const CancelToken& cancel) const;
 
+    /// Runs of pixels of several channels, one channel after the other, of each in the order of `runs`, which is any: they may overlap. Works in the
+    /// calling thread only, for callers that share their work among threads themselves. Worthwhile where capabilities().random_access.
+    virtual void read_pixels(std::span<const PixelRun> runs, ChannelRange channels, std::int32_t stokes, std::span<float> out, const CancelToken& cancel) const;
+    virtual void read_pixels64(std::span<const PixelRun> runs, ChannelRange channels, std::int32_t stokes, std::span<double> out,
+                               const CancelToken& cancel) const;
+
     /// For a plane of angles, which must not be averaged directly, the planes that are averaged instead; nothing for other planes.
     virtual std::optional<AngleParts> angle_parts(PlaneId) const { return std::nullopt; }
 
@@ -70,5 +76,6 @@ void check_request(const ImageShape& shape, const Rect& rect, PlaneId plane, std
 void check_spectrum_request(const ImageShape& shape, std::int64_t x, std::int64_t y, std::int32_t stokes, std::int32_t from, std::size_t size);
 void check_box_request(const ImageShape& shape, const Rect& rect, ChannelRange channels, std::int32_t stokes, std::size_t size);
 void check_masked_request(const ImageShape& shape, const PixelMask& mask, ChannelRange channels, std::int32_t stokes, std::size_t size);
+void check_runs_request(const ImageShape& shape, std::span<const PixelRun> runs, ChannelRange channels, std::int32_t stokes, std::size_t size);
 
 } // namespace cubelink::imaging

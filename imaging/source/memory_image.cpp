@@ -70,4 +70,14 @@ void MemoryImage::read_masked(const PixelMask& mask, ChannelRange channels, std:
     }
 }
 
+void MemoryImage::read_pixels(std::span<const PixelRun> runs, ChannelRange channels, std::int32_t stokes, std::span<float> out,
+                              const CancelToken& cancel) const {
+    check_runs_request(shape_, runs, channels, stokes, out.size());
+    float* to = out.data();
+    for (std::int32_t channel = channels.from; channel < channels.to; ++channel) {
+        cancel.throw_if_cancelled();
+        for (const PixelRun& run : runs) to = std::copy_n(start_of(channel, stokes) + run.y * shape_.width + run.x0, run.length(), to);
+    }
+}
+
 } // namespace cubelink::imaging

@@ -33,6 +33,8 @@ public:
     void read_spectrum(std::int64_t x, std::int64_t y, std::int32_t stokes, std::int32_t from, std::span<float> out, const CancelToken& cancel) const override;
     void read_masked(const PixelMask& mask, ChannelRange channels, std::int32_t stokes, std::span<float> out, int threads,
                      const CancelToken& cancel) const override;
+    void read_pixels(std::span<const PixelRun> runs, ChannelRange channels, std::int32_t stokes, std::span<float> out,
+                     const CancelToken& cancel) const override;
     void check_unchanged() const override {}
 
 private:

@@ -33,20 +33,41 @@ struct ProductEntry {
     imaging::CancelToken cancel;
     std::weak_ptr<ProductBatch> batch; // in which it is pending, and where in it
     std::size_t index = 0;
+    std::uint64_t pending_epoch = 0; // of the newest state that has been pending
+    std::uint64_t computing = 0; // the state whose computation began last and goes on; 0: none
+    imaging::CancelToken computing_cancel;
+    /// What begins when an older state of a live product has ended.
+    std::shared_ptr<ProductBatch> deferred;
+    std::size_t deferred_index = 0;
 
     /// Held while something is published: so nothing is published of a state once a newer one has begun. Locked after the board's mutex.
     platform::Mutex publishing;
     std::uint64_t epoch CUBELINK_GUARDED_BY(publishing) = 0; // of the state that may be published; 0: none
+    std::uint64_t live_epoch CUBELINK_GUARDED_BY(publishing) = 0; // of an older one that may be published too, while that one waits for it
+    std::chrono::steady_clock::time_point last_published CUBELINK_GUARDED_BY(publishing){}; // anything of it
     bool published CUBELINK_GUARDED_BY(publishing) = false;  // something of that state
     Connections recipients CUBELINK_GUARDED_BY(publishing);  // of those that require it, the ones that it was sent to
     pubsub::Audience audience CUBELINK_GUARDED_BY(publishing);
 
-    void set_epoch(std::uint64_t newest, const pubsub::Audience& to) {
+    void set_epoch(std::uint64_t newest, const pubsub::Audience& to, std::uint64_t older = 0) {
         const platform::MutexLock lock(publishing);
         epoch = newest;
+        live_epoch = older;
         published = false;
         recipients.clear();
         audience = to;
+    }
+    void forget_older() {
+        const platform::MutexLock lock(publishing);
+        live_epoch = 0;
+    }
+    bool waits_for_older() {
+        const platform::MutexLock lock(publishing);
+        return live_epoch != 0;
+    }
+    bool published_within(std::chrono::milliseconds interval) {
+        const platform::MutexLock lock(publishing);
+        return std::chrono::steady_clock::now() - last_published < interval;
     }
     /// False if those that have joined the audience would miss something.
     bool set_audience(const pubsub::Audience& to, bool joined) {
@@ -84,6 +105,7 @@ struct ProductBatch {
     std::vector<Step> steps;
     std::size_t front = 0; // steps before the slow ones
     std::vector<std::shared_ptr<ProductBatch>> separate;
+    std::size_t compact_at = 64; // items of a batch that products may join as long as it waits
     const std::chrono::steady_clock::time_point begun = std::chrono::steady_clock::now();
 
     bool late = false;
@@ -103,6 +125,28 @@ struct ProductBatch {
         front = steps.size();
         for (std::size_t i = 0; i < items.size(); ++i)
             if (items[i].product->slow) steps.push_back({i, false});
+    }
+
+    /// Whether products of this kind may join it.
+    bool is_joined_by(std::size_t kind, const Product& product) const {
+        if (items.empty() || product.together.empty()) return false;
+        const auto& first = items.front();
+        return first.kind == kind && first.product->together == product.together && first.product->job_class == product.job_class;
+    }
+    /// Adds a product to a batch that others have not joined in vain: what is settled makes room. It has not been started.
+    void join(Item item) {
+        auto& entry = *item.entry;
+        if (entry.batch.lock().get() == this && entry.index < items.size() && items[entry.index].entry == item.entry && items[entry.index].settled) {
+            items[entry.index] = std::move(item);
+            return;
+        }
+        if (items.size() >= compact_at) {
+            std::erase_if(items, [](const Item& one) { return one.settled; });
+            for (std::size_t i = 0; i < items.size(); ++i) items[i].entry->index = i;
+            compact_at = 2 * items.size() + 64;
+        }
+        entry.index = items.size();
+        items.push_back(std::move(item));
     }
 
     bool satisfies(const Waiter& waiter) const {

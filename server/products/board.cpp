@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <climits>
+#include <deque>
 #include <set>
 #include <tuple>
 
@@ -76,7 +77,7 @@ struct ProductBoard::State {
 
     Environment& environment;
     const std::vector<std::string> kind_names;
-    const std::chrono::milliseconds patience;
+    const std::chrono::milliseconds patience, live_interval;
 
     mutable platform::Mutex mutex;
     std::map<std::uint64_t, ImageRecord> images CUBELINK_GUARDED_BY(mutex);
@@ -85,20 +86,30 @@ struct ProductBoard::State {
 
     // ---- What is due
 
-    /// The end of what is pending of the entry, if something is.
-    void settle(Entry& entry, Entry::Progress progress, Callbacks& callbacks) CUBELINK_REQUIRES(mutex) {
+    /// The end of what is pending of the entry, if something is. `keep_running`: but for what is being computed.
+    void settle(Entry& entry, Entry::Progress progress, Callbacks& callbacks, bool keep_running = false) CUBELINK_REQUIRES(mutex) {
         entry.set_epoch(0, {});
+        entry.deferred.reset();
+        const bool computed = entry.computing != 0 && entry.computing == entry.pending_epoch;
+        if (entry.computing != 0 && !keep_running) entry.computing_cancel.cancel();
         if (entry.progress != Entry::Progress::pending) {
             entry.progress = progress;
             return;
         }
         entry.progress = progress;
-        entry.cancel.cancel();
+        if (!keep_running || !computed) entry.cancel.cancel();
         --unfinished;
         if (const auto batch = entry.batch.lock()) {
             batch->items[entry.index].settled = true;
             batch->take_satisfied(callbacks);
         }
+    }
+
+    /// Whether a newer state of the product waits for the end of what is being computed of it.
+    bool is_waited_for(Entry& entry, const Product& newer) const CUBELINK_REQUIRES(mutex) {
+        const auto &was = entry.input, &is = newer.input;
+        return newer.live && entry.computing != 0 && !entry.computing_cancel.cancelled() && was.size() == is.size() && !is.empty() &&
+               std::equal(was.begin(), was.end() - 1, is.begin()) && !entry.published_within(live_interval);
     }
 
     void list(ImageRecord& record, std::uint64_t image, std::size_t kind, Product&& product, const std::optional<Update::Request>& request,
@@ -110,9 +121,10 @@ struct ProductBoard::State {
         Entry& entry = *slot;
 
         const bool by_requirement = product.audience.kind == pubsub::Audience::Kind::required;
-        const bool requested = by_requirement && request && request->region_id == product.region_id &&
+        const bool requested = by_requirement && product.resend && request && request->region_id == product.region_id &&
                                product.audience.address(request->connection) == pubsub::Address::addressed;
         const bool same = !is_new && (entry.input == product.input || (product.keep_input && !requested));
+        const bool keep_running = !is_new && !same && is_waited_for(entry, product);
         if (!same) {
             entry.input = product.input;
             entry.served.clear();
@@ -133,16 +145,35 @@ struct ProductBoard::State {
         if (same && entry.progress == Progress::finished && !by_requirement) return;
         if (same && entry.progress == Progress::skipped && !product.catches_up) return;
 
-        settle(entry, Progress::skipped, callbacks);
-        if (!environment.anyone_listens(product.topic, product.audience)) return;
+        settle(entry, Progress::skipped, callbacks, keep_running);
+        if (!environment.anyone_listens(product.topic, product.audience)) {
+            if (keep_running) entry.computing_cancel.cancel();
+            return;
+        }
         entry.progress = Progress::pending;
         ++unfinished;
         entry.cancel = imaging::CancelToken();
         const auto epoch = ++last_epoch;
-        entry.set_epoch(epoch, product.audience);
+        entry.pending_epoch = epoch;
+        entry.set_epoch(epoch, product.audience, keep_running ? entry.computing : 0);
         if (product.joint) product.joint->include(product.joint_index);
+        if (const auto waiting = waiting_batch(record, batch, kind, product)) {
+            waiting->join({kind, std::make_shared<const Product>(std::move(product)), slot, epoch});
+            entry.batch = waiting;
+            return;
+        }
         if (product.rank == Rank::separate) add(*separate_batch(batch, image, product), kind, std::move(product), slot, epoch);
         else add(batch, kind, std::move(product), slot, epoch);
+    }
+
+    /// One that has not been started and that the product may join; null if there is none.
+    static BatchPtr waiting_batch(const ImageRecord& record, const ProductBatch& batch, std::size_t kind, const Product& product) {
+        if (product.together.empty() || product.rank != Rank::separate) return nullptr;
+        for (auto it = batch.separate.rbegin(); it != batch.separate.rend(); ++it)
+            if ((*it)->is_joined_by(kind, product)) return *it;
+        for (const auto& slot : record.slots)
+            if (slot->batch->is_joined_by(kind, product)) return slot->batch;
+        return nullptr;
     }
 
     /// A batch of its own, or that of the products with which it is computed. Those of one JointPass are listed one after the other.
@@ -202,6 +233,7 @@ struct ProductBoard::State {
     }
 
     void run(const BatchPtr& batch, const ThreadShare& threads) {
+        if (!batch->items.empty() && !batch->items.front().product->together.empty()) return run_together(batch, threads);
         const auto begun = Clock::now();
         for (std::size_t i = 0; i < batch->front; ++i) run_step(batch, batch->steps[i], threads);
         if (batch->quick && batch->front > 0) {
@@ -221,23 +253,59 @@ struct ProductBoard::State {
     }
 
     void run_step(const BatchPtr& batch, ProductBatch::Step step, const ThreadShare& threads);
+    void run_together(const BatchPtr& batch, const ThreadShare& threads);
+    /// False: it has been settled, or it waits for the end of an older state, after which another batch takes it up.
+    bool begin(const BatchPtr& batch, std::size_t index) {
+        const MutexLock lock(mutex);
+        const auto& item = batch->items[index];
+        if (item.settled) return false;
+        auto& entry = *item.entry;
+        if (entry.computing != 0 && entry.waits_for_older()) {
+            entry.deferred = batch;
+            entry.deferred_index = index;
+            return false;
+        }
+        entry.computing = item.epoch;
+        entry.computing_cancel = entry.cancel;
+        return true;
+    }
+    /// A state is not computed any more. Returns what has waited for that.
+    BatchPtr end(Entry& entry, std::uint64_t epoch, Callbacks& callbacks) CUBELINK_REQUIRES(mutex) {
+        if (entry.computing != epoch) return nullptr;
+        entry.computing = 0;
+        entry.forget_older();
+        const auto from = std::exchange(entry.deferred, nullptr);
+        if (!from || from->items[entry.deferred_index].settled) return nullptr;
+        const auto next = std::make_shared<ProductBatch>();
+        next->image = from->image;
+        next->items.push_back(from->items[entry.deferred_index]);
+        from->items[entry.deferred_index].settled = true;
+        from->take_satisfied(callbacks);
+        next->prepare();
+        entry.batch = next;
+        return next;
+    }
     /// What is late is published by its stopgap, if it has one, and waited for no longer otherwise.
     void check_patience(const BatchPtr& batch);
 
     void finish(const BatchPtr& batch, std::size_t index, Entry::Progress progress) {
         Callbacks callbacks;
+        BatchPtr next;
         {
             const MutexLock lock(mutex);
             const auto& item = batch->items[index];
-            if (item.settled) return;
             auto& entry = *item.entry;
-            if (progress == Entry::Progress::finished) {
-                const MutexLock publishing(entry.publishing);
-                entry.served = either(entry.served, entry.published ? entry.recipients : entry.target);
+            next = end(entry, item.epoch, callbacks);
+            if (!item.settled) {
+                if (progress == Entry::Progress::finished) {
+                    const MutexLock publishing(entry.publishing);
+                    entry.served = either(entry.served, entry.published ? entry.recipients : entry.target);
+                }
+                settle(entry, progress, callbacks);
             }
-            settle(entry, progress, callbacks);
         }
         call_all(callbacks);
+        if (next) post(next);
     }
 
     void wait(const Plane& plane, ProductBatch::Waiter waiter) {
@@ -263,13 +331,20 @@ public:
         delivery.delivery_class = pubsub::DeliveryClass::replaceable;
         delivery.key = state_.kind_names[item_.kind] + ":" + std::to_string(batch_->image) + ":" + std::to_string(product.region_id) + ":" + product.slot;
         const MutexLock lock(entry_.publishing);
-        if (entry_.epoch != item_.epoch) return;
-        entry_.recipients.clear();
-        if (entry_.audience.kind == pubsub::Audience::Kind::required)
+        if (!may_publish()) return;
+        const bool newest = entry_.epoch == item_.epoch;
+        if (newest) entry_.recipients.clear();
+        if (newest && entry_.audience.kind == pubsub::Audience::Kind::required)
             for (const auto connection : entry_.audience.connections)
                 if (state_.environment.anyone_listens(product.topic, pubsub::Audience::required_by({connection}))) entry_.recipients.push_back(connection);
         state_.environment.publish(publication, delivery, entry_.audience);
-        entry_.published = published_ = true;
+        if (newest) entry_.published = true;
+        published_ = true;
+        entry_.last_published = Clock::now();
+    }
+    bool superseded() const override {
+        const MutexLock lock(entry_.publishing);
+        return entry_.epoch != item_.epoch;
     }
     void check() const override {
         cancel().throw_if_cancelled();
@@ -282,7 +357,7 @@ public:
         pubsub::Audience audience;
         {
             const MutexLock lock(entry_.publishing);
-            if (entry_.epoch != item_.epoch) return false;
+            if (!may_publish()) return false;
             audience = entry_.audience;
         }
         return state_.environment.anyone_listens(item_.product->topic, audience);
@@ -290,6 +365,8 @@ public:
     bool published() const { return published_; }
 
 private:
+    bool may_publish() const CUBELINK_REQUIRES(entry_.publishing) { return entry_.epoch == item_.epoch || entry_.live_epoch == item_.epoch; }
+
     /// Of this state of the product: that of a newer one belongs to a newer run.
     static imaging::CancelToken token(State& state, const ProductBatch& batch, std::size_t index) {
         const MutexLock lock(state.mutex);
@@ -329,6 +406,7 @@ void ProductBoard::State::run_step(const BatchPtr& batch, ProductBatch::Step ste
         }
         return call_all(callbacks);
     }
+    if (!begin(batch, step.item)) return;
     auto progress = Progress::finished;
     try {
         product.compute(run);
@@ -338,6 +416,41 @@ void ProductBoard::State::run_step(const BatchPtr& batch, ProductBatch::Step ste
         if (!run.cancel().cancelled() && product.on_error) call_all({[&] { product.on_error(e); }});
     }
     finish(batch, step.item, progress);
+}
+
+void ProductBoard::State::run_together(const BatchPtr& batch, const ThreadShare& threads) {
+    using Progress = Entry::Progress;
+    std::deque<Run> runs;
+    std::vector<JointRun> joint;
+    std::vector<char> over(batch->items.size(), 0);
+    std::vector<std::size_t> items; // of `joint`
+    for (std::size_t i = 0; i < batch->items.size(); ++i) {
+        auto& run = runs.emplace_back(*this, batch, i, threads);
+        if (run.cancel().cancelled()) continue;
+        if (!run.anyone_listens()) {
+            finish(batch, i, Progress::skipped);
+            continue;
+        }
+        if (!begin(batch, i)) continue;
+        items.push_back(i);
+        joint.push_back({batch->items[i].product.get(), &run, [this, &batch, &over, i](bool published) {
+                             if (std::exchange(over[i], 1) == 0) finish(batch, i, published ? Progress::finished : Progress::skipped);
+                         }});
+    }
+    if (joint.empty()) return;
+    bool published = true;
+    try {
+        joint.front().product->compute_together(joint);
+    } catch (const imaging::Cancelled&) {
+        published = false;
+    } catch (const std::exception& e) {
+        for (std::size_t i = 0; i < joint.size(); ++i) {
+            if (over[items[i]] != 0 || joint[i].run->cancel().cancelled() || !joint[i].product->on_error) continue;
+            call_all({[&] { joint[i].product->on_error(e); }});
+            break;
+        }
+    }
+    for (const auto& one : joint) one.end(published);
 }
 
 void ProductBoard::State::check_patience(const BatchPtr& batch) {
@@ -431,8 +544,9 @@ void ProductBoard::State::drop(Slot& dropped) {
     call_all(callbacks);
 }
 
-ProductBoard::ProductBoard(Environment& environment, std::vector<std::string> kind_names, std::chrono::milliseconds patience)
-    : state_(new State{environment, std::move(kind_names), patience, {}, {}, 0, 0}) {}
+ProductBoard::ProductBoard(Environment& environment, std::vector<std::string> kind_names, std::chrono::milliseconds patience,
+                           std::chrono::milliseconds live_interval)
+    : state_(new State{environment, std::move(kind_names), patience, live_interval, {}, {}, 0, 0}) {}
 
 ProductBoard::~ProductBoard() = default;
 

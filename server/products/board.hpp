@@ -7,8 +7,8 @@
 /// not computed until somebody does.
 ///
 /// The products that one call made due are a *batch*: they are computed one after the other in the order of their ranks, the slow ones last;
-/// separate ones follow in jobs of their own. Of each product only the newest state can publish. Products of an image that has been abandoned publish
-/// nothing any more.
+/// separate ones follow in jobs of their own. Of each product only the newest state can publish; of a live one also the state before, while the
+/// newest waits for its end. Products of an image that has been abandoned publish nothing any more.
 ///
 /// It knows no kind of product, no session and no scheduler: see Environment.
 
@@ -48,9 +48,10 @@ public:
     };
 
     /// `kind_names`: of the kinds of product, which are known by their index here. `patience`: how long others wait for a batch before its stopgaps
-    /// are published. `environment` outlives the board.
-    ProductBoard(Environment& environment, std::vector<std::string> kind_names,
-                 std::chrono::milliseconds patience = std::chrono::milliseconds(250));
+    /// are published. `live_interval`: how long after a publication a run of a live product is cancelled by a newer state, as others always are.
+    /// `environment` outlives the board.
+    ProductBoard(Environment& environment, std::vector<std::string> kind_names, std::chrono::milliseconds patience = std::chrono::milliseconds(250),
+                 std::chrono::milliseconds live_interval = std::chrono::milliseconds(40));
     ~ProductBoard();
     ProductBoard(const ProductBoard&) = delete;
     ProductBoard& operator=(const ProductBoard&) = delete;

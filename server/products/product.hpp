@@ -11,6 +11,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,8 @@ public:
     /// To be called from time to time by a computation that others may have to wait for. When they have waited for too long, the stopgaps
     /// of the products that have not been published are published. From any thread, one call at a time.
     virtual void progress() = 0;
+    /// Whether a newer state of a live product waits for this run to end (see Product::live). From any thread.
+    virtual bool superseded() const = 0;
     /// ERROR_DATA to the session, severity WARNING.
     virtual void warn(const std::string& message) = 0;
 
@@ -65,6 +68,22 @@ public:
     virtual void include(std::size_t index) = 0;
 };
 
+struct Product;
+
+/// One of the products that Product::compute_together computes.
+struct JointRun {
+    const Product* product = nullptr;
+    ProductRun* run = nullptr;
+    /// It is over for this product, which has been published (true) or given up. May be called once, before all of them are over.
+    std::function<void(bool published)> end{};
+};
+
+/// What compute_together wants to know of a product: each kind has its own.
+class ProductPart {
+public:
+    virtual ~ProductPart() = default;
+};
+
 /// A product that is due. Its functions hold copies of all that they need, no session and no board.
 struct Product {
     std::int32_t region_id = 0;
@@ -76,6 +95,11 @@ struct Product {
     bool keep_input = false;
     /// Whether it is computed when somebody begins to listen, if nobody did when it was due.
     bool catches_up = true;
+    /// Whether a connection that requires again what it has got is sent it again.
+    bool resend = true;
+    /// Follows something that is dragged, whose state is the last value of `input`: when no other value differs, a newer state does not cancel a run that has
+    /// begun, but waits for its end, so that something is shown however fast the states follow each other; unless something has been published a moment ago.
+    bool live = false;
 
     Rank rank = Rank::separate;
     JobClass job_class = JobClass::view;
@@ -86,6 +110,12 @@ struct Product {
     /// after the other.
     std::shared_ptr<JointPass> joint{};
     std::size_t joint_index = 0;
+
+    /// Separate products of one kind and image that wait at the same time are computed by one call if these texts are equal and not empty: by the
+    /// compute_together of one of them, instead of `compute`. An exception is reported once, for all that are not over.
+    std::string together{};
+    std::shared_ptr<const ProductPart> its_part{};
+    std::function<void(std::span<const JointRun>)> compute_together{};
 
     std::string topic{}; // of what it publishes
     pubsub::Audience audience{};

@@ -6,6 +6,7 @@
 #include "tests/support/effort.hpp"
 #include "tests/support/faulty_os.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
@@ -70,8 +71,24 @@ void check_all_ways(const ImageSource& source, std::mt19937_64& random) {
         source.read_box(rect, channels, stokes, box, threads, {});
         source.read_masked(mask, channels, stokes, masked, threads, {});
         source.read_spectrum(rect.x0, rect.y0, stokes, channels.from, spectrum, {});
-        std::size_t at = 0, at_masked = 0, wrong = 0;
+        // Runs in any order, one of them twice.
+        std::vector<PixelRun> runs(mask.runs().begin(), mask.runs().end());
+        if (!runs.empty()) runs.push_back(runs.front());
+        std::shuffle(runs.begin(), runs.end(), random);
+        std::size_t in_runs = 0;
+        for (const PixelRun& run : runs) in_runs += static_cast<std::size_t>(run.length());
+        std::vector<float> some(in_runs * static_cast<std::size_t>(channels.count()));
+        std::vector<double> some64(some.size());
+        source.read_pixels(runs, channels, stokes, some, {});
+        source.read_pixels64(runs, channels, stokes, some64, {});
+        std::size_t at = 0, at_masked = 0, at_run = 0, wrong = 0;
         for (std::int32_t channel = channels.from; channel < channels.to; ++channel) {
+            for (const PixelRun& run : runs) {
+                for (std::int64_t px = run.x0; px < run.x1; ++px, ++at_run) {
+                    const float expected = reference.at(px, run.y, channel, stokes);
+                    if (some[at_run] != expected || static_cast<float>(some64[at_run]) != expected) ++wrong;
+                }
+            }
             std::size_t in_plane = 0;
             for (std::int64_t py = rect.y0; py < rect.y1; ++py) {
                 for (std::int64_t px = rect.x0; px < rect.x1; ++px, ++in_plane) {

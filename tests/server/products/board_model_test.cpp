@@ -44,6 +44,9 @@ struct Setup {
     bool quick_profile = false;
     bool slow_plane = false; // with a stopgap
     bool progress = false;   // products tell of their progress, so that stopgaps are due
+    bool live = false;       // spectra: a newer state waits for what is being computed
+    bool recent = false;     // … but what has been published is recent for ever
+    bool together = false;   // spectra: by compute_together
 };
 
 // Kinds, in the order of the board's.
@@ -57,7 +60,8 @@ struct Key {
 class Model : public FakeEnvironment {
 public:
     Model(Setup of, std::vector<Op> operations)
-        : setup(of), ops(std::move(operations)), board(*this, {"pyramid", "histogram", "value", "profile", "spectrum"}, std::chrono::milliseconds(0)) {
+        : setup(of), ops(std::move(operations)), board(*this, {"pyramid", "histogram", "value", "profile", "spectrum"}, std::chrono::milliseconds(0),
+                std::chrono::hours(of.recent ? 1000 : 0)) {
         board.add_image(1, file_id);
         required = {{1, true}, {2, false}};
         update({pyramid, histogram, value, profile, spectrum}, true);
@@ -109,6 +113,25 @@ private:
             if (key.kind != pyramid) publish_as(run, key, false);
             interrupt(key);
         };
+        made.live = setup.live && kind == spectrum;
+        if (setup.together && kind == spectrum) {
+            made.quick = false;
+            made.together = "all";
+            struct Part : ProductPart {
+                explicit Part(Key of) : key(std::move(of)) {}
+                const Key key;
+            };
+            made.its_part = std::make_shared<Part>(Key{kind, made.input});
+            made.compute_together = [this](std::span<const JointRun> runs) {
+                for (const auto& one : runs) {
+                    const auto& key = static_cast<const Part&>(*one.product->its_part).key;
+                    interrupt(key);
+                    publish_as(*one.run, key, false);
+                    if (key.input.back() % 2 == 0) one.end(true);
+                    interrupt(key);
+                }
+            };
+        }
         if (kind == histogram && (setup.slow_plane || setup.progress))
             made.stopgap = [this, key = Key{kind, made.input}](ProductRun& run) { publish_as(run, key, true); };
         return made;
@@ -158,7 +181,9 @@ private:
         FakeEnvironment::publish(publication, delivery, to);
         const Key key = current;
         if (abandoned) report("published after it had been abandoned");
-        if (!is_due(key.kind) || input(key.kind) != key.input) report("something stale was published");
+        if (!is_due(key.kind)) report("something that is not due was published");
+        else if (setup.live && key.kind == spectrum ? key.input < newest_spectrum : input(key.kind) != key.input) report("something stale was published");
+        if (key.kind == spectrum) newest_spectrum = std::max(newest_spectrum, key.input);
         if (key.kind == profile || key.kind == spectrum) {
             for (const auto connection : to.connections) {
                 if (!required[connection]) report("sent to a connection that does not require it");
@@ -299,6 +324,7 @@ private:
     bool is_stopgap = false;
     std::map<Key, std::set<std::uint64_t>> served;
     std::set<Key> published_once, exact;
+    std::vector<std::int64_t> newest_spectrum; // input of what has been published
     std::set<Key> again;   // may be published more than once
     std::set<Key> excused; // failed, cancelled or dropped: need not be published
     std::set<Key> unlistened; // nobody listened at some time since it was due
@@ -311,7 +337,14 @@ std::string fault_of(const Setup& setup, std::vector<Op> ops) {
     return model->fault;
 }
 
-constexpr Setup setups[] = {{}, {.quick_profile = true}, {.slow_plane = true}, {.quick_profile = true, .slow_plane = true, .progress = true}, {.progress = true}};
+constexpr Setup setups[] = {{},
+                            {.quick_profile = true},
+                            {.slow_plane = true},
+                            {.quick_profile = true, .slow_plane = true, .progress = true},
+                            {.progress = true},
+                            {.live = true},
+                            {.live = true, .recent = true},
+                            {.live = true, .together = true}};
 
 } // namespace
 
