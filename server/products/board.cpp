@@ -71,6 +71,7 @@ struct ProductBoard::State {
         bool prompt = true; // its quick products have been quick
         std::map<Key, EntryPtr> entries;
         std::vector<SlotPtr> slots;
+        std::vector<BatchPtr> paused; // until clients have room
         BatchPtr plane;
         std::uint64_t view = 1;
     };
@@ -102,6 +103,7 @@ struct ProductBoard::State {
         if (const auto batch = entry.batch.lock()) {
             batch->items[entry.index].settled = true;
             batch->take_satisfied(callbacks);
+            if (auto paused = take_paused(batch)) callbacks.push_back([kept = std::move(paused)] {}); // what it holds is released outside of the lock
         }
     }
 
@@ -110,6 +112,18 @@ struct ProductBoard::State {
         const auto &was = entry.input, &is = newer.input;
         return newer.live && entry.computing != 0 && !entry.computing_cancel.cancelled() && was.size() == is.size() && !is.empty() &&
                std::equal(was.begin(), was.end() - 1, is.begin()) && !entry.published_within(live_interval);
+    }
+
+    /// Null if it is not paused.
+    BatchPtr take_paused(const BatchPtr& batch) CUBELINK_REQUIRES(mutex) {
+        const auto image = images.find(batch->image);
+        if (image == images.end()) return nullptr;
+        auto& paused = image->second.paused;
+        const auto it = std::find(paused.begin(), paused.end(), batch);
+        if (it == paused.end()) return nullptr;
+        auto taken = std::move(*it);
+        paused.erase(it);
+        return taken;
     }
 
     void list(ImageRecord& record, std::uint64_t image, std::size_t kind, Product&& product, const std::optional<Update::Request>& request,
@@ -227,6 +241,8 @@ struct ProductBoard::State {
     }
 
     void post(const BatchPtr& batch);
+    /// Computes the item, which has been computed in part, again when there is room for so many bytes.
+    void pause(const BatchPtr& batch, std::size_t index, std::size_t bytes);
     void drop(Slot& slot);
     void forget(const SlotPtr& slot) CUBELINK_REQUIRES(mutex) {
         if (const auto it = images.find(slot->batch->image); it != images.end()) std::erase(it->second.slots, slot);
@@ -326,26 +342,32 @@ public:
         : ProductRun(token(state, *batch, index), threads), state_(state), batch_(batch), item_(batch->items[index]), entry_(*item_.entry) {}
 
     void publish(const rpc::PublicationPtr& publication) override {
-        const auto& product = *item_.product;
         pubsub::Delivery delivery;
         delivery.delivery_class = pubsub::DeliveryClass::replaceable;
-        delivery.key = state_.kind_names[item_.kind] + ":" + std::to_string(batch_->image) + ":" + std::to_string(product.region_id) + ":" + product.slot;
-        const MutexLock lock(entry_.publishing);
-        if (!may_publish()) return;
-        const bool newest = entry_.epoch == item_.epoch;
-        if (newest) entry_.recipients.clear();
-        if (newest && entry_.audience.kind == pubsub::Audience::Kind::required)
-            for (const auto connection : entry_.audience.connections)
-                if (state_.environment.anyone_listens(product.topic, pubsub::Audience::required_by({connection}))) entry_.recipients.push_back(connection);
-        state_.environment.publish(publication, delivery, entry_.audience);
-        if (newest) entry_.published = true;
-        published_ = true;
-        entry_.last_published = Clock::now();
+        delivery.key = key();
+        send(publication, delivery);
     }
     bool superseded() const override {
         const MutexLock lock(entry_.publishing);
         return entry_.epoch != item_.epoch;
     }
+    void publish_part(const rpc::PublicationPtr& publication, std::uint64_t set, bool last) override {
+        pubsub::Delivery delivery;
+        delivery.set_id = delivery.generation = set;
+        delivery.set_key = key();
+        delivery.set_end = last;
+        send(publication, delivery);
+    }
+    bool has_room(std::size_t bytes) const override {
+        pubsub::Audience audience;
+        {
+            const MutexLock lock(entry_.publishing);
+            audience = entry_.audience;
+        }
+        return state_.environment.has_room(audience, bytes);
+    }
+    void continue_when_room(std::size_t bytes) override { wanted_room_ = bytes; }
+    std::optional<std::size_t> wanted_room() const { return wanted_room_; }
     void check() const override {
         cancel().throw_if_cancelled();
         if (!anyone_listens()) throw imaging::Cancelled();
@@ -366,6 +388,24 @@ public:
 
 private:
     bool may_publish() const CUBELINK_REQUIRES(entry_.publishing) { return entry_.epoch == item_.epoch || entry_.live_epoch == item_.epoch; }
+    std::string key() const {
+        const auto& product = *item_.product;
+        return state_.kind_names[item_.kind] + ":" + std::to_string(batch_->image) + ":" + std::to_string(product.region_id) + ":" + product.slot;
+    }
+    void send(const rpc::PublicationPtr& publication, const pubsub::Delivery& delivery) {
+        const auto& product = *item_.product;
+        const MutexLock lock(entry_.publishing);
+        if (!may_publish()) return;
+        const bool newest = entry_.epoch == item_.epoch;
+        if (newest) entry_.recipients.clear();
+        if (newest && entry_.audience.kind == pubsub::Audience::Kind::required)
+            for (const auto connection : entry_.audience.connections)
+                if (state_.environment.anyone_listens(product.topic, pubsub::Audience::required_by({connection}))) entry_.recipients.push_back(connection);
+        state_.environment.publish(publication, delivery, entry_.audience);
+        if (newest) entry_.published = true;
+        published_ = true;
+        entry_.last_published = Clock::now();
+    }
 
     /// Of this state of the product: that of a newer one belongs to a newer run.
     static imaging::CancelToken token(State& state, const ProductBatch& batch, std::size_t index) {
@@ -381,6 +421,7 @@ private:
     const ProductBatch::Item& item_;
     Entry& entry_;
     bool published_ = false;
+    std::optional<std::size_t> wanted_room_;
 };
 
 void ProductRun::publish(std::shared_ptr<const google::protobuf::Message> message) { publish(icd::make_publication(std::move(message))); }
@@ -415,6 +456,7 @@ void ProductBoard::State::run_step(const BatchPtr& batch, ProductBatch::Step ste
     } catch (const std::exception& e) {
         if (!run.cancel().cancelled() && product.on_error) call_all({[&] { product.on_error(e); }});
     }
+    if (progress == Progress::finished && run.wanted_room()) return pause(batch, step.item, *run.wanted_room());
     finish(batch, step.item, progress);
 }
 
@@ -451,6 +493,29 @@ void ProductBoard::State::run_together(const BatchPtr& batch, const ThreadShare&
         }
     }
     for (const auto& one : joint) one.end(published);
+}
+
+void ProductBoard::State::pause(const BatchPtr& batch, std::size_t index, std::size_t bytes) {
+    pubsub::Audience audience;
+    {
+        const MutexLock lock(mutex);
+        const auto image = images.find(batch->image);
+        if (image == images.end() || batch->items[index].settled) return;
+        image->second.paused.push_back(batch);
+        auto& entry = *batch->items[index].entry;
+        const MutexLock publishing(entry.publishing);
+        audience = entry.audience;
+    }
+    // A client that has stopped reading keeps nothing alive but the callback.
+    environment.when_room(audience, bytes, [this, waiting = std::weak_ptr(batch)] {
+        const auto due = waiting.lock();
+        if (!due) return;
+        {
+            const MutexLock lock(mutex);
+            if (!take_paused(due)) return;
+        }
+        post(due);
+    });
 }
 
 void ProductBoard::State::check_patience(const BatchPtr& batch) {

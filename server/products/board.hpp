@@ -45,6 +45,10 @@ public:
         /// Must not call the board.
         virtual void publish(const rpc::PublicationPtr& publication, const pubsub::Delivery& delivery, const pubsub::Audience& audience) = 0;
         virtual void warn(const std::string& tag, const std::string& message) = 0;
+        /// Whether each connection that the audience names has room for so many bytes more. Must not call the board.
+        virtual bool has_room(const pubsub::Audience& audience, std::size_t bytes) = 0;
+        /// Calls `ready` when that may have become so, at once or later, or never if such a connection ends.
+        virtual void when_room(const pubsub::Audience& audience, std::size_t bytes, std::function<void()> ready) = 0;
     };
 
     /// `kind_names`: of the kinds of product, which are known by their index here. `patience`: how long others wait for a batch before its stopgaps

@@ -41,6 +41,13 @@ public:
     /// Publishes, unless a newer state of the product is due or its image has been abandoned. May be called several times: parts, then the whole.
     virtual void publish(const rpc::PublicationPtr& publication) = 0;
     void publish(std::shared_ptr<const google::protobuf::Message> message);
+    /// Publishes one of several parts that all must arrive at a client if one has left for it, under the same conditions as publish(). `set`: the parts'
+    /// number, from next_number(); parts of a greater number take the place of those that have not begun to leave. `last`: no part of this set follows.
+    virtual void publish_part(const rpc::PublicationPtr& publication, std::uint64_t set, bool last) = 0;
+    /// Whether the clients that require it have room for so many bytes more: parts are not published faster than they are read. From any thread.
+    virtual bool has_room(std::size_t bytes) const = 0;
+    /// compute() is called again, by another job, once there is room: it returns now. Of separate products only.
+    virtual void continue_when_room(std::size_t bytes) = 0;
     /// Throws Cancelled if the run has been cancelled or if nobody listens any more. For computations that take long.
     virtual void check() const = 0;
     /// To be called from time to time by a computation that others may have to wait for. When they have waited for too long, the stopgaps

@@ -1,5 +1,6 @@
 #include "server/products/session_products.hpp"
 
+#include "pubsub/receiver.hpp"
 #include "server/products/kinds.hpp"
 
 #include <utility>
@@ -111,6 +112,19 @@ private:
     bool anyone_listens(const std::string& topic, const pubsub::Audience& audience) override { return session_.anyone_listens(topic, audience); }
     void publish(const rpc::PublicationPtr& publication, const pubsub::Delivery& delivery, const pubsub::Audience& audience) override {
         session_.publish(publication, delivery, audience);
+    }
+    bool has_room(const pubsub::Audience& audience, std::size_t bytes) override { return !without_room(audience, bytes); }
+    void when_room(const pubsub::Audience& audience, std::size_t bytes, std::function<void()> ready) override {
+        const auto receiver = without_room(audience, bytes);
+        if (!receiver) return ready();
+        receiver->outbox().when_room(bytes, [session = session_.shared_from_this(), ready = std::move(ready)] { ready(); }); // the board lives until then
+    }
+    /// One of the connections that has no room for so many bytes; null if all have.
+    std::shared_ptr<pubsub::Receiver> without_room(const pubsub::Audience& audience, std::size_t bytes) const {
+        for (const auto& connection : session_.connections())
+            if (audience.address(connection->id()) == pubsub::Address::addressed && !connection->receiver()->outbox().has_room(bytes))
+                return connection->receiver();
+        return nullptr;
     }
     void warn(const std::string& tag, const std::string& message) override { session_.report(Severity::warning, {tag}, message); }
 

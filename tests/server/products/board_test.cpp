@@ -290,6 +290,76 @@ TEST_CASE_FIXTURE(Fixture, "once abandoned, nothing is published: also what is b
 
 namespace {
 
+/// Publishes `count` parts, one each time there is room; `alive` lives as long as its computation.
+Product in_parts(std::uint64_t set, std::int64_t input, int count, std::shared_ptr<int> alive) {
+    Product made;
+    made.input = {input};
+    made.topic = "t";
+    made.audience = Audience::required_by({1});
+    made.compute = [set, count, alive = std::move(alive)](ProductRun& run) {
+        while (*alive < count) {
+            if (!run.has_room(100)) return run.continue_when_room(100);
+            ++*alive;
+            const auto text = std::to_string(set) + "." + std::to_string(*alive);
+            run.publish_part(std::make_shared<const cubelink::rpc::Publication>(text, cubelink::rpc::BodyPtr()), set, *alive == count);
+        }
+    };
+    return made;
+}
+
+} // namespace
+
+TEST_CASE_FIXTURE(Fixture, "parts wait for room, keep their set, and are a set of their own for each state") {
+    environment.room = false;
+    const auto first = std::make_shared<int>(0);
+    update(of(0, {in_parts(5, 1, 3, first)}));
+    environment.run_all();
+    CHECK(environment.taken().empty());
+    CHECK(board.unfinished() == 1);
+    environment.make_room();
+    environment.room = false;
+    environment.run_all(); // there was room for a moment only
+    CHECK(environment.waiting.size() == 1);
+    environment.make_room();
+    environment.run_all();
+    REQUIRE(environment.published.size() == 3);
+    for (const auto& part : environment.published) {
+        CHECK(part.delivery.set_id == 5);
+        CHECK(part.delivery.generation == 5);
+        CHECK(part.delivery.set_key == environment.published.front().delivery.set_key);
+        CHECK(part.delivery.set_end == (&part == &environment.published.back()));
+    }
+    CHECK(board.unfinished() == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "what waits for room is given up with its state, and keeps nothing alive") {
+    environment.room = false;
+    auto first = std::make_shared<int>(0), second = std::make_shared<int>(0);
+    const std::weak_ptr<int> first_alive = first, second_alive = second;
+    update(of(0, {in_parts(5, 1, 3, std::move(first))}));
+    environment.run_all();
+    CHECK(!first_alive.expired());
+    update(of(0, {in_parts(6, 2, 2, std::move(second))}));
+    environment.run_all();
+    CHECK(first_alive.expired());
+    CHECK(environment.waiting.size() == 2);
+    environment.make_room();
+    environment.run_all();
+    CHECK(environment.taken() == "6.1 6.2");
+
+    environment.room = false;
+    update(of(0, {in_parts(7, 3, 2, std::make_shared<int>(0))}));
+    environment.run_all();
+    board.abandon(file_id);
+    CHECK(second_alive.expired());
+    environment.make_room();
+    environment.run_all();
+    CHECK(environment.taken().empty());
+    CHECK(board.unfinished() == 0);
+}
+
+namespace {
+
 /// Runs jobs by several threads, and checks what is published.
 class ThreadedEnvironment final : public ProductBoard::Environment {
 public:
@@ -322,6 +392,8 @@ public:
         ++count;
     }
     void warn(const std::string&, const std::string&) override {}
+    bool has_room(const Audience&, std::size_t) override { return true; }
+    void when_room(const Audience&, std::size_t, std::function<void()> ready) override { ready(); }
 
     std::atomic<std::int64_t> newest{0};
     std::atomic<bool> abandoned{false};

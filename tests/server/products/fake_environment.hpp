@@ -33,6 +33,16 @@ public:
         published.push_back({publication->topic(), delivery, audience});
     }
     void warn(const std::string&, const std::string&) override {}
+    bool has_room(const pubsub::Audience&, std::size_t) override { return room; }
+    void when_room(const pubsub::Audience&, std::size_t, std::function<void()> ready) override {
+        if (room) return ready();
+        waiting.push_back(std::move(ready));
+    }
+    /// The clients have read everything.
+    void make_room() {
+        room = true;
+        for (auto& ready : std::exchange(waiting, {})) ready();
+    }
 
     /// Runs the oldest job; false if there is none.
     bool run_one() {
@@ -56,6 +66,8 @@ public:
     std::deque<Posted> posted;
     std::vector<Published> published;
     std::set<std::uint64_t> listeners{1, 2};
+    bool room = true;
+    std::vector<std::function<void()>> waiting;
 };
 
 inline void publish_text(ProductRun& run, const std::string& text) { run.publish(std::make_shared<const rpc::Publication>(text, rpc::BodyPtr())); }
