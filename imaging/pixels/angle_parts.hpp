@@ -1,15 +1,18 @@
 #pragma once
 /// For planes of angles, ½·atan2(U, Q), which are averaged through their parts: see ImageSource::angle_parts.
 
+#include "imaging/kernels/polarization.hpp"
+
 #include <cmath>
 #include <limits>
-#include <numbers>
 #include <span>
 
 namespace cubelink::imaging {
 
-/// In degrees; NaN if either is.
-inline double angle_of_parts(double u, double q) { return 0.5 * std::atan2(u, q) * (180.0 / std::numbers::pi); }
+/// In degrees, NaN where a part is not finite; `angles` may be one of the parts. All three of one length.
+template <class T> void angles_of_parts(std::span<const T> u, std::span<const T> q, std::span<T> angles) {
+    kernels::polarization(Polarization::pangle, kernels::StokesValues<T>{nullptr, q.data(), u.data(), nullptr}, angles.size(), angles.data());
+}
 
 /// A pixel that lacks one part has no angle: it counts in the mean of neither, so that a block has an angle where one of its pixels has one.
 template <class T> void keep_pairs(std::span<T> u, std::span<T> q) {

@@ -1,10 +1,10 @@
 #include "imaging/pixels/polarization.hpp"
 
-#include "imaging/pixels/angle_parts.hpp"
+#include "imaging/base/parallel.hpp"
+#include "imaging/base/pixel_memory.hpp"
 #include "imaging/source/bands.hpp"
 
-#include <cmath>
-#include <limits>
+#include <algorithm>
 #include <stdexcept>
 
 namespace cubelink::imaging {
@@ -36,50 +36,78 @@ Polarization type_of(std::int32_t stokes) {
     return Polarization(stokes);
 }
 
-/// Reads the inputs that `type` needs by `read(stokes index, out)` and combines them.
+/// Pixels that are combined at once by one thread.
+constexpr std::int64_t piece_pixels = 1 << 15;
+
+/// Reads the inputs that `type` needs by `read(stokes index, out)`, once each, and combines them.
 template <class T, class Read>
-void combine(Polarization type, const std::array<std::int32_t, 4>& index, std::span<T> out, const Read& read) {
+void combine(Polarization type, const std::array<std::int32_t, 4>& index, std::span<T> out, const ThreadShare& threads, const CancelToken& cancel,
+             const Read& read) {
     const std::array<bool, 4> needed = inputs(type);
-    std::array<std::vector<T>, 4> planes;
+    std::array<Pixels<T>, 4> planes;
+    std::array<const T*, 4> values{};
     for (std::size_t k = 0; k < 4; ++k) {
         if (!needed[k]) continue;
-        planes[k].resize(out.size());
-        read(index[k], std::span<T>(planes[k]));
+        // Q, which each of them needs, is read into the result's memory.
+        std::span<T> target = out;
+        if (k != 1) {
+            planes[k] = make_pixels<T>(out.size());
+            target = {planes[k].get(), out.size()};
+        }
+        read(index[k], target);
+        values[k] = target.data();
     }
-    const auto value = [&](std::size_t k, std::size_t i) { return needed[k] ? double(planes[k][i]) : 0.0; };
-    for (std::size_t i = 0; i < out.size(); ++i) {
-        out[i] = T(computed_polarization(type, value(0, i), value(1, i), value(2, i), value(3, i)));
-    }
+    const auto part = [&](std::size_t from, std::size_t n) {
+        const auto at = [&](std::size_t k) { return needed[k] ? values[k] + from : nullptr; };
+        kernels::polarization(type, kernels::StokesValues<T>{at(0), at(1), at(2), at(3)}, n, out.data() + from);
+    };
+    const auto pieces = (static_cast<std::int64_t>(out.size()) + piece_pixels - 1) / piece_pixels;
+    if (pieces <= 1) return part(0, out.size());
+    parallel_for(threads, pieces, cancel, [&](std::int64_t piece, int) {
+        const auto from = static_cast<std::size_t>(piece * piece_pixels);
+        part(from, std::min(static_cast<std::size_t>(piece_pixels), out.size() - from));
+    });
 }
 
-/// The same for a rectangle, some rows at a time (`at_once` pixels), so that the inputs take little memory.
+/// The same for a rectangle, some rows at a time, so that the inputs take little memory. `read(rect, stokes index, out, threads)`.
 template <class T, class Read>
-void combine_rows(Polarization type, const std::array<std::int32_t, 4>& index, const Rect& rect, std::span<T> out,
-                  const CancelToken& cancel, std::int64_t at_once, const Read& read) {
+void combine_rows(Polarization type, const std::array<std::int32_t, 4>& index, const Rect& rect, std::span<T> out, int threads, const CancelToken& cancel,
+                  const ImageSource& base, const Read& read) {
     if (rect.width() <= 0 || rect.height() <= 0 || out.size() != std::size_t(rect.size())) {
         // The base throws the exception for this request.
-        read(rect, index[1], out);
+        read(rect, index[1], out, threads);
         return;
     }
-    const std::int64_t rows = std::max<std::int64_t>(1, at_once / rect.width());
-    for (std::int64_t y = rect.y0; y < rect.y1; y += rows) {
-        cancel.throw_if_cancelled();
+    const std::int64_t rows = std::max<std::int64_t>(1, band_target(base) / rect.width());
+    const auto band = [&](std::int64_t n, int threads_within) {
+        const std::int64_t y = rect.y0 + n * rows;
         const Rect part{rect.x0, y, rect.x1, std::min(rect.y1, y + rows)};
         const std::span<T> target = out.subspan(std::size_t((y - rect.y0) * rect.width()), std::size_t(part.size()));
-        combine<T>(type, index, target, [&](std::int32_t stokes, std::span<T> values) { read(part, stokes, values); });
+        combine<T>(type, index, target, threads_within, cancel,
+                   [&](std::int32_t stokes, std::span<T> values) { read(part, stokes, values, threads_within); });
+    };
+    const std::int64_t bands = (rect.height() + rows - 1) / rows;
+    if (base.capabilities().random_access && bands > 1) return parallel_for(threads, bands, cancel, [&](std::int64_t n, int) { band(n, 1); });
+    for (std::int64_t n = 0; n < bands; ++n) {
+        cancel.throw_if_cancelled();
+        band(n, threads);
     }
 }
 
-/// The same for a channel at a time.
+/// The same for some channels at a time. `read(channels, stokes index, out)`.
 template <class T, class Read>
-void combine_channels(Polarization type, const std::array<std::int32_t, 4>& index, ChannelRange channels, std::span<T> out, const CancelToken& cancel,
-                      const Read& read) {
+void combine_channels(Polarization type, const std::array<std::int32_t, 4>& index, ChannelRange channels, std::span<T> out, int threads,
+                      const CancelToken& cancel, const Read& read) {
     if (out.empty()) return;
+    constexpr std::size_t at_once = 1 << 20; // pixels
     const std::size_t of_channel = out.size() / static_cast<std::size_t>(channels.count());
-    for (std::int32_t channel = channels.from; channel < channels.to; ++channel) {
+    const auto step = static_cast<std::int32_t>(std::clamp<std::size_t>(at_once / of_channel, 1, static_cast<std::size_t>(channels.count())));
+    for (std::int32_t channel = channels.from; channel < channels.to; channel += step) {
         cancel.throw_if_cancelled();
-        combine<T>(type, index, out.subspan(static_cast<std::size_t>(channel - channels.from) * of_channel, of_channel),
-                   [&](std::int32_t input, std::span<T> values) { read(channel, input, values); });
+        const ChannelRange some{channel, std::min(channels.to, channel + step)};
+        combine<T>(type, index,
+                       out.subspan(static_cast<std::size_t>(channel - channels.from) * of_channel, static_cast<std::size_t>(some.count()) * of_channel), threads,
+                       cancel, [&](std::int32_t input, std::span<T> values) { read(some, input, values); });
     }
 }
 
@@ -116,25 +144,9 @@ std::string polarization_unit(Polarization type, const std::string& bunit) {
 }
 
 double computed_polarization(Polarization type, double i, double q, double u, double v) {
-    constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-    const std::array<bool, 4> needed = inputs(type);
-    const double values[4] = {i, q, u, v};
-    for (std::size_t k = 0; k < 4; ++k) {
-        if (needed[k] && !std::isfinite(values[k])) return kNaN;
-    }
-    switch (type) {
-    case Polarization::ptotal:
-        return std::sqrt(q * q + u * u + v * v);
-    case Polarization::plinear:
-        return std::sqrt(q * q + u * u);
-    case Polarization::pftotal:
-        return 100.0 * std::sqrt(q * q + u * u + v * v) / i;
-    case Polarization::pflinear:
-        return 100.0 * std::sqrt(q * q + u * u) / i;
-    case Polarization::pangle:
-        return angle_of_parts(u, q);
-    }
-    return kNaN;
+    double value;
+    kernels::polarization(type, kernels::StokesValues<double>{&i, &q, &u, &v}, 1, &value);
+    return value;
 }
 
 PolarizationSource::PolarizationSource(std::shared_ptr<const ImageSource> base, const std::vector<int>& stokes_values)
@@ -178,18 +190,18 @@ static Polarization checked(const PolarizationSource& source, std::int32_t stoke
 void PolarizationSource::read(const Rect& rect, PlaneId plane, std::span<float> out, int threads, const CancelToken& cancel) const {
     if (plane.stokes < base_->shape().stokes) return base_->read(rect, plane, out, threads, cancel);
     const Polarization type = checked(*this, plane.stokes);
-    combine_rows<float>(type, index_, rect, out, cancel, band_target(*base_),
-                        [&](const Rect& part, std::int32_t stokes, std::span<float> values) {
-                            base_->read(part, {plane.channel, stokes}, values, threads, cancel);
+    combine_rows<float>(type, index_, rect, out, threads, cancel, *base_,
+                        [&](const Rect& part, std::int32_t stokes, std::span<float> values, int threads_within) {
+                            base_->read(part, {plane.channel, stokes}, values, threads_within, cancel);
                         });
 }
 
 void PolarizationSource::read64(const Rect& rect, PlaneId plane, std::span<double> out, int threads, const CancelToken& cancel) const {
     if (plane.stokes < base_->shape().stokes) return base_->read64(rect, plane, out, threads, cancel);
     const Polarization type = checked(*this, plane.stokes);
-    combine_rows<double>(type, index_, rect, out, cancel, band_target(*base_),
-                         [&](const Rect& part, std::int32_t stokes, std::span<double> values) {
-                             base_->read64(part, {plane.channel, stokes}, values, threads, cancel);
+    combine_rows<double>(type, index_, rect, out, threads, cancel, *base_,
+                         [&](const Rect& part, std::int32_t stokes, std::span<double> values, int threads_within) {
+                             base_->read64(part, {plane.channel, stokes}, values, threads_within, cancel);
                          });
 }
 
@@ -197,7 +209,7 @@ void PolarizationSource::read_spectrum(std::int64_t x, std::int64_t y, std::int3
                                        const CancelToken& cancel) const {
     if (stokes < base_->shape().stokes) return base_->read_spectrum(x, y, stokes, from, out, cancel);
     const Polarization type = checked(*this, stokes);
-    combine<float>(type, index_, out,
+    combine<float>(type, index_, out, 1, cancel,
                    [&](std::int32_t input, std::span<float> values) { base_->read_spectrum(x, y, input, from, values, cancel); });
 }
 
@@ -205,8 +217,8 @@ void PolarizationSource::read_box(const Rect& rect, ChannelRange channels, std::
                                   const CancelToken& cancel) const {
     if (stokes < base_->shape().stokes) return base_->read_box(rect, channels, stokes, out, threads, cancel);
     check_box_request(base_->shape(), rect, channels, 0, out.size());
-    combine_channels(checked(*this, stokes), index_, channels, out, cancel, [&](std::int32_t channel, std::int32_t input, std::span<float> values) {
-        base_->read_box(rect, {channel, channel + 1}, input, values, threads, cancel);
+    combine_channels(checked(*this, stokes), index_, channels, out, threads, cancel, [&](ChannelRange some, std::int32_t input, std::span<float> values) {
+        base_->read_box(rect, some, input, values, threads, cancel);
     });
 }
 
@@ -214,8 +226,8 @@ void PolarizationSource::read_masked(const PixelMask& mask, ChannelRange channel
                                      const CancelToken& cancel) const {
     if (stokes < base_->shape().stokes) return base_->read_masked(mask, channels, stokes, out, threads, cancel);
     check_masked_request(base_->shape(), mask, channels, 0, out.size());
-    combine_channels(checked(*this, stokes), index_, channels, out, cancel, [&](std::int32_t channel, std::int32_t input, std::span<float> values) {
-        base_->read_masked(mask, {channel, channel + 1}, input, values, threads, cancel);
+    combine_channels(checked(*this, stokes), index_, channels, out, threads, cancel, [&](ChannelRange some, std::int32_t input, std::span<float> values) {
+        base_->read_masked(mask, some, input, values, threads, cancel);
     });
 }
 
@@ -223,8 +235,8 @@ void PolarizationSource::read_pixels(std::span<const PixelRun> runs, ChannelRang
                                      const CancelToken& cancel) const {
     if (stokes < base_->shape().stokes) return base_->read_pixels(runs, channels, stokes, out, cancel);
     check_runs_request(base_->shape(), runs, channels, 0, out.size());
-    combine_channels(checked(*this, stokes), index_, channels, out, cancel, [&](std::int32_t channel, std::int32_t input, std::span<float> values) {
-        base_->read_pixels(runs, {channel, channel + 1}, input, values, cancel);
+    combine_channels(checked(*this, stokes), index_, channels, out, 1, cancel, [&](ChannelRange some, std::int32_t input, std::span<float> values) {
+        base_->read_pixels(runs, some, input, values, cancel);
     });
 }
 
@@ -232,8 +244,8 @@ void PolarizationSource::read_pixels64(std::span<const PixelRun> runs, ChannelRa
                                        const CancelToken& cancel) const {
     if (stokes < base_->shape().stokes) return base_->read_pixels64(runs, channels, stokes, out, cancel);
     check_runs_request(base_->shape(), runs, channels, 0, out.size());
-    combine_channels(checked(*this, stokes), index_, channels, out, cancel, [&](std::int32_t channel, std::int32_t input, std::span<double> values) {
-        base_->read_pixels64(runs, {channel, channel + 1}, input, values, cancel);
+    combine_channels(checked(*this, stokes), index_, channels, out, 1, cancel, [&](ChannelRange some, std::int32_t input, std::span<double> values) {
+        base_->read_pixels64(runs, some, input, values, cancel);
     });
 }
 

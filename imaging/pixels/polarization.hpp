@@ -6,6 +6,7 @@
 ///
 /// A pixel that lacks a finite value of any input is NaN. Block means of Pangle are made from the means of Q and U over the pixels that have both.
 
+#include "imaging/kernels/polarization.hpp"
 #include "imaging/source/image_source.hpp"
 
 #include <array>
@@ -15,8 +16,6 @@
 #include <vector>
 
 namespace cubelink::imaging {
-
-enum class Polarization : std::int32_t { ptotal = 13, plinear = 14, pftotal = 15, pflinear = 16, pangle = 17 }; // ICD PolarizationType
 
 /// True for 13 to 17.
 bool is_computed_stokes(std::int32_t stokes);

@@ -125,7 +125,7 @@ void read_downsampled(const ImageSource& source, PlaneId plane, const Rect& rect
             mean_u.push(band.y0 - rect.y0, band.height(), u.get(), rect.width());
             mean_q.push(band.y0 - rect.y0, band.height(), q.get(), rect.width());
         });
-        for (std::size_t i = 0; i < out.size(); ++i) out[i] = float(angle_of_parts(double(out[i]), double(q_means[i])));
+        angles_of_parts<float>(out, q_means, out);
         return;
     }
     const auto pixels = make_pixels<float>(at_once);

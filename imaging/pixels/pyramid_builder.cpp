@@ -105,9 +105,8 @@ public:
         result_->levels_ = std::move(u.result_->levels_);
         for (std::size_t k = 0; k < result_->levels_.size(); ++k) {
             PlanePyramid::Level& level = result_->levels_[k];
-            const float* q_mean = q.result_->levels_[k].mean.get();
-            for (std::size_t i = 0; i < std::size_t(level.width * level.height); ++i)
-                level.mean[i] = float(angle_of_parts(double(level.mean[i]), double(q_mean[i])));
+            const std::span<float> mean(level.mean.get(), std::size_t(level.width * level.height));
+            angles_of_parts<float>(mean, {q.result_->levels_[k].mean.get(), mean.size()}, mean);
         }
         return std::move(result_);
     }
@@ -251,7 +250,7 @@ private:
     template <class T> static PlaneSummary summarise_angles(std::span<T> u, std::span<T> q) {
         keep_pairs(u, q);
         std::vector<T> angles(u.size());
-        for (std::size_t i = 0; i < u.size(); ++i) angles[i] = T(angle_of_parts(double(u[i]), double(q[i])));
+        angles_of_parts<T>(u, q, angles);
         return summarise(std::span<const T>(angles));
     }
 
