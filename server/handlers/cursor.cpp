@@ -2,6 +2,7 @@
 
 #include "server/handlers/context.hpp"
 
+#include "imaging/regions/line_profile.hpp"
 #include "rpc/icd/messages.hpp"
 
 #include <cmath>
@@ -12,15 +13,24 @@ namespace {
 
 std::string at(const char* field, int index) { return std::string(field) + "[" + std::to_string(index) + "]"; }
 
-std::vector<SpatialRequirement> checked_spatial(const icd::SetSpatialRequirements& request, const Image& image) {
+/// `along_line`: of a line, whose coordinates name a stokes alone ("", "z", "Q", "Qz"); else of a pixel ("x", "Qy").
+std::vector<SpatialRequirement> checked_spatial(const icd::SetSpatialRequirements& request, const Image& image, bool along_line = false) {
     require_short(request.spatial_profiles(), "spatial_profiles");
     std::vector<SpatialRequirement> list;
     for (int i = 0; i < request.spatial_profiles_size(); ++i) {
         const auto& one = request.spatial_profiles(i);
         const auto coordinate = parse_coordinate(one.coordinate(), image);
-        if (!coordinate || (coordinate->axis != 'x' && coordinate->axis != 'y'))
+        if (!coordinate || (coordinate->axis == 'x' || coordinate->axis == 'y') == along_line)
             throw rpc::BadArguments(at("spatial_profiles", i) + ".coordinate: \"" + one.coordinate() +
-                                    "\" is no profile along x or y of a stokes that this image has");
+                                    (along_line ? "\" is no profile along a line of a stokes that this image has"
+                                                : "\" is no profile along x or y of a stokes that this image has"));
+        if (along_line) {
+            if (one.width() < 0 || one.width() > imaging::max_line_width)
+                throw rpc::BadArguments(at("spatial_profiles", i) + ".width: expected 1 to " + std::to_string(imaging::max_line_width) + ", or 0 for " +
+                                        std::to_string(imaging::default_line_width) + ", got " + std::to_string(one.width()));
+            list.push_back({.coordinate = one.coordinate(), .width = one.width()});
+            continue;
+        }
         if (one.start() < 0) throw rpc::BadArguments(at("spatial_profiles", i) + ".start: must not be negative");
         if (one.end() < 0 || (one.end() > 0 && one.end() <= one.start()))
             throw rpc::BadArguments(at("spatial_profiles", i) + ".end: must be above start, or 0 for the end of the axis");
@@ -50,17 +60,23 @@ void set_cursor(const CommandCall<icd::SetCursor>& c) {
     c.session->changed({{"what", "cursor"}, {"file_id", image->file_id}, {"point", rpc::Map{{"x", position.x}, {"y", position.y}}}}, "cursor");
 }
 
-void set_spatial(const CommandCall<icd::SetSpatialRequirements>& c) {
+/// Clients clear what they required of a region also after it is gone.
+std::vector<SpatialRequirement> checked_spatial_of_region(const CommandCall<icd::SetSpatialRequirements>& c) {
     const auto& request = *c.request;
-    if (request.region_id() != cursor_region) {
-        // Clients clear what they required of a region also after it is gone.
-        if (!request.spatial_profiles().empty()) no_regions(*c.session, "Spatial profiles");
-        return acknowledge(c.call);
-    }
-    std::vector<SpatialRequirement> list;
-    if (!request.spatial_profiles().empty()) list = checked_spatial(request, *c.session->require_unchanged_image(request.file_id()));
+    if (request.spatial_profiles().empty()) return {};
+    const auto image = c.session->require_unchanged_image(request.file_id());
+    if (request.region_id() == cursor_region) return checked_spatial(request, *image);
+    const auto type = c.session->require_region(request.region_id())->state->shape.type;
+    if (type != imaging::RegionType::point && !imaging::is_line(type))
+        throw rpc::BadArguments("region_id: region " + std::to_string(request.region_id()) + " is a " + std::string(imaging::name_of(type)) +
+                                ": points, lines and polylines have spatial profiles");
+    return checked_spatial(request, *image, imaging::is_line(type));
+}
+
+void set_spatial(const CommandCall<icd::SetSpatialRequirements>& c) {
+    auto list = checked_spatial_of_region(c);
     acknowledge(c.call);
-    set_requirements(c, request.file_id(), cursor_region, RequirementKind::spatial, std::move(list));
+    set_requirements(c, c.request->file_id(), c.request->region_id(), RequirementKind::spatial, std::move(list));
 }
 
 std::vector<SpectralRequirement> checked_spectral(const icd::SetSpectralRequirements& request, const Image& image) {
@@ -111,6 +127,7 @@ void register_cursor(HandlerContext& context) {
     });
     on_command<icd::SetSpatialRequirements>(context, set_spatial, [](Command& command, const CommandCall<icd::SetSpatialRequirements>& c) {
         command.touch(image_id(c.request->file_id()));
+        if (c.request->region_id() > 0) command.touch(region_id(c.request->region_id()));
         command.key = requirement_key("spatial", c);
     });
     on_command<icd::SetSpectralRequirements>(context, set_spectral, [](Command& command, const CommandCall<icd::SetSpectralRequirements>& c) {

@@ -3,6 +3,7 @@
 
 #include "imaging/base/budget_cache.hpp"
 #include "rpc/icd/messages.hpp"
+#include "server/products/kinds.hpp"
 #include "server/products/plane_facts.hpp"
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <vector>
 
 namespace cubelink::server {
 
@@ -31,5 +33,10 @@ void set_floats(Profile& profile, std::span<const float> values) {
 /// SPATIAL_PROFILE_DATA of the cursor with the pixel's value and without profiles. `pyramid` may be null; one that holds the pixels saves the read.
 std::shared_ptr<icd::SpatialProfileData> cursor_message(const Image& image, imaging::PlaneId plane, PixelIndex pixel, const imaging::PlanePyramid* pyramid,
                                                         const imaging::CancelToken& cancel);
+
+/// Lists the profiles along x and y that are required of a region (the cursor, or a point) which is in that pixel. `position`: what the product depends on
+/// beside the plane.
+void list_point_profiles(const ProductContext& context, const ImagePtr& image, std::int32_t region_id, PixelIndex pixel, const std::vector<std::int64_t>& position,
+                         std::vector<Product>& out);
 
 } // namespace cubelink::server

@@ -1,4 +1,5 @@
-// Profiles along x and y through the pixel under the cursor: SPATIAL_PROFILE_DATA, one for each stokes that a connection requires profiles of.
+// Profiles along x and y through the pixel under the cursor, or that of a point region: SPATIAL_PROFILE_DATA, one for each stokes that a connection requires
+// profiles of.
 
 #include "imaging/pixels/spatial_profile.hpp"
 #include "server/products/kinds.hpp"
@@ -22,7 +23,7 @@ std::vector<OfStokes> by_stokes(const Image& image, const std::vector<SpatialReq
     std::vector<OfStokes> groups;
     for (const auto& requirement : list) {
         const auto parsed = parse_coordinate(requirement.coordinate, image);
-        if (!parsed) continue;
+        if (!parsed || (parsed->axis != 'x' && parsed->axis != 'y')) continue;
         const auto stokes = parsed->stokes.value_or(image.plane.stokes);
         auto group = std::find_if(groups.begin(), groups.end(), [&](const OfStokes& one) { return one.stokes == stokes; });
         if (group == groups.end()) group = groups.insert(groups.end(), {stokes, {}});
@@ -47,8 +48,8 @@ std::int64_t pixels_of(const Image& image, const std::vector<SpatialRequirement>
     return sum;
 }
 
-void compute(const Image& image, imaging::PlaneId plane, PixelIndex pixel, const std::vector<SpatialRequirement>& profiles, imaging::BudgetCache& cache,
-             ProductRun& run) {
+void compute(const Image& image, std::int32_t region_id, imaging::PlaneId plane, PixelIndex pixel, const std::vector<SpatialRequirement>& profiles,
+             imaging::BudgetCache& cache, ProductRun& run) {
     const auto pixels = pixels_of(image, profiles);
     if (pixels > max_profile_values) throw imaging::ImageError("these profiles are too long to be sent: ask for parts of them");
     auto pyramid = imaging::find_pyramid(cache, *image.source, image.hdu, plane);
@@ -58,6 +59,7 @@ void compute(const Image& image, imaging::PlaneId plane, PixelIndex pixel, const
     const bool of_pyramid = pyramid && (pyramid->holds(1) || !has_random_access(image));
     const auto memory = memory_for(cache, pixels, run.cancel());
     auto message = cursor_message(image, plane, pixel, pyramid.get(), run.cancel());
+    message->set_region_id(region_id);
     for (const auto& one : profiles) {
         const auto length = length_of(image, one);
         imaging::SpatialProfileSpec spec;
@@ -78,15 +80,21 @@ void compute(const Image& image, imaging::PlaneId plane, PixelIndex pixel, const
 
 void list(const ProductContext& context, const ImagePtr& image, std::vector<Product>& out) {
     const auto pixel = image->cursor ? pixel_at(*image->cursor, image->shape()) : std::nullopt;
-    if (!pixel) return;
-    for (const auto& group : context.session.requirements().groups<SpatialRequirement>(image->file_id, cursor_region)) {
+    if (pixel) list_point_profiles(context, image, cursor_region, *pixel, input_of(*image->cursor), out);
+}
+
+} // namespace
+
+void list_point_profiles(const ProductContext& context, const ImagePtr& image, std::int32_t region_id, PixelIndex pixel, const std::vector<std::int64_t>& position,
+                         std::vector<Product>& out) {
+    for (const auto& group : context.session.requirements().groups<SpatialRequirement>(image->file_id, region_id)) {
         const auto list = text_of(group.requirements);
         for (auto& of_stokes : by_stokes(*image, group.requirements)) {
             const imaging::PlaneId plane{image->plane.channel, of_stokes.stokes};
             Product product;
-            product.region_id = cursor_region;
+            product.region_id = region_id;
             product.part = std::to_string(of_stokes.stokes) + "/" + list;
-            product.input = input_of(*image->cursor);
+            product.input = position;
             product.input.insert(product.input.end(), {plane.channel, image->plane.stokes});
             product.rank = Rank::spatial_profile;
             product.quick = has_random_access(*image) && pixels_of(*image, of_stokes.profiles) <= quick_pixels;
@@ -95,15 +103,13 @@ void list(const ProductContext& context, const ImagePtr& image, std::vector<Prod
             product.topic = spatial_topic;
             product.audience = pubsub::Audience::required_by(group.connections);
             product.slot = slot_of(group, of_stokes.stokes);
-            product.compute = [image, plane, at = *pixel, profiles = std::move(of_stokes.profiles), &cache = context.cache](ProductRun& run) {
-                compute(*image, plane, at, profiles, cache, run);
+            product.compute = [image, region_id, plane, pixel, profiles = std::move(of_stokes.profiles), &cache = context.cache](ProductRun& run) {
+                compute(*image, region_id, plane, pixel, profiles, cache, run);
             };
             out.push_back(std::move(product));
         }
     }
 }
-
-} // namespace
 
 extern const ProductKind spatial_profile;
 const ProductKind spatial_profile{"spatial profile", "cursor", ProductsOf::cursor, {.plane = true, .cursor = true, .requirement = RequirementKind::spatial}, list};

@@ -69,7 +69,11 @@ void remove_impossible(Requirements& requirements, std::int32_t region_id, const
 }
 
 std::optional<PixelIndex> pixel_at(const CursorPosition& position, const imaging::ImageShape& shape) {
-    const double x = std::round(static_cast<double>(position.x)), y = std::round(static_cast<double>(position.y));
+    return pixel_at(imaging::PixelPoint{position.x, position.y}, shape);
+}
+
+std::optional<PixelIndex> pixel_at(imaging::PixelPoint position, const imaging::ImageShape& shape) {
+    const double x = std::round(position.x), y = std::round(position.y);
     if (!(x >= 0 && y >= 0 && x < static_cast<double>(shape.width) && y < static_cast<double>(shape.height))) return {};
     return PixelIndex{static_cast<std::int64_t>(x), static_cast<std::int64_t>(y)};
 }

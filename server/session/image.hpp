@@ -99,6 +99,7 @@ std::optional<Coordinate> parse_coordinate(std::string_view text, const Image& i
 struct PixelIndex {
     std::int64_t x = 0, y = 0;
 };
+std::optional<PixelIndex> pixel_at(imaging::PixelPoint position, const imaging::ImageShape& shape);
 std::optional<PixelIndex> pixel_at(const CursorPosition& position, const imaging::ImageShape& shape);
 
 } // namespace cubelink::server

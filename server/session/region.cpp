@@ -18,10 +18,11 @@ constexpr std::size_t remembered_images = 8;
 RegionState::RegionState(std::int32_t file, imaging::Shape its_shape, std::shared_ptr<const imaging::Wcs> reference)
     : file_id(file), shape(std::move(its_shape)), version(next_number()), reference_(std::move(reference)) {}
 
-const std::optional<imaging::Shape>& RegionState::converted(const Image& image, OnImage& on) const {
-    if (!std::exchange(on.converted, true)) {
+const std::optional<imaging::Shape>& RegionState::converted(const Image& image, OnImage& on, const imaging::CancelToken& cancel) const {
+    if (!on.converted) {
         if (image.file_id == file_id) on.shape = shape;
-        else if (reference_ && image.wcs) on.shape = imaging::convert(shape, *reference_, *image.wcs);
+        else if (reference_ && image.wcs) on.shape = imaging::convert(shape, *reference_, *image.wcs, cancel);
+        on.converted = true; // unless cancelled
     }
     return on.shape;
 }
@@ -30,7 +31,7 @@ std::optional<imaging::Shape> RegionState::shape_on(const Image& image) const {
     if (image.file_id == file_id) return shape;
     const platform::MutexLock lock(mutex_);
     if (images_.size() > remembered_images && !images_.contains(image.number)) images_.erase(images_.begin());
-    return converted(image, images_[image.number]);
+    return converted(image, images_[image.number], {});
 }
 
 std::shared_ptr<const imaging::PixelMask> RegionState::mask_on(const Image& image, imaging::BudgetCache& cache, const imaging::CancelToken& cancel) const {
@@ -38,8 +39,8 @@ std::shared_ptr<const imaging::PixelMask> RegionState::mask_on(const Image& imag
     if (images_.size() > remembered_images && !images_.contains(image.number)) images_.erase(images_.begin());
     auto& on = images_[image.number];
     if (on.mask) return on.mask;
-    const auto& its_shape = converted(image, on);
-    auto mask = its_shape ? imaging::mask_of(*its_shape, image.shape()) : imaging::PixelMask();
+    const auto& its_shape = converted(image, on, cancel);
+    auto mask = its_shape ? imaging::mask_of(*its_shape, image.shape(), cancel) : imaging::PixelMask();
     on.memory = cache.reserve(mask.runs().size_bytes() + sizeof(imaging::PixelMask), cancel);
     on.mask = std::make_shared<const imaging::PixelMask>(std::move(mask));
     return on.mask;

@@ -42,7 +42,7 @@ private:
         std::shared_ptr<const imaging::PixelMask> mask;
         imaging::Reservation memory;
     };
-    const std::optional<imaging::Shape>& converted(const Image& image, OnImage& on) const CUBELINK_REQUIRES(mutex_);
+    const std::optional<imaging::Shape>& converted(const Image& image, OnImage& on, const imaging::CancelToken& cancel) const CUBELINK_REQUIRES(mutex_);
 
     const std::shared_ptr<const imaging::Wcs> reference_;
     mutable platform::Mutex mutex_; // held while a mask is made, so that it is made once

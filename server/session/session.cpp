@@ -151,6 +151,13 @@ ImagePtr Session::require_image(std::int32_t file_id) {
     throw rpc::CallError(rpc::Error{rpc::code::method_failed, message, {}, true});
 }
 
+RegionPtr Session::require_region(std::int32_t id) {
+    if (auto found = region(id)) return found;
+    const std::string message = "There is no region with id " + std::to_string(id) + ".";
+    report_afterwards(Severity::debug, {"region_id"}, message);
+    throw rpc::CallError(rpc::Error{rpc::code::method_failed, message, {}, true});
+}
+
 ImagePtr Session::require_unchanged_image(std::int32_t file_id) {
     auto found = require_image(file_id);
     try {

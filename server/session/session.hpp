@@ -143,6 +143,8 @@ public:
 
     /// nullptr if there is none.
     RegionPtr region(std::int32_t id) const { return objects_.find<Region>(region_id(id)); }
+    /// Throws CallError if there is none, after which the session is told.
+    RegionPtr require_region(std::int32_t id);
     /// By id, ascending.
     std::vector<RegionPtr> regions() const { return objects_.all<Region>(ObjectKind::region); }
     /// Why so many regions can't be added; empty if they can.
