@@ -196,7 +196,7 @@ Shape rectangle_along(RegionType type, const Axes& axes) {
 
 /// The ellipse with these conjugate half-axes: eigenvectors of u uᵀ + v vᵀ. Its first semi-axis is the one nearer to v.
 Shape ellipse_along(RegionType type, const Axes& axes) {
-    const auto& [centre, u, v] = axes;
+    const PixelPoint u = axes.u, v = axes.v;
     const double scale = std::max(length(u), length(v));
     const PixelPoint us = u * (1 / scale), vs = v * (1 / scale);
     const double xx = us.x * us.x + vs.x * vs.x, xy = us.x * us.y + vs.x * vs.y, yy = us.y * us.y + vs.y * vs.y;
@@ -213,7 +213,7 @@ Shape ellipse_along(RegionType type, const Axes& axes) {
         direction = first_is_major ? along : along + 90;
         if (dot(v, turned({1, 0}, direction)) < 0) direction += 180;
     }
-    return {type, {centre, {a, b}}, wrapped(direction - 90)};
+    return {type, {axes.centre, {a, b}}, wrapped(direction - 90)};
 }
 
 /// How far a point is from the outline, in pixels: exactly for rectangles, to first order for ellipses.

@@ -99,7 +99,8 @@ void list_line(const ProductContext& context, const ImagePtr& image, const Regio
         Product product;
         product.region_id = region.id;
         product.part = text_of(std::vector{profile.requirement});
-        product.input = {static_cast<std::int64_t>(region.state->version), plane.channel, plane.stokes};
+        product.input = {plane.channel, plane.stokes, static_cast<std::int64_t>(region.state->version)};
+        product.live = true;
         product.rank = Rank::separate;
         product.job_class = has_random_access(*image) ? JobClass::interactive : JobClass::view;
         product.topic = spatial_topic;
