@@ -2,6 +2,7 @@
 
 #include "imaging/source/memory_image.hpp"
 #include "server/session/session.hpp"
+#include "tests/imaging/regions/sample_wcs.hpp"
 
 #include <doctest/doctest.h>
 
@@ -52,4 +53,25 @@ TEST_CASE("a state forgets the images that it was not asked for lately") {
         most = std::max(most, cache.statistics().used);
     }
     CHECK(cache.statistics().used == most);
+}
+
+TEST_CASE("on another image a region is what the sky makes of it, also after a cancelled attempt") {
+    using imaging::test::wcs_of;
+    imaging::BudgetCache cache(1 << 20);
+    const auto here = wcs_of({.crval1 = 359.9999, .crval2 = 20}), finer = wcs_of({.crval1 = 359.9999, .crval2 = 20, .cdelt1 = -5e-4, .cdelt2 = 5e-4});
+    const auto image = image_of(1, 100, 100);
+    image->wcs = finer;
+    const auto state = std::make_shared<const RegionState>(0, box(50, 50, 10, 10), here);
+    const imaging::CancelToken cancelled;
+    cancelled.cancel();
+    CHECK_THROWS_AS(state->mask_on(*image, cache, cancelled), imaging::Cancelled);
+    CHECK(cache.statistics().used == 0);
+    CHECK(state->mask_on(*image, cache, {})->count() == 441);
+    const auto shape = state->shape_on(*image);
+    REQUIRE(shape.has_value());
+    CHECK(shape->type == RegionType::rectangle);
+    CHECK(shape->points[1].x == doctest::Approx(20).epsilon(1e-6));
+    // A point is the pixel that it lies in.
+    const auto point = std::make_shared<const RegionState>(0, Shape{RegionType::point, {{52, 47}}, 0}, here);
+    CHECK(point->mask_on(*image, cache, {})->bounds() == imaging::Rect{54, 44, 55, 45});
 }
