@@ -15,7 +15,9 @@ namespace {
 /// Pixels of a chunk: what is read stays in the second-level cache until it is summarised. A multiple of the parts that summarise() makes.
 constexpr std::size_t chunk_pixels = 1 << 15;
 /// Pixels of a band of a plane whose pixels can't be read one by one.
-constexpr std::int64_t band_pixels = 1 << 20;
+constexpr std::int64_t band_pixels = 1 << 18;
+/// Channels that are read at once where they are neighbours in the file: a cache line of them.
+constexpr std::int64_t least_block = 16;
 /// Pixels of the first slice, which tells how long the next ones take.
 constexpr std::int64_t first_slice_pixels = 1 << 24;
 
@@ -42,8 +44,17 @@ RegionSpectra::RegionSpectra(std::shared_ptr<const PolarizationSource> source, s
     slice_ = std::max(options_.first_slice, 1);
 }
 
-std::size_t RegionSpectra::memory(const ImageSource& source, std::size_t masks, std::int32_t stokes) {
-    return masks * static_cast<std::size_t>(source.shape().depth) * (is_computed_stokes(stokes) ? 5 : 1) * sizeof(PlaneSummary);
+std::size_t RegionSpectra::memory_of(const PixelMask& mask, const ImageSource& source, std::int32_t stokes) {
+    const std::size_t parts = is_computed_stokes(stokes) ? 5 : 1;
+    return static_cast<std::size_t>(source.shape().depth) * parts * sizeof(PlaneSummary) + mask.runs().size_bytes();
+}
+
+std::size_t RegionSpectra::working_memory(const ImageSource& source, std::int32_t stokes, int threads) {
+    const auto& capabilities = source.capabilities();
+    const std::size_t values = is_computed_stokes(stokes) ? 5 : 1, size = capabilities.prefers_double ? sizeof(double) : sizeof(float);
+    const std::size_t direct = chunk_pixels * (capabilities.depth_contiguous ? least_block : 1);
+    const auto band = static_cast<std::size_t>(std::max(band_pixels, source.shape().width)) * 2; // and what is selected of it
+    return static_cast<std::size_t>(threads) * (capabilities.random_access ? direct : band) * values * size;
 }
 
 std::span<const PlaneSummary> RegionSpectra::part(std::size_t mask, std::size_t which) const {
@@ -134,7 +145,7 @@ void RegionSpectra::with_parts(std::vector<T>& buffer, std::size_t values, const
 }
 
 template <class T>
-void RegionSpectra::read_slice_as(ChannelRange channels, const ThreadShare& threads, const CancelToken& cancel) {
+void RegionSpectra::read_slice(ChannelRange channels, const ThreadShare& threads, const CancelToken& cancel) {
     if (chunks_.empty()) return;
     const ImageSource& base = *source_->base();
     const auto parts = static_cast<std::size_t>(parts_);
@@ -148,11 +159,12 @@ void RegionSpectra::read_slice_as(ChannelRange channels, const ThreadShare& thre
     // Small masks: several channels at a time, as long as there is enough for all threads.
     const std::int64_t fitting = static_cast<std::int64_t>(chunk_pixels / std::max<std::size_t>(pixels_of_channel_, 1));
     const std::int64_t shared = channels.count() / (4 * std::max(threads.now(), 1));
-    const std::int64_t least = base.capabilities().depth_contiguous ? 16 : 1;
+    const std::int64_t least = base.capabilities().depth_contiguous ? least_block : 1;
     const std::int64_t block = chunks_.size() > 1 ? least : std::clamp<std::int64_t>(shared, least, std::max(fitting, least));
     const std::int64_t blocks = (channels.count() + block - 1) / block, of_block = static_cast<std::int64_t>(chunks_.size());
     std::vector<std::vector<T>> buffers(threads.slots());
     parallel_for(threads, blocks * of_block, cancel, [&](std::int64_t index, int thread) {
+        call_poll(thread);
         const Chunk& chunk = chunks_[static_cast<std::size_t>(index % of_block)];
         const auto from = channels.from + static_cast<std::int32_t>(index / of_block * block);
         const ChannelRange some{from, static_cast<std::int32_t>(std::min<std::int64_t>(from + block, channels.to))};
@@ -189,7 +201,7 @@ void RegionSpectra::read_slice_as(ChannelRange channels, const ThreadShare& thre
 }
 
 template <class T>
-void RegionSpectra::read_planes_as(ChannelRange channels, const ThreadShare& threads, const CancelToken& cancel) {
+void RegionSpectra::read_planes(ChannelRange channels, const ThreadShare& threads, const CancelToken& cancel) {
     const ImageSource& base = *source_->base();
     const auto& shape = base.shape();
     std::vector<std::size_t> live;
@@ -224,6 +236,7 @@ void RegionSpectra::read_planes_as(ChannelRange channels, const ThreadShare& thr
             const bool selected = std::any_of(rest.begin(), rest.end(), [&](const auto& runs) { return !runs.empty() && runs.front().y < band.y1; });
             if (!selected) continue;
             cancel.throw_if_cancelled();
+            call_poll(thread);
             const auto read = [&](std::int32_t stokes, std::span<T> to) {
                 if constexpr (std::is_same_v<T, double>) base.read64(band, {channel, stokes}, to, inner, cancel);
                 else base.read(band, {channel, stokes}, to, inner, cancel);
@@ -246,17 +259,15 @@ void RegionSpectra::read_planes_as(ChannelRange channels, const ThreadShare& thr
     });
 }
 
-void RegionSpectra::read_slice(ChannelRange channels, const ThreadShare& threads, const CancelToken& cancel) {
-    if (source_->capabilities().prefers_double) read_slice_as<double>(channels, threads, cancel);
-    else read_slice_as<float>(channels, threads, cancel);
+void RegionSpectra::call_poll(int thread) {
+    if (thread != 0 || poll_ == nullptr) return;
+    const auto now = std::chrono::steady_clock::now();
+    if (now - polled_ < std::chrono::milliseconds(10)) return;
+    polled_ = now;
+    (*poll_)();
 }
 
-void RegionSpectra::read_planes(ChannelRange channels, const ThreadShare& threads, const CancelToken& cancel) {
-    if (source_->capabilities().prefers_double) read_planes_as<double>(channels, threads, cancel);
-    else read_planes_as<float>(channels, threads, cancel);
-}
-
-void RegionSpectra::advance(const ThreadShare& threads, const CancelToken& cancel) {
+void RegionSpectra::advance(const ThreadShare& threads, const CancelToken& cancel, const std::function<void()>& poll) {
     using Clock = std::chrono::steady_clock;
     using Seconds = std::chrono::duration<double>;
     constexpr double fastest_growth = 16; // a slice that was quick (cached) predicts little of the next
@@ -272,8 +283,12 @@ void RegionSpectra::advance(const ThreadShare& threads, const CancelToken& cance
     if (!direct || pixels_of_channel_ < chunk_pixels) slice = std::min(depth_ - done_, std::max(slice, threads.now())); // a channel is one index of the loop
     const ChannelRange channels{done_, done_ + slice};
     const auto begun = Clock::now();
-    if (direct) read_slice(channels, threads, cancel);
-    else read_planes(channels, threads, cancel);
+    poll_ = poll ? &poll : nullptr;
+    const bool wide = source_->capabilities().prefers_double;
+    if (direct && wide) read_slice<double>(channels, threads, cancel);
+    else if (direct) read_slice<float>(channels, threads, cancel);
+    else if (wide) read_planes<double>(channels, threads, cancel);
+    else read_planes<float>(channels, threads, cancel);
     done_ = channels.to;
     const double took = std::max(Seconds(Clock::now() - begun).count(), 1e-9);
     slice_ = std::max(1.0, slice * std::min(fastest_growth, Seconds(options_.slice_time).count() / took));

@@ -40,7 +40,8 @@ public:
     bool finished() const { return done_ == depth_ || live_ == 0; }
 
     /// The next channels, some 50 ms. Throws Cancelled soon after `cancel` says so, and as ImageSource::read; it may be called again after that.
-    void advance(const ThreadShare& threads, const CancelToken& cancel);
+    /// `poll`, if given, is called every 10 ms or so by the calling thread; what it throws ends this too.
+    void advance(const ThreadShare& threads, const CancelToken& cancel, const std::function<void()>& poll = {});
 
     /// The mask is no longer of interest: the rest of its channels is not read.
     void drop(std::size_t mask);
@@ -53,8 +54,9 @@ public:
     std::span<const PlaneSummary> input(std::size_t mask, std::size_t k) const { return part(mask, k); }
     std::int32_t stokes() const { return stokes_; }
 
-    /// Bytes that the summaries of so many masks take.
-    static std::size_t memory(const ImageSource& source, std::size_t masks, std::int32_t stokes);
+    /// Bytes that such an object takes for each of its masks, and while advance() runs on so many threads.
+    static std::size_t memory_of(const PixelMask& mask, const ImageSource& source, std::int32_t stokes);
+    static std::size_t working_memory(const ImageSource& source, std::int32_t stokes, int threads);
 
 private:
     static constexpr std::size_t pixels_part = 4;
@@ -71,12 +73,11 @@ private:
     std::span<const PlaneSummary> part(std::size_t mask, std::size_t which) const;
     PlaneSummary& summary(std::size_t mask, std::size_t which, std::int32_t channel);
     void cut();
+    void call_poll(int thread);
+    template <class T>
     void read_slice(ChannelRange channels, const ThreadShare& threads, const CancelToken& cancel);
+    template <class T>
     void read_planes(ChannelRange channels, const ThreadShare& threads, const CancelToken& cancel);
-    template <class T>
-    void read_slice_as(ChannelRange channels, const ThreadShare& threads, const CancelToken& cancel);
-    template <class T>
-    void read_planes_as(ChannelRange channels, const ThreadShare& threads, const CancelToken& cancel);
     template <class Read, class Use, class T>
     void with_parts(std::vector<T>& buffer, std::size_t values, const Read& read, const Use& use) const;
 
@@ -96,6 +97,8 @@ private:
     std::vector<Chunk> chunks_;
     std::size_t splits_ = 0, pixels_of_channel_ = 0;
     std::vector<PlaneSummary> summaries_; // mask · parts · depth
+    const std::function<void()>* poll_ = nullptr;
+    std::chrono::steady_clock::time_point polled_{};
 };
 
 /// What a channel's sums are made flux densities with.
