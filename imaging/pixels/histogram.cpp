@@ -45,7 +45,7 @@ struct ThreadCounts {
 
     template <class T>
     void add(const T* values, std::size_t n, const kernels::Binning& b) {
-        if (counts.empty()) counts.resize(2 * std::size_t(b.bins));
+        if (counts.empty()) counts.resize(2 * std::size_t(b.bins) + 2);
         while (n > 0) {
             const std::size_t part = std::min(n, kPart);
             if (pending + part > 2 * kPart) flush(b);
@@ -63,7 +63,7 @@ struct ThreadCounts {
     }
     void add_to(std::vector<std::uint64_t>& sums) const {
         if (counts.empty()) return;
-        const std::size_t bins = counts.size() / 2;
+        const std::size_t bins = counts.size() / 2 - 1;
         for (std::size_t i = 0; i < bins; ++i) sums[i] += std::uint64_t(counts[i]) + counts[bins + i];
     }
     void finish(std::vector<std::uint64_t>& sums) const {
