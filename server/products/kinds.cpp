@@ -3,7 +3,7 @@
 namespace cubelink::server {
 
 extern const ProductKind plane_pyramid, rendering_histogram, required_histogram, plane_statistics, cursor_value, spatial_profile, spectral_profile,
-    cube_histogram;
+    cube_histogram, region_statistics, region_histogram;
 
 std::vector<RegionPtr> ProductContext::regions(const Image& image, RequirementKind kind) const {
     std::vector<RegionPtr> list;
@@ -15,7 +15,8 @@ std::vector<RegionPtr> ProductContext::regions(const Image& image, RequirementKi
 
 std::span<const ProductKind* const> product_kinds() {
     static constexpr const ProductKind* kinds[] = {&plane_pyramid, &rendering_histogram, &required_histogram, &plane_statistics,
-                                                   &cursor_value,  &spatial_profile,     &spectral_profile,   &cube_histogram};
+                                                   &cursor_value,  &spatial_profile,     &spectral_profile,   &cube_histogram,
+                                                   &region_statistics, &region_histogram};
     return kinds;
 }
 
