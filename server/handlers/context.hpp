@@ -123,6 +123,7 @@ void register_cursor(HandlerContext& context);
 void register_histograms(HandlerContext& context);
 void register_regions(HandlerContext& context);
 void register_image_methods(HandlerContext& context);
+void register_image_statistics(HandlerContext& context);
 void register_session_methods(HandlerContext& context);
 void register_resume(HandlerContext& context);
 void register_scripting(HandlerContext& context);
