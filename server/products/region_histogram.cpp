@@ -112,6 +112,7 @@ void list(const ProductContext& context, const ImagePtr& image, std::vector<Prod
             product.input = {plane.channel, plane.stokes, image->plane.stokes, static_cast<std::int64_t>(region->state->version)};
             product.rank = Rank::statistics; // tiles don't wait for it
             product.slow = is_slow_region(*region->state);
+            product.live = true;
             product.topic = histogram_topic;
             auto& pass = passes[{plane.channel, plane.stokes, product.slow}];
             if (!pass) pass = std::make_shared<HistogramPass>(image, plane, context.cache);

@@ -42,6 +42,7 @@ void list(const ProductContext& context, const ImagePtr& image, std::vector<Prod
             product.input = {plane.channel, plane.stokes, image->plane.stokes, static_cast<std::int64_t>(region->state->version)};
             product.rank = Rank::statistics;
             product.slow = is_slow_region(*region->state);
+            product.live = true;
             product.topic = statistics_topic;
             auto& pass = passes[{plane.channel, plane.stokes, product.slow}];
             if (!pass) pass = std::make_shared<StatisticsPass>(image, plane, context.cache);
