@@ -38,21 +38,19 @@ CUBELINK_TARGET_AVX2 void count_avx2(const T* values, std::size_t n, const Binni
     const __m256d lowest = _mm256_set1_pd(b.min), highest = _mm256_set1_pd(b.max), scale = _mm256_set1_pd(b.scale);
     const __m256d min = _mm256_set1_pd(b.min * b.scale), width = _mm256_set1_pd(b.width);
     const __m256d last = _mm256_set1_pd(double(b.bins - 1));
-    const __m128i offsets = _mm_set_epi32(b.bins, 0, b.bins, 0);
+    const __m128i offsets = _mm_set_epi32(b.bins, 0, b.bins, 0), outside = _mm_set_epi32(2 * b.bins + 1, 2 * b.bins, 2 * b.bins + 1, 2 * b.bins);
     std::size_t i = 0;
     for (; i + 4 <= n; i += 4) {
         const __m256d v = load4(values + i);
         const __m256d inside = _mm256_and_pd(_mm256_cmp_pd(v, lowest, _CMP_GE_OQ), _mm256_cmp_pd(v, highest, _CMP_LE_OQ));
-        unsigned mask = unsigned(_mm256_movemask_pd(inside));
-        if (mask == 0) continue;
+        if (_mm256_movemask_pd(inside) == 0) continue;
         const __m256d position = _mm256_div_pd(_mm256_sub_pd(_mm256_mul_pd(v, scale), min), width);
         alignas(16) std::uint32_t bin[4];
-        _mm_store_si128(reinterpret_cast<__m128i*>(bin), _mm_add_epi32(_mm256_cvttpd_epi32(_mm256_min_pd(position, last)), offsets));
-        if (mask == 0xf) {
-            for (std::uint32_t k : bin) ++counts[k];
-        } else {
-            for (; mask != 0; mask &= mask - 1) ++counts[bin[__builtin_ctz(mask)]];
-        }
+        const __m128i narrow = _mm_castps_si128(_mm_shuffle_ps(_mm_castpd_ps(_mm256_castpd256_pd128(inside)),
+                                                               _mm_castpd_ps(_mm256_extractf128_pd(inside, 1)), _MM_SHUFFLE(2, 0, 2, 0)));
+        const __m128i bins = _mm_add_epi32(_mm256_cvttpd_epi32(_mm256_min_pd(position, last)), offsets);
+        _mm_store_si128(reinterpret_cast<__m128i*>(bin), _mm_blendv_epi8(outside, bins, narrow));
+        for (std::uint32_t k : bin) ++counts[k];
     }
     count_plain(values + i, n - i, b, counts);
 }
@@ -63,13 +61,13 @@ CUBELINK_TARGET_AVX512 inline __m512d load8(const double* p) { return _mm512_loa
 /// Counts eight values at a time.
 struct DoubleBinner {
     __m512d lowest, highest, scale, min, width, last, reciprocal, close;
-    __m256i offsets;
+    __m256i offsets, outside;
 
     CUBELINK_TARGET_AVX512 explicit DoubleBinner(const Binning& b)
         : lowest(_mm512_set1_pd(b.min)), highest(_mm512_set1_pd(b.max)), scale(_mm512_set1_pd(b.scale)), min(_mm512_set1_pd(b.min * b.scale)),
           width(_mm512_set1_pd(b.width)), last(_mm512_set1_pd(double(b.bins - 1))),
           reciprocal(_mm512_set1_pd(b.width < 0x1p1000 ? 1 / b.width : NAN)), close(_mm512_set1_pd(0x1p-50 * double(b.bins))),
-          offsets(_mm256_set_epi32(b.bins, 0, b.bins, 0, b.bins, 0, b.bins, 0)) {}
+          offsets(_mm256_set_epi32(b.bins, 0, b.bins, 0, b.bins, 0, b.bins, 0)), outside(_mm256_set1_epi64x((std::int64_t(2 * b.bins + 1) << 32) + 2 * b.bins)) {}
 
     CUBELINK_TARGET_AVX512 void count(__m512d v, std::uint32_t* counts) const {
         const __mmask8 inside = _mm512_mask_cmp_pd_mask(_mm512_cmp_pd_mask(v, lowest, _CMP_GE_OQ), v, highest, _CMP_LE_OQ);
@@ -81,12 +79,9 @@ struct DoubleBinner {
         const __m512d beyond = _mm512_sub_pd(position, _mm512_roundscale_pd(position, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC));
         if (_mm512_cmp_pd_mask(_mm512_abs_pd(beyond), close, _CMP_NGT_UQ) != 0) position = _mm512_div_pd(offset, width);
         alignas(32) std::uint32_t bin[8];
-        _mm256_store_si256(reinterpret_cast<__m256i*>(bin), _mm256_add_epi32(_mm512_cvttpd_epi32(_mm512_min_pd(position, last)), offsets));
-        if (inside == 0xff) {
-            for (std::uint32_t k : bin) ++counts[k];
-        } else {
-            for (unsigned mask = inside; mask != 0; mask &= mask - 1) ++counts[bin[__builtin_ctz(mask)]];
-        }
+        _mm256_store_si256(reinterpret_cast<__m256i*>(bin),
+                           _mm256_mask_add_epi32(outside, inside, _mm512_cvttpd_epi32(_mm512_min_pd(position, last)), offsets));
+        for (std::uint32_t k : bin) ++counts[k];
     }
 };
 
@@ -101,7 +96,7 @@ CUBELINK_TARGET_AVX512 void count_avx512(const T* values, std::size_t n, const B
             const __m512 lowest = _mm512_set1_ps(at_least(b.min)), highest = _mm512_set1_ps(-at_least(-b.max));
             const __m512 min = _mm512_set1_ps(float(b.min)), reciprocal = _mm512_set1_ps(float(1 / b.width));
             const __m512 last = _mm512_set1_ps(float(b.bins - 1)), close = _mm512_set1_ps(float(error));
-            const __m512i offsets = _mm512_broadcast_i64x4(by_doubles.offsets);
+            const __m512i offsets = _mm512_broadcast_i64x4(by_doubles.offsets), outside = _mm512_broadcast_i64x4(by_doubles.outside);
             for (; i + 16 <= n; i += 16) {
                 const __m512 v = _mm512_loadu_ps(values + i);
                 const __mmask16 inside = _mm512_mask_cmp_ps_mask(_mm512_cmp_ps_mask(v, lowest, _CMP_GE_OQ), v, highest, _CMP_LE_OQ);
@@ -114,12 +109,8 @@ CUBELINK_TARGET_AVX512 void count_avx512(const T* values, std::size_t n, const B
                     continue;
                 }
                 alignas(64) std::uint32_t bin[16];
-                _mm512_store_si512(bin, _mm512_add_epi32(_mm512_cvttps_epi32(_mm512_min_ps(position, last)), offsets));
-                if (inside == 0xffff) {
-                    for (std::uint32_t k : bin) ++counts[k];
-                } else {
-                    for (unsigned mask = inside; mask != 0; mask &= mask - 1) ++counts[bin[__builtin_ctz(mask)]];
-                }
+                _mm512_store_si512(bin, _mm512_mask_add_epi32(outside, inside, _mm512_cvttps_epi32(_mm512_min_ps(position, last)), offsets));
+                for (std::uint32_t k : bin) ++counts[k];
             }
         }
     }

@@ -16,8 +16,9 @@ struct Binning {
     std::int32_t bins = 1;
 };
 
-/// For each value in [min, max] adds 1 to bin clamp(floor((v − min) · scale / width), 0, bins − 1). `counts` has 2 · bins entries, and the
-/// count of a bin is counts[i] + counts[bins + i]: neighbouring pixels of the same value would otherwise wait for each other. n < 2³².
+/// For each value in [min, max] adds 1 to bin clamp(floor((v − min) · scale / width), 0, bins − 1). `counts` has 2 · bins + 2 entries, and the
+/// count of a bin is counts[i] + counts[bins + i]: neighbouring pixels of the same value would otherwise wait for each other. The last two have no
+/// meaning: values outside are counted there, so that scattered blanks cost no branches. n < 2³².
 void count_into_bins(const float* values, std::size_t n, const Binning& binning, std::uint32_t* counts, SimdLevel level = simd_level());
 void count_into_bins(const double* values, std::size_t n, const Binning& binning, std::uint32_t* counts, SimdLevel level = simd_level());
 

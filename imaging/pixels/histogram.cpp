@@ -1,9 +1,9 @@
 #include "imaging/pixels/histogram.hpp"
 
-#include "imaging/source/bands.hpp"
-#include "imaging/kernels/histogram_bins.hpp"
 #include "imaging/base/parallel.hpp"
-#include "imaging/base/pixel_memory.hpp"
+#include "imaging/kernels/histogram_bins.hpp"
+#include "imaging/pixels/mask_windows.hpp"
+#include "imaging/pixels/pixel_bands.hpp"
 #include "imaging/pixels/pyramid.hpp"
 
 #include <algorithm>
@@ -16,6 +16,7 @@ namespace cubelink::imaging {
 
 namespace {
 
+constexpr std::size_t kBinsAtOnce = std::size_t(1) << 22; // of all masks and threads
 constexpr std::size_t kPart = std::size_t(1) << 30; // values counted before 32-bit counts are moved to 64-bit ones
 
 kernels::Binning binning_for(const HistogramBounds& bounds, std::int32_t bins) {
@@ -44,7 +45,7 @@ struct ThreadCounts {
 
     template <class T>
     void add(const T* values, std::size_t n, const kernels::Binning& b) {
-        if (counts.empty()) counts.resize(2 * std::size_t(b.bins));
+        if (counts.empty()) counts.resize(2 * std::size_t(b.bins) + 2);
         while (n > 0) {
             const std::size_t part = std::min(n, kPart);
             if (pending + part > 2 * kPart) flush(b);
@@ -62,7 +63,7 @@ struct ThreadCounts {
     }
     void add_to(std::vector<std::uint64_t>& sums) const {
         if (counts.empty()) return;
-        const std::size_t bins = counts.size() / 2;
+        const std::size_t bins = counts.size() / 2 - 1;
         for (std::size_t i = 0; i < bins; ++i) sums[i] += std::uint64_t(counts[i]) + counts[bins + i];
     }
     void finish(std::vector<std::uint64_t>& sums) const {
@@ -76,23 +77,6 @@ void add_array(std::span<const T> values, const HistogramBounds& bounds, std::ve
     ThreadCounts thread;
     thread.add(values.data(), values.size(), binning_for(bounds, std::int32_t(counts.size())));
     thread.finish(counts);
-}
-
-template <class T, class Read>
-void add_bands(const Bands& bands, const HistogramBounds& bounds, std::vector<std::uint64_t>& counts, const ThreadShare& threads,
-               const CancelToken& cancel, const Read& read) {
-    const kernels::Binning binning = binning_for(bounds, std::int32_t(counts.size()));
-    std::vector<ThreadCounts> partial(threads.slots());
-    std::vector<Pixels<T>> buffers(partial.size());
-    parallel_for(threads, bands.count, cancel, [&](std::int64_t index, int thread) {
-        auto& buffer = buffers[std::size_t(thread)];
-        if (!buffer) buffer = make_pixels<T>(bands.largest());
-        const Rect band = bands.band(index);
-        const std::span<T> pixels(buffer.get(), std::size_t(band.size()));
-        read(band, pixels);
-        partial[std::size_t(thread)].add(pixels.data(), pixels.size(), binning);
-    });
-    for (const ThreadCounts& thread : partial) thread.finish(counts);
 }
 
 template <class T>
@@ -140,15 +124,21 @@ void HistogramCounter::add(std::span<const double> values) {
 }
 
 void HistogramCounter::add(const ImageSource& source, const Rect& rect, PlaneId plane, const ThreadShare& threads, const CancelToken& cancel) {
+    add(source, rect, {plane.channel, plane.channel + 1}, plane.stokes, threads, cancel);
+}
+
+void HistogramCounter::add(const ImageSource& source, const Rect& rect, ChannelRange channels, std::int32_t stokes, const ThreadShare& threads,
+                           const CancelToken& cancel) {
     if (degenerate()) return;
-    const Bands bands = Bands::cut(rect, 32, band_target(source));
-    if (source.capabilities().prefers_double) {
-        add_bands<double>(bands, bounds_, counts_, threads, cancel,
-                          [&](const Rect& band, std::span<double> out) { source.read64(band, plane, out, 1, cancel); });
-    } else {
-        add_bands<float>(bands, bounds_, counts_, threads, cancel,
-                         [&](const Rect& band, std::span<float> out) { source.read(band, plane, out, 1, cancel); });
-    }
+    const kernels::Binning binning = binning_for(bounds_, std::int32_t(counts_.size()));
+    std::vector<ThreadCounts> partial(threads.slots());
+    with_pixel_type(source, [&](auto type) {
+        using T = decltype(type);
+        visit_bands<T>(source, PixelBands(source, rect, channels, stokes), threads, cancel, [&](std::int64_t, std::span<const T> pixels, int thread) {
+            partial[std::size_t(thread)].add(pixels.data(), pixels.size(), binning);
+        });
+    });
+    for (const ThreadCounts& thread : partial) thread.finish(counts_);
 }
 
 void HistogramCounter::add(std::span<const float> values, const ThreadShare& threads, const CancelToken& cancel) {
@@ -161,6 +151,41 @@ void HistogramCounter::add(std::span<const float> values, const ThreadShare& thr
         partial[std::size_t(thread)].add(values.data() + from, std::min(kPiece, values.size() - from), binning);
     });
     for (const ThreadCounts& thread : partial) thread.finish(counts_);
+}
+
+void HistogramCounter::add_masks(const ImageSource& source, MaskList masks, PlaneId plane, std::span<HistogramCounter> counters, const ThreadShare& threads,
+                                 const CancelToken& cancel, std::span<const float> in_memory) {
+    if (counters.size() != masks.size()) throw std::invalid_argument("as many counters as masks are needed");
+    // As many at once as their bins, of each thread, take little memory.
+    for (std::size_t from = 0, to = 0; from < masks.size(); from = to) {
+        std::size_t bins = 0;
+        std::vector<kernels::Binning> binnings;
+        std::vector<const PixelMask*> some;
+        const PixelMask nothing;
+        for (; to < masks.size() && (to == from || bins + counters[to].counts_.size() <= kBinsAtOnce / threads.slots()); ++to) {
+            bins += counters[to].counts_.size();
+            some.push_back(counters[to].degenerate() ? &nothing : masks[to]);
+            binnings.push_back(counters[to].degenerate() ? kernels::Binning{} : binning_for(counters[to].bounds_, std::int32_t(counters[to].counts_.size())));
+        }
+        const MaskWindows windows(source, some);
+        std::vector<std::vector<ThreadCounts>> partial(threads.slots());
+        with_pixel_type(source, [&](auto type) {
+            using T = decltype(type);
+            visit_masks<T>(source, windows, plane, in_memory, threads, cancel, [&](std::size_t part, std::span<const T> pixels, int thread) {
+                auto& of_thread = partial[std::size_t(thread)];
+                if (of_thread.empty()) of_thread.resize(some.size());
+                const std::size_t mask = windows.parts()[part].mask;
+                of_thread[mask].add(pixels.data(), pixels.size(), binnings[mask]);
+            });
+        });
+        for (const auto& of_thread : partial)
+            for (std::size_t i = 0; i < of_thread.size(); ++i) of_thread[i].finish(counters[from + i].counts_);
+    }
+}
+
+std::size_t HistogramCounter::pass_bytes(const ImageSource& source, MaskList masks, std::size_t most_bins, const ThreadShare& threads) {
+    return MaskWindows::bytes_needed(source, masks, threads.slots(), 0) + 2 * sizeof(std::uint32_t) * std::max(kBinsAtOnce, most_bins * threads.slots()) +
+           masks.size() * threads.slots() * sizeof(ThreadCounts);
 }
 
 void HistogramCounter::merge(const HistogramCounter& other) {

@@ -57,6 +57,13 @@ public:
     /// All of a rectangle of a plane, in bands of bounded memory; native doubles if the source is wide. Throws as ImageSource::read; what
     /// has been counted by then is undefined.
     void add(const ImageSource& source, const Rect& rect, PlaneId plane, const ThreadShare& threads, const CancelToken& cancel);
+    void add(const ImageSource& source, const Rect& rect, ChannelRange channels, std::int32_t stokes, const ThreadShare& threads, const CancelToken& cancel);
+    /// The pixels of each mask to the counter of the same index, by one pass over the pixels (several if the bins of all are millions). `in_memory`: the
+    /// plane, if it need not be read; used unless the source is wide. Throws std::invalid_argument unless there are as many of both, and as above.
+    static void add_masks(const ImageSource& source, MaskList masks, PlaneId plane, std::span<HistogramCounter> counters, const ThreadShare& threads,
+                          const CancelToken& cancel, std::span<const float> in_memory = {});
+    /// Bytes that add_masks() takes beside masks and counters, of which none has more than `most_bins`.
+    static std::size_t pass_bytes(const ImageSource& source, MaskList masks, std::size_t most_bins, const ThreadShare& threads);
     void merge(const HistogramCounter& other); // same bounds and bins, else std::invalid_argument
 
     /// Puts others in place of what has been counted, as many as there are.

@@ -1,9 +1,7 @@
 #include "imaging/pixels/plane_summary.hpp"
 
-#include "imaging/source/bands.hpp"
 #include "imaging/kernels/reduce.hpp"
-#include "imaging/base/parallel.hpp"
-#include "imaging/base/pixel_memory.hpp"
+#include "imaging/pixels/mask_windows.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -37,21 +35,18 @@ PlaneSummary summarise_parts(std::span<const T> values) {
     return summary;
 }
 
-template <class T, class Read>
-PlaneSummary summarise_bands(const Bands& bands, const ThreadShare& threads, const CancelToken& cancel, const Read& read) {
-    std::vector<PlaneSummary> parts(std::size_t(bands.count));
-    std::vector<Pixels<T>> buffers(threads.slots());
-    parallel_for(threads, bands.count, cancel, [&](std::int64_t index, int thread) {
-        auto& buffer = buffers[std::size_t(thread)];
-        if (!buffer) buffer = make_pixels<T>(bands.largest());
-        const Rect band = bands.band(index);
-        const std::span<T> pixels(buffer.get(), std::size_t(band.size()));
-        read(band, pixels);
-        parts[std::size_t(index)] = summarise_parts<T>(pixels);
-    });
-    PlaneSummary summary;
-    for (const PlaneSummary& part : parts) summary.merge(part);
-    return summary;
+/// Adds `term` and `term_rest` to sum + rest, and leaves in `sum` the double that is nearest to both together (Knuth's two-sum).
+void add_exactly(double& sum, double& rest, double term, double term_rest) {
+    const double total = sum + term;
+    if (!std::isfinite(total)) {
+        sum = total;
+        rest = 0;
+        return;
+    }
+    const double of_term = total - sum;
+    const double low = (sum - (total - of_term)) + (term - of_term) + rest + term_rest;
+    sum = total + low;
+    rest = low - (sum - total);
 }
 
 } // namespace
@@ -73,8 +68,8 @@ void PlaneSummary::merge(const PlaneSummary& other) {
     const double delta = other.sum / nb - sum / na;
     m2 += other.m2 + delta * delta * (na * nb / (na + nb));
     count += other.count;
-    sum += other.sum;
-    sum_sq += other.sum_sq;
+    add_exactly(sum, sum_rest, other.sum, other.sum_rest);
+    add_exactly(sum_sq, sum_sq_rest, other.sum_sq, other.sum_sq_rest);
     min = std::min(min, other.min);
     max = std::max(max, other.max);
 }
@@ -83,13 +78,41 @@ PlaneSummary summarise(std::span<const float> values) { return summarise_parts(v
 PlaneSummary summarise(std::span<const double> values) { return summarise_parts(values); }
 
 PlaneSummary summarise(const ImageSource& source, const Rect& rect, PlaneId plane, const ThreadShare& threads, const CancelToken& cancel) {
-    const Bands bands = Bands::cut(rect, 32, band_target(source));
-    if (source.capabilities().prefers_double) {
-        return summarise_bands<double>(bands, threads, cancel,
-                                       [&](const Rect& band, std::span<double> out) { source.read64(band, plane, out, 1, cancel); });
+    return summarise(source, rect, {plane.channel, plane.channel + 1}, plane.stokes, threads, cancel);
+}
+
+PlaneSummary summarise(const ImageSource& source, const Rect& rect, ChannelRange channels, std::int32_t stokes, const ThreadShare& threads,
+                       const CancelToken& cancel) {
+    PlaneSummary summary;
+    for (const ChannelRange some : channels_at_once(source, rect, channels)) {
+        const PixelBands bands(source, rect, some, stokes);
+        std::vector<PlaneSummary> parts(static_cast<std::size_t>(bands.count()));
+        with_pixel_type(source, [&](auto type) {
+            using T = decltype(type);
+            visit_bands<T>(source, bands, threads, cancel,
+                           [&](std::int64_t index, std::span<const T> pixels, int) { parts[static_cast<std::size_t>(index)] = summarise_parts(pixels); });
+        });
+        for (const PlaneSummary& part : parts) summary.merge(part);
     }
-    return summarise_bands<float>(bands, threads, cancel,
-                                  [&](const Rect& band, std::span<float> out) { source.read(band, plane, out, 1, cancel); });
+    return summary;
+}
+
+std::vector<PlaneSummary> summarise(const ImageSource& source, MaskList masks, PlaneId plane, const ThreadShare& threads, const CancelToken& cancel,
+                                    std::span<const float> in_memory) {
+    const MaskWindows windows(source, masks);
+    std::vector<PlaneSummary> parts(windows.parts().size());
+    with_pixel_type(source, [&](auto type) {
+        using T = decltype(type);
+        visit_masks<T>(source, windows, plane, in_memory, threads, cancel,
+                       [&](std::size_t part, std::span<const T> pixels, int) { parts[part].merge(summarise_parts(pixels)); });
+    });
+    std::vector<PlaneSummary> summaries(masks.size());
+    for (std::size_t i = 0; i < parts.size(); ++i) summaries[windows.parts()[i].mask].merge(parts[i]);
+    return summaries;
+}
+
+std::size_t mask_pass_bytes(const ImageSource& source, MaskList masks, const ThreadShare& threads) {
+    return MaskWindows::bytes_needed(source, masks, threads.slots(), sizeof(PlaneSummary));
 }
 
 } // namespace cubelink::imaging

@@ -1,12 +1,15 @@
 #include "imaging/pixels/statistics.hpp"
 
-#include "imaging/source/bands.hpp"
-#include "imaging/base/parallel.hpp"
+#include "imaging/pixels/mask_windows.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <numbers>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace cubelink::imaging {
@@ -99,37 +102,67 @@ double statistic(StatsType type, const PlaneSummary& s, const FluxTerms& terms) 
     }
 }
 
+namespace {
+
+struct Place {
+    std::int64_t x = -1, y = -1;
+    /// `other` comes first in row-major order.
+    void keep_first(std::int64_t other_x, std::int64_t other_y) {
+        if (other_x >= 0 && (x < 0 || other_y < y || (other_y == y && other_x < x))) {
+            x = other_x;
+            y = other_y;
+        }
+    }
+};
+
+} // namespace
+
 ExtremePositions find_positions(const ImageSource& source, const Rect& rect, PlaneId plane, const PlaneSummary& summary, const ThreadShare& threads,
                                 const CancelToken& cancel) {
-    ExtremePositions found;
-    if (summary.count == 0) return found;
-    const Bands bands = Bands::cut(rect, 32, band_target(source));
-    std::vector<ExtremePositions> parts(std::size_t(bands.count));
-    parallel_for(threads, bands.count, cancel, [&](std::int64_t index, int) {
-        const Rect band = bands.band(index);
-        std::vector<double> pixels(std::size_t(band.size()));
-        if (source.capabilities().prefers_double) {
-            source.read64(band, plane, pixels, 1, cancel);
-        } else {
-            std::vector<float> narrow(pixels.size());
-            source.read(band, plane, narrow, 1, cancel);
-            std::copy(narrow.begin(), narrow.end(), pixels.begin());
-        }
-        ExtremePositions& part = parts[std::size_t(index)];
-        for (std::size_t i = 0; i < pixels.size(); ++i) {
-            const std::int64_t x = band.x0 + std::int64_t(i) % band.width(), y = band.y0 + std::int64_t(i) / band.width();
-            if (part.min_x < 0 && pixels[i] == summary.min) part.min_x = x, part.min_y = y;
-            if (part.max_x < 0 && pixels[i] == summary.max) part.max_x = x, part.max_y = y;
-        }
-    });
-    const auto earlier = [](std::int64_t x, std::int64_t y, std::int64_t than_x, std::int64_t than_y) {
-        return x >= 0 && (than_x < 0 || y < than_y || (y == than_y && x < than_x));
+    if (summary.count == 0) return {};
+    std::vector<PixelRun> rows;
+    for (std::int64_t y = rect.y0; y < rect.y1; ++y) rows.push_back({y, rect.x0, rect.x1});
+    return find_positions(source, PixelMask(std::move(rows)), plane, summary, threads, cancel);
+}
+
+ExtremePositions find_positions(const ImageSource& source, const PixelMask& mask, PlaneId plane, const PlaneSummary& summary, const ThreadShare& threads,
+                                const CancelToken& cancel) {
+    if (summary.count == 0) return {};
+    const PixelMask* const masks[] = {&mask};
+    const MaskWindows windows(source, masks);
+    struct Part {
+        std::size_t seen = 0; // pixels of the part
+        std::size_t min = SIZE_MAX, max = SIZE_MAX; // the first pixels with these values
     };
-    for (const ExtremePositions& p : parts) {
-        if (earlier(p.min_x, p.min_y, found.min_x, found.min_y)) found.min_x = p.min_x, found.min_y = p.min_y;
-        if (earlier(p.max_x, p.max_y, found.max_x, found.max_y)) found.max_x = p.max_x, found.max_y = p.max_y;
+    std::vector<Part> parts(windows.parts().size());
+    with_pixel_type(source, [&](auto type) {
+        using T = decltype(type);
+        visit_masks<T>(source, windows, plane, {}, threads, cancel, [&](std::size_t number, std::span<const T> pixels, int) {
+            Part& part = parts[number];
+            const auto first = [&](double value, std::size_t& found) {
+                if (found != SIZE_MAX) return;
+                const auto it = std::find(pixels.begin(), pixels.end(), T(value));
+                if (it != pixels.end()) found = part.seen + std::size_t(it - pixels.begin());
+            };
+            first(summary.min, part.min);
+            first(summary.max, part.max);
+            part.seen += pixels.size();
+        });
+    });
+    Place min, max;
+    const auto keep = [&](const MaskWindows::Part& part, std::size_t index, Place& place) {
+        if (index == SIZE_MAX) return;
+        for (std::size_t i = part.from; i < part.to; ++i) {
+            const PixelRun& run = mask.runs()[i];
+            if (index < std::size_t(run.length())) return place.keep_first(run.x0 + std::int64_t(index), run.y);
+            index -= std::size_t(run.length());
+        }
+    };
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+        keep(windows.parts()[i], parts[i].min, min);
+        keep(windows.parts()[i], parts[i].max, max);
     }
-    return found;
+    return {min.x, min.y, max.x, max.y};
 }
 
 } // namespace cubelink::imaging

@@ -51,8 +51,10 @@ double statistic(StatsType type, const PlaneSummary& summary, const FluxTerms& t
 struct ExtremePositions {
     std::int64_t min_x = -1, min_y = -1, max_x = -1, max_y = -1; // −1 if there is no finite pixel
 };
-/// Second look at the pixels of a rectangle that has been summarised. Throws as ImageSource::read.
+/// Second look at the pixels of a rectangle, or of a mask, that has been summarised. Throws as ImageSource::read.
 ExtremePositions find_positions(const ImageSource& source, const Rect& rect, PlaneId plane, const PlaneSummary& summary, const ThreadShare& threads,
+                                const CancelToken& cancel);
+ExtremePositions find_positions(const ImageSource& source, const PixelMask& mask, PlaneId plane, const PlaneSummary& summary, const ThreadShare& threads,
                                 const CancelToken& cancel);
 
 } // namespace cubelink::imaging

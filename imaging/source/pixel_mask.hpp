@@ -41,4 +41,7 @@ private:
     std::size_t count_ = 0;
 };
 
+/// Several masks of one plane, for work that is done for all of them by one pass over the pixels. None is null.
+using MaskList = std::span<const PixelMask* const>;
+
 } // namespace cubelink::imaging

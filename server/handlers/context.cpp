@@ -47,6 +47,7 @@ void register_handlers(HandlerContext& context) {
     register_histograms(context);
     register_regions(context);
     register_image_methods(context);
+    register_image_statistics(context);
     register_session_methods(context);
     register_resume(context);
     register_scripting(context);

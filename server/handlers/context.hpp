@@ -124,6 +124,7 @@ void register_spectral_profiles(HandlerContext& context);
 void register_histograms(HandlerContext& context);
 void register_regions(HandlerContext& context);
 void register_image_methods(HandlerContext& context);
+void register_image_statistics(HandlerContext& context);
 void register_session_methods(HandlerContext& context);
 void register_resume(HandlerContext& context);
 void register_scripting(HandlerContext& context);

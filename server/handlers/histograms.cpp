@@ -1,4 +1,4 @@
-// SET_HISTOGRAM_REQUIREMENTS and SET_STATS_REQUIREMENTS of the image, and of the cube.
+// SET_HISTOGRAM_REQUIREMENTS and SET_STATS_REQUIREMENTS of the image, of closed regions, and of the cube.
 
 #include "server/handlers/context.hpp"
 
@@ -17,6 +17,16 @@ void check_coordinate(const std::string& coordinate, const Image& image, const s
         throw rpc::BadArguments(where + ".coordinate: \"" + coordinate + "\" names no stokes that this image has");
 }
 
+/// Throws CallError unless there is such a region and it has an inside. `what`: "Histograms", "Statistics".
+void require_closed_region(const Session& session, std::int32_t region_id, const std::string& what) {
+    const auto region = region_id > 0 ? session.region(region_id) : nullptr;
+    const auto name = "Region " + std::to_string(region_id);
+    if (!region) throw rpc::CallError(rpc::code::method_failed, name + " does not exist.");
+    const auto type = region->state->shape.type;
+    if (!imaging::is_closed(type))
+        throw rpc::CallError(rpc::code::method_failed, name + " is a " + std::string(imaging::name_of(type)) + ": " + what + " are those of rectangles, ellipses and polygons.");
+}
+
 std::vector<HistogramRequirement> checked(const icd::SetHistogramRequirements& request, const Image& image) {
     require_short(request.histograms(), "histograms");
     std::vector<HistogramRequirement> list;
@@ -27,7 +37,7 @@ std::vector<HistogramRequirement> checked(const icd::SetHistogramRequirements& r
         HistogramRequirement asked;
         asked.coordinate = one.coordinate();
         asked.channel = one.channel();
-        if (request.region_id() == image_region && asked.channel != -1 && !image.has_channel(asked.channel))
+        if (request.region_id() != cube_region && asked.channel != -1 && !image.has_channel(asked.channel))
             throw rpc::BadArguments(where + ".channel: channel " + std::to_string(asked.channel) + " does not exist");
         asked.fixed_num_bins = one.fixed_num_bins();
         if (asked.fixed_num_bins) {
@@ -48,15 +58,15 @@ std::vector<HistogramRequirement> checked(const icd::SetHistogramRequirements& r
 
 void set_histograms(const CommandCall<icd::SetHistogramRequirements>& c) {
     const auto& request = *c.request;
-    const bool cube = request.region_id() == cube_region;
-    if (!cube && request.region_id() != image_region) {
-        if (!request.histograms().empty()) no_regions(*c.session, "Histograms");
-        return acknowledge(c.call);
-    }
+    const auto region_id = request.region_id();
     std::vector<HistogramRequirement> list;
-    if (!request.histograms().empty()) list = checked(request, *c.session->require_unchanged_image(request.file_id()));
+    if (!request.histograms().empty()) {
+        const auto image = c.session->require_unchanged_image(request.file_id());
+        if (region_id != cube_region && region_id != image_region) require_closed_region(*c.session, region_id, "histograms");
+        list = checked(request, *image);
+    }
     acknowledge(c.call);
-    set_requirements(c, request.file_id(), request.region_id(), RequirementKind::histogram, std::move(list));
+    set_requirements(c, request.file_id(), region_id, RequirementKind::histogram, std::move(list));
 }
 
 std::vector<StatsRequirement> checked(const icd::SetStatsRequirements& request, const Image& image) {
@@ -80,26 +90,29 @@ std::vector<StatsRequirement> checked(const icd::SetStatsRequirements& request, 
 
 void set_statistics(const CommandCall<icd::SetStatsRequirements>& c) {
     const auto& request = *c.request;
-    if (request.region_id() != image_region) {
-        if (!request.stats_configs().empty()) no_regions(*c.session, "Statistics");
-        return acknowledge(c.call);
-    }
+    const auto region_id = request.region_id();
     std::vector<StatsRequirement> list;
-    if (!request.stats_configs().empty()) list = checked(request, *c.session->require_unchanged_image(request.file_id()));
+    if (!request.stats_configs().empty()) {
+        const auto image = c.session->require_unchanged_image(request.file_id());
+        if (region_id != image_region) require_closed_region(*c.session, region_id, "statistics");
+        list = checked(request, *image);
+    }
     acknowledge(c.call);
-    set_requirements(c, request.file_id(), image_region, RequirementKind::statistics, std::move(list));
+    set_requirements(c, request.file_id(), region_id, RequirementKind::statistics, std::move(list));
 }
 
 } // namespace
 
 void register_histograms(HandlerContext& context) {
-    // Requests for the image replace one another while they wait; those for the cube do not, as an empty one stops a computation.
+    // Requests for the same region replace one another while they wait; those for the cube do not, as an empty one stops a computation.
     on_command<icd::SetHistogramRequirements>(context, set_histograms, [](Command& command, const CommandCall<icd::SetHistogramRequirements>& c) {
         command.touch(image_id(c.request->file_id()));
-        if (c.request->region_id() == image_region) command.key = requirement_key("histograms", c);
+        command.touch(region_id(c.request->region_id()));
+        if (c.request->region_id() != cube_region) command.key = requirement_key("histograms", c);
     });
     on_command<icd::SetStatsRequirements>(context, set_statistics, [](Command& command, const CommandCall<icd::SetStatsRequirements>& c) {
         command.touch(image_id(c.request->file_id()));
+        command.touch(region_id(c.request->region_id()));
         command.key = requirement_key("statistics", c);
     });
 }

@@ -1,6 +1,6 @@
 // The methods for programs: image.header, image.read, image.to_world, image.to_pixel, image.spectral_axis.
 
-#include "server/handlers/context.hpp"
+#include "server/handlers/image_methods.hpp"
 #include "server/handlers/image_read.hpp"
 #include "server/tasks/task.hpp"
 
@@ -8,7 +8,6 @@
 #include "imaging/world/celestial.hpp"
 #include "imaging/world/spectral_axis.hpp"
 #include "pubsub/receiver.hpp"
-#include "rpc/parameter.hpp"
 #include "rpc/values/convert.hpp"
 
 #include <algorithm>
@@ -29,29 +28,6 @@ constexpr std::size_t short_header = 64 << 10;
 /// Values of a spectral axis that one answer may have; images with more of them have no other kinds of spectral axes either.
 constexpr std::int64_t max_channels = 1 << 22;
 
-/// A method of an open image: `handle` is given the image and the values of its parameters, in their order; the first is file_id.
-void on_image_method(HandlerContext& context, const char* name, std::initializer_list<rpc::Parameter> list,
-                     std::function<void(const SessionPtr&, const ImagePtr&, const rpc::CallPtr&, std::vector<rpc::Value>&&)> handle,
-                     rpc::AnswerOrder order = rpc::AnswerOrder::in_order) {
-    context.methods.add_generic(
-        name,
-        [&context, parameters = rpc::Parameters(list), handle = std::move(handle)](const rpc::CallPtr& call) {
-            const auto session = session_of(context, *call);
-            auto [args, kwargs] = call->take_arguments();
-            auto values = std::make_shared<std::vector<rpc::Value>>(parameters.bind(std::move(args), std::move(kwargs)));
-            const auto file_id = rpc::from_value<std::int32_t>(std::move((*values)[0]), rpc::Path("file_id"));
-            Command command;
-            command.call = call;
-            command.touch(image_id(file_id));
-            command.on_dropped = [call] { call->fail(rpc::code::method_failed, "The file was closed."); };
-            command.run = [session, call, values, file_id, handle] {
-                handle(session, session->require_unchanged_image(file_id), call, std::move(*values));
-            };
-            session->queue().push(std::move(command));
-        },
-        order);
-}
-
 rpc::Value header_of(const Image& image) {
     rpc::Array cards;
     for (std::size_t at = 0; at + 80 <= image.cards.size(); at += 80) {
@@ -60,24 +36,6 @@ rpc::Value header_of(const Image& image) {
         cards.push_back(std::move(card));
     }
     return rpc::Map{{"cards", std::move(cards)}, {"hdu", image.info.hdu}, {"name", image.info.name}};
-}
-
-/// Has a job of the image answer a call. If the file is closed meanwhile, the call fails.
-void post_answer(const SessionPtr& session, const ImagePtr& image, const rpc::CallPtr& call, const char* what, JobClass job_class,
-                 std::function<void(const JobContext&)> answer) {
-    AnsweringJob job;
-    job.session = session;
-    job.call = call;
-    job.job_class = job_class;
-    job.group = image->number;
-    job.work = std::move(answer);
-    job.on_cancelled = [call] { call->fail(rpc::code::method_failed, "The file was closed."); };
-    job.on_error = [session, image, call, what](const std::exception& error) {
-        if (const auto* known = dynamic_cast<const rpc::CallError*>(&error)) return call->fail(known->error());
-        session->report_failure(*image, error, what);
-        call->fail_with_exception(error.what());
-    };
-    start(std::move(job));
 }
 
 /// Reads one block after the other for a session, each when the client has read what came before it, so that many requests at once cost neither
@@ -295,6 +253,45 @@ rpc::Value spectral_axis(const Image& image, std::vector<rpc::Value>&& values) {
 }
 
 } // namespace
+
+void on_image_method(HandlerContext& context, const char* name, std::initializer_list<rpc::Parameter> list,
+                     std::function<void(const SessionPtr&, const ImagePtr&, const rpc::CallPtr&, std::vector<rpc::Value>&&)> handle,
+                     rpc::AnswerOrder order) {
+    context.methods.add_generic(
+        name,
+        [&context, parameters = rpc::Parameters(list), handle = std::move(handle)](const rpc::CallPtr& call) {
+            const auto session = session_of(context, *call);
+            auto [args, kwargs] = call->take_arguments();
+            auto values = std::make_shared<std::vector<rpc::Value>>(parameters.bind(std::move(args), std::move(kwargs)));
+            const auto file_id = rpc::from_value<std::int32_t>(std::move((*values)[0]), rpc::Path("file_id"));
+            Command command;
+            command.call = call;
+            command.touch(image_id(file_id));
+            command.on_dropped = [call] { call->fail(rpc::code::method_failed, "The file was closed."); };
+            command.run = [session, call, values, file_id, handle] {
+                handle(session, session->require_unchanged_image(file_id), call, std::move(*values));
+            };
+            session->queue().push(std::move(command));
+        },
+        order);
+}
+
+void post_answer(const SessionPtr& session, const ImagePtr& image, const rpc::CallPtr& call, const char* what, JobClass job_class,
+                 std::function<void(const JobContext&)> answer) {
+    AnsweringJob job;
+    job.session = session;
+    job.call = call;
+    job.job_class = job_class;
+    job.group = image->number;
+    job.work = std::move(answer);
+    job.on_cancelled = [call] { call->fail(rpc::code::method_failed, "The file was closed."); };
+    job.on_error = [session, image, call, what](const std::exception& error) {
+        if (const auto* known = dynamic_cast<const rpc::CallError*>(&error)) return call->fail(known->error());
+        session->report_failure(*image, error, what);
+        call->fail_with_exception(error.what());
+    };
+    start(std::move(job));
+}
 
 void register_image_methods(HandlerContext& context) {
     using rpc::Value;

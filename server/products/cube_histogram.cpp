@@ -6,13 +6,19 @@
 #include "server/products/plane_facts.hpp"
 #include "server/products/requirement_text.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
+#include <vector>
 
 namespace cubelink::server {
 
 namespace {
 
 constexpr auto report_interval = std::chrono::seconds(2);
+
+/// Pixels of channels that are read by one parallel loop, whose threads wait for each other at its end.
+constexpr std::int64_t pixels_at_once = std::int64_t{1} << 24;
 
 void compute(const Image& image, std::int32_t stokes, const HistogramRequirement& requirement, ProductRun& run) {
     using Clock = std::chrono::steady_clock;
@@ -24,24 +30,27 @@ void compute(const Image& image, std::int32_t stokes, const HistogramRequirement
         run.publish(histogram_message(image, cube_region, {cube_region, stokes}, requirement, histogram, progress));
     };
     const auto report_is_due = [&] { return Clock::now() - last_report >= report_interval; };
-    const auto part = [&](std::int32_t z) { return static_cast<float>(z + 1) / (2 * static_cast<float>(depth)); };
+    const auto part = [&](std::int32_t z) { return static_cast<float>(z) / (2 * static_cast<float>(depth)); };
+    std::vector<imaging::ChannelRange> ranges;
+    const auto step = std::clamp<std::int64_t>(pixels_at_once / plane.size(), 1, depth);
+    for (std::int64_t z = 0; z < depth; z += step) ranges.push_back({static_cast<std::int32_t>(z), static_cast<std::int32_t>(std::min(z + step, depth))});
 
     imaging::PlaneSummary all;
-    for (std::int32_t z = 0; z < depth; ++z) {
+    for (const auto range : ranges) {
         run.check();
-        all.merge(imaging::summarise(*image.source, plane, {z, stokes}, run.threads(), run.cancel()));
-        if (report_is_due()) publish(part(z), nullptr);
+        all.merge(imaging::summarise(*image.source, plane, range, stokes, run.threads(), run.cancel()));
+        if (report_is_due()) publish(part(range.to), nullptr);
     }
     publish(0.5f, nullptr);
     const auto bins = requirement.fixed_num_bins ? requirement.num_bins : imaging::automatic_bins(plane.x1, plane.y1);
     const auto bounds = requirement.fixed_bounds ? imaging::HistogramBounds{requirement.min, requirement.max} : imaging::HistogramBounds{all.min, all.max};
     imaging::HistogramCounter counter(bounds, bins);
-    for (std::int32_t z = 0; z < depth; ++z) {
+    for (const auto range : ranges) {
         run.check();
-        counter.add(*image.source, plane, {z, stokes}, run.threads(), run.cancel());
-        if (z + 1 == depth || !report_is_due()) continue;
+        counter.add(*image.source, plane, range, stokes, run.threads(), run.cancel());
+        if (range.to == depth || !report_is_due()) continue;
         const auto so_far = counter.histogram(all);
-        publish(0.5f + part(z), &so_far);
+        publish(0.5f + part(range.to), &so_far);
     }
     const auto histogram = counter.histogram(all);
     if (histogram.saturated) run.warn(image.info.name + saturated_histogram);

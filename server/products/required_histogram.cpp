@@ -3,7 +3,7 @@
 #include "server/products/histogram_message.hpp"
 #include "server/products/kinds.hpp"
 #include "server/products/plane_facts.hpp"
-#include "server/products/requirement_text.hpp"
+#include "server/products/required_products.hpp"
 
 namespace cubelink::server {
 
@@ -21,25 +21,16 @@ void compute(const Image& image, imaging::PlaneId plane, const HistogramRequirem
 }
 
 void list(const ProductContext& context, const ImagePtr& image, std::vector<Product>& out) {
-    for (const auto& group : context.session.requirements().groups<HistogramRequirement>(image->file_id, image_region)) {
-        const auto list = text_of(group.requirements);
-        for (std::size_t i = 0; i < group.requirements.size(); ++i) {
-            const auto& requirement = group.requirements[i];
-            const auto plane = plane_of(*image, requirement.coordinate, requirement.channel);
-            Product product;
-            product.region_id = image_region;
-            product.part = std::to_string(i) + "/" + list;
-            // All are sent again when another stokes is shown, those that name a channel too.
-            product.input = {plane.channel, plane.stokes, image->plane.stokes};
-            product.rank = Rank::required_histogram;
-            product.slow = is_slow(context.cache, *image, plane);
-            product.topic = histogram_topic;
-            product.audience = pubsub::Audience::required_by(group.connections);
-            product.slot = slot_of(group, static_cast<std::int64_t>(i));
-            product.compute = [image, plane, requirement, &cache = context.cache](ProductRun& run) { compute(*image, plane, requirement, cache, run); };
-            out.push_back(std::move(product));
-        }
-    }
+    for_each_requirement<HistogramRequirement>(context, *image, image_region, [&](Product&& product, const HistogramRequirement& requirement) {
+        const auto plane = plane_of(*image, requirement.coordinate, requirement.channel);
+        // All are sent again when another stokes is shown, those that name a channel too.
+        product.input = {plane.channel, plane.stokes, image->plane.stokes};
+        product.rank = Rank::required_histogram;
+        product.slow = is_slow(context.cache, *image, plane);
+        product.topic = histogram_topic;
+        product.compute = [image, plane, requirement, &cache = context.cache](ProductRun& run) { compute(*image, plane, requirement, cache, run); };
+        out.push_back(std::move(product));
+    });
 }
 
 } // namespace

@@ -67,3 +67,9 @@ class Server:
         with open(f"/proc/{self.process.pid}/statm") as file:
             resident, of_files = map(int, file.read().split()[1:3])
         return (resident - of_files) * os.sysconf("SC_PAGE_SIZE")
+
+    def processor_time(self):
+        """Seconds, of all its threads."""
+        with open(f"/proc/{self.process.pid}/stat") as file:
+            user, system = file.read().rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")

@@ -69,6 +69,23 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
+export interface StatisticsWanted {
+  types?: string[];
+  region?: number | object;
+  channels?: number | [number, number];
+  stokes?: number | string;
+  percentiles?: number[];
+}
+
+export interface Statistics {
+  /** By name; positions are [x, y] or [x, y, channel], null where there is none. */
+  statistics: Record<string, number | number[] | null>;
+  percentiles: number[];
+  channels: [number, number];
+  stokes: number;
+  unit: string;
+}
+
 export class Image {
   readonly fileId: number;
   readonly info: ImageInfo;
@@ -199,6 +216,14 @@ export class Image {
       stokes: span(box.stokes ?? this.stokes),
     };
     return toBlock(await this.client.call("image.read", [], wanted, options));
+  }
+
+  /**
+   * Exact statistics of the finite pixels of the plane shown, of a region (an id, or its region_info) or of a range of channels (the last one not
+   * included). `types`: Mean, Sigma, Max, …, Median, MAD, Q1, Q3, Percentile:97.5.
+   */
+  statistics(wanted: StatisticsWanted = {}, options: CallOptions = {}): Promise<Statistics> {
+    return this.client.call("image.statistics", [], { file_id: this.fileId, stokes: this.stokes, ...wanted }, options);
   }
 
   /** The header's cards as the file has them. */

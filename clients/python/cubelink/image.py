@@ -71,6 +71,15 @@ class Image:
         """The values of the pixel nearest to (x, y) in all channels."""
         return await self.read(x=_nearest(x), y=_nearest(y), stokes=stokes)
 
+    async def statistics(self, types: Optional[Sequence[str]] = None, region: Any = None, channels: Any = None, stokes: Any = None,
+                         percentiles: Sequence[float] = ()) -> Dict[str, Any]:
+        """Exact statistics of the finite pixels: a map with `statistics` by name, `percentiles`, `channels`, `stokes` and `unit`. `types`: Mean,
+        Sigma, Max, …, Median, MAD, Q1, Q3, Percentile:97.5; `region`: an id, a map like region_info, or None for the whole image; `channels`: an
+        index, a pair (from, to), or None for the one that is shown; `stokes`: an index or a name."""
+        arguments = dict(types=types, region=region, channels=channels, stokes=stokes)
+        named = {name: list(value) if isinstance(value, (tuple, list)) else value for name, value in arguments.items() if value is not None}
+        return await self.client.call("image.statistics", file_id=self.file_id, percentiles=list(percentiles), **named)
+
     async def spectral_axis(self, kind: str = "frequency", rest_freq: Optional[float] = None) -> Tuple[numpy.ndarray, str]:
         """The channels' frequencies, wavelengths or velocities: an array, and its unit. `kind` is one of channel, frequency, wavelength,
         air wavelength, radio velocity, optical velocity, relativistic velocity; `rest_freq` in Hz takes the place of the header's."""

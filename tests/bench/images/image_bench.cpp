@@ -28,6 +28,7 @@ constexpr Workload workloads[] = {
     {"beside-messages", beside_messages},
     {"beside-cube-histogram", beside_cube_histogram},
     {"region-spectra", region_spectra},
+    {"region-statistics", region_statistics},
     {"sparse-cube", sparse_cube},
     {"beyond-the-limit", plane_beyond_the_limit},
 };

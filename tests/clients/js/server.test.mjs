@@ -107,6 +107,15 @@ for (const [name, wslink] of Object.entries({ "wslink 2.x": require("wslink"), "
       for (const c of [2, 3]) for (let y = 5; y < 9; y++) for (let x = 20; x < 60; x += 3) same(block.data[i++], value(x, y, c), `block at ${x}, ${y}, ${c}`);
       await assert.rejects(image.readBlock({ x: [0, WIDTH + 1] }), CubelinkError);
 
+      const region = { region_type: "RECTANGLE", control_points: [{ x: 300, y: 100 }, { x: 4, y: 2 }], rotation: 0 };
+      const { statistics, percentiles } = await image.statistics({ types: ["Max", "Median"], region, channels: [2, 4], percentiles: [0, 100] });
+      const inside = [2, 3].flatMap((c) => [99, 100, 101].flatMap((y) => [298, 299, 300, 301, 302].map((x) => value(x, y, c)))).filter((v) => !Number.isNaN(v)).sort((a, b) => a - b);
+      const half = Math.floor((inside.length - 1) / 2);
+      assert.equal(statistics.Max, inside.at(-1));
+      assert.ok(statistics.Median >= inside[half] && statistics.Median <= inside[inside.length - 1 - half]);
+      assert.deepEqual(percentiles, [inside[0], inside.at(-1)]);
+      await assert.rejects(image.statistics({ types: ["Average"] }), /Average/);
+
       const axis = await image.spectralAxis("frequency");
       assert.deepEqual([axis.unit, axis.values.length], ["Hz", DEPTH]);
       assert.ok(Math.abs(axis.values[7] - 1.407e9) < 1);

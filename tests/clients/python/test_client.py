@@ -231,6 +231,12 @@ class Images(unittest.IsolatedAsyncioTestCase):
         image = await self.client.open("disk_cube.fits")
         self.assertEqual((image.shape, image.name), ((1, 66, 310, 320), "disk_cube.fits"))
         array = numpy.testing.assert_array_equal
+        numbers = await image.statistics(["Median", "Percentile:90", "Max"], channels=(3, 5), percentiles=[10])
+        expected = [numpy.median(self.cube[3:5]), numpy.percentile(self.cube[3:5].astype("f8"), 90), self.cube[3:5].max()]
+        array(numpy.array([numbers["statistics"][name] for name in ("Median", "Percentile:90", "Max")]), numpy.array(expected, "f8"))
+        self.assertEqual(len(numbers["percentiles"]), 1)
+        box = {"region_type": "RECTANGLE", "control_points": [{"x": 20, "y": 20}, {"x": 4, "y": 4}], "rotation": 0}
+        self.assertEqual((await image.statistics(["NumPixels"], region=box))["statistics"], {"NumPixels": 25})
         array(await image.read(channel=3, stokes=0), self.cube[3])
         array(await image.read(channel=slice(10, 60, 7), y=slice(5, 300, 3), x=slice(None, 40)), self.cube[None, 10:60:7, 5:300:3, :40])
         array(await image.read(x=-1, y=-310, channel=numpy.int64(65)), self.cube[None, 65, 0, 319])

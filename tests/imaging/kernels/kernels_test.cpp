@@ -103,7 +103,7 @@ void check_bins(std::uint64_t seed, double shrink) {
             ++expected[std::size_t(std::clamp(position, 0.0, b.bins - 1.0))];
         }
         for (SimdLevel level : levels()) {
-            std::vector<std::uint32_t> counts(2 * std::size_t(b.bins));
+            std::vector<std::uint32_t> counts(2 * std::size_t(b.bins) + 2);
             kernels::count_into_bins(values.data(), n, b, counts.data(), level);
             bool right = true;
             for (std::size_t i = 0; i < expected.size(); ++i) right = right && counts[i] + counts[expected.size() + i] == expected[i];

@@ -1,0 +1,24 @@
+#pragma once
+/// What the server's own methods of images have in common.
+
+#include "server/compute/job.hpp"
+#include "server/handlers/context.hpp"
+
+#include "rpc/parameter.hpp"
+
+#include <functional>
+#include <initializer_list>
+#include <vector>
+
+namespace cubelink::server {
+
+/// A method of an open image: `handle` is given the image and the values of its parameters, in their order; the first is file_id.
+void on_image_method(HandlerContext& context, const char* name, std::initializer_list<rpc::Parameter> list,
+                     std::function<void(const SessionPtr&, const ImagePtr&, const rpc::CallPtr&, std::vector<rpc::Value>&&)> handle,
+                     rpc::AnswerOrder order = rpc::AnswerOrder::in_order);
+
+/// Has a job of the image answer a call. If the file is closed meanwhile, the call fails.
+void post_answer(const SessionPtr& session, const ImagePtr& image, const rpc::CallPtr& call, const char* what, JobClass job_class,
+                 std::function<void(const JobContext&)> answer);
+
+} // namespace cubelink::server
