@@ -11,7 +11,7 @@ namespace cubelink::imaging {
 
 namespace {
 
-constexpr std::size_t max_numbers = 2 * max_shape_points + 1;
+constexpr std::size_t max_numbers = 2 * max_shape_points + 2; // more than any shape has
 
 struct FrameName {
     std::string_view name;

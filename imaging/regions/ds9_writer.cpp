@@ -90,7 +90,8 @@ private:
             const double turn = a.lon == b.lon && a.lat == b.lat ? 0 : turned(position_angle(a, b) + 90);
             return size(separation(a, b)) + ',' + decimal_text(turn, angle_decimals);
         }
-        const double dx = to.x - from.x, dy = to.y - from.y;
+        // From where a reader begins.
+        const double dx = to.x + 1 - number_of(coordinate(from.x)).value_or(0), dy = to.y + 1 - number_of(coordinate(from.y)).value_or(0);
         return decimal_text(std::hypot(dx, dy), -1) + ',' + decimal_text(std::atan2(dy, dx) * (180 / std::numbers::pi), -1);
     }
 };

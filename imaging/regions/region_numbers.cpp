@@ -79,8 +79,9 @@ int decimals_in(std::string_view text) {
 } // namespace
 
 std::optional<double> number_of(std::string_view text) {
-    if (text.starts_with('+')) text.remove_prefix(1);
-    if (text.empty() || text.starts_with('+')) return std::nullopt;
+    const bool signed_already = text.starts_with('+');
+    if (signed_already) text.remove_prefix(1);
+    if (text.empty() || text.starts_with('+') || (signed_already && text.starts_with('-'))) return std::nullopt;
     double value = 0;
     const auto end = std::from_chars(text.data(), text.data() + text.size(), value);
     if (end.ec != std::errc() || end.ptr != text.data() + text.size() || !std::isfinite(value)) return std::nullopt;

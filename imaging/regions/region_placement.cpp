@@ -289,9 +289,10 @@ bool RegionPlacement::describe(const Shape& from, const SkySystem& frame, FileSh
     for (const auto& p : sky_points_) to.positions.push_back({p.lon, p.lat});
     problem = no_place;
     if (!std::all_of(sky_points_.begin(), sky_points_.end(), [](SkyPoint p) { return finite(p); })) return false;
-    if (!box && !ellipse && !compass) return true;
     Steps steps;
-    if (!sky_steps(from.points[0], frame, steps)) return false;
+    if ((box || ellipse || compass) && !sky_steps(from.points[0], frame, steps)) return false;
+    problem.clear();
+    if (count > 1 || from.points.size() == 1) return true;
     const auto& size = from.points[1];
     const double c = std::cos(from.rotation * degree), s = std::sin(from.rotation * degree);
     const auto along = steps.of_pixels({c, s}), across = steps.of_pixels({-s, c});
