@@ -67,12 +67,12 @@ ReadRegions read_regions(std::string_view text, RegionFormat format, const Regio
 
 struct WrittenRegions {
     std::vector<std::string> lines; // each with its newline; empty if there is no region that could be written
-    RegionProblems problems;        // by "region 3" for the third
+    RegionProblems problems;        // "region 3 (rectangle): …", by number
     std::size_t written = 0;        // regions
 };
-/// Valid regions. In world coordinates it is the image's own frame (FK5 of J2000 for any FK5, FK4 of B1950 for any FK4). `program`: "Name 1.0", for the header
+/// Regions that are not valid are left out, and named. `ids`: their numbers for messages, if they are not 1, 2, …. In world coordinates it is the image's own frame (FK5 of J2000 for any FK5, FK4 of B1950 for any FK4). `program`: "Name 1.0", for the header
 /// of DS9. Throws std::invalid_argument for world coordinates of an image that has none, or an unknown frame; Cancelled.
 WrittenRegions write_regions(std::span<const FileRegion> regions, RegionFormat format, RegionCoordinates coordinates, const RegionFileImage& image,
-                             std::string_view program, const CancelToken& cancel = {});
+                             std::string_view program, const CancelToken& cancel = {}, std::span<const std::int32_t> ids = {});
 
 } // namespace cubelink::imaging

@@ -72,7 +72,7 @@ ShapeLayout written_layout(const FileShape& shape, bool level_boxes) {
 }
 
 WrittenRegions write_regions(std::span<const FileRegion> regions, RegionFormat format, RegionCoordinates coordinates, const RegionFileImage& image,
-                             std::string_view program, const CancelToken& cancel) {
+                             std::string_view program, const CancelToken& cancel, std::span<const std::int32_t> ids) {
     const bool world = coordinates == RegionCoordinates::world;
     WrittenFrame frame;
     if (world) frame = world_frame(image);
@@ -90,7 +90,7 @@ WrittenRegions write_regions(std::span<const FileRegion> regions, RegionFormat f
         if (why.empty() && world) placement.describe(region.shape, frame.system, shape, why);
         else if (why.empty()) shape = in_pixels(region.shape);
         if (!why.empty()) {
-            result.problems.add("region " + std::to_string(i + 1) + " (" + std::string(name_of(region.shape.type)) + "): " + why);
+            result.problems.add("region " + (ids.empty() ? std::to_string(i + 1) : std::to_string(ids[i])) + " (" + std::string(name_of(region.shape.type)) + "): " + why);
             continue;
         }
         const auto properties = formatter->properties(region);
