@@ -66,6 +66,7 @@ void CrtfProperties::read(RegionScanner& from) {
         if (!from.take('=')) continue;
         from.skip_blanks();
         auto said = value(from);
+        if (key != "label" && key != "north" && key != "east") said.resize(std::min(said.size(), max_style_word));
         if (key == "coord") frame = std::string(frame_word(said));
         else if (key == "color") color = std::move(said);
         else if (key == "label") label = std::move(said);
@@ -82,6 +83,12 @@ void CrtfProperties::read(RegionScanner& from) {
         else if (key == "northarrow") arrows[0] = said == "true";
         else if (key == "eastarrow") arrows[1] = said == "true";
     }
+}
+
+void CrtfProperties::read_global(RegionScanner& from) {
+    read(from);
+    label.clear();
+    for (auto& one : labels) one.reset();
 }
 
 RegionStyle CrtfProperties::style_of(RegionType type, bool& unknown_color) const {

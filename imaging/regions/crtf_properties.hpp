@@ -26,6 +26,8 @@ struct CrtfProperties {
 
     /// Reads to the end of the line. Later words win.
     void read(RegionScanner& text);
+    /// The same of a global line: texts are of one region only.
+    void read_global(RegionScanner& text);
     /// `unknown_color` becomes true if the colour is none.
     RegionStyle style_of(RegionType type, bool& unknown_color) const;
 };

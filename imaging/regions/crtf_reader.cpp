@@ -68,7 +68,7 @@ private:
         if (excluded || text_.peek() == '+') text_.advance();
         text_.skip_blanks();
         auto word = text_.word();
-        if (platform::equal_ignoring_case(word, "global")) return globals_.read(text_);
+        if (platform::equal_ignoring_case(word, "global")) return globals_.read_global(text_);
         if (platform::equal_ignoring_case(word, "ann")) {
             annotation = true;
             text_.skip_blanks();
@@ -87,7 +87,7 @@ private:
         CrtfProperties properties = globals_;
         properties.read(text_);
         properties.text = arguments_.text;
-        if (name->name == "symbol" && !arguments_.rest.empty()) properties.symbol = arguments_.rest[0];
+        if (name->name == "symbol" && !arguments_.rest.empty()) properties.symbol = arguments_.rest[0].substr(0, max_style_word);
 
         FileShape shape;
         shape.type = annotation ? name->annotation : name->region;

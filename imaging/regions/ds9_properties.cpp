@@ -67,14 +67,14 @@ void read_font(std::string_view text, Ds9Properties& to) {
         else if (!platform::equal_ignoring_case(word, "normal") && !platform::equal_ignoring_case(word, "roman"))
             name += (name.empty() ? "" : " ") + family(word);
     }
-    to.font = name;
+    to.font = name.substr(0, max_style_word);
     to.font_size = size;
     to.bold = bold;
     to.italic = italic;
 }
 
 void read_compass(RegionScanner& text, Ds9Properties& to) {
-    to.system = value(text);
+    to.system = value(text).substr(0, max_style_word);
     for (auto& label : to.labels) {
         text.skip_blanks();
         if (text.peek() != '{' && text.peek() != '"' && text.peek() != '\'') return;
@@ -125,22 +125,30 @@ void Ds9Properties::read(RegionScanner& from) {
         }
         const auto said = value(from);
         std::string_view number;
-        if (key == "color") color = said;
+        const auto word = said.substr(0, max_style_word);
+        if (key == "color") color = word;
         else if (key == "text") text = said;
         else if (key == "width") width = std::max(whole(said, 0), 0);
         else if (key == "dash") dashed = is_on(said);
         else if (key == "fill") filled = is_on(said);
         else if (key == "include") included = is_on(said);
-        else if (key == "ruler") system = said;
+        else if (key == "ruler") system = word;
         else if (key == "font") read_font(said, *this);
         else if (key == "dashlist") {
             dash = std::max(whole(said, 8), 0);
             gap = more(from, number) ? std::max(whole(number, 0), 0) : 0;
         } else if (key == "point") {
-            point = said;
+            point = word;
             point_size = more(from, number) ? whole(number, 0) : 0;
         }
     }
+}
+
+void Ds9Properties::read_global(RegionScanner& from) {
+    read(from);
+    text.clear();
+    for (auto& label : labels) label.clear();
+    has_labels = false;
 }
 
 RegionStyle Ds9Properties::style_of(RegionType type, bool& unknown_color) const {

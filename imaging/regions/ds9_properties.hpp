@@ -25,6 +25,8 @@ struct Ds9Properties {
 
     /// Reads to the end of the command. Later words win.
     void read(RegionScanner& text);
+    /// The same of a global line: texts are of one region only.
+    void read_global(RegionScanner& text);
     /// `unknown_color` becomes true if the colour is none.
     RegionStyle style_of(RegionType type, bool& unknown_color) const;
 };

@@ -81,7 +81,7 @@ private:
 
     void named(std::string_view word, std::size_t line, bool annotation, bool excluded) {
         const auto lower = platform::lower_case(word);
-        if (lower == "global") return globals_.read(text_);
+        if (lower == "global") return globals_.read_global(text_);
         for (const auto& name : frame_names)
             if (lower == name.name) {
                 frame_ = FileFrame{name.kind, name.kind != FrameKind::sky ? SkySystem{} : lower == "wcs" ? own_frame_ : *sky_system_of(lower)};

@@ -38,6 +38,8 @@ struct RegionStyle {
 };
 
 inline constexpr std::size_t max_dashes = 16;
+/// Longer names of fonts, colours and the like in files are cut: a global line gives them to every region.
+inline constexpr std::size_t max_style_word = 100; // bytes
 
 /// What a region is drawn like if nothing is said of it.
 RegionStyle default_style(RegionType type);

@@ -6,20 +6,20 @@ imaging::RegionStyle style_of(imaging::RegionType type, const icd::RegionStyle& 
     imaging::RegionStyle out = imaging::default_style(type);
     out.name = style.name();
     if (!style.color().empty()) out.color = style.color();
-    out.line_width = style.line_width();
+    if (style.line_width() > 0) out.line_width = style.line_width();
     out.dashes.assign(style.dash_list().begin(), style.dash_list().end());
     if (!style.has_annotation_style()) return out;
     const auto& from = style.annotation_style();
     auto& to = out.annotation;
     to.point_shape = static_cast<imaging::PointShape>(from.point_shape());
-    to.point_width = from.point_width();
+    if (from.point_width() > 0) to.point_width = from.point_width();
     to.labels = {from.text_label0(), from.text_label1()};
-    to.coordinate_system = from.coordinate_system();
+    if (!from.coordinate_system().empty()) to.coordinate_system = from.coordinate_system();
     to.arrows = {from.is_north_arrow(), from.is_east_arrow()};
     to.text_position = static_cast<imaging::TextPosition>(from.text_position());
-    to.font_style = from.font_style();
-    to.font = from.font();
-    to.font_size = from.font_size();
+    if (!from.font_style().empty()) to.font_style = from.font_style();
+    if (!from.font().empty()) to.font = from.font();
+    if (from.font_size() > 0) to.font_size = from.font_size();
     return out;
 }
 

@@ -15,8 +15,12 @@ namespace {
 
 using imaging::max_region_text;
 
-/// Memory for a byte of a region file: the text, what is read from it, and the answer as it goes out. Short lines of points cost the most: measured 14.
-constexpr std::size_t memory_for_a_byte = 16;
+/// Memory for reading or writing a text: itself, the texts in it, and the answer as it goes out; and for each region that fits into it.
+constexpr std::size_t copies_of_text = 3, memory_for_a_region = 2048, shortest_region = 10;
+
+std::size_t memory_for(std::size_t bytes) {
+    return copies_of_text * bytes + std::min(bytes / shortest_region, imaging::max_file_regions) * memory_for_a_region;
+}
 
 std::optional<imaging::RegionFormat> format_of(icd::FileType type) {
     if (type == icd::CRTF) return imaging::RegionFormat::crtf;
@@ -32,7 +36,7 @@ std::string why_no_format(icd::FileType type) {
 /// What it takes to read that many bytes, counted as long as it is used.
 imaging::Reservation reserve_for(Session& session, std::size_t bytes, const imaging::CancelToken& cancel) {
     auto& cache = session.cache();
-    return cache.reserve(std::min(bytes * memory_for_a_byte, cache.limit() / 2), cancel);
+    return cache.reserve(std::min(memory_for(bytes), cache.limit() / 2), cancel);
 }
 
 icd::RegionFileInfoResponse file_info(const Jail& jail, Session& session, const icd::RegionFileInfoRequest& request, const imaging::CancelToken& cancel) {

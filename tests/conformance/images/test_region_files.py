@@ -326,7 +326,7 @@ class RegionFiles(ServerTest):
             ack = await client.call("carta.set.region", {"file_id": 0, "region_id": -1, "region_info": info})
             self.assertTrue(ack["success"], ack["message"])
             id = str(ack["region_id"])
-            styles[id] = {"name": rng.choice(names), "color": f"#{rng.randrange(1 << 24):06X}", "line_width": rng.randrange(9), "dash_list": [3] * rng.randrange(2)}
+            styles[id] = {"name": rng.choice(names), "color": f"#{rng.randrange(1 << 24):06X}", "line_width": rng.randrange(1, 9), "dash_list": [3] * rng.randrange(2)}
             if kind in ("ANNPOINT", "ANNTEXT", "ANNCOMPASS", "ANNRULER"):
                 styles[id]["annotation_style"] = {
                     "point_shape": rng.randrange(8), "point_width": rng.randrange(1, 20), "text_label0": rng.choice(names), "text_label1": rng.choice(names),

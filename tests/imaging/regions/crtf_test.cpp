@@ -158,5 +158,9 @@ TEST_CASE("hostile CRTF texts take linear time") {
         read_crtf("symbol [[1pix, 2pix], .], " + repeated(piece, n / 4));
         read_crtf(repeated(piece, n / 4));
     }
+    const auto global = read_crtf("global label='" + repeated("x", n) + "', font='" + repeated("y", n) + "'\n" + repeated("text[[1pix,2pix],'']\n", 50'000));
+    REQUIRE(global.regions.size() == 50'000);
+    CHECK(global.regions.back().style.name == "");
+    CHECK(global.regions.back().style.annotation.font.size() == max_style_word);
     CHECK(read_crtf("poly [" + repeated("[1pix,2pix],", 300'000) + "]").problems.text().find("at most 131072") != std::string::npos);
 }

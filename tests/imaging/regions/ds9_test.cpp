@@ -266,6 +266,11 @@ TEST_CASE("hostile DS9 texts take linear time") {
         read_ds9("image\npoint(1,2) # " + repeated(piece, n / 4));
         read_ds9(repeated(piece, n / 4));
     }
+    // A global line does not multiply itself.
+    const auto global = read_ds9("global text={" + repeated("x", n) + "} font=\"" + repeated("y", n) + "\"\nimage\n" + repeated("# text(1,2)\n", 50'000));
+    REQUIRE(global.regions.size() == 50'000);
+    CHECK(global.regions.back().style.annotation.labels[0] == "");
+    CHECK(global.regions.back().style.annotation.font.size() == max_style_word);
     const auto many = read_ds9("image\n" + repeated("nonsense\n", 50'000));
     CHECK(many.problems.count() == max_region_problems + 1);
     CHECK(many.problems.text().size() < 20'000);
