@@ -118,6 +118,23 @@ FileKind kind_by_content(const JailedPath& path) {
     return path.is_file() ? kind_by_content(AT_FDCWD, path_through(path.descriptor).c_str(), 0, path.name) : FileKind::unknown;
 }
 
+FileKind region_kind_of(std::string_view text) {
+    if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+    if (text.starts_with("#CRTF")) return FileKind::crtf;
+    return text.starts_with("# Region file format: DS9") ? FileKind::ds9_reg : FileKind::unknown;
+}
+
+FileKind region_kind_by_content(int folder, const char* name, int flags, std::string_view shown) {
+    constexpr std::size_t first_line = 64;
+    if (const auto kind = region_kind_of(first_bytes(folder, name, first_line, flags)); kind != FileKind::unknown) return kind;
+    const auto kind = kind_by_extension(shown);
+    return kind == FileKind::crtf || kind == FileKind::ds9_reg ? kind : FileKind::unknown;
+}
+
+FileKind region_kind_by_content(const JailedPath& file) {
+    return region_kind_by_content(AT_FDCWD, path_through(file.descriptor).c_str(), 0, file.name);
+}
+
 std::int64_t size_of_folder(int folder, const std::function<bool()>& go_on) { return size_to_depth(folder, go_on, 0); }
 
 std::int64_t listed_size(const JailedPath& path) {

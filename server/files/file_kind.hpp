@@ -19,6 +19,11 @@ FileKind kind_by_content(const JailedPath& path);
 FileKind kind_by_content(int folder, const char* name, int flags, std::string_view shown);
 /// Of an open folder: CASA and Miriad images are folders.
 FileKind kind_of_folder(int folder);
+/// Of region files: by the first line of their text; unknown if it doesn't say.
+FileKind region_kind_of(std::string_view text);
+/// As kind_by_content(), of region files: by the first line, or else by the extension.
+FileKind region_kind_by_content(int folder, const char* name, int flags, std::string_view shown);
+FileKind region_kind_by_content(const JailedPath& file);
 /// By its name alone.
 FileKind kind_by_extension(std::string_view name);
 

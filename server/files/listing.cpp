@@ -47,8 +47,8 @@ std::string parent_of(const std::string& relative) {
 /// One listing. Its threads share it and keep it alive, also when the caller has left.
 class Work : public std::enable_shared_from_this<Work> {
 public:
-    Work(const Jail& jail, std::string directory, FilterMode mode, imaging::CancelToken cancel, int threads)
-        : jail_(jail), directory_(std::move(directory)), mode_(mode), cancel_(std::move(cancel)), threads_(threads) {}
+    Work(const Jail& jail, std::string directory, FilterMode mode, ListedKind listed, imaging::CancelToken cancel, int threads)
+        : jail_(jail), directory_(std::move(directory)), mode_(mode), listed_(listed), cancel_(std::move(cancel)), threads_(threads) {}
 
     /// Lists, in the calling thread and others. Never throws: errors are for take().
     void run(const Progress& progress = {}) {
@@ -124,6 +124,7 @@ private:
     const Jail jail_;
     const std::string directory_;
     const FilterMode mode_;
+    const ListedKind listed_;
     const imaging::CancelToken cancel_;
     const int threads_;
     std::atomic<bool> stop_{false};
@@ -179,7 +180,7 @@ private:
         if (!folder_) fail(asked.relative, errno);
         step();
 
-        if (mode_ == FilterMode::all_files && !asked.relative.empty()) {
+        if (mode_ == FilterMode::all_files && listed_ == ListedKind::images && !asked.relative.empty()) {
             // CARTA's page asks so whether a folder is an image: another directory in the answer says that it is.
             const FileKind kind = kind_of_folder(folder_.get());
             if (kind != FileKind::unknown) {
@@ -285,19 +286,21 @@ private:
             if (opened && mode_ != FilterMode::all_files) kind = kind_of_folder(opened.get());
             if (kind == FileKind::unknown)
                 entry.folder = ListedFolder{shown_name(entry.bytes), count_items(opened), status.st_mtime};
-            else
+            else if (listed_ == ListedKind::images)
                 entry.file = ListedFile{shown_name(entry.bytes), kind, size_of(opened), status.st_mtime};
             return;
         }
         if (!S_ISREG(status.st_mode)) return;
         ListedFile file{shown_name(entry.bytes), FileKind::unknown, status.st_size, status.st_mtime};
         if (mode_ == FilterMode::content) {
-            file.kind = kind_by_content(folder_.get(), name, flags, entry.bytes);
+            file.kind = listed_ == ListedKind::images ? kind_by_content(folder_.get(), name, flags, entry.bytes)
+                                                      : region_kind_by_content(folder_.get(), name, flags, entry.bytes);
             if (file.kind == FileKind::unknown) return;
         } else {
             file.kind = kind_by_extension(entry.bytes);
-            const bool image = file.kind == FileKind::fits || file.kind == FileKind::hdf5;
-            if (mode_ == FilterMode::extension && !image) return;
+            const bool wanted = listed_ == ListedKind::images ? file.kind == FileKind::fits || file.kind == FileKind::hdf5
+                                                              : file.kind == FileKind::crtf || file.kind == FileKind::ds9_reg;
+            if (mode_ == FilterMode::extension && !wanted) return;
             if (os().faccessat(folder_.get(), name, R_OK, AT_EACCESS) != 0) return;
         }
         entry.file = std::move(file);
@@ -307,11 +310,11 @@ private:
 } // namespace
 
 Listing list_folder(const Jail& jail, const std::string& directory, FilterMode mode, const imaging::CancelToken& cancel,
-                    const std::function<void(std::size_t, std::size_t)>& progress, int threads) {
+                    const std::function<void(std::size_t, std::size_t)>& progress, int threads, ListedKind listed) {
     if (is_unanswering(jail.folder() + "/" + directory))
         throw PathError("\"" + shown_name(directory) + "\" does not answer: an earlier listing still waits for it.");
     threads = std::clamp(threads, 2, max_listing_threads);
-    const auto work = std::make_shared<Work>(jail, directory, mode, cancel, threads);
+    const auto work = std::make_shared<Work>(jail, directory, mode, listed, cancel, threads);
     for (const auto begin = os().steady_now();;) {
         switch (start_listing_thread(threads, [work] { work->run(); })) {
         case ThreadStart::started:

@@ -15,6 +15,10 @@ namespace cubelink::server {
 /// What decides whether a file is shown (ICD FileListFilterMode).
 enum class FilterMode { content = 0, extension = 1, all_files = 2 };
 
+/// What a listing is for. Images that are folders are files of a list of images, and are left out of one of region files (unless it shows all files, where they
+/// are folders).
+enum class ListedKind { images, regions };
+
 struct ListedFile {
     std::string name; // valid UTF-8
     FileKind kind = FileKind::unknown;
@@ -45,6 +49,7 @@ inline constexpr int max_listing_threads = 4;
 /// the system refuses costs speed only. `progress(checked, total)` is called now and then, from the calling thread. Whatever an own thread throws
 /// comes back as a PathError.
 Listing list_folder(const Jail& jail, const std::string& directory, FilterMode mode, const imaging::CancelToken& cancel,
-                    const std::function<void(std::size_t, std::size_t)>& progress = {}, int threads = 4);
+                    const std::function<void(std::size_t, std::size_t)>& progress = {}, int threads = 4,
+                    ListedKind listed = ListedKind::images);
 
 } // namespace cubelink::server

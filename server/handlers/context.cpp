@@ -14,6 +14,17 @@ std::string why_no_writing(const HandlerContext& context, const rpc::Call& call)
     return {};
 }
 
+std::function<bool(std::uint64_t device, std::uint64_t inode)> open_files(const HandlerContext& context) {
+    return [&directory = context.directory](std::uint64_t device, std::uint64_t inode) {
+        for (const auto& session : directory.all())
+            for (const auto& image : session->images()) {
+                const auto& file = image->source->identity().file;
+                if (file.device == device && file.inode == inode) return true;
+            }
+        return false;
+    };
+}
+
 void no_regions(Session& session, const char* what) {
     const std::string message = std::string(what) + " of regions are not implemented yet.";
     session.report_afterwards(Severity::warning, {"region"}, message);
@@ -46,6 +57,7 @@ void register_handlers(HandlerContext& context) {
     register_spectral_profiles(context);
     register_histograms(context);
     register_regions(context);
+    register_region_files(context);
     register_image_methods(context);
     register_image_statistics(context);
     register_session_methods(context);

@@ -54,6 +54,9 @@ struct HandlerContext {
 /// Why the caller may not write files; empty if it may. For every message that writes one.
 std::string why_no_writing(const HandlerContext& context, const rpc::Call& call);
 
+/// For FileWriter: whether a file is open as an image, in any session. The context outlives it.
+std::function<bool(std::uint64_t device, std::uint64_t inode)> open_files(const HandlerContext& context);
+
 /// The session that the caller's connection is attached to. Throws CallError if it has not registered a viewer.
 SessionPtr session_of(const HandlerContext& context, const rpc::Call& call);
 /// The caller's connection, kept alive.
@@ -123,6 +126,7 @@ void register_cursor(HandlerContext& context);
 void register_spectral_profiles(HandlerContext& context);
 void register_histograms(HandlerContext& context);
 void register_regions(HandlerContext& context);
+void register_region_files(HandlerContext& context);
 void register_image_methods(HandlerContext& context);
 void register_image_statistics(HandlerContext& context);
 void register_session_methods(HandlerContext& context);

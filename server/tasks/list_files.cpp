@@ -37,14 +37,15 @@ private:
     Clock::time_point next_ = Clock::now() + std::chrono::seconds(5);
 };
 
-icd::FileListResponse list(const Jail& jail, const SessionPtr& session, const icd::FileListRequest& request, const imaging::CancelToken& cancel,
-                           int threads, bool for_page) {
-    icd::FileListResponse response;
+template <class Response, class Request>
+Response list(const Jail& jail, const SessionPtr& session, const Request& request, ListedKind listed, const imaging::CancelToken& cancel, int threads,
+              bool for_page) {
+    Response response;
     try {
         ListProgressReport report(session);
         const auto mode = static_cast<FilterMode>(request.filter_mode());
         auto listing = list_folder(
-            jail, request.directory(), mode, cancel, [&](std::size_t checked, std::size_t total) { report(checked, total); }, threads);
+            jail, request.directory(), mode, cancel, [&](std::size_t checked, std::size_t total) { report(checked, total); }, threads, listed);
         // The page takes an answer that names another folder than it asked for as news about an image: repeat the name as it was given.
         const auto& said = request.directory();
         const bool plain = !said.empty() && said[0] != '/' && said.find("$BASE") == std::string::npos && said != ".";
@@ -74,6 +75,20 @@ icd::FileListResponse list(const Jail& jail, const SessionPtr& session, const ic
         response.set_directory(request.directory());
     }
     return response;
+}
+
+template <class Response, class Request>
+void start_list_job(const OpenSettings& settings, const SessionPtr& session, const rpc::CallPtr& call, std::shared_ptr<const Request> request,
+                    ListedKind listed, const imaging::CancelToken& stop, bool for_page) {
+    AnsweringJob job;
+    job.session = session;
+    job.call = call;
+    job.work = [&jail = settings.jail, session, call, request = std::move(request), listed, for_page, stop](const JobContext& context) {
+        icd::answer(call, list<Response>(jail, session, *request, listed, stop, context.threads, for_page));
+    };
+    job.on_cancelled = [call] { call->fail(rpc::code::method_failed, "The session was closed."); };
+    job.cancel = session->ended();
+    start(std::move(job));
 }
 
 icd::FileInfoResponse file_info(const OpenSettings& settings, const icd::FileInfoRequest& request, const JobContext& context) {
@@ -113,15 +128,12 @@ icd::FileInfoResponse no_file_info(const std::string& file, const std::string& w
 
 void start_listing(const OpenSettings& settings, const SessionPtr& session, const rpc::CallPtr& call, std::shared_ptr<const icd::FileListRequest> request,
                    const imaging::CancelToken& stop, bool for_page) {
-    AnsweringJob job;
-    job.session = session;
-    job.call = call;
-    job.work = [&jail = settings.jail, session, call, request, for_page, stop](const JobContext& context) {
-        icd::answer(call, list(jail, session, *request, stop, context.threads, for_page));
-    };
-    job.on_cancelled = [call] { call->fail(rpc::code::method_failed, "The session was closed."); };
-    job.cancel = session->ended();
-    start(std::move(job));
+    start_list_job<icd::FileListResponse>(settings, session, call, std::move(request), ListedKind::images, stop, for_page);
+}
+
+void start_region_listing(const OpenSettings& settings, const SessionPtr& session, const rpc::CallPtr& call,
+                          std::shared_ptr<const icd::RegionListRequest> request, const imaging::CancelToken& stop, bool for_page) {
+    start_list_job<icd::RegionListResponse>(settings, session, call, std::move(request), ListedKind::regions, stop, for_page);
 }
 
 void start_file_info(const OpenSettings& settings, const SessionPtr& session, const rpc::CallPtr& call,

@@ -21,7 +21,7 @@ SEED = int(os.environ.get("CUBELINK_SEED", "1"))
 
 SCHEMA = json.loads((ROOT / "tests/rpc/icd/icd30.json").read_text())
 # These may overtake others: they are long work.
-LATE = {"OPEN_FILE", "RESUME_SESSION", "FILE_INFO_REQUEST", "FILE_LIST_REQUEST", "REGION_LIST_REQUEST", "CATALOG_LIST_REQUEST", "MOMENT_REQUEST", "PV_REQUEST", "FITTING_REQUEST", "SAVE_FILE",
+LATE = {"OPEN_FILE", "RESUME_SESSION", "FILE_INFO_REQUEST", "FILE_LIST_REQUEST", "REGION_LIST_REQUEST", "REGION_FILE_INFO_REQUEST", "IMPORT_REGION", "EXPORT_REGION", "CATALOG_LIST_REQUEST", "MOMENT_REQUEST", "PV_REQUEST", "FITTING_REQUEST", "SAVE_FILE",
         "REMOTE_FILE_REQUEST", "SCRIPTING_RESPONSE", "CONCAT_STOKES_FILES"}  # fmt: skip
 OF_A_FILE = {"carta." + event["name"].lower().replace("_", ".") for event in SCHEMA["events"]
              if any(field["name"] == "file_id" for field in SCHEMA["messages"].get(event["message"], {"fields": []})["fields"])}  # fmt: skip
