@@ -3,10 +3,9 @@
 //
 //     node tests/browser/carta.test.mjs           with build/release (or $CUBELINK_BUILD) and `npm ci` done in tools/carta
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
 
-import { CartaTest, demoFolder, output, SECRET, sleep } from "./carta_support.mjs";
-import { Fits, readPng } from "./viewer_support.mjs";
+import { CartaTest, comparePicture, demoFolder, output, SECRET, showsPicture, sleep } from "./carta_support.mjs";
+import { Fits } from "./viewer_support.mjs";
 
 const demo = demoFolder();
 const mosaic = new Fits(`${demo}/mosaic.fits`);
@@ -39,59 +38,8 @@ function planeOf(fits, channel = 0) {
   return planes.get(key);
 }
 
-/** Correlation of what is seen in the image's canvas with the pixels of a plane, as the page says it shows them. */
-async function compare(fits, plane, file) {
-  const png = await page.screenshot();
-  if (file) writeFileSync(`${output}${file}.png`, png);
-  const picture = readPng(png);
-  const box = await page.locator("#raster-canvas").boundingBox();
-  const view = await carta("JSON.parse(JSON.stringify(carta.activeFrame.requiredFrameView))");
-  const [low, high] = await carta("[carta.activeFrame.renderConfig.scaleMinVal, carta.activeFrame.renderConfig.scaleMaxVal]");
-  const perPixel = (view.xMax - view.xMin) / box.width;
-  const pairs = [];
-  let blanks = 0, blanksRight = 0;
-  const reach = Math.max(0, Math.floor(perPixel / 2));
-  // The border holds axes, and the lower right corner the page's buttons.
-  for (let sy = 30; sy < box.height - 60; sy += 4) {
-    for (let sx = 10; sx < box.width - 10; sx += 4) {
-      const x = Math.round(view.xMin + (sx + 0.5) * perPixel), y = Math.round(view.yMax - (sy + 0.5) * perPixel);
-      if (x < 2 * reach || y < 2 * reach || x >= fits.width - 2 * reach || y >= fits.height - 2 * reach) continue;
-      let sum = 0, count = 0;
-      for (let dy = -reach; dy <= reach; dy++)
-        for (let dx = -reach; dx <= reach; dx++) {
-          const value = plane[(y + dy) * fits.width + x + dx];
-          if (Number.isFinite(value)) (sum += value), count++;
-        }
-      const [r, g, b] = picture.at(Math.round(box.x + sx), Math.round(box.y + sy));
-      const expectBlank = count === 0;
-      // Blank pixels are painted in one blue, which the colour map does not have.
-      const isBlank = b > 120 && b > 2 * r && g > 60;
-      if (expectBlank || isBlank) {
-        blanks++;
-        blanksRight += expectBlank === isBlank;
-        continue;
-      }
-      const scaled = Math.min(1, Math.max(0, (sum / count - low) / (high - low)));
-      pairs.push([scaled, 0.299 * r + 0.587 * g + 0.114 * b]);
-    }
-  }
-  const mean = (i) => pairs.reduce((sum, pair) => sum + pair[i], 0) / pairs.length;
-  const [ma, mb] = [mean(0), mean(1)];
-  let ab = 0, aa = 0, bb = 0;
-  for (const [a, b] of pairs) (ab += (a - ma) * (b - mb)), (aa += (a - ma) ** 2), (bb += (b - mb) ** 2);
-  return { correlation: ab / Math.sqrt(aa * bb), samples: pairs.length, blanks, blanksRight, perPixel };
-}
-
-/** Waits until the picture is that of the plane. */
-async function shows(fits, plane, least, file) {
-  let seen;
-  for (let attempt = 0; attempt < 120; attempt++) {
-    seen = await compare(fits, plane, file);
-    if (seen.correlation >= least && seen.samples > 1000) return seen;
-    await sleep(500);
-  }
-  throw new Error(`${file}: the picture is not that of the data: ${JSON.stringify(seen)}`);
-}
+const compare = (fits, plane, file) => comparePicture(test, fits, plane, file);
+const shows = (fits, plane, least, file) => showsPicture(test, fits, plane, least, file);
 
 const close = (a, b, tolerance, what) => assert.ok(Math.abs(a - b) <= tolerance, `${what}: ${a} is not ${b}`);
 
