@@ -15,5 +15,6 @@ void first_tiles(const Settings& settings);
 void beside_opening(const Settings& settings);
 void beside_messages(const Settings& settings);
 void beside_cube_histogram(const Settings& settings);
+void many_regions(const Settings& settings);
 
 } // namespace cubelink::bench
