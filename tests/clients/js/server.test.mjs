@@ -107,6 +107,29 @@ for (const [name, wslink] of Object.entries({ "wslink 2.x": require("wslink"), "
       for (const c of [2, 3]) for (let y = 5; y < 9; y++) for (let x = 20; x < 60; x += 3) same(block.data[i++], value(x, y, c), `block at ${x}, ${y}, ${c}`);
       await assert.rejects(image.readBlock({ x: [0, WIDTH + 1] }), CubelinkError);
 
+      const region = await image.setRegion({ type: "RECTANGLE", points: [[300, 100], [20, 10]] });
+      const mean = (left, c) => {
+        let [sum, count] = [0, 0];
+        for (let y = 95; y <= 105; y++)
+          for (let x = left; x <= left + 20; x++) if (!Number.isNaN(value(x, y, c))) (sum += value(x, y, c)), count++;
+        return sum / count;
+      };
+      const spectra = [];
+      const heard = async (left) => {
+        for (let wait = 0; !spectra.some((one) => Math.abs(one[3] - mean(left, 3)) < 1e-9); wait++) {
+          assert.ok(wait < 3000, "the region's spectrum did not come");
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+        spectra.at(-1).forEach((v, c) => assert.ok(Math.abs(v - mean(left, c)) < 1e-9, `mean of channel ${c}`));
+      };
+      const stop = await image.followSpectrum(region, (values, progress) => progress >= 1 && spectra.push(values));
+      await heard(290);
+      assert.equal(await image.setRegion({ type: "RECTANGLE", points: [[310, 100], [20, 10]], id: region }), region);
+      await heard(300);
+      await stop();
+      await assert.rejects(image.setRegion({ type: "ELLIPSE", points: [[1, 1], [-1, 1]] }), /positive/);
+      await image.removeRegion(region);
+
       const axis = await image.spectralAxis("frequency");
       assert.deepEqual([axis.unit, axis.values.length], ["Hz", DEPTH]);
       assert.ok(Math.abs(axis.values[7] - 1.407e9) < 1);
