@@ -90,7 +90,7 @@ def _inside_polygon(points, x, y, tolerance):
         for (x0, y0), (x1, y1) in zip(exact, exact[1:] + exact[:1]):
             if y0 == y1 == row:
                 first, last = max(0, math.ceil(min(x0, x1))), min(width - 1, math.floor(max(x0, x1)))
-                on_edge[row, first : last + 1] = True
+                on_edge[row, first : max(first, last + 1)] = True
             if (y0 <= row) != (y1 <= row):
                 crossings.append(x0 + (row - y0) * (x1 - x0) / (y1 - y0))
             elif row in (y0, y1) and y0 != y1:
@@ -100,7 +100,7 @@ def _inside_polygon(points, x, y, tolerance):
         crossings.sort()
         for left, right in zip(crossings[::2], crossings[1::2]):
             first, last = max(0, math.ceil(left)), min(width - 1, math.floor(right))
-            certain[row, first : last + 1] = True
+            certain[row, first : max(first, last + 1)] = True
         for one in crossings:
             near = round(one)
             distance = abs(one - near)
