@@ -3,93 +3,16 @@
 //
 //     node tests/browser/carta.test.mjs           with build/release (or $CUBELINK_BUILD) and `npm ci` done in tools/carta
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { execFileSync } from "node:child_process";
-import { tmpdir } from "node:os";
 
-import { build, Fits, lastingPort, launchChromium, readPng, root, startProxy } from "./viewer_support.mjs";
+import { CartaTest, comparePicture, demoFolder, output, SECRET, showsPicture, sleep } from "./carta_support.mjs";
+import { Fits } from "./viewer_support.mjs";
 
-const output = `${root}tests/output/`;
-const demo = process.env.CUBELINK_DEMO ?? `${root}build/demo`;
-const frontend = `${root}tools/carta/node_modules/carta-frontend/build`;
-const SECRET = "a-secret-for-tests";
-mkdirSync(output, { recursive: true });
-if (!process.env.CUBELINK_DEMO) execFileSync(`${build}/tools/cubelink_demo_data`, [demo], { stdio: "inherit" });
-const scratch = mkdtempSync(`${tmpdir()}/carta-`);
+const demo = demoFolder();
 const mosaic = new Fits(`${demo}/mosaic.fits`);
 const cube = new Fits(`${demo}/disk_cube.fits`);
-
-async function startServer(port) {
-  const child = spawn(
-    process.env.CUBELINK_SERVER ?? `${build}/server/cubelink`,
-    [demo, "--port", String(port), "--authKey", SECRET, "--store", `${scratch}/store.sqlite`, "--carta-frontend", frontend, "--scripting"],
-    { stdio: ["ignore", "pipe", "pipe"] },
-  );
-  let log = "";
-  const ready = new Promise((resolve, reject) => {
-    for (const stream of [child.stdout, child.stderr])
-      stream.on("data", (data) => {
-        log += data;
-        if (log.includes("Starting factory")) resolve();
-      });
-    child.on("exit", (code) => reject(new Error(`the server ended with ${code}:\n${log}`)));
-  });
-  await ready;
-  return { child, log: () => log };
-}
-
-const end = async (server, signal) => {
-  const gone = once(server.child, "exit");
-  server.child.kill(signal);
-  return (await gone)[0];
-};
-
-const port = await lastingPort();
-let server = await startServer(port);
-const proxy = await startProxy(port);
-const browser = await launchChromium();
-const context = await browser.newContext({ viewport: { width: 1400, height: 900 } });
-// The page asks hosts of the world for news and catalogues; here there is none of it.
-await context.route((url) => url.hostname !== "127.0.0.1", (route) => route.abort());
-const page = await context.newPage();
-const problems = [];
-page.setDefaultTimeout(60_000); // a busy machine draws slowly
-page.on("pageerror", (error) => problems.push(String(error)));
-let session = 0;
-page.on("console", (message) => {
-  session = Number(/session ID (\d+)/.exec(message.text())?.[1] ?? session);
-});
-const results = { passed: 0, failed: 0 };
-
-async function check(name, work) {
-  const begun = Date.now();
-  try {
-    await work();
-    results.passed += 1;
-    console.log(`ok   ${name} (${((Date.now() - begun) / 1000).toFixed(1)} s)`);
-  } catch (error) {
-    results.failed += 1;
-    console.log(`FAIL ${name}\n${error.stack}`);
-    await page.screenshot({ path: `${output}carta-failed-${results.failed}.png` }).catch(() => undefined);
-  }
-}
-
-/** Evaluates an expression of the page's own application object, `carta`. */
-const carta = (expression) => page.evaluate(`(() => { const carta = window.carta; return ${expression}; })()`);
-const until = (expression, what, timeout = 60_000) =>
-  page
-    .waitForFunction(`(() => { const carta = window.carta; return carta && (${expression}); })()`, null, { timeout, polling: 100 })
-    .catch((error) => Promise.reject(new Error(`${what}: ${error.message}`)));
-const alerts = () => page.locator(".bp6-alert:visible").allInnerTexts();
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-
-async function start(query = "") {
-  session = 0;
-  await page.goto(`${proxy.url}carta/?token=${SECRET}&skipTelemetry=1${query}`);
-  await until("carta.preferenceStore.isPreferenceReady", "the page has its preferences", 60_000);
-}
+const test = await CartaTest.begin("carta", demo, { options: ["--scripting"] });
+const { page, problems, carta, until, alerts } = test;
+const check = (name, work) => test.check(name, work);
 
 /** Opens a file through the page's file browser. */
 async function open(name) {
@@ -115,64 +38,13 @@ function planeOf(fits, channel = 0) {
   return planes.get(key);
 }
 
-/** Correlation of what is seen in the image's canvas with the pixels of a plane, as the page says it shows them. */
-async function compare(fits, plane, file) {
-  const png = await page.screenshot();
-  if (file) writeFileSync(`${output}${file}.png`, png);
-  const picture = readPng(png);
-  const box = await page.locator("#raster-canvas").boundingBox();
-  const view = await carta("JSON.parse(JSON.stringify(carta.activeFrame.requiredFrameView))");
-  const [low, high] = await carta("[carta.activeFrame.renderConfig.scaleMinVal, carta.activeFrame.renderConfig.scaleMaxVal]");
-  const perPixel = (view.xMax - view.xMin) / box.width;
-  const pairs = [];
-  let blanks = 0, blanksRight = 0;
-  const reach = Math.max(0, Math.floor(perPixel / 2));
-  // The border holds axes, and the lower right corner the page's buttons.
-  for (let sy = 30; sy < box.height - 60; sy += 4) {
-    for (let sx = 10; sx < box.width - 10; sx += 4) {
-      const x = Math.round(view.xMin + (sx + 0.5) * perPixel), y = Math.round(view.yMax - (sy + 0.5) * perPixel);
-      if (x < 2 * reach || y < 2 * reach || x >= fits.width - 2 * reach || y >= fits.height - 2 * reach) continue;
-      let sum = 0, count = 0;
-      for (let dy = -reach; dy <= reach; dy++)
-        for (let dx = -reach; dx <= reach; dx++) {
-          const value = plane[(y + dy) * fits.width + x + dx];
-          if (Number.isFinite(value)) (sum += value), count++;
-        }
-      const [r, g, b] = picture.at(Math.round(box.x + sx), Math.round(box.y + sy));
-      const expectBlank = count === 0;
-      // Blank pixels are painted in one blue, which the colour map does not have.
-      const isBlank = b > 120 && b > 2 * r && g > 60;
-      if (expectBlank || isBlank) {
-        blanks++;
-        blanksRight += expectBlank === isBlank;
-        continue;
-      }
-      const scaled = Math.min(1, Math.max(0, (sum / count - low) / (high - low)));
-      pairs.push([scaled, 0.299 * r + 0.587 * g + 0.114 * b]);
-    }
-  }
-  const mean = (i) => pairs.reduce((sum, pair) => sum + pair[i], 0) / pairs.length;
-  const [ma, mb] = [mean(0), mean(1)];
-  let ab = 0, aa = 0, bb = 0;
-  for (const [a, b] of pairs) (ab += (a - ma) * (b - mb)), (aa += (a - ma) ** 2), (bb += (b - mb) ** 2);
-  return { correlation: ab / Math.sqrt(aa * bb), samples: pairs.length, blanks, blanksRight, perPixel };
-}
-
-/** Waits until the picture is that of the plane. */
-async function shows(fits, plane, least, file) {
-  let seen;
-  for (let attempt = 0; attempt < 120; attempt++) {
-    seen = await compare(fits, plane, file);
-    if (seen.correlation >= least && seen.samples > 1000) return seen;
-    await sleep(500);
-  }
-  throw new Error(`${file}: the picture is not that of the data: ${JSON.stringify(seen)}`);
-}
+const compare = (fits, plane, file) => comparePicture(test, fits, plane, file);
+const shows = (fits, plane, least, file) => showsPicture(test, fits, plane, least, file);
 
 const close = (a, b, tolerance, what) => assert.ok(Math.abs(a - b) <= tolerance, `${what}: ${a} is not ${b}`);
 
 await check("starts without an alert and lists the files", async () => {
-  await start();
+  await test.start();
   for (const name of ["mosaic.fits", "disk_cube.fits", "polarised_jet.fits"]) await page.locator(".file-browser-dialog").getByText(name).first().waitFor({ timeout: 60_000 });
   assert.deepEqual(await alerts(), []);
   assert.deepEqual(problems, []);
@@ -261,48 +133,34 @@ await check("shows the spectrum under the cursor", async () => {
   await page.locator("[data-testid=spectral-profiler-0-header-close-button]").click();
 });
 
-/** The page says that it has lost its server; its button is pressed once the way is free again. */
-async function comeBack(open) {
-  const dialog = page.locator(".bp6-alert:visible");
-  await dialog.getByText("disconnected from the server").waitFor();
-  await open();
-  const before = session;
-  session = 0;
-  await dialog.getByText("Retry").click();
-  for (let i = 0; i < 600 && !session; i++) await sleep(100);
-  assert.equal(session, before, "the session's id");
-  await sleep(1500); // an alert would come now
-  assert.deepEqual(await alerts(), []);
-}
-
 await check("survives a dropped socket", async () => {
-  proxy.shut();
-  await comeBack(() => proxy.open());
+  test.proxy.shut();
+  await test.comeBack(() => test.proxy.open());
   await carta("carta.activeFrame.setChannels(61, 0, true)");
   await shows(cube, planeOf(cube, 61), 0.9, "carta-reconnected");
 });
 
 await check("survives a server that was killed and started again", async () => {
-  await end(server, "SIGKILL");
-  await comeBack(async () => (server = await startServer(port)));
+  await test.endServer("SIGKILL");
+  await test.comeBack(() => test.startServer());
   await carta("carta.activeFrame.setChannels(66, 0, true)");
   await shows(cube, planeOf(cube, 66), 0.9, "carta-restarted");
   assert.equal(await carta("carta.frames.length"), 2);
 });
 
 await check("survives a server that was stopped and started again", async () => {
-  assert.equal(await end(server, "SIGTERM"), 0);
-  await comeBack(async () => (server = await startServer(port)));
+  assert.equal(await test.endServer("SIGTERM"), 0);
+  await test.comeBack(() => test.startServer());
   await carta("carta.activeFrame.setChannels(56, 0, true)");
   await shows(cube, planeOf(cube, 56), 0.9, "carta-restarted-again");
 });
 
 await check("a program drives it by scripting", async () => {
   const ask = async (body) => {
-    const response = await fetch(`http://127.0.0.1:${port}/carta/api/scripting/action`, {
+    const response = await fetch(`http://127.0.0.1:${test.port}/carta/api/scripting/action`, {
       method: "POST",
       headers: { "content-type": "application/json", authorization: `Bearer ${SECRET}` },
-      body: JSON.stringify({ session_id: session, path: "", async: false, ...body }),
+      body: JSON.stringify({ session_id: test.session, path: "", async: false, ...body }),
     });
     return [response.status, await response.json()];
   };
@@ -312,17 +170,14 @@ await check("a program drives it by scripting", async () => {
   assert.deepEqual(await ask({ action: "fetchParameter", parameters }), [200, { success: true, response: 40 }]);
 });
 
-await check("what is not implemented is in the page's log, and nothing waits for it", async () => {
-  const log = () => carta("carta.logStore.logEntries.map((entry) => entry.message)");
-  await carta("(carta.activeFrame.contourConfig.setContourConfiguration([0.001, 0.002], 0, 1), carta.activeFrame.applyContours())");
+await check("what is not implemented is refused in words, and nothing waits for it", async () => {
+  await carta(`(carta.backendService.requestMoment({ fileId: carta.activeFrame.frameInfo.fileId, moments: [0], spectralRange: { min: 0, max: 9 }, regionId: -1 })
+    .then(() => (window.refusal = "it was not refused"), (error) => (window.refusal = String(error.message ?? error)))), 0`);
+  await page.waitForFunction("window.refusal");
+  assert.match(await page.evaluate("window.refusal"), /MOMENT_REQUEST is not implemented/);
   // What CARTA's Python client waits for before it saves a picture.
   await carta("carta.waitForImageData().then(() => (window.pictureIsThere = true)), 0");
   await page.waitForFunction("window.pictureIsThere");
-  await carta("carta.activeFrame.clearContours(true)");
-  await carta("void carta.animatorStore.startAnimation()");
-  await until("carta.logStore.logEntries.some((entry) => entry.message.startsWith('START_ANIMATION is not'))", "the log tells of the animation");
-  await carta("void carta.animatorStore.stopAnimation()");
-  assert.equal((await log()).filter((message) => message.startsWith("SET_CONTOUR_PARAMETERS is not")).length, 1);
   await carta("carta.activeFrame.setChannels(60, 0, true)");
   await shows(cube, planeOf(cube, 60), 0.9, "carta-after-what-is-not-implemented");
   assert.deepEqual(await alerts(), []);
@@ -330,19 +185,14 @@ await check("what is not implemented is in the page's log, and nothing waits for
 
 await check("keeps a preference across a reload", async () => {
   await carta("carta.preferenceStore.setPreference('colormap', 'viridis')");
-  const kept = async () => (await (await fetch(`http://127.0.0.1:${port}/carta/api/database/preferences`, { headers: { authorization: `Bearer ${SECRET}` } })).json()).preferences;
+  const kept = async () => (await (await fetch(`http://127.0.0.1:${test.port}/carta/api/database/preferences`, { headers: { authorization: `Bearer ${SECRET}` } })).json()).preferences;
   for (let i = 0; i < 600 && (await kept()).colormap !== "viridis"; i++) await sleep(100);
   assert.equal((await kept()).colormap, "viridis");
-  await start();
+  await test.start();
   await until("carta.preferenceStore.isPreferenceReady", "preferences are there");
   assert.equal(await carta("carta.preferenceStore.colormap"), "viridis");
 });
 
 await check("no error of the page on the way", async () => assert.deepEqual(problems, []));
 
-await browser.close();
-proxy.stop();
-await end(server, "SIGTERM");
-rmSync(scratch, { recursive: true });
-console.log(`${results.passed} passed, ${results.failed} failed`);
-process.exit(results.failed ? 1 : 0);
+await test.end();

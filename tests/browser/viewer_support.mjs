@@ -117,19 +117,26 @@ export async function startProxy(target) {
   };
 }
 
-/** Images of BITPIX -32, one for each HDU: {width, height, depth, name, value(x, y, channel)}. */
+/** Images of BITPIX -32, one for each HDU: {width, height, depth, stokes, name, header, value(x, y, channel, stokes)}. `header` has more cards:
+ * {NAME: number or text}. */
 export function writeFits(path, ...images) {
-  const card = (name, value) => `${name.padEnd(8)}= ${String(value).padStart(20)}`.padEnd(80);
+  const card = (name, value) => `${name.padEnd(8)}= ${typeof value === "string" ? `'${value.padEnd(8)}'` : String(value).padStart(20)}`.padEnd(80);
+  const logical = (name) => `${name.padEnd(8)}= ${"T".padStart(20)}`.padEnd(80);
   const whole = (buffer, filler) => Buffer.concat([buffer, Buffer.alloc((2880 - (buffer.length % 2880)) % 2880, filler)]);
-  const parts = images.flatMap(({ width, height, depth = 1, name, value }, i) => {
+  const parts = images.flatMap(({ width, height, depth = 1, stokes = 1, name, header = {}, value }, i) => {
+    const axes = [width, height, ...(depth > 1 || stokes > 1 ? [depth] : []), ...(stokes > 1 ? [stokes] : [])];
+    const names = { ...(axes.length > 2 ? { CTYPE3: "FREQ" } : {}), ...(stokes > 1 ? { CTYPE4: "STOKES", CRVAL4: 1, CRPIX4: 1, CDELT4: 1 } : {}) };
     const cards = [
-      i === 0 ? card("SIMPLE", "T") : "XTENSION= 'IMAGE   '".padEnd(80), card("BITPIX", -32), card("NAXIS", depth > 1 ? 3 : 2), card("NAXIS1", width), card("NAXIS2", height),
-      ...(depth > 1 ? [card("NAXIS3", depth), "CTYPE3  = 'FREQ    '".padEnd(80)] : []),
-      ...(i === 0 ? [card("EXTEND", "T")] : [card("PCOUNT", 0), card("GCOUNT", 1)]),
-      ...(name ? [`EXTNAME = '${name}'`.padEnd(80)] : []), "END".padEnd(80),
+      i === 0 ? logical("SIMPLE") : card("XTENSION", "IMAGE"), card("BITPIX", -32), card("NAXIS", axes.length), ...axes.map((length, n) => card(`NAXIS${n + 1}`, length)),
+      ...(i === 0 ? [logical("EXTEND")] : [card("PCOUNT", 0), card("GCOUNT", 1)]), ...(name ? [card("EXTNAME", name)] : []),
+      ...Object.entries({ ...names, ...header }).map(([key, one]) => card(key, one)), "END".padEnd(80),
     ];
-    const data = Buffer.alloc(4 * width * height * depth);
-    for (let k = 0; k < width * height * depth; k++) data.writeFloatBE(value(k % width, Math.floor(k / width) % height, Math.floor(k / width / height)), 4 * k);
+    const plane = width * height;
+    const data = Buffer.alloc(4 * plane * depth * stokes);
+    for (let k = 0; k < plane * depth * stokes; k++) {
+      const channel = Math.floor(k / plane);
+      data.writeFloatBE(value(k % width, Math.floor((k % plane) / width), channel % depth, Math.floor(channel / depth)), 4 * k);
+    }
     return [whole(Buffer.from(cards.join("")), " "), whole(data)];
   });
   writeFileSync(path, Buffer.concat(parts));

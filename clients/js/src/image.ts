@@ -44,6 +44,14 @@ export interface Coordinates {
   units: string[];
 }
 
+/** A region in pixels of its image: vertices; of a rectangle the centre and [width, height]; of an ellipse the centre and the semi-axes, the first of which lies along y. */
+export interface RegionShape {
+  type: "POINT" | "LINE" | "POLYLINE" | "RECTANGLE" | "ELLIPSE" | "POLYGON";
+  points: [number, number][];
+  /** Degrees, counter-clockwise. */
+  rotation?: number;
+}
+
 /** An image's client: what all have of it, and its stream of tiles. */
 export interface ImageSession extends Session {
   tiles(): TileStream;
@@ -254,6 +262,35 @@ export class Image {
   /** Moves the cursor; profiles that were asked for arrive on the topics carta.spatial.profile.data and carta.spectral.profile.data. */
   async setCursor(x: number, y: number): Promise<void> {
     await this.client.carta["setCursor"]!({ file_id: this.fileId, point: { x, y } });
+  }
+
+  /** Makes a region, or changes the one that `id` names; its id. */
+  async setRegion({ type, points, rotation = 0, id = -1 }: RegionShape & { id?: number }): Promise<number> {
+    const region_info = { region_type: type, control_points: points.map(([x, y]) => ({ x, y })), rotation };
+    const { success, message, region_id } = await this.client.carta["setRegion"]!({ file_id: this.fileId, region_id: id, region_info });
+    if (!success) throw new CubelinkError(message);
+    return region_id;
+  }
+
+  async removeRegion(id: number): Promise<void> {
+    await this.client.carta["removeRegion"]!({ region_id: id });
+  }
+
+  /**
+   * Calls `listener` with a statistic of a region (default: the mean) in each channel, NaN where there is none or not yet, whenever the region or the image changes,
+   * until the function that it resolves to is called. `progress` is 1 once all channels are there. The region may be of another image that shows the same sky.
+   */
+  async followSpectrum(id: number, listener: (values: Float64Array, progress: number) => void, statistic = "Mean", coordinate = "z"): Promise<() => Promise<void>> {
+    const require = (list: unknown[]) => this.client.carta["setSpectralRequirements"]!({ file_id: this.fileId, region_id: id, spectral_profiles: list });
+    const subscription = await this.client.subscribe("carta.spectral.profile.data", { file_id: this.fileId, region_id: id }, (message) => {
+      for (const profile of message.profiles ?? [])
+        if (profile.coordinate === coordinate && profile.stats_type === statistic) listener(toFloat64(profile.raw_values_fp64), message.progress);
+    });
+    await require([{ coordinate, stats_types: [statistic] }]);
+    return async () => {
+      await subscription.unsubscribe();
+      await require([]);
+    };
   }
 
   async close(): Promise<void> {

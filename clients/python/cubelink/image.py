@@ -97,6 +97,44 @@ class Image:
         """The inverse of to_world(): a map with `points`, pixels counted from 0."""
         return await self.client.call("image.to_pixel", file_id=self.file_id, points=_pairs(points), frame=frame)
 
+    async def set_region(self, kind: str, points: Any, rotation: float = 0, region_id: int = -1) -> int:
+        """Makes a region, or changes the one of that id; returns its id. `kind` is the ICD's: POINT, LINE, POLYLINE, RECTANGLE, ELLIPSE,
+        POLYGON. `points` [[x, y], …] are pixels of this image: the vertices; of a rectangle the centre and (width, height); of an ellipse
+        the centre and the semi-axes, of which the first lies along y. `rotation` in degrees, counter-clockwise."""
+        region = {"region_type": kind, "control_points": [{"x": x, "y": y} for x, y in _pairs(points)], "rotation": rotation}
+        answer = await self.client.call("carta.set.region", {"file_id": self.file_id, "region_id": region_id, "region_info": region})
+        if not answer["success"]:
+            raise CallError({"code": -32001, "message": answer["message"]}, "carta.set.region")
+        return answer["region_id"]
+
+    async def remove_region(self, region_id: int) -> None:
+        await self.client.call("carta.remove.region", {"region_id": region_id})
+
+    async def region_spectrum(self, region_id: int, statistic: str = "Mean", stokes: str = "", timeout: float = 60) -> numpy.ndarray:
+        """One value for each channel, NaN where there is none: a statistic (Mean, Sum, FluxDensity, RMS, Sigma, SumSq, Min, Max, Extrema,
+        NumPixels) of the region's pixels, or the pixel of a point. The region may be of another image that shows the same sky. `stokes`: the
+        one that is shown, or I, Q, U, V, Ptotal, Plinear, PFtotal, PFlinear, Pangle. Replaces what this connection required of the region's spectra,
+        and requires none afterwards."""
+        topic = "carta.spectral.profile.data"
+        await self.client._make_sure_of(topic)
+        request = {"file_id": self.file_id, "region_id": region_id, "spectral_profiles": [{"coordinate": stokes + "z", "stats_types": [statistic]}]}
+        with self.client.listen(topic) as queue:
+            await self.client.call("carta.set.spectral.requirements", {**request, "spectral_profiles": []})
+            await self.client.call("carta.set.spectral.requirements", request)
+            try:
+                return await asyncio.wait_for(self._whole_spectrum(queue, region_id, stokes + "z", statistic), timeout)
+            finally:
+                await self.client.call("carta.set.spectral.requirements", {**request, "spectral_profiles": []})
+
+    async def _whole_spectrum(self, queue: Publications, region_id: int, coordinate: str, statistic: str) -> numpy.ndarray:
+        while True:
+            _, message = await queue.get()
+            if (message["file_id"], message["region_id"]) != (self.file_id, region_id) or message["progress"] < 1:
+                continue
+            for profile in message["profiles"]:
+                if (profile["coordinate"], profile["stats_type"]) == (coordinate, statistic):
+                    return numpy.frombuffer(profile["raw_values_fp64"], "<f8").copy()
+
     async def header(self) -> "Header":
         """The header as an astropy.io.fits.Header."""
         from astropy.io import fits

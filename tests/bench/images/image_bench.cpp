@@ -29,6 +29,7 @@ constexpr Workload workloads[] = {
     {"beside-cube-histogram", beside_cube_histogram},
     {"region-spectra", region_spectra},
     {"region-statistics", region_statistics},
+    {"regions-20000", many_regions},
     {"sparse-cube", sparse_cube},
     {"beyond-the-limit", plane_beyond_the_limit},
 };

@@ -17,5 +17,6 @@ void beside_opening(const Settings& settings);
 void beside_messages(const Settings& settings);
 void beside_cube_histogram(const Settings& settings);
 void region_statistics(const Settings& settings);
+void many_regions(const Settings& settings);
 
 } // namespace cubelink::bench

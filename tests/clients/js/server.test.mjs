@@ -107,14 +107,37 @@ for (const [name, wslink] of Object.entries({ "wslink 2.x": require("wslink"), "
       for (const c of [2, 3]) for (let y = 5; y < 9; y++) for (let x = 20; x < 60; x += 3) same(block.data[i++], value(x, y, c), `block at ${x}, ${y}, ${c}`);
       await assert.rejects(image.readBlock({ x: [0, WIDTH + 1] }), CubelinkError);
 
-      const region = { region_type: "RECTANGLE", control_points: [{ x: 300, y: 100 }, { x: 4, y: 2 }], rotation: 0 };
-      const { statistics, percentiles } = await image.statistics({ types: ["Max", "Median"], region, channels: [2, 4], percentiles: [0, 100] });
+      const shape = { region_type: "RECTANGLE", control_points: [{ x: 300, y: 100 }, { x: 4, y: 2 }], rotation: 0 };
+      const { statistics, percentiles } = await image.statistics({ types: ["Max", "Median"], region: shape, channels: [2, 4], percentiles: [0, 100] });
       const inside = [2, 3].flatMap((c) => [99, 100, 101].flatMap((y) => [298, 299, 300, 301, 302].map((x) => value(x, y, c)))).filter((v) => !Number.isNaN(v)).sort((a, b) => a - b);
       const half = Math.floor((inside.length - 1) / 2);
       assert.equal(statistics.Max, inside.at(-1));
       assert.ok(statistics.Median >= inside[half] && statistics.Median <= inside[inside.length - 1 - half]);
       assert.deepEqual(percentiles, [inside[0], inside.at(-1)]);
       await assert.rejects(image.statistics({ types: ["Average"] }), /Average/);
+
+      const region = await image.setRegion({ type: "RECTANGLE", points: [[300, 100], [20, 10]] });
+      const mean = (left, c) => {
+        let [sum, count] = [0, 0];
+        for (let y = 95; y <= 105; y++)
+          for (let x = left; x <= left + 20; x++) if (!Number.isNaN(value(x, y, c))) (sum += value(x, y, c)), count++;
+        return sum / count;
+      };
+      const spectra = [];
+      const heard = async (left) => {
+        for (let wait = 0; !spectra.some((one) => Math.abs(one[3] - mean(left, 3)) < 1e-9); wait++) {
+          assert.ok(wait < 3000, "the region's spectrum did not come");
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+        spectra.at(-1).forEach((v, c) => assert.ok(Math.abs(v - mean(left, c)) < 1e-9, `mean of channel ${c}`));
+      };
+      const stop = await image.followSpectrum(region, (values, progress) => progress >= 1 && spectra.push(values));
+      await heard(290);
+      assert.equal(await image.setRegion({ type: "RECTANGLE", points: [[310, 100], [20, 10]], id: region }), region);
+      await heard(300);
+      await stop();
+      await assert.rejects(image.setRegion({ type: "ELLIPSE", points: [[1, 1], [-1, 1]] }), /positive/);
+      await image.removeRegion(region);
 
       const axis = await image.spectralAxis("frequency");
       assert.deepEqual([axis.unit, axis.values.length], ["Hz", DEPTH]);

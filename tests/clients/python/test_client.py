@@ -227,6 +227,25 @@ class Images(unittest.IsolatedAsyncioTestCase):
         with self.assertRaises(cubelink.CallError):
             await self.client.list_files("../..")
 
+    async def test_regions(self):
+        image = await self.client.open("disk_cube.fits")
+        box = await image.set_region("RECTANGLE", [[100, 50], [20, 10]])
+        self.assertEqual(box, 1)
+        numpy.testing.assert_allclose(await image.region_spectrum(box), self.cube[:, 45:56, 90:111].mean(axis=(1, 2), dtype="f8"), rtol=1e-9)
+        self.assertEqual(await image.set_region("RECTANGLE", numpy.array([[101, 50], [20, 10]]), region_id=box), box)
+        for statistic, wanted in (("Max", numpy.max), ("Mean", numpy.mean)):
+            found = await image.region_spectrum(box, statistic)
+            numpy.testing.assert_allclose(found, wanted(self.cube[:, 45:56, 91:112].astype("f8"), axis=(1, 2)), rtol=1e-9)
+        point = await image.set_region("POINT", [[7, 8]])
+        numpy.testing.assert_allclose(await image.region_spectrum(point), self.cube[:, 8, 7])
+        with self.assertRaisesRegex(cubelink.CallError, "positive"):
+            await image.set_region("ELLIPSE", [[1, 1], [-3, 4]])
+        await image.remove_region(box)
+        with self.assertRaises(cubelink.CallError):
+            await image.region_spectrum(box)
+        await self.client.subscribe("carta.error.data", print)  # from now on nothing but what was subscribed to
+        self.assertEqual((await image.region_spectrum(point)).shape, (66,))
+
     async def test_pixels(self):
         image = await self.client.open("disk_cube.fits")
         self.assertEqual((image.shape, image.name), ((1, 66, 310, 320), "disk_cube.fits"))
