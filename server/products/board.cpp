@@ -170,13 +170,12 @@ struct ProductBoard::State {
         const auto epoch = ++last_epoch;
         entry.pending_epoch = epoch;
         entry.set_epoch(epoch, product.audience, keep_running ? entry.computing : 0);
-        if (product.joint) product.joint->include(product.joint_index);
         if (const auto waiting = waiting_batch(record, batch, kind, product)) {
             waiting->join({kind, std::make_shared<const Product>(std::move(product)), slot, epoch});
             entry.batch = waiting;
             return;
         }
-        if (product.rank == Rank::separate) add(*separate_batch(batch, image, product), kind, std::move(product), slot, epoch);
+        if (product.rank == Rank::separate) add(*separate_batch(batch, image), kind, std::move(product), slot, epoch);
         else add(batch, kind, std::move(product), slot, epoch);
     }
 
@@ -190,9 +189,7 @@ struct ProductBoard::State {
         return nullptr;
     }
 
-    /// A batch of its own, or that of the products with which it is computed. Those of one JointPass are listed one after the other.
-    static BatchPtr separate_batch(ProductBatch& batch, std::uint64_t image, const Product& product) {
-        if (product.joint && !batch.separate.empty() && batch.separate.back()->items.front().product->joint == product.joint) return batch.separate.back();
+    static BatchPtr separate_batch(ProductBatch& batch, std::uint64_t image) {
         batch.separate.push_back(std::make_shared<ProductBatch>());
         batch.separate.back()->image = image;
         return batch.separate.back();

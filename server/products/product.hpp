@@ -66,15 +66,6 @@ private:
     const ThreadShare threads_;
 };
 
-/// What several products of one update are computed by together, such as the spectra of many regions in one pass over the cube. They are one batch,
-/// computed one after the other: the first one's `compute` makes the results of all that were included, those of the others take theirs.
-class JointPass {
-public:
-    virtual ~JointPass() = default;
-    /// A product is due. Called before any of them is computed, by the thread that updates the board, with a lock of the board's held.
-    virtual void include(std::size_t index) = 0;
-};
-
 struct Product;
 
 /// One of the products that Product::compute_together computes.
@@ -112,11 +103,6 @@ struct Product {
     JobClass job_class = JobClass::view;
     bool quick = false; // computed within a millisecond or so: by the thread that caused it, not by a job
     bool slow = false;  // nothing waits for it (but for its stopgap), and it is computed after all that is not slow
-
-    /// Which products it is computed together with, and which of them it is; may be null. Of separate products those of one pass are listed one
-    /// after the other.
-    std::shared_ptr<JointPass> joint{};
-    std::size_t joint_index = 0;
 
     /// Separate products of one kind and image that wait at the same time are computed by one call if these texts are equal and not empty: by the
     /// compute_together of one of them, instead of `compute`. An exception is reported once, for all that are not over.

@@ -9,9 +9,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
+#include <memory>
 #include <optional>
-#include <tuple>
+#include <span>
+#include <vector>
 
 namespace cubelink::server {
 
@@ -35,91 +36,93 @@ std::int32_t bins_of(const HistogramRequirement& requirement, const RegionState&
     return imaging::checked_bins(spec_of(requirement), bounds.width(), bounds.height());
 }
 
-class HistogramPass final : public JointPass {
+struct Wanted : ProductPart {
+    ImagePtr image;
+    imaging::BudgetCache* cache = nullptr;
+    imaging::PlaneId plane;
+    std::int32_t region_id = 0;
+    RegionStatePtr region;
+    HistogramRequirement requirement;
+};
+const Wanted& wanted_of(const JointRun& one) { return static_cast<const Wanted&>(*one.product->its_part); }
+
+/// The counts of some regions that stand one after the other and have few bins together.
+class Counts {
 public:
-    HistogramPass(const ImagePtr& image, imaging::PlaneId plane, imaging::BudgetCache& cache) : regions_(image, plane, cache) {}
-
-    std::size_t add(const RegionPtr& region, const HistogramRequirement& requirement) {
-        items_.push_back({region->id, requirement, false, {}});
-        return regions_.add(region->state); // the same index
-    }
-    void include(std::size_t index) override {
-        regions_.include(index);
-        items_[index].due = true;
-    }
-
-    void compute(std::size_t index, ProductRun& run) {
-        auto& item = items_[index];
-        const auto& region = regions_.summarised(index, run);
-        if (!item.counter) count_from(index, run);
-        const auto histogram = item.counter->histogram(region.summary);
-        item.counter.reset();
-        item.due = false;
-        if (histogram.saturated) run.warn(regions_.image().info.name + saturated_histogram);
-        run.publish(histogram_message(regions_.image(), item.region_id, regions_.plane(), item.requirement, &histogram, 1));
-    }
-
-private:
-    struct Item {
-        std::int32_t region_id;
-        HistogramRequirement requirement;
-        bool due; // and not published
-        std::optional<imaging::HistogramCounter> counter;
-    };
-
-    /// Counts for this one and for those after it.
-    void count_from(std::size_t index, ProductRun& run) {
-        run.check();
-        std::vector<std::size_t> some;
-        std::vector<const imaging::PixelMask*> masks;
-        std::vector<imaging::HistogramCounter> counters;
-        memory_ = {};
-        for (auto& item : items_) item.counter.reset(); // of those that were given up
+    /// Begins with region `from`; those that have failed are left out. Throws what ImageSource::read throws.
+    Counts(const RegionPass& pass, std::span<const JointRun> runs, std::size_t from, const ProductRun& run) {
         std::size_t bins = 0, most = 0;
-        for (std::size_t i = index; i < items_.size(); ++i) {
-            if (!items_[i].due || regions_.failed(i)) continue;
-            const auto& region = regions_.summarised(i, run);
-            const auto& asked = items_[i].requirement;
-            const auto of_this = static_cast<std::size_t>(bins_of(asked, *region.state, *region.mask, regions_.image()));
-            if (!some.empty() && bins + of_this > bins_at_once) break;
+        std::vector<const imaging::PixelMask*> masks;
+        for (to_ = from; to_ < runs.size(); ++to_) {
+            index_.push_back(counters_.size());
+            if (pass.failed(to_)) continue;
+            const auto& region = pass.summarised(to_);
+            const auto& asked = wanted_of(runs[to_]).requirement;
+            const auto of_this = static_cast<std::size_t>(bins_of(asked, *region.state, *region.mask, pass.image()));
+            if (!counters_.empty() && bins + of_this > bins_at_once) break;
             const auto bounds = asked.fixed_bounds ? imaging::HistogramBounds{asked.min, asked.max}
                                                    : imaging::HistogramBounds{region.summary.min, region.summary.max};
             // Of a region outside of the image there is nothing to count, whatever the bounds.
-            counters.emplace_back(region.mask->empty() ? imaging::HistogramBounds{} : bounds, static_cast<std::int32_t>(of_this));
-            some.push_back(i);
+            counters_.emplace_back(region.mask->empty() ? imaging::HistogramBounds{} : bounds, static_cast<std::int32_t>(of_this));
             masks.push_back(region.mask.get());
             bins += of_this;
             most = std::max(most, of_this);
         }
-        const auto& source = *regions_.image().source;
-        memory_ = regions_.cache().reserve(bins * sizeof(std::uint64_t), run.cancel());
-        const auto memory = regions_.cache().reserve(imaging::HistogramCounter::pass_bytes(source, masks, most, run.threads()), run.cancel());
-        imaging::HistogramCounter::add_masks(source, masks, regions_.plane(), counters, run.threads(), run.cancel(), regions_.in_memory());
-        for (std::size_t i = 0; i < some.size(); ++i) items_[some[i]].counter = std::move(counters[i]);
+        const auto& source = *pass.image().source;
+        memory_ = pass.cache().reserve(bins * sizeof(std::uint64_t), run.cancel());
+        const auto memory = pass.cache().reserve(imaging::HistogramCounter::pass_bytes(source, masks, most, run.threads()), run.cancel());
+        imaging::HistogramCounter::add_masks(source, masks, pass.plane(), counters_, run.threads(), run.cancel(), pass.in_memory());
     }
 
-    RegionPass regions_;
-    std::vector<Item> items_;
-    imaging::Reservation memory_; // of the counters
+    /// One past the last region.
+    std::size_t to() const { return to_; }
+    /// Of the region from + i, which has not failed.
+    const imaging::HistogramCounter& of(std::size_t i) const { return counters_[index_[i]]; }
+
+private:
+    std::size_t to_ = 0;
+    std::vector<std::size_t> index_; // of each region's counter
+    std::vector<imaging::HistogramCounter> counters_;
+    imaging::Reservation memory_;
 };
 
+void compute(std::span<const JointRun> runs) {
+    const auto& first = wanted_of(runs.front());
+    const auto& image = *first.image;
+    RegionPass pass(first.image, first.plane, *first.cache);
+    for (const auto& one : runs) pass.add(wanted_of(one).region);
+    if (!compute_for_any(runs, [&](const ProductRun& run) { pass.read(run); })) return;
+    for (std::size_t from = 0; from < runs.size();) {
+        std::optional<Counts> counts;
+        if (!compute_for_any(runs.subspan(from), [&](const ProductRun& run) { counts.emplace(pass, runs, from, run); })) return;
+        publish_each(runs.subspan(from, counts->to() - from), [&](std::size_t i) {
+            const auto& wanted = wanted_of(runs[from + i]);
+            auto& run = *runs[from + i].run;
+            const auto& region = pass.summarised(from + i);
+            const auto histogram = counts->of(i).histogram(region.summary);
+            if (histogram.saturated) run.warn(image.info.name + saturated_histogram);
+            run.publish(histogram_message(image, wanted.region_id, pass.plane(), wanted.requirement, &histogram, 1));
+        });
+        from = counts->to();
+    }
+}
+
 void list(const ProductContext& context, const ImagePtr& image, std::vector<Product>& out) {
-    std::map<std::tuple<std::int32_t, std::int32_t, bool>, std::shared_ptr<HistogramPass>> passes; // by plane, slow ones apart
     for (const auto& region : context.regions(*image, RequirementKind::histogram)) {
         if (!imaging::is_closed(region->state->shape.type)) continue;
         for_each_requirement<HistogramRequirement>(context, *image, region->id, [&](Product&& product, const HistogramRequirement& requirement) {
             const auto plane = plane_of(*image, requirement.coordinate, requirement.channel);
-            product.input = {plane.channel, plane.stokes, image->plane.stokes, static_cast<std::int64_t>(region->state->version)};
-            product.rank = Rank::statistics; // tiles don't wait for it
-            product.slow = is_slow_region(*region->state);
-            product.live = true;
+            const auto wanted = std::make_shared<Wanted>();
+            wanted->image = image;
+            wanted->cache = &context.cache;
+            wanted->plane = plane;
+            wanted->region_id = region->id;
+            wanted->region = region->state;
+            wanted->requirement = requirement;
+            follow_region(product, *image, plane, *region->state);
             product.topic = histogram_topic;
-            auto& pass = passes[{plane.channel, plane.stokes, product.slow}];
-            if (!pass) pass = std::make_shared<HistogramPass>(image, plane, context.cache);
-            const auto index = pass->add(region, requirement);
-            product.joint = pass;
-            product.joint_index = index;
-            product.compute = [pass, index](ProductRun& run) { pass->compute(index, run); };
+            product.its_part = wanted;
+            product.compute_together = compute;
             out.push_back(std::move(product));
         });
     }

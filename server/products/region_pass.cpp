@@ -16,18 +16,15 @@ constexpr double slow_pixels = 1 << 24;
 
 } // namespace
 
-const RegionPass::Summarised& RegionPass::summarised(std::size_t index, ProductRun& run) {
-    if (!done_) summarise_all(run);
+const RegionPass::Summarised& RegionPass::summarised(std::size_t index) const {
     if (regions_[index].failure) std::rethrow_exception(regions_[index].failure);
     return regions_[index];
 }
 
-void RegionPass::summarise_all(ProductRun& run) {
-    run.check();
+void RegionPass::read(const ProductRun& run) {
     image_->source->check_unchanged();
     std::vector<Summarised*> due;
-    for (auto& region : regions_)
-        if (region.due) due.push_back(&region);
+    for (auto& region : regions_) due.push_back(&region);
     imaging::parallel_for(run.threads(), static_cast<std::int64_t>((due.size() + masks_at_once - 1) / masks_at_once), run.cancel(), [&](std::int64_t part, int) {
         const auto from = static_cast<std::size_t>(part) * masks_at_once;
         for (std::size_t i = from; i < std::min(from + masks_at_once, due.size()); ++i) {
@@ -48,8 +45,9 @@ void RegionPass::summarise_all(ProductRun& run) {
     const auto memory = cache_.reserve(imaging::mask_pass_bytes(*image_->source, masks, run.threads()), run.cancel());
     const auto summaries = imaging::summarise(*image_->source, masks, plane_, run.threads(), run.cancel(), in_memory());
     for (std::size_t i = 0; i < due.size(); ++i) due[i]->summary = summaries[i];
-    done_ = true;
 }
+
+namespace {
 
 bool is_slow_region(const RegionState& state) {
     const auto& points = state.shape.points;
@@ -63,6 +61,16 @@ bool is_slow_region(const RegionState& state) {
         return *ends.second.*coordinate - *ends.first.*coordinate;
     };
     return !points.empty() && extent(&imaging::PixelPoint::x) * extent(&imaging::PixelPoint::y) > slow_pixels;
+}
+
+} // namespace
+
+void follow_region(Product& product, const Image& image, imaging::PlaneId plane, const RegionState& region) {
+    // All are sent again when another stokes is shown. The region's version is the last: what a live product follows.
+    product.input = {plane.channel, plane.stokes, image.plane.stokes, static_cast<std::int64_t>(region.version)};
+    product.rank = Rank::separate;
+    product.live = true;
+    product.together = std::to_string(plane.channel) + "/" + std::to_string(plane.stokes) + (is_slow_region(region) ? "/slow" : "");
 }
 
 } // namespace cubelink::server

@@ -1,5 +1,5 @@
 #pragma once
-/// The pixels of many regions on one plane of an image, by one pass. Used by products, one after the other (see JointPass).
+/// The pixels of many regions on one plane of an image, by one pass: for products that are computed together. One thread at a time.
 
 #include "imaging/pixels/plane_summary.hpp"
 #include "imaging/pixels/pyramid.hpp"
@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <exception>
 #include <memory>
+#include <span>
 #include <vector>
 
 namespace cubelink::server {
@@ -17,10 +18,9 @@ class RegionPass {
 public:
     struct Summarised {
         RegionStatePtr state;
-        bool due = false;
         std::shared_ptr<const imaging::PixelMask> mask; // null until it is summarised
         imaging::PlaneSummary summary;
-        std::exception_ptr failure; // why it has no mask
+        std::exception_ptr failure; // why it has no mask; null if it has one
     };
 
     /// `cache` outlives this.
@@ -28,15 +28,13 @@ public:
 
     /// Returns its index.
     std::size_t add(RegionStatePtr state) {
-        regions_.push_back({std::move(state), false, nullptr, {}, nullptr});
+        regions_.push_back({std::move(state), nullptr, {}, nullptr});
         return regions_.size() - 1;
     }
-    /// It will be asked for.
-    void include(std::size_t index) { regions_[index].due = true; }
-
-    /// The first call reads the pixels of all that are due. Throws what ImageSource::read throws, or the region's own failure.
-    const Summarised& summarised(std::size_t index, ProductRun& run);
-
+    /// Reads the pixels of all that were added. Throws what ImageSource::read throws. REQUIRES: called once, unless it has thrown.
+    void read(const ProductRun& run);
+    /// REQUIRES: read() has returned. Throws the region's own failure.
+    const Summarised& summarised(std::size_t index) const;
     bool failed(std::size_t index) const { return regions_[index].failure != nullptr; }
 
     const Image& image() const { return *image_; }
@@ -46,17 +44,48 @@ public:
     std::span<const float> in_memory() const { return pyramid_ ? pyramid_->pixels() : std::span<const float>(); }
 
 private:
-    void summarise_all(ProductRun& run);
-
     const ImagePtr image_;
     const imaging::PlaneId plane_;
     imaging::BudgetCache& cache_;
     std::vector<Summarised> regions_;
     std::shared_ptr<const imaging::PlanePyramid> pyramid_;
-    bool done_ = false;
 };
 
-/// Whether it takes longer to read the region than others may wait for.
-bool is_slow_region(const RegionState& state);
+/// compute(run) for the first of the runs that is not cancelled meanwhile. False if all are. What it throws otherwise is thrown.
+template <class Compute>
+bool compute_for_any(std::span<const JointRun> runs, Compute&& compute) {
+    for (const auto& one : runs) {
+        try {
+            one.run->check();
+            compute(*one.run);
+            return true;
+        } catch (const imaging::Cancelled&) {
+            one.end(false);
+        }
+    }
+    return false;
+}
+
+/// publish(i) for each of the runs, which is over then; a failure is reported as its own.
+template <class Publish>
+void publish_each(std::span<const JointRun> runs, Publish&& publish) {
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+        const auto& one = runs[i];
+        try {
+            one.run->check();
+            publish(i);
+            one.end(true);
+        } catch (const imaging::Cancelled&) {
+            one.end(false);
+        } catch (const std::exception& e) {
+            if (one.product->on_error) one.product->on_error(e);
+            one.end(true);
+        }
+    }
+}
+
+/// What products of a region on a plane have in common: what they depend on, and that those of one plane are computed together, but for regions that
+/// take longer to read than others may wait for.
+void follow_region(Product& product, const Image& image, imaging::PlaneId plane, const RegionState& region);
 
 } // namespace cubelink::server

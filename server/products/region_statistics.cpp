@@ -6,50 +6,56 @@
 #include "server/products/required_products.hpp"
 #include "server/products/statistics_message.hpp"
 
-#include <map>
-#include <tuple>
+#include <memory>
+#include <span>
 
 namespace cubelink::server {
 
 namespace {
 
-class StatisticsPass final : public JointPass {
-public:
-    StatisticsPass(const ImagePtr& image, imaging::PlaneId plane, imaging::BudgetCache& cache) : regions_(image, plane, cache) {}
-
-    std::size_t add(const RegionStatePtr& state) { return regions_.add(state); }
-    void include(std::size_t index) override { regions_.include(index); }
-
-    void compute(std::size_t index, std::int32_t region_id, const StatsRequirement& requirement, ProductRun& run) {
-        const auto& region = regions_.summarised(index, run);
-        const auto& image = regions_.image();
-        StatisticsOf of{region.summary, region.mask->bounds(), {}};
-        if (needs_positions(requirement.stats_types))
-            of.extremes = imaging::find_positions(*image.source, *region.mask, regions_.plane(), of.summary, run.threads(), run.cancel());
-        run.publish(statistics_message(image, region_id, regions_.plane(), requirement, of));
-    }
-
-private:
-    RegionPass regions_;
+struct Wanted : ProductPart {
+    ImagePtr image;
+    imaging::BudgetCache* cache = nullptr;
+    imaging::PlaneId plane;
+    std::int32_t region_id = 0;
+    RegionStatePtr region;
+    StatsRequirement requirement;
 };
+const Wanted& wanted_of(const JointRun& one) { return static_cast<const Wanted&>(*one.product->its_part); }
+
+void compute(std::span<const JointRun> runs) {
+    const auto& first = wanted_of(runs.front());
+    const auto& image = *first.image;
+    RegionPass pass(first.image, first.plane, *first.cache);
+    for (const auto& one : runs) pass.add(wanted_of(one).region);
+    if (!compute_for_any(runs, [&](const ProductRun& run) { pass.read(run); })) return;
+    publish_each(runs, [&](std::size_t i) {
+        const auto& wanted = wanted_of(runs[i]);
+        auto& run = *runs[i].run;
+        const auto& region = pass.summarised(i);
+        StatisticsOf of{region.summary, region.mask->bounds(), {}};
+        if (needs_positions(wanted.requirement.stats_types))
+            of.extremes = imaging::find_positions(*image.source, *region.mask, pass.plane(), of.summary, run.threads(), run.cancel());
+        run.publish(statistics_message(image, wanted.region_id, pass.plane(), wanted.requirement, of));
+    });
+}
 
 void list(const ProductContext& context, const ImagePtr& image, std::vector<Product>& out) {
-    std::map<std::tuple<std::int32_t, std::int32_t, bool>, std::shared_ptr<StatisticsPass>> passes; // by plane, slow ones apart
     for (const auto& region : context.regions(*image, RequirementKind::statistics)) {
         if (!imaging::is_closed(region->state->shape.type)) continue;
         for_each_requirement<StatsRequirement>(context, *image, region->id, [&](Product&& product, const StatsRequirement& requirement) {
             const auto plane = plane_of(*image, requirement.coordinate);
-            product.input = {plane.channel, plane.stokes, image->plane.stokes, static_cast<std::int64_t>(region->state->version)};
-            product.rank = Rank::statistics;
-            product.slow = is_slow_region(*region->state);
-            product.live = true;
+            const auto wanted = std::make_shared<Wanted>();
+            wanted->image = image;
+            wanted->cache = &context.cache;
+            wanted->plane = plane;
+            wanted->region_id = region->id;
+            wanted->region = region->state;
+            wanted->requirement = requirement;
+            follow_region(product, *image, plane, *region->state);
             product.topic = statistics_topic;
-            auto& pass = passes[{plane.channel, plane.stokes, product.slow}];
-            if (!pass) pass = std::make_shared<StatisticsPass>(image, plane, context.cache);
-            const auto index = pass->add(region->state);
-            product.joint = pass;
-            product.joint_index = index;
-            product.compute = [pass, index, id = region->id, requirement](ProductRun& run) { pass->compute(index, id, requirement, run); };
+            product.its_part = wanted;
+            product.compute_together = compute;
             out.push_back(std::move(product));
         });
     }

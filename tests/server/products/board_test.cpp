@@ -471,13 +471,6 @@ Product of_region(std::int32_t region_id, Product product) {
     return product;
 }
 
-/// Computes all that were included when the first of them is asked for.
-struct Together : JointPass {
-    std::vector<std::size_t> included;
-    int passes = 0;
-    void include(std::size_t index) override { included.push_back(index); }
-};
-
 } // namespace
 
 TEST_CASE_FIXTURE(Fixture, "an update of one region leaves the products of others as they are") {
@@ -503,45 +496,6 @@ TEST_CASE_FIXTURE(Fixture, "an update of one region leaves the products of other
     update(of(0, {of_region(1, product("one", 1)), of_region(3, product("three", 1))}));
     environment.run_all();
     CHECK(environment.taken() == "");
-}
-
-TEST_CASE_FIXTURE(Fixture, "products of one joint pass are one job, those of another a second one") {
-    const auto pass = std::make_shared<Together>(), other = std::make_shared<Together>();
-    std::vector<Product> products;
-    for (std::size_t i = 0; i < 6; ++i) {
-        auto one = of_region(static_cast<std::int32_t>(i) + 1, product("", 1, Rank::separate));
-        one.joint = i < 4 ? pass : other;
-        one.joint_index = i;
-        one.compute = [joint = i < 4 ? pass : other, i](ProductRun& run) {
-            if (joint->passes == 0) joint->passes = static_cast<int>(joint->included.size());
-            publish_text(run, std::to_string(i) + "of" + std::to_string(joint->passes));
-        };
-        products.push_back(std::move(one));
-    }
-    update(of(0, std::move(products)));
-    environment.run_one(); // the batch itself is empty and starts the separate ones
-    CHECK(environment.posted.size() <= 2);
-    environment.run_all();
-    CHECK(environment.taken() == "0of4 1of4 2of4 3of4 4of2 5of2");
-    CHECK(board.unfinished() == 0);
-
-    // One that is superseded before the job starts is left out of it; one that did not change is not included again.
-    const auto third = std::make_shared<Together>();
-    std::vector<Product> next;
-    for (std::size_t i = 0; i < 3; ++i) {
-        auto one = of_region(static_cast<std::int32_t>(i) + 1, product(i == 0 ? "same" : std::to_string(i), i == 0 ? 1 : 2, Rank::separate));
-        one.joint = third;
-        one.joint_index = i;
-        next.push_back(std::move(one));
-    }
-    std::vector<ProductBoard::KindUpdate> moved(1);
-    moved[0].region_id = 2;
-    moved[0].products.push_back(of_region(2, product("newest", 3, Rank::separate)));
-    update(of(0, std::move(next)));
-    CHECK(third->included == std::vector<std::size_t>{1, 2});
-    update(std::move(moved));
-    environment.run_all();
-    CHECK(environment.taken() == "2 newest");
 }
 
 namespace {
