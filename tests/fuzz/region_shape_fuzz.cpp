@@ -65,9 +65,16 @@ void check_mask(const PixelMask& mask, const ImageShape& image) {
     require(count == mask.count());
 }
 
+/// Long lines take long, and show nothing that shorter ones don't; the longest have an error.
+bool is_worthwhile(const Shape& line) {
+    double sum = 0;
+    for (std::size_t i = 0; i + 1 < line.points.size(); ++i) sum += std::hypot(line.points[i + 1].x - line.points[i].x, line.points[i + 1].y - line.points[i].y);
+    return sum < 2000 || sum > 2.0 * static_cast<double>(max_line_boxes);
+}
+
 void use(const Shape& shape, const ImageShape& image, const Wcs* from, const Wcs& to, int width) {
     if (is_closed(shape.type) || shape.type == RegionType::point) check_mask(mask_of(shape, image), image);
-    if (is_line(shape.type)) {
+    if (is_line(shape.type) && is_worthwhile(shape)) {
         try {
             const auto sampling = sample_line(shape, width, from);
             require(!sampling.boxes.empty() && sampling.boxes.size() <= max_line_boxes);
