@@ -70,8 +70,9 @@ struct WrittenRegions {
     RegionProblems problems;        // "region 3 (rectangle): …", by number
     std::size_t written = 0;        // regions
 };
-/// Regions that are not valid are left out, and named. `ids`: their numbers for messages, if they are not 1, 2, …. In world coordinates it is the image's own frame (FK5 of J2000 for any FK5, FK4 of B1950 for any FK4). `program`: "Name 1.0", for the header
-/// of DS9. Throws std::invalid_argument for world coordinates of an image that has none, or an unknown frame; Cancelled.
+/// Regions that are not valid are left out, and named. `ids`: their numbers for messages, if they are not 1, 2, …. World coordinates are those of the image's own
+/// frame (FK5 of J2000 for any FK5, FK4 of B1950 for any FK4). `program`: "Name 1.0", for the header of DS9. Throws std::invalid_argument for world
+/// coordinates of an image that has none, or an unknown frame; Cancelled.
 WrittenRegions write_regions(std::span<const FileRegion> regions, RegionFormat format, RegionCoordinates coordinates, const RegionFileImage& image,
                              std::string_view program, const CancelToken& cancel = {}, std::span<const std::int32_t> ids = {});
 

@@ -90,7 +90,8 @@ WrittenRegions write_regions(std::span<const FileRegion> regions, RegionFormat f
         if (why.empty() && world) placement.describe(region.shape, frame.system, shape, why);
         else if (why.empty()) shape = in_pixels(region.shape);
         if (!why.empty()) {
-            result.problems.add("region " + (ids.empty() ? std::to_string(i + 1) : std::to_string(ids[i])) + " (" + std::string(name_of(region.shape.type)) + "): " + why);
+            const auto number = ids.empty() ? std::to_string(i + 1) : std::to_string(ids[i]);
+            result.problems.add("region " + number + " (" + std::string(name_of(region.shape.type)) + "): " + why);
             continue;
         }
         const auto properties = formatter->properties(region);

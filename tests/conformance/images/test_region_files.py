@@ -308,6 +308,34 @@ class RegionFiles(ServerTest):
         numpy.testing.assert_allclose(list(zip(back.vertices.x, back.vertices.y)), [(89, 69), (109, 69), (99, 89)], atol=2e-3)
         numpy.testing.assert_allclose((pixel.center.x, pixel.center.y), (119, 59), atol=2e-3)
 
+    async def test_others_read_what_is_written(self):
+        """astropy's `regions` finds the same shapes in what is exported, in the order of the ids."""
+        client = await self.viewer()
+        await open_file(client, "turned.fits")
+        shapes = [("POINT", [(30, 40.25)], 0), ("RECTANGLE", [(50, 60), (20, 10)], 0), ("RECTANGLE", [(50.5, 60), (20, 10)], 25), ("ELLIPSE", [(80, 90), (12, 7)], 40),
+                  ("ELLIPSE", [(80, 90), (9, 9)], 0), ("POLYGON", [(10, 10), (40, 12), (25, 33.5)], 0), ("LINE", [(5, 6), (70, 80)], 0)]  # fmt: skip
+        infos = []
+        for kind, points, rotation in shapes:
+            info = {"region_type": kind, "control_points": [{"x": x, "y": y} for x, y in points], "rotation": rotation}
+            ack = await client.call("carta.set.region", {"file_id": 0, "region_id": -1, "region_info": info})
+            self.assertTrue(ack["success"], ack["message"])
+            infos.append(info)
+        styles = {str(i + 1): {"name": f"{{region}} '{i}'\n", "line_width": 3, "dash_list": [4]} for i in range(len(shapes))}
+        wcs = astropy_wcs.WCS(IMAGES["turned.fits"])
+        for kind, name in (("DS9_REG", "ds9"), ("CRTF", "crtf")):
+            for coordinates in ("PIXEL", "WORLD"):
+                with self.subTest(kind=kind, coordinates=coordinates):
+                    ack = await client.call("carta.export.region", {"file_id": 0, "type": kind, "coord_type": coordinates, "region_styles": styles})
+                    text = "".join(ack["contents"])
+                    with warnings.catch_warnings():
+                        warnings.simplefilter("ignore")
+                        if name == "crtf" and coordinates == "PIXEL":
+                            text = text.replace("coord=ICRS, ", "coord=image, ")  # astropy takes pixels with a frame for degrees
+                        found = regions.Regions.parse(text, format=name)
+                        self.assertEqual(len(found), len(shapes), text)
+                        for region, mine in zip(found, infos):
+                            self.check(mine, region, wcs, False)
+
     async def test_random_regions_come_back(self):
         """Over the wire, floats and texts included; every turn through another format and kind of coordinates."""
         rng = random.Random(SEED)

@@ -2,12 +2,11 @@
 /// Images with a celestial frame, made of a few cards, and shorthands for the tests of region files.
 
 #include "imaging/regions/region_file.hpp"
-#include "imaging/world/axes.hpp"
-#include "imaging/world/header.hpp"
+#include "tests/imaging/regions/sample_wcs.hpp"
 
-#include <initializer_list>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace samples {
 
@@ -20,21 +19,15 @@ struct RegionImage {
 };
 
 /// 1000 × 800, with these cards ("CTYPE1  = 'RA---TAN'").
-inline RegionImage region_image(std::initializer_list<std::string> cards) {
+inline RegionImage region_image(const std::vector<std::string>& cards) {
     std::string text;
     for (std::string card : cards) {
         card.resize(80, ' ');
         text += card;
     }
     RegionImage made;
-    const im::Header header(text);
-    made.info.axis_lengths = {1000, 800};
-    const auto axes = im::identify_axes(header, made.info.axis_lengths);
-    made.info.shape = axes.shape;
-    made.info.axes = axes.numbers;
-    made.info.rendered_axes = {axes.rendered_x, axes.rendered_y};
-    made.info.header = im::header_entries(header);
-    made.wcs = im::Wcs::make(header, made.info);
+    made.info.header = im::header_entries(im::Header(text));
+    made.wcs = im::test::wcs_of(cards, 1000, 800);
     made.image = im::region_file_image(made.info, made.wcs.get());
     return made;
 }
