@@ -16,6 +16,7 @@ TEN = ["NumPixels", "Sum", "FluxDensity", "Mean", "RMS", "Sigma", "SumSq", "Min"
 SEED = int(os.environ.get("CUBELINK_SEED", numpy.random.SeedSequence().entropy % 2**32))
 SHAPE = (4, 3, 61, 83)  # stokes, channel, y, x
 BEAM = (4e-3, 3e-3)  # degrees
+SHIFT = (5, -3)  # pixels
 
 
 def setUpModule():
@@ -116,6 +117,11 @@ class RegionStatistics(ServerTest):
     def make_files(cls, folder):
         random = numpy.random.default_rng(SEED)
         cls.cubes = {name: make_cube(folder, name, random) for name in cls.TYPES}
+        for name, key, change in ("shifted", "CRPIX", SHIFT), ("elsewhere", "CRVAL", (90, -60)):
+            header = make_header()
+            header[f"{key}1"] += change[0]
+            header[f"{key}2"] += change[1]
+            fits.writeto(folder / f"{name}.fits", cls.cubes["f8"], header)
         cls.flux = 1 / (numpy.pi / (4 * numpy.log(2)) * BEAM[0] * BEAM[1] / 1e-6)
 
     def setUp(self):
@@ -209,6 +215,31 @@ class RegionStatistics(ServerTest):
         await client.call("carta.set.image.channels", {"file_id": 0, "channel": 1, "stokes": 0})
         await settled(client)
         self.assertFalse(client.published[STATISTICS])
+
+    async def test_matched_images(self):
+        """A region of one image on another one of the same sky, whose pixels are shifted, and on one of another sky."""
+        x, y = 40.2, 30.3  # no pixel lies on an outline
+        region = {"region_type": "RECTANGLE", "control_points": [{"x": x, "y": y}, {"x": 11, "y": 7}], "rotation": 0}
+        client = await self.viewer()
+        await open_file(client, "f8.fits", 0)
+        await open_file(client, "shifted.fits", 1)
+        await open_file(client, "elsewhere.fits", 2)
+        region = await self.set_region(client, region, file_id=0)
+        for file_id in 0, 1, 2:
+            await self.require(client, region, file_id, histograms=[{"channel": -1, "coordinate": "z"}])
+        boxes = {0: numpy.s_[27:34, 35:46], 1: numpy.s_[27 + SHIFT[1] : 34 + SHIFT[1], 35 + SHIFT[0] : 46 + SHIFT[0]]}
+        plane = self.cubes["f8"][0, 0]
+        for file_id, box in boxes.items():
+            check_statistics(await self.statistics(client, region, file_id=file_id), plane[box], self.flux)
+            message = await self.histogram(client, region, file_id=file_id)
+            numpy.testing.assert_array_equal(message["histograms"]["bins"], histogram_of(plane[box])[0])
+        check_statistics(await self.statistics(client, region, file_id=2), numpy.array([]), self.flux)
+        # All follow when it moves.
+        for x in 40.2, 41.2:
+            await self.set_region(client, {"region_type": "RECTANGLE", "control_points": [{"x": x - 2, "y": y}, {"x": 11, "y": 7}], "rotation": 0}, 0, region)
+        await settled(client)
+        last = [m for m in client.published[STATISTICS] if m["file_id"] == 1][-1]
+        check_statistics(last, plane[27 + SHIFT[1] : 34 + SHIFT[1], 34 + SHIFT[0] : 45 + SHIFT[0]], self.flux)
 
     async def test_positions(self):
         client = await self.viewer()
