@@ -134,7 +134,7 @@ void RegionSpectra::with_parts(std::vector<T>& buffer, std::size_t values, const
 }
 
 template <class T>
-void RegionSpectra::read_slice_as(ChannelRange channels, const ThreadShare& threads, const CancelToken& cancel) {
+void RegionSpectra::read_slice(ChannelRange channels, const ThreadShare& threads, const CancelToken& cancel) {
     if (chunks_.empty()) return;
     const ImageSource& base = *source_->base();
     const auto parts = static_cast<std::size_t>(parts_);
@@ -153,6 +153,7 @@ void RegionSpectra::read_slice_as(ChannelRange channels, const ThreadShare& thre
     const std::int64_t blocks = (channels.count() + block - 1) / block, of_block = static_cast<std::int64_t>(chunks_.size());
     std::vector<std::vector<T>> buffers(threads.slots());
     parallel_for(threads, blocks * of_block, cancel, [&](std::int64_t index, int thread) {
+        call_poll(thread);
         const Chunk& chunk = chunks_[static_cast<std::size_t>(index % of_block)];
         const auto from = channels.from + static_cast<std::int32_t>(index / of_block * block);
         const ChannelRange some{from, static_cast<std::int32_t>(std::min<std::int64_t>(from + block, channels.to))};
@@ -189,7 +190,7 @@ void RegionSpectra::read_slice_as(ChannelRange channels, const ThreadShare& thre
 }
 
 template <class T>
-void RegionSpectra::read_planes_as(ChannelRange channels, const ThreadShare& threads, const CancelToken& cancel) {
+void RegionSpectra::read_planes(ChannelRange channels, const ThreadShare& threads, const CancelToken& cancel) {
     const ImageSource& base = *source_->base();
     const auto& shape = base.shape();
     std::vector<std::size_t> live;
@@ -224,6 +225,7 @@ void RegionSpectra::read_planes_as(ChannelRange channels, const ThreadShare& thr
             const bool selected = std::any_of(rest.begin(), rest.end(), [&](const auto& runs) { return !runs.empty() && runs.front().y < band.y1; });
             if (!selected) continue;
             cancel.throw_if_cancelled();
+            call_poll(thread);
             const auto read = [&](std::int32_t stokes, std::span<T> to) {
                 if constexpr (std::is_same_v<T, double>) base.read64(band, {channel, stokes}, to, inner, cancel);
                 else base.read(band, {channel, stokes}, to, inner, cancel);
@@ -246,17 +248,15 @@ void RegionSpectra::read_planes_as(ChannelRange channels, const ThreadShare& thr
     });
 }
 
-void RegionSpectra::read_slice(ChannelRange channels, const ThreadShare& threads, const CancelToken& cancel) {
-    if (source_->capabilities().prefers_double) read_slice_as<double>(channels, threads, cancel);
-    else read_slice_as<float>(channels, threads, cancel);
+void RegionSpectra::call_poll(int thread) {
+    if (thread != 0 || poll_ == nullptr) return;
+    const auto now = std::chrono::steady_clock::now();
+    if (now - polled_ < std::chrono::milliseconds(10)) return;
+    polled_ = now;
+    (*poll_)();
 }
 
-void RegionSpectra::read_planes(ChannelRange channels, const ThreadShare& threads, const CancelToken& cancel) {
-    if (source_->capabilities().prefers_double) read_planes_as<double>(channels, threads, cancel);
-    else read_planes_as<float>(channels, threads, cancel);
-}
-
-void RegionSpectra::advance(const ThreadShare& threads, const CancelToken& cancel) {
+void RegionSpectra::advance(const ThreadShare& threads, const CancelToken& cancel, const std::function<void()>& poll) {
     using Clock = std::chrono::steady_clock;
     using Seconds = std::chrono::duration<double>;
     constexpr double fastest_growth = 16; // a slice that was quick (cached) predicts little of the next
@@ -272,8 +272,12 @@ void RegionSpectra::advance(const ThreadShare& threads, const CancelToken& cance
     if (!direct || pixels_of_channel_ < chunk_pixels) slice = std::min(depth_ - done_, std::max(slice, threads.now())); // a channel is one index of the loop
     const ChannelRange channels{done_, done_ + slice};
     const auto begun = Clock::now();
-    if (direct) read_slice(channels, threads, cancel);
-    else read_planes(channels, threads, cancel);
+    poll_ = poll ? &poll : nullptr;
+    const bool wide = source_->capabilities().prefers_double;
+    if (direct && wide) read_slice<double>(channels, threads, cancel);
+    else if (direct) read_slice<float>(channels, threads, cancel);
+    else if (wide) read_planes<double>(channels, threads, cancel);
+    else read_planes<float>(channels, threads, cancel);
     done_ = channels.to;
     const double took = std::max(Seconds(Clock::now() - begun).count(), 1e-9);
     slice_ = std::max(1.0, slice * std::min(fastest_growth, Seconds(options_.slice_time).count() / took));

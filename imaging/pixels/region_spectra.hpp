@@ -40,7 +40,8 @@ public:
     bool finished() const { return done_ == depth_ || live_ == 0; }
 
     /// The next channels, some 50 ms. Throws Cancelled soon after `cancel` says so, and as ImageSource::read; it may be called again after that.
-    void advance(const ThreadShare& threads, const CancelToken& cancel);
+    /// `poll`, if given, is called every 10 ms or so by the calling thread; what it throws ends this too.
+    void advance(const ThreadShare& threads, const CancelToken& cancel, const std::function<void()>& poll = {});
 
     /// The mask is no longer of interest: the rest of its channels is not read.
     void drop(std::size_t mask);
@@ -71,12 +72,11 @@ private:
     std::span<const PlaneSummary> part(std::size_t mask, std::size_t which) const;
     PlaneSummary& summary(std::size_t mask, std::size_t which, std::int32_t channel);
     void cut();
+    void call_poll(int thread);
+    template <class T>
     void read_slice(ChannelRange channels, const ThreadShare& threads, const CancelToken& cancel);
+    template <class T>
     void read_planes(ChannelRange channels, const ThreadShare& threads, const CancelToken& cancel);
-    template <class T>
-    void read_slice_as(ChannelRange channels, const ThreadShare& threads, const CancelToken& cancel);
-    template <class T>
-    void read_planes_as(ChannelRange channels, const ThreadShare& threads, const CancelToken& cancel);
     template <class Read, class Use, class T>
     void with_parts(std::vector<T>& buffer, std::size_t values, const Read& read, const Use& use) const;
 
@@ -96,6 +96,8 @@ private:
     std::vector<Chunk> chunks_;
     std::size_t splits_ = 0, pixels_of_channel_ = 0;
     std::vector<PlaneSummary> summaries_; // mask · parts · depth
+    const std::function<void()>* poll_ = nullptr;
+    std::chrono::steady_clock::time_point polled_{};
 };
 
 /// What a channel's sums are made flux densities with.

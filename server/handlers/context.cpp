@@ -43,6 +43,7 @@ void register_handlers(HandlerContext& context) {
     register_files(context);
     register_view(context);
     register_cursor(context);
+    register_spectral_profiles(context);
     register_histograms(context);
     register_regions(context);
     register_image_methods(context);

@@ -1,4 +1,4 @@
-// The cursor and its profiles: SET_CURSOR, SET_SPATIAL_REQUIREMENTS, SET_SPECTRAL_REQUIREMENTS.
+// The cursor and profiles along x, y and lines: SET_CURSOR, SET_SPATIAL_REQUIREMENTS.
 
 #include "server/handlers/context.hpp"
 
@@ -79,45 +79,6 @@ void set_spatial(const CommandCall<icd::SetSpatialRequirements>& c) {
     set_requirements(c, c.request->file_id(), c.request->region_id(), RequirementKind::spatial, std::move(list));
 }
 
-std::vector<SpectralRequirement> checked_spectral(const icd::SetSpectralRequirements& request, const Image& image) {
-    require_short(request.spectral_profiles(), "spectral_profiles");
-    std::vector<SpectralRequirement> list;
-    for (int i = 0; i < request.spectral_profiles_size(); ++i) {
-        const auto& one = request.spectral_profiles(i);
-        const auto coordinate = parse_coordinate(one.coordinate(), image);
-        if (!coordinate || coordinate->axis == 'x' || coordinate->axis == 'y')
-            throw rpc::BadArguments(at("spectral_profiles", i) + ".coordinate: \"" + one.coordinate() +
-                                    "\" is no profile along z of a stokes that this image has");
-        require_short(one.stats_types(), at("spectral_profiles", i) + ".stats_types");
-        for (int k = 0; k < one.stats_types_size(); ++k)
-            if (!icd::StatsType_IsValid(one.stats_types(k)))
-                throw rpc::BadArguments(at("spectral_profiles", i) + "." + at("stats_types", k) + ": there is no statistic " +
-                                        std::to_string(one.stats_types(k)));
-        list.push_back({one.coordinate(), {one.stats_types().begin(), one.stats_types().end()}});
-    }
-    return list;
-}
-
-void set_spectral(const CommandCall<icd::SetSpectralRequirements>& c) {
-    const auto& request = *c.request;
-    if (request.region_id() != cursor_region) {
-        if (!request.spectral_profiles().empty()) no_regions(*c.session, "Spectral profiles");
-        return acknowledge(c.call);
-    }
-    std::vector<SpectralRequirement> list;
-    if (!request.spectral_profiles().empty()) {
-        const auto image = c.session->require_unchanged_image(request.file_id());
-        if (image->info.dimensions < 3) {
-            const std::string message = image->info.name + ": spectral profiles need an image of at least three axes.";
-            c.call->fail(rpc::Error{rpc::code::method_failed, message, {}, true});
-            return c.session->report(Severity::warning, {"spectral"}, message);
-        }
-        list = checked_spectral(request, *image);
-    }
-    acknowledge(c.call);
-    set_requirements(c, request.file_id(), cursor_region, RequirementKind::spectral, std::move(list));
-}
-
 } // namespace
 
 void register_cursor(HandlerContext& context) {
@@ -129,10 +90,6 @@ void register_cursor(HandlerContext& context) {
         command.touch(image_id(c.request->file_id()));
         if (c.request->region_id() > 0) command.touch(region_id(c.request->region_id()));
         command.key = requirement_key("spatial", c);
-    });
-    on_command<icd::SetSpectralRequirements>(context, set_spectral, [](Command& command, const CommandCall<icd::SetSpectralRequirements>& c) {
-        command.touch(image_id(c.request->file_id()));
-        command.key = requirement_key("spectral", c);
     });
 }
 

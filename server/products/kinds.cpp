@@ -3,7 +3,7 @@
 namespace cubelink::server {
 
 extern const ProductKind plane_pyramid, rendering_histogram, required_histogram, plane_statistics, cursor_value, spatial_profile, spectral_profile,
-    cube_histogram, region_spatial_profile;
+    cube_histogram, region_spatial_profile, region_spectral_profile;
 
 std::vector<RegionPtr> ProductContext::regions(const Image& image, RequirementKind kind) const {
     std::vector<RegionPtr> list;
@@ -16,7 +16,7 @@ std::vector<RegionPtr> ProductContext::regions(const Image& image, RequirementKi
 std::span<const ProductKind* const> product_kinds() {
     static constexpr const ProductKind* kinds[] = {&plane_pyramid, &rendering_histogram, &required_histogram, &plane_statistics,
                                                    &cursor_value,  &spatial_profile,     &spectral_profile,   &cube_histogram,
-                                                   &region_spatial_profile};
+                                                   &region_spatial_profile, &region_spectral_profile};
     return kinds;
 }
 

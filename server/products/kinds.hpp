@@ -31,7 +31,8 @@ enum class ProductsOf : std::uint8_t {
 /// The changes after which the products of a kind have to be listed again. All are listed when an image is opened and when the session's connections or
 /// what these receive has changed.
 struct DependsOn {
-    bool plane = false;
+    bool plane = false;  // channel or stokes
+    bool stokes = false; // stokes alone
     bool cursor = false;
     bool region = false; // a region's shape
     std::optional<RequirementKind> requirement{};

@@ -40,7 +40,7 @@ public:
         if (!image) return;
         update(image, change, [&](const ProductKind& kind) {
             switch (change.what) {
-            case What::plane: return kind.depends.plane;
+            case What::plane: return kind.depends.plane || (kind.depends.stokes && change.stokes_changed);
             case What::cursor: return kind.depends.cursor;
             case What::requirement: return kind.depends.requirement == change.kind && kind.of == class_of(change.region_id);
             default: return false;
