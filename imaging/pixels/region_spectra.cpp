@@ -15,7 +15,9 @@ namespace {
 /// Pixels of a chunk: what is read stays in the second-level cache until it is summarised. A multiple of the parts that summarise() makes.
 constexpr std::size_t chunk_pixels = 1 << 15;
 /// Pixels of a band of a plane whose pixels can't be read one by one.
-constexpr std::int64_t band_pixels = 1 << 20;
+constexpr std::int64_t band_pixels = 1 << 18;
+/// Channels that are read at once where they are neighbours in the file: a cache line of them.
+constexpr std::int64_t least_block = 16;
 /// Pixels of the first slice, which tells how long the next ones take.
 constexpr std::int64_t first_slice_pixels = 1 << 24;
 
@@ -42,8 +44,17 @@ RegionSpectra::RegionSpectra(std::shared_ptr<const PolarizationSource> source, s
     slice_ = std::max(options_.first_slice, 1);
 }
 
-std::size_t RegionSpectra::memory(const ImageSource& source, std::size_t masks, std::int32_t stokes) {
-    return masks * static_cast<std::size_t>(source.shape().depth) * (is_computed_stokes(stokes) ? 5 : 1) * sizeof(PlaneSummary);
+std::size_t RegionSpectra::memory_of(const PixelMask& mask, const ImageSource& source, std::int32_t stokes) {
+    const std::size_t parts = is_computed_stokes(stokes) ? 5 : 1;
+    return static_cast<std::size_t>(source.shape().depth) * parts * sizeof(PlaneSummary) + mask.runs().size_bytes();
+}
+
+std::size_t RegionSpectra::working_memory(const ImageSource& source, std::int32_t stokes, int threads) {
+    const auto& capabilities = source.capabilities();
+    const std::size_t values = is_computed_stokes(stokes) ? 5 : 1, size = capabilities.prefers_double ? sizeof(double) : sizeof(float);
+    const std::size_t direct = chunk_pixels * (capabilities.depth_contiguous ? least_block : 1);
+    const auto band = static_cast<std::size_t>(std::max(band_pixels, source.shape().width)) * 2; // and what is selected of it
+    return static_cast<std::size_t>(threads) * (capabilities.random_access ? direct : band) * values * size;
 }
 
 std::span<const PlaneSummary> RegionSpectra::part(std::size_t mask, std::size_t which) const {
@@ -148,7 +159,7 @@ void RegionSpectra::read_slice(ChannelRange channels, const ThreadShare& threads
     // Small masks: several channels at a time, as long as there is enough for all threads.
     const std::int64_t fitting = static_cast<std::int64_t>(chunk_pixels / std::max<std::size_t>(pixels_of_channel_, 1));
     const std::int64_t shared = channels.count() / (4 * std::max(threads.now(), 1));
-    const std::int64_t least = base.capabilities().depth_contiguous ? 16 : 1;
+    const std::int64_t least = base.capabilities().depth_contiguous ? least_block : 1;
     const std::int64_t block = chunks_.size() > 1 ? least : std::clamp<std::int64_t>(shared, least, std::max(fitting, least));
     const std::int64_t blocks = (channels.count() + block - 1) / block, of_block = static_cast<std::int64_t>(chunks_.size());
     std::vector<std::vector<T>> buffers(threads.slots());

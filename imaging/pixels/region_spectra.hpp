@@ -54,8 +54,9 @@ public:
     std::span<const PlaneSummary> input(std::size_t mask, std::size_t k) const { return part(mask, k); }
     std::int32_t stokes() const { return stokes_; }
 
-    /// Bytes that the summaries of so many masks take.
-    static std::size_t memory(const ImageSource& source, std::size_t masks, std::int32_t stokes);
+    /// Bytes that such an object takes for each of its masks, and while advance() runs on so many threads.
+    static std::size_t memory_of(const PixelMask& mask, const ImageSource& source, std::int32_t stokes);
+    static std::size_t working_memory(const ImageSource& source, std::int32_t stokes, int threads);
 
 private:
     static constexpr std::size_t pixels_part = 4;

@@ -100,8 +100,7 @@ class Pass {
 public:
     Pass(std::span<Listener> listeners, Clock::time_point begun)
         : listeners_(listeners), begun_(begun), first_(spectra_of(*listeners.front().joint)), run_(*listeners.front().joint->run),
-          memory_(first_.cache->reserve(imaging::RegionSpectra::memory(*first_.image->source, distinct(listeners), first_.stokes), run_.cancel())),
-          users_(listeners.back().index + 1, 0), flux_terms_(flux_terms_of(*first_.image)), spectra_(first_.image->source, masks(), first_.stokes, options()) {}
+          memory_(first_.cache->reserve(needs(), run_.cancel())), users_(listeners.back().index + 1, 0), flux_terms_(flux_terms_of(*first_.image)), spectra_(first_.image->source, masks(), first_.stokes, options()) {}
 
     void run() {
         while (weed() && !spectra_.finished()) {
@@ -118,10 +117,18 @@ public:
             if (!one.over) end(one, 1);
     }
 
-    static std::size_t memory_of_one(const Spectra& spectra) { return imaging::RegionSpectra::memory(*spectra.image->source, 1, spectra.stokes); }
+    static std::size_t memory_of(const Listener& one) {
+        const auto& spectra = spectra_of(*one.joint);
+        return imaging::RegionSpectra::memory_of(*one.mask, *spectra.image->source, spectra.stokes);
+    }
 
 private:
-    static std::size_t distinct(std::span<const Listener> listeners) { return listeners.back().index + 1; }
+    std::size_t needs() const {
+        std::size_t bytes = imaging::RegionSpectra::working_memory(*first_.image->source, first_.stokes, run_.threads().most());
+        for (std::size_t i = 0; i < listeners_.size(); ++i)
+            if (i == 0 || listeners_[i].index != listeners_[i - 1].index) bytes += memory_of(listeners_[i]);
+        return bytes;
+    }
 
     std::vector<std::shared_ptr<const imaging::PixelMask>> masks() {
         std::vector<std::shared_ptr<const imaging::PixelMask>> list(users_.size());
@@ -203,10 +210,13 @@ private:
 void compute(std::span<const JointRun> runs) {
     const auto begun = Clock::now();
     std::vector<Listener> listeners;
+    bool too_long = false;
     for (const auto& one : runs) {
         const auto& spectra = spectra_of(one);
-        if (spectra.image->shape().depth > max_profile_values / 2 / static_cast<std::int64_t>(spectra.types.size()))
-            throw imaging::ImageError("its spectra are too long to be sent");
+        if (spectra.image->shape().depth > max_profile_values / 2 / static_cast<std::int64_t>(spectra.types.size())) {
+            too_long = true;
+            continue;
+        }
         try {
             auto mask = spectra.region->mask_on(*spectra.image, *spectra.cache, one.run->cancel());
             if (!mask->empty()) {
@@ -225,21 +235,25 @@ void compute(std::span<const JointRun> runs) {
         return std::tuple(one.y0, one.x0, a.mask.get()) < std::tuple(other.y0, other.x0, b.mask.get());
     });
     for (std::size_t from = 0; from < listeners.size();) {
-        const auto& first = spectra_of(*listeners[from].joint);
-        const std::size_t most = std::max<std::size_t>(std::min(pass_memory, first.cache->limit() / 8) / Pass::memory_of_one(first), 1);
-        std::size_t to = from, index = 0;
+        const std::size_t most = std::min(pass_memory, spectra_of(*listeners[from].joint).cache->limit() / 8);
+        std::size_t to = from, index = 0, bytes = Pass::memory_of(listeners[from]);
         for (; to < listeners.size(); ++to) {
-            if (to > from && listeners[to].mask != listeners[to - 1].mask && ++index == most) break;
+            if (to > from && listeners[to].mask != listeners[to - 1].mask) {
+                if ((bytes += Pass::memory_of(listeners[to])) > most) break;
+                ++index;
+            }
             listeners[to].index = index;
         }
         try {
             Pass(std::span(listeners).subspan(from, to - from), begun).run();
             from = to;
         } catch (const imaging::Cancelled&) {
-            // One of them, while it waited for memory: again without it.
+            // One of them, while it waited for memory: again without it, and without those that are done.
             if (std::erase_if(listeners, [](Listener& one) { return one.is_over(); }) == 0) throw;
+            from = 0;
         }
     }
+    if (too_long) throw imaging::ImageError("its spectra are too long to be sent");
 }
 
 void list(const ProductContext& context, const ImagePtr& image, std::vector<Product>& out) {

@@ -27,6 +27,7 @@ constexpr Workload workloads[] = {
     {"beside-opening", beside_opening},
     {"beside-messages", beside_messages},
     {"beside-cube-histogram", beside_cube_histogram},
+    {"region-spectra", region_spectra},
     {"sparse-cube", sparse_cube},
     {"beyond-the-limit", plane_beyond_the_limit},
 };

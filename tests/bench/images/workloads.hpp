@@ -8,6 +8,7 @@ namespace cubelink::bench {
 
 void large_image(const Settings& settings);
 void cube(const Settings& settings);
+void region_spectra(const Settings& settings);
 void sparse_cube(const Settings& settings);
 void plane_beyond_the_limit(const Settings& settings);
 void cursor(const Settings& settings);
