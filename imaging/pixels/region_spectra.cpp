@@ -1,11 +1,10 @@
 #include "imaging/pixels/region_spectra.hpp"
 
 #include "imaging/base/parallel.hpp"
-#include "imaging/base/pixel_memory.hpp"
+#include "imaging/kernels/polarization.hpp"
 
 #include <algorithm>
 #include <limits>
-#include <numeric>
 #include <stdexcept>
 
 namespace cubelink::imaging {
@@ -138,9 +137,7 @@ void RegionSpectra::with_parts(std::vector<T>& buffer, std::size_t values, const
     }
     if (place_[pixels_part] < 0) return;
     const std::span<T> computed = std::span(buffer).subspan(4 * values, values);
-    const auto value = [&](std::size_t k, std::size_t i) { return input[k] != nullptr ? static_cast<double>(input[k][i]) : 0.0; };
-    for (std::size_t i = 0; i < values; ++i)
-        computed[i] = static_cast<T>(computed_polarization(static_cast<Polarization>(stokes_), value(0, i), value(1, i), value(2, i), value(3, i)));
+    kernels::polarization(static_cast<Polarization>(stokes_), kernels::StokesValues<T>{input[0], input[1], input[2], input[3]}, values, computed.data());
     use(pixels_part, std::span<const T>(computed));
 }
 

@@ -19,8 +19,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr auto report_interval = std::chrono::seconds(1);
-/// A run that is no longer for the newest shape ends after that time, with what it has.
-constexpr auto superseded_limit = std::chrono::milliseconds(250);
+/// A run that is no longer for the newest shape ends after the first of these times, with what it has, unless it will be over by the second.
+constexpr auto superseded_limit = std::chrono::milliseconds(250), worth_waiting_for = std::chrono::milliseconds(500);
 /// Bytes of the summaries of one pass; more regions are several passes.
 constexpr std::size_t pass_memory = std::size_t{64} << 20;
 
@@ -166,7 +166,9 @@ private:
 
     void report() {
         const auto now = Clock::now();
-        const bool due = now - reported_ > report_interval, late = now - begun_ > superseded_limit;
+        const bool due = now - reported_ > report_interval;
+        const std::chrono::duration<double> so_far = now - begun_;
+        const bool late = so_far > superseded_limit && so_far / std::max(progress(), 1e-9) > worth_waiting_for;
         if (due) reported_ = now;
         for (auto& one : listeners_) {
             if (one.over) continue;
