@@ -1,6 +1,6 @@
 // What the pixels of a region should give, computed by hand: outlines are closed (a pixel centre on the edge is inside), sums are in double precision.
 
-const EDGE = 1e-7; // control points travel as float32, and pages compute them from places on the screen
+const EDGE = 2e-5; // control points travel as float32, and pages compute them from places on the screen
 
 /** ICD region types. */
 export const RECTANGLE = 3, ELLIPSE = 4, POLYGON = 6;

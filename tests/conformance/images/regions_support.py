@@ -3,7 +3,6 @@
 Outlines are closed: a pixel centre on the edge is inside. Control points travel as float32, so they are rounded to it here."""
 
 import math
-from fractions import Fraction
 
 import numpy
 
@@ -48,65 +47,49 @@ def random_region(source, width, height, kinds=tuple(TYPES)):
     return info(kind, [place() for _ in range(source.randint(least, most))])
 
 
-def inside(region, width, height, tolerance=1e-9):
-    """(certain, doubtful): two arrays of bool; certainly inside, and so near to the edge that rounding decides."""
+#: What lies no farther outside than the first is on the outline for the server, too; beyond the second it is not. Pixels.
+ON, OFF = 1e-7, 1e-4
+
+
+def inside(region, width, height):
+    """(certain, doubtful): two arrays of bool; inside or on the outline, and so near outside of it that the server may count it as on it."""
     y, x = numpy.mgrid[:height, :width].astype("f8")
-    kind, points = region["region_type"], points_of(region)
-    if kind == "POINT":
-        column, row = (math.floor(v + 0.5) if v >= 0 else math.ceil(v - 0.5) for v in points[0])
+    if region["region_type"] == "POINT":
+        column, row = (math.floor(v + 0.5) if v >= 0 else math.ceil(v - 0.5) for v in points_of(region)[0])
         certain = (x == column) & (y == row)
         return certain, numpy.zeros_like(certain)
-    if kind == "POLYGON":
-        return _inside_polygon(points, x, y, tolerance)
+    beyond = distance_outside(region, x, y)
+    return beyond <= ON, (beyond > ON) & (beyond <= OFF * (1 + 1e-3 * max(width, height)))
+
+
+def distance_outside(region, x, y):
+    """How far places are outside of a closed region's outline, negative inside; near the outline in pixels."""
+    points = points_of(region)
+    if region["region_type"] == "POLYGON":
+        return _outside_polygon(points, x, y)
     (centre_x, centre_y), (a, b) = points
     angle = math.radians(region["rotation"])
     cos, sin = (round(math.cos(angle)), round(math.sin(angle))) if region["rotation"] % 90 == 0 else (math.cos(angle), math.sin(angle))
     u, v = (x - centre_x) * cos + (y - centre_y) * sin, (y - centre_y) * cos - (x - centre_x) * sin
-    if kind == "RECTANGLE":
-        beyond = numpy.maximum(abs(u) - a / 2, abs(v) - b / 2)
-        exact = region["rotation"] % 90 == 0
-        return _decided(beyond, 0 if exact else tolerance * (1 + abs(x) + abs(y) + a + b))
-    # An ellipse's first semi-axis lies along y, the second along x.
-    if region["rotation"] % 90 == 0 and all(float(4 * n).is_integer() for n in (centre_x, centre_y, a, b)):
-        ia, ib = int(16 * a * a), int(16 * b * b)
-        iu, iv = (4 * u).astype("i8"), (4 * v).astype("i8")
-        certain = iu**2 * ia + iv**2 * ib <= ia * ib
-        return certain, numpy.zeros_like(certain)
-    return _decided((u / b) ** 2 + (v / a) ** 2 - 1, 1e-7)
+    if region["region_type"] == "RECTANGLE":
+        return numpy.maximum(abs(u) - a / 2, abs(v) - b / 2)
+    # An ellipse's first semi-axis lies along y, the second along x. By how much the axes must grow for the outline to reach the place: by halving.
+    low, high = numpy.full(u.shape, -min(a, b) * (1 - 1e-12)), numpy.hypot(u, v)
+    for _ in range(80):
+        middle = (low + high) / 2
+        reached = (u / (b + middle)) ** 2 + (v / (a + middle)) ** 2 <= 1
+        high, low = numpy.where(reached, middle, high), numpy.where(reached, low, middle)
+    return high
 
 
-def _decided(beyond, tolerance):
-    return (beyond <= 0) & (abs(beyond) >= tolerance), (abs(beyond) < tolerance) & (tolerance > 0)
-
-
-def _inside_polygon(points, x, y, tolerance):
-    """By crossings of each row (even-odd), exactly; pixel centres on an edge are inside."""
-    height, width = x.shape
-    certain, doubtful = numpy.zeros(x.shape, bool), numpy.zeros(x.shape, bool)
-    on_edge = numpy.zeros(x.shape, bool)
-    exact = [(Fraction(a), Fraction(b)) for a, b in points]
-    for row in range(height):
-        crossings = []
-        for (x0, y0), (x1, y1) in zip(exact, exact[1:] + exact[:1]):
-            if y0 == y1 == row:
-                first, last = max(0, math.ceil(min(x0, x1))), min(width - 1, math.floor(max(x0, x1)))
-                on_edge[row, first : max(first, last + 1)] = True
-            if (y0 <= row) != (y1 <= row):
-                crossings.append(x0 + (row - y0) * (x1 - x0) / (y1 - y0))
-            elif row in (y0, y1) and y0 != y1:
-                at = x0 if y0 == row else x1
-                if at.denominator == 1 and 0 <= at < width:
-                    on_edge[row, int(at)] = True
-        crossings.sort()
-        for left, right in zip(crossings[::2], crossings[1::2]):
-            first, last = max(0, math.ceil(left)), min(width - 1, math.floor(right))
-            certain[row, first : max(first, last + 1)] = True
-        for one in crossings:
-            near = round(one)
-            distance = abs(one - near)
-            if 0 <= near < width:
-                if distance == 0:
-                    on_edge[row, near] = True
-                elif distance < tolerance * (1 + abs(near)):
-                    doubtful[row, near] = True
-    return certain | on_edge, doubtful
+def _outside_polygon(points, x, y):
+    """By the even-odd rule."""
+    odd = numpy.zeros(x.shape, bool)
+    distance = numpy.full(x.shape, numpy.inf)
+    for (x0, y0), (x1, y1) in zip(points, points[1:] + points[:1]):
+        dx, dy = x1 - x0, y1 - y0
+        along = numpy.clip(((x - x0) * dx + (y - y0) * dy) / (dx * dx + dy * dy or 1), 0, 1)
+        distance = numpy.minimum(distance, numpy.hypot(x - x0 - along * dx, y - y0 - along * dy))
+        if dy:
+            odd ^= ((y0 <= y) != (y1 <= y)) & (x < x0 + (y - y0) * dx / dy)
+    return numpy.where(odd, -distance, distance)
