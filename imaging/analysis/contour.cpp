@@ -58,6 +58,7 @@ Contouring::Contouring(const ImageSource& source, PlaneId plane, ContourSpec spe
       grid_{plane_.width(), plane_.height(), plane_.scale(), plane_.offset()},
       extent_(double(std::max(source.shape().width, source.shape().height)) + 2 * plane_.scale()),
       allowance_(std::clamp<std::size_t>(budget.limit() / 16, std::size_t(1) << 20, std::size_t(128) << 20)),
+      chunk_vertices_(std::min({spec_.chunk_vertices == 0 ? max_chunk_vertices : spec_.chunk_vertices, max_chunk_vertices, budget.limit() / 512})),
       reservation_(budget.reserve(allowance_, cancel)) {
     for (std::size_t i = 0; i < spec_.levels.size(); ++i) levels_.push_back(std::make_unique<Level>(std::max<std::int64_t>(1, grid_.width)));
     plan();
@@ -71,7 +72,7 @@ void Contouring::plan() {
     const auto cell_rows = grid_.width < 2 ? 0 : grid_.height - 1;
     if (cell_rows < 1) return;
     // A small image is still divided for some threads.
-    const auto by_size = std::int64_t(spec_.band_pixels) / grid_.width, by_count = std::max<std::int64_t>(16, (cell_rows + 15) / 16);
+    const auto by_size = std::int64_t(std::min(spec_.band_pixels, budget_.limit() / 512)) / grid_.width, by_count = std::max<std::int64_t>(16, (cell_rows + 15) / 16);
     band_rows_ = std::clamp<std::int64_t>(std::min(by_size, by_count), 1, cell_rows);
     const auto bands = (cell_rows + band_rows_ - 1) / band_rows_;
 
@@ -182,10 +183,9 @@ void Contouring::deliver(const Task& task, std::size_t index, const TracedLines&
         ++level.bands_traced;
         const auto bands = (grid_.height - 1 + band_rows_ - 1) / band_rows_;
         const double progress = std::clamp(double(level.bands_traced) / double(bands), 1e-9, 0.99);
-        const auto wanted = spec_.chunk_vertices == 0 ? max_chunk_vertices : std::min(spec_.chunk_vertices, max_chunk_vertices);
         const auto add = [&](ContourKey key, std::span<const float> line) CUBELINK_NO_THREAD_SAFETY_ANALYSIS {
             level.add(key, line);
-            if (level.vertices.size() > 2 * wanted) give_out(level, index, progress, chunks);
+            if (level.vertices.size() > 2 * chunk_vertices_) give_out(level, index, progress, chunks);
         };
         for (const auto& line : lines.lines) {
             if (line.whole()) add(line.key, lines.of(line));
@@ -200,13 +200,15 @@ void Contouring::deliver(const Task& task, std::size_t index, const TracedLines&
             level.counted = bytes;
             return held_.load();
         };
-        if (count() > allowance_) {
+        const auto release = [&]() CUBELINK_NO_THREAD_SAFETY_ANALYSIS {
             if (!level.lines.empty()) give_out(level, index, progress, chunks);
-            if (count() > allowance_) {
-                level.stitcher.cut(add);
-                if (!level.lines.empty()) give_out(level, index, progress, chunks);
-                count();
-            }
+            level.vertices = {};
+            level.lines = {};
+            return count();
+        };
+        if (count() > allowance_ && release() > allowance_) {
+            level.stitcher.cut(add);
+            release();
         }
     }
     for (auto& chunk : chunks)
@@ -227,10 +229,6 @@ void Contouring::give_out(Level& level, std::size_t index, double progress, std:
     }
     level.vertices.clear();
     level.lines.clear();
-    if (progress == 1) {
-        level.vertices = {};
-        level.lines = {};
-    }
     out.push_back(std::move(chunk));
 }
 

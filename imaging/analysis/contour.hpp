@@ -36,7 +36,7 @@ struct ContourSpec {
     std::optional<Rect> first{};
     /// Only cells whose corners are all within are traced (with smoothing: values of the smoothed grid whose centres are); null: all.
     std::shared_ptr<const PixelMask> within{};
-    std::size_t band_pixels = std::size_t(1) << 19; // roughly
+    std::size_t band_pixels = std::size_t(1) << 19; // roughly; fewer where there is little memory
 };
 
 /// Lines of one level. Coordinates are pixels + 0.5: the centre of pixel (0, 0) is (0.5, 0.5). Walking along a line, the side that is not
@@ -89,7 +89,7 @@ private:
     const SmoothedPlane plane_;
     const ContourGrid grid_;
     const double extent_;
-    const std::size_t allowance_;
+    const std::size_t allowance_, chunk_vertices_;
     const Reservation reservation_; // of the allowance
     std::int64_t band_rows_ = 1;    // of cells
     std::int64_t first_from_ = 0, first_to_ = 0; // bands that come first; none: no preference

@@ -29,13 +29,16 @@ void transpose_bytes(const std::int32_t* values, std::size_t n, unsigned char* o
     std::memcpy(out + 4 * whole, values + whole, 4 * (n - whole));
 }
 
+constexpr std::size_t compress_at_once = 64 << 10;
+
 struct FreeContext {
     void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
 };
 
 } // namespace
 
-EncodedVertices encode_vertices(std::span<const float> vertices, double extent, int decimation, int compression_level) {
+EncodedVertices encode_vertices(std::span<const float> vertices, double extent, int decimation, int compression_level,
+                                const CancelToken& cancel) {
     EncodedVertices encoded;
     if (compression_level < 1) {
         encoded.data.assign(reinterpret_cast<const char*>(vertices.data()), vertices.size_bytes());
@@ -53,10 +56,20 @@ EncodedVertices encode_vertices(std::span<const float> vertices, double extent, 
 
     const std::unique_ptr<ZSTD_CCtx, FreeContext> context(ZSTD_createCCtx());
     if (!context) throw std::bad_alloc();
+    const auto check = [](std::size_t result) {
+        if (ZSTD_isError(result)) throw std::runtime_error(std::string("contours could not be compressed: ") + ZSTD_getErrorName(result));
+        return result;
+    };
+    check(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, std::min(compression_level, max_contour_compression)));
+    check(ZSTD_CCtx_setPledgedSrcSize(context.get(), 4 * n));
     encoded.data.resize(ZSTD_compressBound(4 * n));
-    const auto size = ZSTD_compressCCtx(context.get(), encoded.data.data(), encoded.data.size(), bytes.get(), 4 * n,
-                                        std::min(compression_level, max_contour_compression));
-    if (ZSTD_isError(size)) throw std::runtime_error(std::string("contours could not be compressed: ") + ZSTD_getErrorName(size));
+    ZSTD_outBuffer out{encoded.data.data(), encoded.data.size(), 0};
+    ZSTD_inBuffer in{bytes.get(), 0, 0};
+    do { // in pieces, between which it can be cancelled: the highest levels compress 2 MB in a second
+        cancel.throw_if_cancelled();
+        in.size = std::min(4 * n, in.pos + compress_at_once);
+    } while (check(ZSTD_compressStream2(context.get(), &out, &in, in.size == 4 * n ? ZSTD_e_end : ZSTD_e_continue)) != 0 || in.pos < 4 * n);
+    const auto size = out.pos;
     encoded.data.resize(size);
     encoded.data.shrink_to_fit();
     return encoded;
