@@ -99,7 +99,6 @@ private:
     std::vector<Task> left_over_ CUBELINK_GUARDED_BY(mutex_);
     std::atomic<std::size_t> held_{0}; // bytes that have not been given out
     std::atomic<bool> stop_{false};
-    std::size_t finished_levels_ = 0;
 };
 
 } // namespace cubelink::imaging

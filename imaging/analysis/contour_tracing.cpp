@@ -30,7 +30,6 @@ bool bit(const Word* row, std::int64_t i) { return row[i >> 6] >> (i & 63) & 1; 
 // Edges of a cell: 0 below, 1 right, 2 above, 3 left, each from corner e to corner e + 1, which go around the cell in the same way from its corner
 // (x, y). A line enters through an edge whose corner e is below the level, and leaves through one whose corner e is not.
 constexpr unsigned below = 0, right = 1, above = 2, left = 3;
-constexpr std::array<int, 4> corner_x{0, 1, 1, 0}, corner_y{0, 0, 1, 1};
 constexpr std::array<int, 4> edge_x{0, 1, 0, 0}, edge_y{0, 0, 1, 0}; // its end of smaller x and y
 constexpr std::array<double, 4> along_x{1, 0, 1, 0}, along_y{0, 1, 0, 1};
 constexpr std::array<int, 4> next_x{0, 1, 0, -1}, next_y{-1, 0, 1, 0};

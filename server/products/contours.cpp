@@ -6,6 +6,7 @@
 #include "imaging/analysis/contour.hpp"
 #include "imaging/analysis/contour_encoding.hpp"
 #include "imaging/pixels/pyramid_cache.hpp"
+#include "platform/mutex.hpp"
 #include "rpc/icd/messages.hpp"
 #include "rpc/icd/register.hpp"
 #include "server/products/kinds.hpp"
@@ -13,7 +14,6 @@
 #include "server/products/requirement_text.hpp"
 
 #include <deque>
-#include <mutex>
 
 namespace cubelink::server {
 
@@ -107,7 +107,7 @@ private:
         set->set_raw_coordinates(std::move(encoded.data));
         set->set_raw_start_indices(chunk.starts.data(), chunk.starts.size() * sizeof(std::int32_t));
         set->set_uncompressed_coordinates_size(static_cast<std::int32_t>(bytes));
-        const std::lock_guard lock(mutex_);
+        const platform::MutexLock lock(mutex_);
         // Threads overtake each other; the level's progress does not go back.
         progress_[one.level] = std::max(progress_[one.level], chunk.progress);
         one.message->set_progress(progress_[one.level]);
@@ -121,7 +121,7 @@ private:
 
     /// Publishes what waits, as far as there is room. True if nothing waits any more.
     bool drain(ProductRun& run) {
-        const std::lock_guard lock(mutex_);
+        const platform::MutexLock lock(mutex_);
         while (!waiting_.empty()) {
             if (!run.has_room(waiting_.front().message->ByteSizeLong())) return false;
             publish(run, waiting_.front());
@@ -131,11 +131,11 @@ private:
     }
 
     std::size_t next_bytes() {
-        const std::lock_guard lock(mutex_);
+        const platform::MutexLock lock(mutex_);
         return waiting_.empty() ? usual_bytes : waiting_.front().message->ByteSizeLong();
     }
 
-    void publish(ProductRun& run, const Waiting& one) {
+    void publish(ProductRun& run, const Waiting& one) CUBELINK_REQUIRES(mutex_) {
         const auto level = requirement_.levels[one.level];
         if (!one.ends_level) image_->contour_streams.sent(connection_, set_, level, false);
         if (one.ends_level) {
@@ -148,7 +148,7 @@ private:
 
     /// After a failure: a client waits until each level is complete.
     void end_levels(ProductRun& run) {
-        const std::lock_guard lock(mutex_);
+        const platform::MutexLock lock(mutex_);
         waiting_.clear();
         for (std::size_t i = 0; i < ended_.size(); ++i) {
             if (ended_[i]) continue;
@@ -170,11 +170,11 @@ private:
     std::shared_ptr<const imaging::PlanePyramid> pyramid_;
     std::unique_ptr<imaging::Contouring> contouring_;
 
-    std::mutex mutex_; // guards what is below
-    std::deque<Waiting> waiting_;
-    std::vector<double> progress_; // of each level
-    std::vector<bool> ended_;
-    std::size_t levels_ended_ = 0;
+    platform::Mutex mutex_;
+    std::deque<Waiting> waiting_ CUBELINK_GUARDED_BY(mutex_);
+    std::vector<double> progress_ CUBELINK_GUARDED_BY(mutex_); // of each level
+    std::vector<bool> ended_ CUBELINK_GUARDED_BY(mutex_);
+    std::size_t levels_ended_ CUBELINK_GUARDED_BY(mutex_) = 0;
 };
 
 /// Contours are off: clients that have shown some learn so when another plane is shown.

@@ -5,11 +5,11 @@
 /// plane that is not shown any more has to be ended before chunks of the next one come.
 
 #include "imaging/base/geometry.hpp"
+#include "platform/mutex.hpp"
 
 #include <algorithm>
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -29,14 +29,14 @@ public:
 
     /// A set begins. Returns the one before, of which nothing is sent any more.
     Set begin(std::uint64_t connection, Set set) {
-        const std::lock_guard lock(mutex_);
+        const platform::MutexLock lock(mutex_);
         auto& record = records_[connection];
         record.off.reset();
         return std::exchange(record.set, std::move(set));
     }
     /// A chunk of the level is sent: called before that, and for its last one after it. Of a set that is not the newest: has no effect.
     void sent(std::uint64_t connection, std::uint64_t set, double level, bool ended) {
-        const std::lock_guard lock(mutex_);
+        const platform::MutexLock lock(mutex_);
         auto& record = records_[connection];
         if (record.set.number != set) return;
         auto& open = record.set.open_levels;
@@ -46,12 +46,12 @@ public:
     }
     /// The connection has turned contours off while the plane was shown.
     void turn_off(std::uint64_t connection, imaging::PlaneId plane) {
-        const std::lock_guard lock(mutex_);
+        const platform::MutexLock lock(mutex_);
         records_[connection].off = plane;
     }
     /// Whether it has, and the plane is shown still.
     bool is_off_since(std::uint64_t connection, imaging::PlaneId plane) const {
-        const std::lock_guard lock(mutex_);
+        const platform::MutexLock lock(mutex_);
         const auto it = records_.find(connection);
         return it != records_.end() && it->second.off == plane;
     }
@@ -61,8 +61,8 @@ private:
         Set set;
         std::optional<imaging::PlaneId> off;
     };
-    mutable std::mutex mutex_;
-    std::map<std::uint64_t, Record> records_;
+    mutable platform::Mutex mutex_;
+    std::map<std::uint64_t, Record> records_ CUBELINK_GUARDED_BY(mutex_);
 };
 
 } // namespace cubelink::server

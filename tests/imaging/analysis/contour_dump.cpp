@@ -28,7 +28,7 @@ void put(const T* values, std::size_t n) {
 int main(int argc, char** argv) {
     if (argc != 12) return 2;
     const std::string file = argv[1];
-    BudgetCache budget(std::size_t(1) << 28);
+    BudgetCache budget(std::size_t(1) << 30);
     MemoryImage image({std::atoll(argv[2]), std::atoll(argv[3]), 1, 1}, budget);
     const auto pixels = image.plane({});
     std::ifstream(file, std::ios::binary).read(reinterpret_cast<char*>(pixels.data()), std::streamsize(pixels.size_bytes()));
