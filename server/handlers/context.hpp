@@ -125,6 +125,7 @@ void register_view(HandlerContext& context);
 void register_cursor(HandlerContext& context);
 void register_spectral_profiles(HandlerContext& context);
 void register_histograms(HandlerContext& context);
+void register_contours(HandlerContext& context);
 void register_regions(HandlerContext& context);
 void register_region_files(HandlerContext& context);
 void register_image_methods(HandlerContext& context);

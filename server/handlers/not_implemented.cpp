@@ -16,20 +16,9 @@ bool has_no_effect(const icd::Event& event, const google::protobuf::Message& mes
                                                         "STOP_MOMENT_CALC", "STOP_PV_CALC",   "STOP_FITTING",           "STOP_PV_PREVIEW",
                                                         "CLOSE_PV_PREVIEW"};
     if (harmless.contains(event.name)) return true;
-    if (const auto* contours = dynamic_cast<const icd::SetContourParameters*>(&message)) return contours->levels().empty();
     if (const auto* overlay = dynamic_cast<const icd::SetVectorOverlayParameters*>(&message))
         return overlay->stokes_intensity() == -1 && overlay->stokes_angle() == -1;
     return false;
-}
-
-/// A client that asks for contours waits until those of every level are complete: they are sent as complete and empty.
-std::shared_ptr<google::protobuf::Message> no_contours(const icd::SetContourParameters& asked) {
-    auto data = std::make_shared<icd::ContourImageData>();
-    data->set_file_id(static_cast<std::int32_t>(asked.file_id()));
-    data->set_reference_file_id(asked.reference_file_id());
-    for (const double level : asked.levels()) data->add_contour_sets()->set_level(level);
-    data->set_progress(1);
-    return data;
 }
 
 bool writes_a_file(const google::protobuf::Message& message) {
@@ -67,8 +56,6 @@ void answer(const HandlerContext& context, const icd::Event& event, const rpc::C
         acknowledge(call);
     } else {
         call->fail(rpc::code::method_failed, text);
-        if (const auto* contours = dynamic_cast<const icd::SetContourParameters*>(request.get()); contours && static_cast<std::size_t>(contours->levels().size()) <= max_requirements)
-            session->publish(no_contours(*contours), {}, pubsub::Audience::view_of(call->peer()->id()));
     }
 }
 

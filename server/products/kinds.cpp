@@ -14,7 +14,9 @@ extern const ProductKind
     spectral_profile,
     region_spatial_profile,
     region_spectral_profile,
-    cube_histogram;
+    cube_histogram,
+    contours,
+    region_contours;
 
 std::vector<RegionPtr> ProductContext::regions(const Image& image, RequirementKind kind) const {
     std::vector<RegionPtr> list;
@@ -38,6 +40,8 @@ std::span<const ProductKind* const> product_kinds() {
         &region_spatial_profile,
         &region_spectral_profile,
         &cube_histogram,
+        &contours,
+        &region_contours,
     };
     return kinds;
 }

@@ -17,6 +17,7 @@ inline constexpr const char* histogram_topic = "carta.region.histogram.data";
 inline constexpr const char* statistics_topic = "carta.region.stats.data";
 inline constexpr const char* spatial_topic = "carta.spatial.profile.data";
 inline constexpr const char* spectral_topic = "carta.spectral.profile.data";
+inline constexpr const char* contour_topic = "carta.contour.image.data";
 inline constexpr const char* tile_topic = "carta.raster.tile.data";
 
 /// The plane that a requirement means: its stokes if it names one, else the current one.

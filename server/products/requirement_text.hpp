@@ -38,6 +38,13 @@ inline void append(std::string& text, const HistogramRequirement& r) {
     append(text, std::bit_cast<std::int64_t>(r.max));
 }
 
+inline void append(std::string& text, const ContourRequirement& r) {
+    for (const auto number : {r.reference_file_id, r.bounds.x_min, r.bounds.x_max, r.bounds.y_min, r.bounds.y_max, std::int32_t{r.smoothing_mode},
+                              r.smoothing_factor, r.decimation_factor, r.compression_level, r.chunk_size})
+        append(text, number);
+    for (const double level : r.levels) append(text, std::bit_cast<std::int64_t>(level));
+}
+
 } // namespace detail
 
 template <class T>

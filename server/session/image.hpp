@@ -9,6 +9,7 @@
 #include "imaging/world/wcs.hpp"
 #include "imaging/pixels/polarization.hpp"
 #include "rpc/message.hpp"
+#include "server/session/contour_streams.hpp"
 #include "server/session/object.hpp"
 #include "server/session/requirements.hpp"
 
@@ -70,6 +71,7 @@ public:
     mutable std::atomic<bool> changed_reported{false}; // that the file was written again
 
     ChannelMapRanges channel_maps;
+    mutable ContourStreams contour_streams;
 
     // State.
     imaging::PlaneId plane;

@@ -2,11 +2,13 @@
 
 #include "rpc/icd/register.hpp"
 #include "server/net/log.hpp"
+#include "server/session/contour_settings.hpp"
 #include "server/session/region_message.hpp"
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <functional>
 
 namespace cubelink::server {
 
@@ -59,7 +61,6 @@ std::optional<CursorPosition> cursor_of(const icd::ImageProperties& asked) {
 std::string left_out(const icd::ImageProperties& asked) {
     std::string list;
     const std::string of = " of file " + std::to_string(asked.file_id());
-    if (asked.has_contour_settings() && !asked.contour_settings().levels().empty()) append(list, "contours" + of);
     if (asked.has_vector_overlay_settings() && asked.vector_overlay_settings().smoothing_factor() > 0) append(list, "the vector overlay" + of);
     return list;
 }
@@ -148,7 +149,8 @@ private:
     }
 
     void answer() {
-        std::string failed, missing, absent, wrong;
+        std::string failed, missing, absent, wrong, wrong_contours;
+        std::vector<std::function<void()>> afterwards;
         for (int i = 0; i < request_->images_size(); ++i) {
             const auto& asked = request_->images(i);
             if (const auto& failure = failures_[static_cast<std::size_t>(i)]; !failure.empty()) {
@@ -157,6 +159,7 @@ private:
             }
             if (const auto list = left_out(asked); !list.empty()) append(missing, list);
             if (session_->image(asked.file_id())) put_regions(*session_, asked, wrong);
+            put_contours(asked, wrong_contours, afterwards);
             if (const auto image = session_->image(asked.file_id()))
                 if (const auto list = not_there(asked, *image); !list.empty()) append(absent, list);
         }
@@ -170,11 +173,29 @@ private:
         std::string message = failed.empty() ? "" : "These files could not be opened again: " + failed + ".";
         if (!absent.empty()) message += (message.empty() ? "" : " ") + ("There is no " + absent + ".");
         if (!wrong.empty()) message += (message.empty() ? "" : " ") + ("These regions could not be set: " + wrong + ".");
+        if (!wrong_contours.empty()) message += (message.empty() ? "" : " ") + ("Contours could not be set: " + wrong_contours + ".");
         if (!missing.empty()) message += (message.empty() ? "" : " ") + missing;
         ack.set_message(message);
         log::info("session " + std::to_string(session_->id()) + ": resumed by its page, " + std::to_string(request_->images_size()) + " images, in " +
                   std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begun_).count()) + " ms");
         icd::answer(call_, std::move(ack));
+        for (const auto& set : afterwards) set();
+    }
+
+    /// Contours of an image, set once the call has been answered; what is wrong with them is added to `wrong`.
+    void put_contours(const icd::ImageProperties& asked, std::string& wrong, std::vector<std::function<void()>>& afterwards) {
+        const auto image = session_->image(asked.file_id());
+        const auto& settings = asked.contour_settings();
+        if (!image || settings.levels().empty()) return;
+        try {
+            const auto region = settings.region_id();
+            if (region > 0 && !session_->region(region)) throw rpc::BadArguments("region_id: there is no region " + std::to_string(region));
+            afterwards.push_back([this, image, region, requirement = contour_requirement(settings)] {
+                require_contours(*session_, call_->peer()->id(), *image, region, requirement);
+            });
+        } catch (const rpc::BadArguments& error) {
+            append(wrong, "those of file " + std::to_string(asked.file_id()) + ": " + error.what());
+        }
     }
 
     using Clock = std::chrono::steady_clock;

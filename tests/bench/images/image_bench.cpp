@@ -23,6 +23,7 @@ constexpr Workload workloads[] = {
     {"large-image", large_image},
     {"cube", cube},
     {"cursor", cursor},
+    {"contours", contours},
     {"first-tiles", first_tiles},
     {"beside-opening", beside_opening},
     {"beside-messages", beside_messages},

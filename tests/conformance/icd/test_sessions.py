@@ -339,11 +339,11 @@ class Sessions(Case):
         flat = icd.RegionInfo(region_type=icd.ELLIPSE, control_points=[icd.Point(x=1, y=1), icd.Point(x=2, y=-2)])
         ack = await page.ask(
             "RESUME_SESSION",
-            images=[properties("image.fits", 0, regions={1: region, 4: flat}), properties("cube.fits", 1, contour_settings=icd.SetContourParameters(levels=[1]))],
+            images=[properties("image.fits", 0, regions={1: region, 4: flat}), properties("cube.fits", 1, contour_settings=icd.SetContourParameters(levels=[1, float("nan")]))],
             catalog_files=[icd.OpenCatalogFile(name="a.xml", file_id=1)],
         )
         self.assertTrue(ack.success)  # a page shows an alert otherwise, and all that it can show is there
-        for word in ("region 4: control_points[1]", "contours of file 1", "catalogs"):
+        for word in ("region 4: control_points[1]", "those of file 1: levels[1]", "catalogs"):
             self.assertIn(word, ack.message)
         ack = await page.ask("RESUME_SESSION", images=[properties("gone.fits", 5), properties("../x.fits", 6), properties("image.fits", 7)])
         self.assertFalse(ack.success)

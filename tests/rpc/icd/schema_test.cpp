@@ -47,6 +47,13 @@ void collect(const pb::Descriptor& type, std::set<std::string>& names) {
     CHECK(type.oneof_decl_count() == 0);
 }
 
+/// Those that the ICD has; the numbers of ours begin at 1000.
+int icd_fields(const pb::Descriptor& type) {
+    int count = 0;
+    for (int i = 0; i < type.field_count(); ++i) count += type.field(i)->number() < 1000 ? 1 : 0;
+    return count;
+}
+
 TEST_CASE("the messages are those of the ICD") {
     std::set<std::string> ours, theirs;
     for (const auto* file : files)
@@ -64,7 +71,7 @@ TEST_CASE("fields have the ICD's names, numbers and types") {
         const pb::Descriptor* type = pb::DescriptorPool::generated_pool()->FindMessageTypeByName(package + name);
         REQUIRE(type);
         CHECK(type->file()->syntax() == pb::FileDescriptor::SYNTAX_PROTO3);
-        REQUIRE(type->field_count() == static_cast<int>(message.value()["fields"].size()));
+        REQUIRE(icd_fields(*type) == static_cast<int>(message.value()["fields"].size()));
         for (const json& expected : message.value()["fields"]) {
             const std::string field_name = expected["name"];
             INFO(field_name);
