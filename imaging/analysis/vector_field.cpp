@@ -90,13 +90,14 @@ public:
         else parts_of_blocks(threads, cancel);
     }
 
-    void give(const std::function<void(VectorTile&&)>& take) const {
+    std::vector<VectorTile> cut() const {
+        std::vector<VectorTile> tiles;
         std::int64_t x = 0;
         for (const auto& place : tiles_) {
-            VectorTile tile{place, cut(intensity_.get(), x, place), cut(angle_.get(), x, place)};
+            tiles.push_back({place, cut(intensity_.get(), x, place), cut(angle_.get(), x, place)});
             x += place.width;
-            take(std::move(tile));
         }
+        return tiles;
     }
 
 private:
@@ -280,18 +281,15 @@ std::size_t length_of_strip(std::span<const VectorTilePlace> tiles, std::size_t 
 
 } // namespace
 
-void compute_vector_field(const ImageSource& source, const VectorFieldSpec& spec, std::span<const VectorTilePlace> tiles, const ThreadShare& threads,
-                          const CancelToken& cancel, const std::function<void(VectorTile&&)>& take) {
+std::vector<VectorTile> compute_vector_tiles(const ImageSource& source, const VectorFieldSpec& spec, std::span<const VectorTilePlace> tiles,
+                                             const ThreadShare& threads, const CancelToken& cancel) {
     if (spec.mip < 1) throw std::invalid_argument("pixels can't be averaged over blocks of " + std::to_string(spec.mip));
+    if (tiles.empty()) return {};
     const Inputs inputs(source, spec);
-    while (!tiles.empty()) {
-        const auto n = length_of_strip(tiles, strip_tiles(source, spec.mip));
-        Strip strip(source, spec, inputs, tiles.first(n));
-        if (inputs.count() > 0) strip.compute(threads, cancel);
-        cancel.throw_if_cancelled();
-        strip.give(take);
-        tiles = tiles.subspan(n);
-    }
+    Strip strip(source, spec, inputs, tiles.first(length_of_strip(tiles, strip_tiles(source, spec.mip))));
+    if (inputs.count() > 0) strip.compute(threads, cancel);
+    cancel.throw_if_cancelled();
+    return strip.cut();
 }
 
 std::size_t vector_field_bytes(const ImageSource& source, const VectorFieldSpec& spec, const ThreadShare& threads) {
@@ -304,7 +302,7 @@ std::size_t vector_field_bytes(const ImageSource& source, const VectorFieldSpec&
     const auto pixels = static_cast<std::size_t>(std::min(ReadSizes(source).most, shape.plane_size())) * sizeof(float);
     const std::size_t of_thread = inputs.count() * pixels + sums + sizeof(double) * 2 * columns_at_once;
     const std::size_t of_parts = spec.mip * std::min(shape.width, kTileSize * spec.mip) > ReadSizes(source).most ? 512 * sums : 0;
-    return (tiles + 1) * 2 * of_tile + threads.slots() * of_thread + of_parts;
+    return tiles * 4 * of_tile + threads.slots() * of_thread + of_parts;
 }
 
 } // namespace cubelink::imaging

@@ -14,7 +14,6 @@
 #include "imaging/source/image_source.hpp"
 
 #include <cstddef>
-#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
@@ -50,12 +49,12 @@ struct VectorTile {
     std::vector<float> intensity, angle;
 };
 
-/// Calls `take` with each of the tiles in their order, on the calling thread. Neighbours in a row that follow one another are computed together, on all
-/// threads, while what was taken is done with: no more than vector_field_bytes() are held. Throws as ImageSource::read, and what `take` throws.
-void compute_vector_field(const ImageSource& source, const VectorFieldSpec& spec, std::span<const VectorTilePlace> tiles, const ThreadShare& threads,
-                          const CancelToken& cancel, const std::function<void(VectorTile&&)>& take);
+/// The first of `tiles`, and those behind it that are best computed with it: neighbours in a row that follow one another. Computed by all threads, in no more than
+/// vector_field_bytes(), results included. Throws as ImageSource::read.
+std::vector<VectorTile> compute_vector_tiles(const ImageSource& source, const VectorFieldSpec& spec, std::span<const VectorTilePlace> tiles,
+                                             const ThreadShare& threads, const CancelToken& cancel);
 
-/// Upper bound on the memory of compute_vector_field(), in bytes; the tile that is taken included.
+/// Upper bound on the memory of compute_vector_tiles(), in bytes.
 std::size_t vector_field_bytes(const ImageSource& source, const VectorFieldSpec& spec, const ThreadShare& threads);
 
 } // namespace cubelink::imaging

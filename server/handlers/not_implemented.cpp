@@ -17,8 +17,6 @@ bool has_no_effect(const icd::Event& event, const google::protobuf::Message& mes
                                                         "CLOSE_PV_PREVIEW"};
     if (harmless.contains(event.name)) return true;
     if (const auto* contours = dynamic_cast<const icd::SetContourParameters*>(&message)) return contours->levels().empty();
-    if (const auto* overlay = dynamic_cast<const icd::SetVectorOverlayParameters*>(&message))
-        return overlay->stokes_intensity() == -1 && overlay->stokes_angle() == -1;
     return false;
 }
 

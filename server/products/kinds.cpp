@@ -14,7 +14,8 @@ extern const ProductKind
     spectral_profile,
     region_spatial_profile,
     region_spectral_profile,
-    cube_histogram;
+    cube_histogram,
+    vector_overlay;
 
 std::vector<RegionPtr> ProductContext::regions(const Image& image, RequirementKind kind) const {
     std::vector<RegionPtr> list;
@@ -38,6 +39,7 @@ std::span<const ProductKind* const> product_kinds() {
         &region_spatial_profile,
         &region_spectral_profile,
         &cube_histogram,
+        &vector_overlay,
     };
     return kinds;
 }
