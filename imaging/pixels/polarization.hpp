@@ -24,6 +24,8 @@ const char* polarization_name(Polarization type);
 /// `bunit` for Ptotal and Plinear, "%" for fractions, "degree" for the angle.
 std::string polarization_unit(Polarization type, const std::string& bunit);
 
+enum class StokesParameter : std::uint8_t { i, q, u, v };
+
 class PolarizationSource final : public ImageSource {
 public:
     /// `stokes_values`: the FITS value of each index of the stokes axis (1…4 = I, Q, U, V; others are not used). If empty (type of the
@@ -33,6 +35,8 @@ public:
     /// Which can be computed, ascending.
     std::vector<Polarization> available() const;
     bool has(Polarization type) const;
+    /// On the stokes axis; −1 if the image has none.
+    std::int32_t index_of(StokesParameter parameter) const { return index_[static_cast<std::size_t>(parameter)]; }
     const std::shared_ptr<const ImageSource>& base() const { return base_; }
     /// What a type is computed from: indices on the stokes axis of I, Q, U and V; −1 for those that it doesn't need. Throws std::out_of_range.
     std::array<std::int32_t, 4> inputs_of(Polarization type) const;

@@ -53,6 +53,7 @@ void register_handlers(HandlerContext& context) {
     register_viewer(context);
     register_files(context);
     register_view(context);
+    register_vector_overlay(context);
     register_cursor(context);
     register_spectral_profiles(context);
     register_histograms(context);

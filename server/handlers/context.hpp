@@ -122,6 +122,7 @@ inline void acknowledge(const rpc::CallPtr& call) { call->answer(rpc::BodyPtr())
 void register_viewer(HandlerContext& context);
 void register_files(HandlerContext& context);
 void register_view(HandlerContext& context);
+void register_vector_overlay(HandlerContext& context);
 void register_cursor(HandlerContext& context);
 void register_spectral_profiles(HandlerContext& context);
 void register_histograms(HandlerContext& context);

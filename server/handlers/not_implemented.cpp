@@ -11,14 +11,11 @@ namespace cubelink::server {
 namespace {
 
 /// Stops, removes or slows down something that the server has not begun: there is nothing to do.
-bool has_no_effect(const icd::Event& event, const google::protobuf::Message& message) {
+bool has_no_effect(const icd::Event& event) {
     static const std::set<std::string_view> harmless = {"REMOVE_REGION",    "STOP_ANIMATION", "ANIMATION_FLOW_CONTROL", "CLOSE_CATALOG_FILE",
                                                         "STOP_MOMENT_CALC", "STOP_PV_CALC",   "STOP_FITTING",           "STOP_PV_PREVIEW",
                                                         "CLOSE_PV_PREVIEW"};
-    if (harmless.contains(event.name)) return true;
-    if (const auto* overlay = dynamic_cast<const icd::SetVectorOverlayParameters*>(&message))
-        return overlay->stokes_intensity() == -1 && overlay->stokes_angle() == -1;
-    return false;
+    return harmless.contains(event.name);
 }
 
 bool writes_a_file(const google::protobuf::Message& message) {
@@ -52,7 +49,7 @@ void answer(const HandlerContext& context, const icd::Event& event, const rpc::C
         logged->add_tags("not implemented");
         logged->set_message(text);
         session->publish(std::move(logged), {}, pubsub::Audience::view_of(call->peer()->id()));
-    } else if (has_no_effect(event, *request)) {
+    } else if (has_no_effect(event)) {
         acknowledge(call);
     } else {
         call->fail(rpc::code::method_failed, text);

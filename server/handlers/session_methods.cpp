@@ -24,7 +24,7 @@ void require_no_arguments(const rpc::CallPtr& call) {
 constexpr std::array published_topics = {"carta.contour.image.data",   "carta.error.data",           "carta.file.list.progress", "carta.raster.tile.data",
                                          "carta.raster.tile.sync",     "carta.region.histogram.data", "carta.region.stats.data",
                                          "carta.scripting.request",    "carta.spatial.profile.data",  "carta.spectral.profile.data",
-                                         "session.changed"};
+                                         "carta.vector.overlay.tile.data", "session.changed"};
 
 rpc::Value info(const HandlerContext& context) {
     rpc::Array methods, topics;

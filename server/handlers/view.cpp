@@ -56,6 +56,8 @@ void set_channels(const CommandCall<icd::SetImageChannels>& c) {
     if (map_tiles) {
         wanted = checked_range(request.channel_range(), *image, "channel_range");
         shown = request.has_current_range() ? checked_range(request.current_range(), *image, "current_range") : wanted;
+        if (static_cast<std::size_t>(request.required_tiles().current_tiles_size()) > max_tiles_per_request)
+            throw rpc::BadArguments("required_tiles.current_tiles: more than " + std::to_string(max_tiles_per_request) + " tiles");
         if (tiles.tiles.size() * static_cast<std::size_t>(wanted.second - wanted.first + 1) > max_map_tiles)
             throw rpc::BadArguments("channel_range: more than " + std::to_string(max_map_tiles) + " tiles at once");
     }
@@ -67,9 +69,10 @@ void set_channels(const CommandCall<icd::SetImageChannels>& c) {
         c.call->fail(rpc::Error{rpc::code::method_failed, wrong_plane(request, *image), {}, true});
         c.session->report(Severity::error, {"channels"}, wrong_plane(request, *image));
     }
-    if (!request.channel_map_enabled()) image->channel_maps.leave(c.connection());
+    if (!request.channel_map_enabled()) c.session->channel_maps.leave(c.connection(), image->file_id);
     if (map_tiles) {
-        image->channel_maps.set(c.connection(), shown.first, shown.second);
+        const auto& view = request.required_tiles().current_tiles();
+        c.session->channel_maps.show(c.connection(), image->file_id, {shown.first, shown.second, {view.begin(), view.end()}});
         tiles.current_plane = false;
         for (auto channel = wanted.first; channel <= wanted.second; ++channel) {
             tiles.plane = {channel, image->plane.stokes};
@@ -166,10 +169,10 @@ void register_tiles(HandlerContext& context) {
         c.session->require_image(c.request->file_id());
         acknowledge(c.call);
     });
-    // The page sends it after each set of tiles, in channel maps and outside of them. Tiles are paced by the outbox instead.
-    icd::on<icd::ChannelMapFlowControl>(context.methods, [&context](const rpc::CallPtr& call, const icd::ChannelMapFlowControl&) {
-        session_of(context, *call);
-        acknowledge(call);
+    // The page sends it after each set of tiles, in channel maps and outside of them.
+    on_command<icd::ChannelMapFlowControl>(context, [](const CommandCall<icd::ChannelMapFlowControl>& c) {
+        if (c.session->image(c.request->file_id())) c.session->channel_maps.answered(c.connection(), c.request->file_id(), c.request->received_channel());
+        acknowledge(c.call);
     });
 }
 

@@ -155,7 +155,12 @@ struct ProductBoard::State {
             }
         }
         // It goes on, for whom it concerns now; unless it may have been published just before somebody asked for it.
-        if (same && entry.progress == Progress::pending && entry.set_audience(product.audience, requested)) return;
+        if (same && entry.progress == Progress::pending && entry.set_audience(product.audience, requested)) {
+            // The one whose outbox had no room may be gone.
+            if (const auto pending = entry.batch.lock())
+                if (auto paused = take_paused(pending)) callbacks.push_back([this, paused = std::move(paused)] { post(paused); });
+            return;
+        }
         if (same && entry.progress == Progress::finished && !by_requirement) return;
         if (same && entry.progress == Progress::skipped && !product.catches_up) return;
 

@@ -16,7 +16,8 @@ extern const ProductKind
     region_spectral_profile,
     cube_histogram,
     contours,
-    region_contours;
+    region_contours,
+    vector_overlay;
 
 std::vector<RegionPtr> ProductContext::regions(const Image& image, RequirementKind kind) const {
     std::vector<RegionPtr> list;
@@ -42,6 +43,7 @@ std::span<const ProductKind* const> product_kinds() {
         &cube_histogram,
         &contours,
         &region_contours,
+        &vector_overlay,
     };
     return kinds;
 }

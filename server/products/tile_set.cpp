@@ -37,15 +37,22 @@ public:
         for (const auto& tile : request_.tiles) geometry_.push_back(*imaging::tile_geometry(tile, image_->shape().width, image_->shape().height));
         session_->tiles_under_way += request_.tiles.size() + set_overhead;
     }
-    ~TileSet() { session_->tiles_under_way -= request_.tiles.size() + set_overhead; }
+    ~TileSet() {
+        if (map_set_ && !finished_) session_->channel_maps.ended(request_.connection, image_->file_id, request_.plane.channel, false);
+        session_->tiles_under_way -= request_.tiles.size() + set_overhead;
+    }
     TileSet(const TileSet&) = delete;
 
     void start() {
         divide();
         if (!request_.current_plane) {
             data_settled_ = true;
-            post_runner(direct_);
-            return post_runner(from_pyramid_);
+            session_->channel_maps.request(request_.connection, image_->file_id, request_.plane.channel, [self = shared_from_this()] {
+                self->map_set_ = true;
+                self->post_runner(self->direct_);
+                self->post_runner(self->from_pyramid_);
+            });
+            return;
         }
         post_runner(direct_);
         if (!from_pyramid_.groups.empty())
@@ -103,8 +110,19 @@ private:
         return !session_->anyone_listens(tile_topic, audience_);
     }
     bool stale() const {
-        if (!request_.current_plane) return !image_->channel_maps.shows(request_.connection, request_.plane.channel);
+        if (!request_.current_plane) return !session_->channel_maps.shows(request_.connection, image_->file_id, request_.plane.channel);
         return !board_.is_newest(plane_);
+    }
+    /// Whether it has left the view of the channel map.
+    bool left_view(std::size_t index) const {
+        return !request_.current_plane && !session_->channel_maps.shows_tile(request_.connection, image_->file_id, imaging::encode_tile_code(request_.tiles[index]));
+    }
+
+    /// Nothing more is sent. `complete`: up to its end.
+    void finish(bool complete) {
+        finished_ = true;
+        ready_.clear();
+        if (map_set_) session_->channel_maps.ended(request_.connection, image_->file_id, request_.plane.channel, complete);
     }
 
     void post_runner(Work& work) {
@@ -121,6 +139,13 @@ private:
         session_->scheduler().post(std::move(job));
     }
 
+    /// Tiles of a channel map that are not in view any more are left out of a set that has not begun, groups as a whole.
+    void skip_what_left(Work& work) {
+        if (request_.current_plane || begun_) return;
+        const auto gone = [&](const std::vector<std::size_t>& group) { return std::all_of(group.begin(), group.end(), [&](std::size_t i) { return left_view(i); }); };
+        for (; work.next < work.groups.size() && gone(work.groups[work.next]); ++work.next) skipped_ += work.groups[work.next].size();
+    }
+
     bool room() const { return !viewer_ || viewer_->outbox().has_room(tile_bytes); }
 
     /// Makes one group of tiles, and sees to it that there are jobs for the rest.
@@ -128,12 +153,12 @@ private:
         {
             const std::lock_guard lock(mutex_);
             if (finished_) return;
-            if (unwanted() || (!begun_ && stale())) {
-                finished_ = true;
-                ready_.clear();
+            if (unwanted() || (!begun_ && stale())) return finish(false);
+            skip_what_left(work);
+            if (work.next >= work.groups.size()) {
+                if (skipped_ == request_.tiles.size()) finish(false);
                 return;
             }
-            if (work.next == work.groups.size()) return;
         }
         // Tiles are not made faster than they are read: a client on a slow line gets them late, and is not disconnected as one that has stopped reading.
         if (!room()) return viewer_->outbox().when_room(tile_bytes, [self = shared_from_this(), &work] { self->post_runner(work); });
@@ -228,13 +253,9 @@ private:
     void flush() {
         const std::lock_guard lock(mutex_);
         if (finished_ || ready_.empty()) return;
-        if (unwanted() || (!begun_ && stale())) {
-            finished_ = true;
-            ready_.clear();
-            return;
-        }
+        if (unwanted() || (!begun_ && stale())) return finish(false);
         if (!data_settled_) return;
-        const auto count = request_.tiles.size();
+        const auto count = request_.tiles.size() - skipped_;
         while (!ready_.empty()) {
             if (!room()) {
                 if (!flush_waits_.exchange(true))
@@ -252,7 +273,7 @@ private:
         }
         if (sent_ == count) {
             sync(true);
-            finished_ = true;
+            finish(true);
         }
     }
 
@@ -262,8 +283,7 @@ private:
         if (finished_) return;
         // What has begun can't be completed any more; its end tells the client that nothing more comes.
         if (begun_) sync(true);
-        finished_ = true;
-        ready_.clear();
+        finish(begun_);
     }
 
     void sync(bool end) {
@@ -273,7 +293,7 @@ private:
         message->set_stokes(request_.plane.stokes);
         message->set_sync_id(sync_id_);
         message->set_animation_id(request_.animation_id);
-        message->set_tile_count(static_cast<std::int32_t>(request_.tiles.size()));
+        message->set_tile_count(static_cast<std::int32_t>(request_.tiles.size() - skipped_));
         message->set_end_sync(end);
         auto how = delivery();
         how.set_begin = !end;
@@ -306,6 +326,8 @@ private:
     std::atomic<bool> data_settled_{false}; // the plane's histogram and profiles have been published: tiles may be
     std::atomic<bool> flush_waits_{false};  // flush() is called again when there is room
     bool begun_ = false, finished_ = false;
+    std::atomic<bool> map_set_{false}; // of a channel map, and counted among those that are under way
+    std::size_t skipped_ = 0;          // tiles that are not sent
     std::deque<std::shared_ptr<icd::RasterTileData>> ready_;
 };
 

@@ -15,9 +15,7 @@
 
 #include <atomic>
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,28 +27,6 @@ namespace cubelink::server {
 struct CursorPosition {
     float x = 0, y = 0; // pixels, as the client said
     friend bool operator==(const CursorPosition&, const CursorPosition&) = default;
-};
-
-/// The channels that each connection shows side by side (ICD: channel map): tiles of others need not be begun. Thread-safe.
-class ChannelMapRanges {
-public:
-    void set(std::uint64_t connection, std::int32_t from, std::int32_t to) {
-        const std::lock_guard lock(mutex_);
-        ranges_[connection] = {from, to};
-    }
-    void leave(std::uint64_t connection) {
-        const std::lock_guard lock(mutex_);
-        ranges_.erase(connection);
-    }
-    bool shows(std::uint64_t connection, std::int32_t channel) const {
-        const std::lock_guard lock(mutex_);
-        const auto it = ranges_.find(connection);
-        return it != ranges_.end() && channel >= it->second.first && channel <= it->second.second;
-    }
-
-private:
-    mutable std::mutex mutex_;
-    std::map<std::uint64_t, std::pair<std::int32_t, std::int32_t>> ranges_; // inclusive
 };
 
 class Image : public Object {
@@ -70,7 +46,6 @@ public:
     imaging::Reservation memory;  // what all this takes of --memory-limit
     mutable std::atomic<bool> changed_reported{false}; // that the file was written again
 
-    ChannelMapRanges channel_maps;
     mutable ContourStreams contour_streams;
 
     // State.

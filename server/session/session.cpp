@@ -124,8 +124,11 @@ void Session::attach(const std::shared_ptr<Connection>& connection) {
 }
 
 void Session::detach(std::uint64_t connection_id) {
-    const platform::MutexLock lock(mutex_);
-    connections_.erase(connection_id);
+    {
+        const platform::MutexLock lock(mutex_);
+        connections_.erase(connection_id);
+    }
+    channel_maps.forget_connection(connection_id);
 }
 
 std::vector<std::shared_ptr<Connection>> Session::connections() const {
@@ -142,6 +145,7 @@ void Session::close() {
     close_now(-1);
     stop_listings();
     services_.scheduler.cancel_owner(number_);
+    channel_maps.clear();
 }
 
 ImagePtr Session::require_image(std::int32_t file_id) {
@@ -181,6 +185,7 @@ void Session::object_closed(const Object& object) {
     const auto id = object.object_id.id;
     switch (object.object_id.kind) {
     case ObjectKind::image:
+        channel_maps.forget_file(id);
         requirements_.remove_image(id);
         if (objects_.holds(image_id(id))) break; // replaced: image_opened follows
         if (last_cursor_file == id) last_cursor_file.reset();

@@ -10,6 +10,7 @@
 #include "rpc/message.hpp"
 #include "server/net/connection.hpp"
 #include "server/session/change.hpp"
+#include "server/session/channel_maps.hpp"
 #include "server/session/command_queue.hpp"
 #include "server/session/image.hpp"
 #include "server/session/object_registry.hpp"
@@ -89,6 +90,7 @@ public:
     const imaging::CancelToken& ended() const { return ended_; }
     /// Tiles that were asked for and have not been computed, see TileSet.
     std::atomic<std::size_t> tiles_under_way{0};
+    ChannelMaps channel_maps;
     /// What CLOSE_FILE does at its arrival, before its turn in the queue: drops waiting commands, cancels openings and running work
     /// (ChangeListener::abandon). -1: all files. True if that ended an opening before there was anything to close.
     bool close_now(std::int32_t file_id);

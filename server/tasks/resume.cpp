@@ -1,5 +1,7 @@
 #include "server/tasks/resume.hpp"
 
+#include "server/products/vector_overlay.hpp"
+
 #include "rpc/icd/register.hpp"
 #include "server/net/log.hpp"
 #include "server/session/contour_settings.hpp"
@@ -57,14 +59,6 @@ std::optional<CursorPosition> cursor_of(const icd::ImageProperties& asked) {
     return CursorPosition{point.x(), point.y()};
 }
 
-/// What an image had that is not implemented yet.
-std::string left_out(const icd::ImageProperties& asked) {
-    std::string list;
-    const std::string of = " of file " + std::to_string(asked.file_id());
-    if (asked.has_vector_overlay_settings() && asked.vector_overlay_settings().smoothing_factor() > 0) append(list, "the vector overlay" + of);
-    return list;
-}
-
 /// The regions of an image; what is wrong with those that can't be set is added to `wrong`. Nothing of regions that are there already as they are asked for.
 void put_regions(Session& session, const icd::ImageProperties& asked, std::string& wrong) {
     std::vector<RegionUpdate> updates;
@@ -83,6 +77,15 @@ void put_regions(Session& session, const icd::ImageProperties& asked, std::strin
     std::sort(updates.begin(), updates.end(), [](const RegionUpdate& a, const RegionUpdate& b) { return a.id < b.id; });
     if (const auto why = session.why_no_room(updates); !why.empty()) append(wrong, why);
     else session.put_regions(std::move(updates));
+}
+
+/// Requires the vector overlay of an image again, for the connection that resumes. What is wrong with it is added to `wrong`.
+void require_vectors(Session& session, const Image& image, const icd::ImageProperties& asked, std::uint64_t connection, std::string& wrong) {
+    if (!asked.has_vector_overlay_settings() || clears_vectors(asked.vector_overlay_settings()) || asked.vector_overlay_settings().smoothing_factor() == 0) return;
+    try {
+        session.require({image.file_id, image_region, RequirementKind::vector_overlay, connection},
+                        std::vector{checked_vectors(asked.vector_overlay_settings(), image)});
+    } catch (const rpc::CallError& error) { append(wrong, "the vector overlay of file " + std::to_string(image.file_id) + ": " + error.what()); }
 }
 
 /// What was requested and the file does not have: the plane stays as it is.
@@ -157,11 +160,12 @@ private:
                 append(failed, std::to_string(asked.file_id()) + " (" + asked.file() + ": " + failure + ")");
                 continue;
             }
-            if (const auto list = left_out(asked); !list.empty()) append(missing, list);
             if (session_->image(asked.file_id())) put_regions(*session_, asked, wrong);
             put_contours(asked, wrong_contours, afterwards);
-            if (const auto image = session_->image(asked.file_id()))
+            if (const auto image = session_->image(asked.file_id())) {
                 if (const auto list = not_there(asked, *image); !list.empty()) append(absent, list);
+                require_vectors(*session_, *image, asked, call_->peer()->id(), wrong);
+            }
         }
         if (!request_->catalog_files().empty()) append(missing, "catalogs");
         if (!missing.empty()) {
@@ -172,7 +176,7 @@ private:
         ack.set_success(failed.empty());
         std::string message = failed.empty() ? "" : "These files could not be opened again: " + failed + ".";
         if (!absent.empty()) message += (message.empty() ? "" : " ") + ("There is no " + absent + ".");
-        if (!wrong.empty()) message += (message.empty() ? "" : " ") + ("These regions could not be set: " + wrong + ".");
+        if (!wrong.empty()) message += (message.empty() ? "" : " ") + ("This could not be set: " + wrong + ".");
         if (!wrong_contours.empty()) message += (message.empty() ? "" : " ") + ("Contours could not be set: " + wrong_contours + ".");
         if (!missing.empty()) message += (message.empty() ? "" : " ") + missing;
         ack.set_message(message);

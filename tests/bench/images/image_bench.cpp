@@ -31,6 +31,7 @@ constexpr Workload workloads[] = {
     {"region-spectra", region_spectra},
     {"region-statistics", region_statistics},
     {"regions-20000", many_regions},
+    {"vector-overlay", vector_overlay},
     {"sparse-cube", sparse_cube},
     {"beyond-the-limit", plane_beyond_the_limit},
 };

@@ -19,5 +19,6 @@ void beside_messages(const Settings& settings);
 void beside_cube_histogram(const Settings& settings);
 void region_statistics(const Settings& settings);
 void many_regions(const Settings& settings);
+void vector_overlay(const Settings& settings);
 
 } // namespace cubelink::bench

@@ -358,6 +358,23 @@ TEST_CASE_FIXTURE(Fixture, "what waits for room is given up with its state, and 
     CHECK(board.unfinished() == 0);
 }
 
+TEST_CASE_FIXTURE(Fixture, "what waits for a client that has gone goes on for the others") {
+    environment.room = false;
+    auto product = in_parts(5, 1, 2, std::make_shared<int>(0));
+    product.audience = Audience::required_by({1, 2});
+    update(of(0, {product}));
+    environment.run_all();
+    CHECK(board.unfinished() == 1);
+    environment.waiting.clear(); // with the outbox of connection 1
+    environment.room = true;
+    environment.listeners = {2};
+    product.audience = Audience::required_by({2});
+    update(of(0, {std::move(product)}));
+    environment.run_all();
+    CHECK(environment.taken() == "5.1 5.2");
+    CHECK(board.unfinished() == 0);
+}
+
 namespace {
 
 /// Runs jobs by several threads, and checks what is published.
