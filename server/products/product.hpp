@@ -110,7 +110,7 @@ struct Product {
 
     Rank rank = Rank::separate;
     JobClass job_class = JobClass::view;
-    bool quick = false; // computed within a millisecond or so: by the thread that caused it, not by a job
+    bool quick = false; // computed within a millisecond or so: by the thread that caused it, not by a job. Of slow products: the stopgap
     bool slow = false;  // nothing waits for it (but for its stopgap), and it is computed after all that is not slow
 
     /// Which products it is computed together with, and which of them it is; may be null. Of separate products those of one pass are listed one
