@@ -217,7 +217,7 @@ int serve(Options options) {
     RestoreSettings restore{files, keeper};
     add_restorers(restore);
     HandlerContext context{server.methods(), server.hub(), directory, handler_settings(options), files, identify,
-                           store.get(),      worker.get(), &keeper,   &restore,                  &scripting};
+                           store.get(),      worker.get(), &keeper,   &restore,                  &scripting, later};
     register_handlers(context);
 
     directory_in_use = &directory;

@@ -55,6 +55,7 @@ void register_handlers(HandlerContext& context) {
     register_view(context);
     register_cursor(context);
     register_spectral_profiles(context);
+    register_animation(context);
     register_histograms(context);
     register_regions(context);
     register_region_files(context);

@@ -12,7 +12,7 @@ namespace {
 
 /// Stops, removes or slows down something that the server has not begun: there is nothing to do.
 bool has_no_effect(const icd::Event& event, const google::protobuf::Message& message) {
-    static const std::set<std::string_view> harmless = {"REMOVE_REGION",    "STOP_ANIMATION", "ANIMATION_FLOW_CONTROL", "CLOSE_CATALOG_FILE",
+    static const std::set<std::string_view> harmless = {"REMOVE_REGION",    "CLOSE_CATALOG_FILE",
                                                         "STOP_MOMENT_CALC", "STOP_PV_CALC",   "STOP_FITTING",           "STOP_PV_PREVIEW",
                                                         "CLOSE_PV_PREVIEW"};
     if (harmless.contains(event.name)) return true;
