@@ -23,6 +23,8 @@ constexpr Workload workloads[] = {
     {"large-image", large_image},
     {"cube", cube},
     {"cursor", cursor},
+    {"cursor-burst", cursor_burst},
+    {"animation", animation},
     {"first-tiles", first_tiles},
     {"beside-opening", beside_opening},
     {"beside-messages", beside_messages},
