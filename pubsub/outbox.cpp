@@ -87,7 +87,7 @@ Outbox::Pushed Outbox::push_of_set(rpc::EncodedPtr&& message, const Delivery& de
     position->generation = delivery.generation;
     position->key = delivery.set_key;
     // Keys that nothing waits under are kept to know stragglers by; those of a connection that shows another file every second would be many.
-    if (sets_.size() >= max_idle_sets) std::erase_if(sets_, [](const auto& entry) { return entry.second.waiting == 0; });
+    forget_idle_sets();
     auto& set = sets_[delivery.set_key];
     set.generation = std::max(set.generation, delivery.generation);
     ++set.waiting;
@@ -219,10 +219,28 @@ void Outbox::take(std::size_t max_frames, std::size_t max_bytes, std::vector<Tak
     }
     if (given_back > 0) refund(given_back);
     taken_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+    take_ready_waiters(ready);
+}
+
+void Outbox::take_ready_waiters(std::vector<std::function<void()>>& ready) {
     for (std::size_t promised = 0; !waiters_.empty() && room_for(promised + waiters_.front().bytes); waiters_.pop_front()) {
         promised += waiters_.front().bytes;
         ready.push_back(std::move(waiters_.front().ready));
     }
+}
+
+void Outbox::overtake_sets(const std::string& set_key, std::uint64_t generation) {
+    std::vector<std::function<void()>> ready;
+    {
+        const platform::MutexLock lock(mutex_);
+        if (closed_) return;
+        remove_older_sets(set_key, generation);
+        forget_idle_sets();
+        auto& set = sets_[set_key];
+        set.generation = std::max(set.generation, generation);
+        take_ready_waiters(ready);
+    }
+    for (const auto& one : ready) one();
 }
 
 bool Outbox::idle() const {
@@ -355,6 +373,10 @@ void Outbox::remove_droppables() {
         }
         item = next;
     }
+}
+
+void Outbox::forget_idle_sets() {
+    if (sets_.size() >= max_idle_sets) std::erase_if(sets_, [](const auto& entry) { return entry.second.waiting == 0; });
 }
 
 void Outbox::remove_older_sets(const std::string& set_key, std::uint64_t generation) {

@@ -111,6 +111,10 @@ public:
     /// Whether when_room() would call at once.
     bool has_room(std::size_t bytes) const;
 
+    /// As if a set of that generation had been pushed: of older sets with the key, those that have not begun to leave are forgotten, and so is what
+    /// is still pushed of them.
+    void overtake_sets(const std::string& set_key, std::uint64_t generation);
+
     /// The connection is gone: forgets everything and takes nothing more.
     void close();
 
@@ -174,6 +178,8 @@ private:
     void leave_index(Position position) CUBELINK_REQUIRES(mutex_);
     void remove_droppables() CUBELINK_REQUIRES(mutex_);
     void remove_older_sets(const std::string& set_key, std::uint64_t generation) CUBELINK_REQUIRES(mutex_);
+    void forget_idle_sets() CUBELINK_REQUIRES(mutex_);
+    void take_ready_waiters(std::vector<std::function<void()>>& ready) CUBELINK_REQUIRES(mutex_);
     void take_cost(Item& item, std::size_t bytes) CUBELINK_REQUIRES(mutex_);
     void give_back(Item& item, std::size_t bytes) CUBELINK_REQUIRES(mutex_);
     void refund(std::size_t bytes);

@@ -83,7 +83,14 @@ std::string metrics(const SessionDirectory& directory, const Scheduler& schedule
     const auto line = [&](const char* name, const char* type, auto value) {
         text += std::string("# TYPE ") + name + " " + type + "\n" + name + " " + std::to_string(value) + "\n";
     };
+    std::size_t waiting = 0, highest = 0;
+    for (const auto& session : directory.all()) {
+        waiting += session->queue().waiting();
+        highest = std::max(highest, session->queue().highest_waiting());
+    }
     line("cubelink_sessions", "gauge", directory.all().size());
+    line("cubelink_commands_waiting", "gauge", waiting);
+    line("cubelink_commands_waiting_highest", "gauge", highest); // of a session, since it began
     line("cubelink_jobs_waiting", "gauge", jobs.waiting);
     line("cubelink_jobs_running", "gauge", jobs.running);
     line("cubelink_jobs_done_total", "counter", jobs.done);
@@ -210,7 +217,7 @@ int serve(Options options) {
     RestoreSettings restore{files, keeper};
     add_restorers(restore);
     HandlerContext context{server.methods(), server.hub(), directory, handler_settings(options), files, identify,
-                           store.get(),      worker.get(), &keeper,   &restore,                  &scripting};
+                           store.get(),      worker.get(), &keeper,   &restore,                  &scripting, later};
     register_handlers(context);
 
     directory_in_use = &directory;

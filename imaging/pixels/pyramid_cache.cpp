@@ -1,10 +1,27 @@
 #include "imaging/pixels/pyramid_cache.hpp"
 
+#include "imaging/pixels/sampled_histogram.hpp"
+
 #include <algorithm>
 #include <bit>
 #include <utility>
 
 namespace cubelink::imaging {
+
+namespace {
+
+/// CacheKey::level of the two kinds of histograms.
+constexpr std::int64_t exact_histogram = 0, histogram_of_sample = 1;
+
+CacheKey histogram_key(const ImageSource& source, std::int32_t hdu, PlaneId plane, std::int64_t level) {
+    return {source.identity(), hdu, plane, CacheKind::histogram, level};
+}
+
+std::size_t histogram_bytes(const ImageSource& source) {
+    return sizeof(std::optional<Histogram>) + sizeof(std::int32_t) * std::size_t(automatic_bins(source.shape().width, source.shape().height));
+}
+
+} // namespace
 
 std::shared_ptr<const PlanePyramid> cached_pyramid(BudgetCache& cache, const ImageSource& source, std::int32_t hdu, PlaneId plane,
                                                    const ThreadShare& threads, const CancelToken& cancel, std::function<void(double)> progress) {
@@ -33,15 +50,31 @@ std::shared_ptr<const PlanePyramid> find_pyramid(BudgetCache& cache, const Image
 
 std::shared_ptr<const Histogram> cached_histogram(BudgetCache& cache, const ImageSource& source, std::int32_t hdu, PlaneId plane,
                                                   const ThreadShare& threads, const CancelToken& cancel) {
-    const std::size_t bytes =
-        sizeof(Histogram) + sizeof(std::int32_t) * std::size_t(automatic_bins(source.shape().width, source.shape().height));
-    const CacheKey key{source.identity(), hdu, plane, CacheKind::histogram, 0};
+    const auto key = histogram_key(source, hdu, plane, exact_histogram);
     // The pyramid first, outside: making one value must not wait for the computation of another while it holds its own place.
     const auto pyramid = cached_pyramid(cache, source, hdu, plane, threads, cancel);
-    return cache.get<Histogram>(key, bytes, cancel, [&] {
+    return cache.get<Histogram>(key, histogram_bytes(source), cancel, [&] {
         return std::make_shared<const Histogram>(
             plane_histogram(source, plane, pyramid->summary(), HistogramSpec{}, threads, cancel, pyramid.get()));
     });
+}
+
+std::shared_ptr<const Histogram> find_histogram(BudgetCache& cache, const ImageSource& source, std::int32_t hdu, PlaneId plane) {
+    return cache.find<Histogram>(histogram_key(source, hdu, plane, exact_histogram));
+}
+
+std::shared_ptr<const std::optional<Histogram>> cached_sampled_histogram(BudgetCache& cache, const ImageSource& source, std::int32_t hdu, PlaneId plane,
+                                                                         const ThreadShare& threads, const CancelToken& cancel) {
+    source.check_unchanged();
+    return cache.get<std::optional<Histogram>>(histogram_key(source, hdu, plane, histogram_of_sample), histogram_bytes(source), cancel, [&] {
+        auto histogram = sampled_histogram(source, plane, {}, threads, cancel);
+        if (!histogram) histogram = sampled_histogram(source, plane, {}, threads, cancel, 8 * kSamplePixels);
+        return std::make_shared<const std::optional<Histogram>>(std::move(histogram));
+    });
+}
+
+std::shared_ptr<const std::optional<Histogram>> find_sampled_histogram(BudgetCache& cache, const ImageSource& source, std::int32_t hdu, PlaneId plane) {
+    return cache.find<std::optional<Histogram>>(histogram_key(source, hdu, plane, histogram_of_sample));
 }
 
 bool pyramid_keeps_pixels(const BudgetCache& cache, const ImageSource& source) {

@@ -5,6 +5,8 @@
 #include "imaging/pixels/histogram.hpp"
 #include "imaging/pixels/pyramid.hpp"
 
+#include <optional>
+
 namespace cubelink::imaging {
 
 /// Asks source.check_unchanged() first. Kept levels take at most a quarter of the budget. `progress` as in PyramidOptions, only called if
@@ -18,6 +20,16 @@ std::shared_ptr<const PlanePyramid> find_pyramid(BudgetCache& cache, const Image
 /// The default histogram (automatic bins and bounds), the one that comes with every channel.
 std::shared_ptr<const Histogram> cached_histogram(BudgetCache& cache, const ImageSource& source, std::int32_t hdu, PlaneId plane,
                                                   const ThreadShare& threads, const CancelToken& cancel);
+
+/// The same, if it is in the cache already; nullptr otherwise. Does not look at the file.
+std::shared_ptr<const Histogram> find_histogram(BudgetCache& cache, const ImageSource& source, std::int32_t hdu, PlaneId plane);
+
+/// sampled_histogram() with automatic bins and bounds, of a larger sample if the plane is nearly blank; it holds nothing if neither stands for the plane. Asks
+/// source.check_unchanged() first.
+std::shared_ptr<const std::optional<Histogram>> cached_sampled_histogram(BudgetCache& cache, const ImageSource& source, std::int32_t hdu, PlaneId plane,
+                                                                         const ThreadShare& threads, const CancelToken& cancel);
+/// The same, if it is in the cache already; nullptr otherwise. Does not look at the file.
+std::shared_ptr<const std::optional<Histogram>> find_sampled_histogram(BudgetCache& cache, const ImageSource& source, std::int32_t hdu, PlaneId plane);
 
 /// Whether cached_pyramid() keeps the pixels of a plane too, so that full-resolution tiles are cut from memory.
 bool pyramid_keeps_pixels(const BudgetCache& cache, const ImageSource& source);

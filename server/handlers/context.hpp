@@ -49,6 +49,8 @@ struct HandlerContext {
     SessionKeeper* keeper = nullptr;
     const RestoreSettings* restore = nullptr;
     ScriptingBroker* scripting = nullptr;
+    /// Calls `work` after so many milliseconds, on the network thread.
+    SessionDirectory::PostAfter later{};
 };
 
 /// Why the caller may not write files; empty if it may. For every message that writes one.
@@ -125,6 +127,7 @@ void register_view(HandlerContext& context);
 void register_vector_overlay(HandlerContext& context);
 void register_cursor(HandlerContext& context);
 void register_spectral_profiles(HandlerContext& context);
+void register_animation(HandlerContext& context);
 void register_histograms(HandlerContext& context);
 void register_contours(HandlerContext& context);
 void register_regions(HandlerContext& context);

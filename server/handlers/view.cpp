@@ -4,6 +4,7 @@
 
 #include "rpc/icd/messages.hpp"
 #include "server/products/tile_set.hpp"
+#include "server/tasks/animation.hpp"
 
 #include <algorithm>
 
@@ -121,6 +122,11 @@ void add_tiles(const SessionPtr& session, const rpc::CallPtr& call, const ViewRe
         require_room_for_tiles(*session, tiles.tiles.size());
         return tiles;
     };
+    // Only the newest view counts for an animation, and it is answered by the animation's tiles.
+    if (const auto animation = animation_of(*session)) {
+        auto tiles = checked(span_of(request.tiles()));
+        if (animation->set_view(tiles.connection, image->file_id, {std::move(tiles.tiles), tiles.format})) return acknowledge(call);
+    }
     TileRequest tiles;
     try {
         std::vector<std::int32_t> all(request.tiles().begin(), request.tiles().end());

@@ -5,6 +5,7 @@
 #include "server/products/batch.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <climits>
 #include <deque>
 #include <set>
@@ -335,6 +336,26 @@ struct ProductBoard::State {
             }
         }
         waiter.callback();
+    }
+
+    void wait_for_all(const BatchPtr& batch, std::function<void()> callback) {
+        const auto left = std::make_shared<std::atomic<std::size_t>>(1);
+        const auto one_less = [left, callback = std::move(callback)] {
+            if (--*left == 0) callback();
+        };
+        if (batch) {
+            const MutexLock lock(mutex);
+            const auto wait_for = [&](ProductBatch& one) CUBELINK_REQUIRES(mutex) {
+                ProductBatch::Waiter waiter{Rank::separate, false, one_less};
+                if (one.satisfies(waiter)) return;
+                ++*left;
+                one.waiters.push_back(std::move(waiter));
+            };
+            wait_for(*batch);
+            for (const auto& separate : batch->separate)
+                if (separate->job_class != JobClass::bulk) wait_for(*separate);
+        }
+        one_less();
     }
 };
 
@@ -702,6 +723,8 @@ void ProductBoard::when_settled(const Plane& plane, Rank rank, std::function<voi
 void ProductBoard::when_computed(const Plane& plane, Rank rank, std::function<void()> callback) {
     state_->wait(plane, {rank, true, std::move(callback)});
 }
+
+void ProductBoard::when_complete(const Plane& plane, std::function<void()> callback) { state_->wait_for_all(plane.batch_, std::move(callback)); }
 
 bool ProductBoard::computed(const Plane& plane, Rank rank) const {
     const MutexLock lock(state_->mutex);

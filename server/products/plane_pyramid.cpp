@@ -15,6 +15,7 @@ void list(const ProductContext& context, const ImagePtr& image, std::vector<Prod
     product.input = {plane.channel, plane.stokes};
     product.rank = Rank::pyramid;
     product.slow = is_slow(context.cache, *image, plane);
+    product.quick = imaging::find_pyramid(context.cache, *image->source, image->hdu, plane) != nullptr;
     product.topic = tile_topic;
     product.compute = [image, plane, &cache = context.cache](ProductRun& run) {
         imaging::cached_pyramid(cache, *image->source, image->hdu, plane, run.threads(), run.cancel(), [&](double) { run.progress(); });

@@ -101,7 +101,7 @@ struct Product {
 
     Rank rank = Rank::separate;
     JobClass job_class = JobClass::view;
-    bool quick = false; // computed within a millisecond or so: by the thread that caused it, not by a job
+    bool quick = false; // computed within a millisecond or so: by the thread that caused it, not by a job. Of slow products: the stopgap
     bool slow = false;  // nothing waits for it (but for its stopgap), and it is computed after all that is not slow
 
     /// Separate products of one kind and image that wait at the same time are computed by one call if these texts are equal and not empty: by the

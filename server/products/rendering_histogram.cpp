@@ -18,11 +18,11 @@ void list(const ProductContext& context, const ImagePtr& image, std::vector<Prod
     product.rank = Rank::histogram;
     product.slow = is_slow(context.cache, *image, plane);
     product.topic = histogram_topic;
-    product.stopgap = [image, plane, automatic](ProductRun& run) {
-        auto histogram = imaging::sampled_histogram(*image->source, plane, {}, run.threads(), run.cancel());
-        // Of a plane that is nearly blank, a larger sample.
-        if (!histogram) histogram = imaging::sampled_histogram(*image->source, plane, {}, run.threads(), run.cancel(), 8 * imaging::kSamplePixels);
-        if (histogram) run.publish(histogram_message(*image, image_region, plane, automatic, &*histogram, 1));
+    product.quick = product.slow ? imaging::find_sampled_histogram(context.cache, *image->source, image->hdu, plane) != nullptr
+                                 : imaging::find_histogram(context.cache, *image->source, image->hdu, plane) != nullptr;
+    product.stopgap = [image, plane, automatic, &cache = context.cache](ProductRun& run) {
+        const auto histogram = imaging::cached_sampled_histogram(cache, *image->source, image->hdu, plane, run.threads(), run.cancel());
+        if (*histogram) run.publish(histogram_message(*image, image_region, plane, automatic, &**histogram, 1));
     };
     product.compute = [image, plane, automatic, &cache = context.cache](ProductRun& run) {
         const auto histogram = imaging::cached_histogram(cache, *image->source, image->hdu, plane, run.threads(), run.cancel());

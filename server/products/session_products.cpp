@@ -75,6 +75,17 @@ private:
         return about_region && change.region_id > 0 ? std::optional(change.region_id) : std::nullopt;
     }
 
+    /// Of products that take long, leaves what quickly takes their place. With an input of its own: the next change that lists them makes them due.
+    static void keep_stopgaps(std::vector<Product>& products) {
+        std::erase_if(products, [](const Product& product) { return product.slow && !product.stopgap; });
+        for (auto& product : products) {
+            if (!product.slow) continue;
+            product.compute = std::exchange(product.stopgap, nullptr);
+            product.slow = false; // `quick` says how soon the stopgap is there
+            product.input.push_back(-1);
+        }
+    }
+
     template <class Affected>
     void update(const ImagePtr& image, const Change& change, Affected affected) {
         ProductBoard::Update update;
@@ -86,6 +97,7 @@ private:
             if (!affected(*kinds[i])) continue;
             ProductBoard::KindUpdate of_kind{i, {}, region_id};
             kinds[i]->list(context, image, of_kind.products);
+            if (change.in_passing) keep_stopgaps(of_kind.products);
             for (auto& product : of_kind.products)
                 product.on_error = [this, image, tag = kinds[i]->tag](const std::exception& error) { session_.report_failure(*image, error, tag); };
             update.kinds.push_back(std::move(of_kind));

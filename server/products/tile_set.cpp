@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 #include <deque>
@@ -24,22 +25,29 @@ namespace {
 /// What a tile takes in an outbox, at most or nearly so.
 constexpr std::size_t tile_bytes = 257 << 10;
 
+/// So many are encoded for the wire within a millisecond or two.
+constexpr std::size_t few_tiles = 16;
+
 /// What a set counts beyond its tiles.
 constexpr std::size_t set_overhead = 16;
 
-class TileSet : public std::enable_shared_from_this<TileSet> {
+class TileSet final : public PreparedTiles, public std::enable_shared_from_this<TileSet> {
 public:
-    TileSet(SessionPtr session, ImagePtr image, TileRequest request)
+    enum class Sent { now, later };
+
+    TileSet(SessionPtr session, ImagePtr image, TileRequest request, Sent when = Sent::now)
         : session_(std::move(session)), image_(std::move(image)), request_(std::move(request)), audience_(pubsub::Audience::view_of(request_.connection)),
-          sync_id_(session_->next_sync_id()), set_id_(next_number()), board_(board_of(*session_)), plane_(board_.plane(image_->number)) {
+          set_id_(next_number()), board_(board_of(*session_)), held_(when == Sent::later), postponed_(held_) {
+        if (!held_) number();
         for (const auto& connection : session_->connections())
             if (connection->id() == request_.connection) viewer_ = connection->receiver();
         for (const auto& tile : request_.tiles) geometry_.push_back(*imaging::tile_geometry(tile, image_->shape().width, image_->shape().height));
         session_->tiles_under_way += request_.tiles.size() + set_overhead;
     }
-    ~TileSet() {
+    ~TileSet() override {
         if (map_set_ && !finished_) session_->channel_maps.ended(request_.connection, image_->file_id, request_.plane.channel, false);
         session_->tiles_under_way -= request_.tiles.size() + set_overhead;
+        if (ended_) ended_(begun_at_, TileSetEnd::given_up);
     }
     TileSet(const TileSet&) = delete;
 
@@ -54,16 +62,103 @@ public:
             });
             return;
         }
-        post_runner(direct_);
-        if (!from_pyramid_.groups.empty())
-            board_.when_computed(plane_, Rank::pyramid, [self = shared_from_this()] { self->post_runner(self->from_pyramid_); });
+        make_all();
         board_.when_settled(plane_, Rank::spatial_profile, [self = shared_from_this()] {
             self->data_settled_ = true;
             self->flush();
         });
     }
 
+    void start_ahead() {
+        divide();
+        postponed_ = false;
+        post([self = shared_from_this()](const JobContext& context) { self->make_ahead(context); });
+    }
+
+    bool usable() const override {
+        const std::lock_guard lock(mutex_);
+        return !finished_;
+    }
+
+    void send(std::uint64_t generation, Ended ended) override {
+        bool make = false;
+        {
+            const std::lock_guard lock(mutex_);
+            number();
+            generation_ = generation;
+            begun_at_ = std::chrono::steady_clock::now();
+            held_ = false;
+            make = postponed_;
+            if (!finished_) ended_ = std::exchange(ended, nullptr);
+        }
+        if (ended) return ended(begun_at_, TileSetEnd::failed);
+        if (make) {
+            divide(); // it may have been long ago
+            make_all();
+        }
+        // A command is short: to encode many tiles for the wire is a job's.
+        board_.when_settled(plane_, Rank::spatial_profile, [self = shared_from_this()] {
+            self->data_settled_ = true;
+            if (self->request_.tiles.size() <= few_tiles) self->flush();
+            else self->post([self](const JobContext&) { self->flush(); });
+        });
+    }
+
 private:
+    void number() {
+        sync_id_ = session_->next_sync_id();
+        plane_ = board_.plane(image_->number);
+        generation_ = plane_.view();
+    }
+
+    void make_all() {
+        post_runner(direct_);
+        if (!from_pyramid_.groups.empty())
+            board_.when_computed(plane_, Rank::pyramid, [self = shared_from_this()] { self->post_runner(self->from_pyramid_); });
+    }
+
+    /// What all tiles need is made by one job, not by the first runner while the others wait for it; then the tiles.
+    void make_ahead(const JobContext& context) {
+        {
+            const std::lock_guard lock(mutex_);
+            if (finished_ || unwanted() || stale()) return;
+        }
+        // The histogram of a large plane is that of a sample, unless the tiles need all of the plane.
+        const bool whole_plane = !from_pyramid_.groups.empty() || !is_slow(session_->cache(), *image_, request_.plane);
+        try {
+            auto memory = session_->cache().reserve(request_.tiles.size() * tile_bytes, request_.cancel);
+            {
+                const std::lock_guard lock(mutex_);
+                if (finished_) return;
+                memory_ = std::move(memory);
+            }
+            if (!whole_plane) {
+                imaging::cached_sampled_histogram(session_->cache(), *image_->source, image_->hdu, request_.plane, context.threads, context.cancel);
+            } else {
+                // Held, so that the planes of other frames do not evict it before its tiles have been made.
+                auto pyramid = imaging::cached_pyramid(session_->cache(), *image_->source, image_->hdu, request_.plane, context.threads, context.cancel);
+                imaging::cached_histogram(session_->cache(), *image_->source, image_->hdu, request_.plane, context.threads, context.cancel);
+                const std::lock_guard lock(mutex_);
+                if (finished_) return;
+                pyramid_ = std::move(pyramid);
+            }
+        } catch (const imaging::Cancelled&) {
+            throw;
+        } catch (const std::exception&) {
+            // There is no memory for it, or the file can't be read, which will be said if the plane is shown.
+            bool make = false;
+            {
+                const std::lock_guard lock(mutex_);
+                postponed_ = true;
+                make = !held_;
+            }
+            if (make) make_all();
+            return;
+        }
+        post_runner(direct_);
+        post_runner(from_pyramid_);
+    }
+
     /// Tiles that are made in the same way: groups of indices, each of which is made by one job.
     struct Work {
         std::vector<std::vector<std::size_t>> groups{};
@@ -74,6 +169,7 @@ private:
     /// Which tiles are cut from the plane's pyramid, and which are made from the source without waiting for it.
     void divide() {
         const auto& source = *image_->source;
+        direct_ = from_pyramid_ = {};
         std::vector<std::size_t> direct, cut;
         if (imaging::pyramid_keeps_pixels(session_->cache(), source) || imaging::find_pyramid(session_->cache(), source, image_->hdu, request_.plane)) {
             for (std::size_t i = 0; i < geometry_.size(); ++i) cut.push_back(i);
@@ -110,19 +206,14 @@ private:
         return !session_->anyone_listens(tile_topic, audience_);
     }
     bool stale() const {
+        if (request_.cancel.cancelled()) return true;
+        if (held_) return false;
         if (!request_.current_plane) return !session_->channel_maps.shows(request_.connection, image_->file_id, request_.plane.channel);
         return !board_.is_newest(plane_);
     }
     /// Whether it has left the view of the channel map.
     bool left_view(std::size_t index) const {
         return !request_.current_plane && !session_->channel_maps.shows_tile(request_.connection, image_->file_id, imaging::encode_tile_code(request_.tiles[index]));
-    }
-
-    /// Nothing more is sent. `complete`: up to its end.
-    void finish(bool complete) {
-        finished_ = true;
-        ready_.clear();
-        if (map_set_) session_->channel_maps.ended(request_.connection, image_->file_id, request_.plane.channel, complete);
     }
 
     void post_runner(Work& work) {
@@ -146,17 +237,32 @@ private:
         for (; work.next < work.groups.size() && gone(work.groups[work.next]); ++work.next) skipped_ += work.groups[work.next].size();
     }
 
-    bool room() const { return !viewer_ || viewer_->outbox().has_room(tile_bytes); }
+    /// What is made ahead is bounded by the budget.
+    bool room() const { return held_ || !viewer_ || viewer_->outbox().has_room(tile_bytes); }
+
+    /// Nothing more is sent of it.
+    void finish(std::unique_lock<std::mutex> lock, TileSetEnd end = TileSetEnd::given_up) {
+        finished_ = true;
+        ready_.clear();
+        memory_ = {};
+        pyramid_.reset();
+        const auto ended = std::exchange(ended_, nullptr);
+        const auto begun = begun_at_;
+        const bool complete = end == TileSetEnd::sent || (end == TileSetEnd::failed && begun_);
+        lock.unlock();
+        if (map_set_) session_->channel_maps.ended(request_.connection, image_->file_id, request_.plane.channel, complete);
+        if (ended) ended(begun, end);
+    }
 
     /// Makes one group of tiles, and sees to it that there are jobs for the rest.
     void run(Work& work, const JobContext& context) {
         {
-            const std::lock_guard lock(mutex_);
+            std::unique_lock lock(mutex_);
             if (finished_) return;
-            if (unwanted() || (!begun_ && stale())) return finish(false);
+            if (unwanted() || (!begun_ && stale())) return finish(std::move(lock));
             skip_what_left(work);
             if (work.next >= work.groups.size()) {
-                if (skipped_ == request_.tiles.size()) finish(false);
+                if (skipped_ == request_.tiles.size()) finish(std::move(lock));
                 return;
             }
         }
@@ -165,7 +271,12 @@ private:
         std::shared_ptr<const imaging::PlanePyramid> pyramid;
         if (&work == &from_pyramid_) {
             // Not cancelled with the set: the plane is likely to be asked for again, and the scheduler's token stops it when the file is closed.
-            pyramid = imaging::cached_pyramid(session_->cache(), *image_->source, image_->hdu, request_.plane, context.threads, context.cancel);
+            {
+                const std::lock_guard lock(mutex_);
+                pyramid = pyramid_;
+            }
+            if (!pyramid)
+                pyramid = imaging::cached_pyramid(session_->cache(), *image_->source, image_->hdu, request_.plane, context.threads, context.cancel);
         }
         std::size_t index, runners = 1;
         {
@@ -231,7 +342,6 @@ private:
         message->set_stokes(request_.plane.stokes);
         message->set_compression_type(static_cast<icd::CompressionType>(encoded.compression));
         message->set_compression_quality(static_cast<float>(encoded.quality));
-        message->set_sync_id(sync_id_);
         message->set_animation_id(request_.animation_id);
         auto* data = message->add_tiles();
         data->set_layer(id.layer);
@@ -244,17 +354,23 @@ private:
             data->set_nan_encodings(encoded.nan_encodings.data(), encoded.nan_encodings.size() * sizeof(std::int32_t));
         {
             const std::lock_guard lock(mutex_);
-            ready_.push_back(std::move(message));
+            if (index == 0) {
+                ready_.push_front(std::move(message));
+                coarsest_ready_ = true;
+            } else {
+                ready_.push_back(std::move(message));
+            }
         }
         flush();
     }
 
     /// Sends what is ready and may go. The lock is held meanwhile: begin, tiles and end leave in order.
     void flush() {
-        const std::lock_guard lock(mutex_);
+        std::unique_lock lock(mutex_);
         if (finished_ || ready_.empty()) return;
-        if (unwanted() || (!begun_ && stale())) return finish(false);
+        if (unwanted() || (!begun_ && stale())) return finish(std::move(lock));
         if (!data_settled_) return;
+        if (!begun_ && !coarsest_ready_ && skipped_ == 0 && direct_.groups.empty()) return; // it costs no more than the others, and comes first
         const auto count = request_.tiles.size() - skipped_;
         while (!ready_.empty()) {
             if (!room()) {
@@ -265,25 +381,33 @@ private:
                     });
                 return;
             }
-            if (!begun_) sync(false);
+            if (!begun_) {
+                begun_at_ = std::chrono::steady_clock::now();
+                sync(false);
+            }
             begun_ = true;
+            ready_.front()->set_sync_id(sync_id_);
             session_->publish(std::move(ready_.front()), delivery(), audience_);
             ready_.pop_front();
             ++sent_;
         }
         if (sent_ == count) {
             sync(true);
-            finish(true);
+            finish(std::move(lock), TileSetEnd::sent);
         }
     }
 
     void fail(const std::exception& error) {
-        session_->report_failure(*image_, error, "tiles");
-        const std::lock_guard lock(mutex_);
+        std::unique_lock lock(mutex_);
+        if (!held_) { // else its plane may never be shown; if it is, another set is made
+            lock.unlock();
+            session_->report_failure(*image_, error, "tiles");
+            lock.lock();
+        }
         if (finished_) return;
         // What has begun can't be completed any more; its end tells the client that nothing more comes.
         if (begun_) sync(true);
-        finish(begun_);
+        finish(std::move(lock), TileSetEnd::failed);
     }
 
     void sync(bool end) {
@@ -304,8 +428,8 @@ private:
     pubsub::Delivery delivery() const {
         pubsub::Delivery how;
         how.set_id = set_id_;
-        how.set_key = "tiles:" + std::to_string(request_.connection) + ":" + std::to_string(image_->number);
-        how.generation = plane_.view();
+        how.set_key = tile_set_key(request_.connection, *image_);
+        how.generation = generation_;
         return how;
     }
 
@@ -313,19 +437,27 @@ private:
     const ImagePtr image_;
     const TileRequest request_;
     const pubsub::Audience audience_;
-    const std::int32_t sync_id_;
     const std::uint64_t set_id_;
     ProductBoard& board_; // lives as long as the session
-    const ProductBoard::Plane plane_;
     std::vector<imaging::TileGeometry> geometry_;
     std::shared_ptr<pubsub::Receiver> viewer_; // of the connection whose view it is; null if that has gone
 
-    std::mutex mutex_;
-    Work direct_, from_pyramid_; // the groups are const once start() has divided them
+
+    mutable std::mutex mutex_;
+    std::int32_t sync_id_ = 0;     // this and the next two: const once it is to be sent
+    ProductBoard::Plane plane_;
+    std::uint64_t generation_ = 0;
+    std::atomic<bool> held_;       // its plane is not shown yet
+    bool postponed_;               // its tiles are not made before that
+    imaging::Reservation memory_{}; // for tiles that are made ahead, until they have been sent
+    std::shared_ptr<const imaging::PlanePyramid> pyramid_{}; // the same
+    Ended ended_{};
+    std::chrono::steady_clock::time_point begun_at_{};
+    Work direct_, from_pyramid_; // the groups are const once they have been divided and jobs posted
     std::size_t sent_ = 0;
     std::atomic<bool> data_settled_{false}; // the plane's histogram and profiles have been published: tiles may be
     std::atomic<bool> flush_waits_{false};  // flush() is called again when there is room
-    bool begun_ = false, finished_ = false;
+    bool begun_ = false, finished_ = false, coarsest_ready_ = false;
     std::atomic<bool> map_set_{false}; // of a channel map, and counted among those that are under way
     std::size_t skipped_ = 0;          // tiles that are not sent
     std::deque<std::shared_ptr<icd::RasterTileData>> ready_;
@@ -369,6 +501,17 @@ void require_room_for_tiles(const Session& session, std::size_t tiles) {
 void send_tiles(const SessionPtr& session, const ImagePtr& image, TileRequest request) {
     if (request.tiles.empty() || !session->anyone_listens(tile_topic, pubsub::Audience::view_of(request.connection))) return;
     std::make_shared<TileSet>(session, image, std::move(request))->start();
+}
+
+std::shared_ptr<PreparedTiles> prepare_tiles(const SessionPtr& session, const ImagePtr& image, TileRequest request, bool ahead) {
+    if (request.tiles.empty() || !session->anyone_listens(tile_topic, pubsub::Audience::view_of(request.connection))) return nullptr;
+    auto set = std::make_shared<TileSet>(session, image, std::move(request), TileSet::Sent::later);
+    if (ahead) set->start_ahead();
+    return set;
+}
+
+std::string tile_set_key(std::uint64_t connection, const Image& image) {
+    return "tiles:" + std::to_string(connection) + ":" + std::to_string(image.number);
 }
 
 } // namespace cubelink::server

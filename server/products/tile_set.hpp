@@ -9,7 +9,10 @@
 #include "imaging/pixels/tile_codec.hpp"
 #include "server/session/session.hpp"
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -41,9 +44,36 @@ struct TileRequest {
     TileFormat format;
     std::int32_t animation_id = 0;
     bool current_plane = true; // the one that is shown: sent after its histogram, stale when another is shown
+    imaging::CancelToken cancel{}; // unless the set has begun to be sent, it is given up when this is cancelled
 };
 
 /// From a command: numbers the set and posts its jobs.
 void send_tiles(const SessionPtr& session, const ImagePtr& image, TileRequest request);
+
+/// What has become of a set.
+enum class TileSetEnd : std::uint8_t {
+    sent,
+    given_up, // cancelled, stale, or nobody listens any more
+    failed,   // which has been reported
+};
+
+/// A set whose tiles may be made before its plane is shown: those of a frame of an animation.
+class PreparedTiles {
+public:
+    virtual ~PreparedTiles() = default;
+    /// False if its tiles could not be made ahead, for what reason ever: another set is to be sent in its place.
+    virtual bool usable() const = 0;
+    /// Called once, by any thread, when nothing more of the set will be sent. `begun`: when it began to be sent; if it did not, when send() was called.
+    using Ended = std::function<void(std::chrono::steady_clock::time_point begun, TileSetEnd end)>;
+    /// By the command that has just shown the plane, once: numbers the set and sends it as send_tiles() does. Sets with one `generation` do not
+    /// overtake each other (pubsub::Delivery).
+    virtual void send(std::uint64_t generation, Ended ended) = 0;
+};
+/// The same, with a set that will be sent later; it is given up when the last pointer to it goes before that. `ahead`: its tiles, and the plane's
+/// histogram where that does not take long, are made from now on, if the budget has room for them. nullptr if it has no tiles, or nobody listens.
+std::shared_ptr<PreparedTiles> prepare_tiles(const SessionPtr& session, const ImagePtr& image, TileRequest request, bool ahead);
+
+/// pubsub::Delivery::set_key of the tiles of an image in a connection's view.
+std::string tile_set_key(std::uint64_t connection, const Image& image);
 
 } // namespace cubelink::server

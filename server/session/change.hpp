@@ -26,6 +26,7 @@ struct Change {
     std::uint64_t connection = 0;             // requirement: whose
     bool stokes_changed = false;              // plane
     bool channel_map = false;                 // plane: of a channel map; tiles of the channels that it shows stay of use, whichever is active
+    bool in_passing = false;                  // plane: another one follows soon; of what takes long, only the stopgap is computed
 };
 
 /// Implemented by the product board. Called by the session's commands, one at a time.

@@ -43,6 +43,7 @@ void CommandQueue::push(Command command) {
                 urgent_ready_ += command.urgent;
             }
             (blocked ? parked_ : ready_).push_back({std::move(command), ++arrivals_});
+            highest_waiting_ = std::max(highest_waiting_, ready_.size() + parked_.size());
             start = start_pump();
         }
     }
@@ -273,6 +274,11 @@ void CommandQueue::close() {
     }
     drop_if([](const Command&) { return true; }, [](const Touches&) { return true; });
     for (auto& one : finishing) answer_dropped(one.command);
+}
+
+std::size_t CommandQueue::highest_waiting() const {
+    const MutexLock lock(mutex_);
+    return highest_waiting_;
 }
 
 std::size_t CommandQueue::waiting() const {

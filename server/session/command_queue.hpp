@@ -86,6 +86,8 @@ public:
     /// Removes everything, cancels all makings, and takes no more.
     void close();
     std::size_t waiting() const;
+    /// The most that have waited at a time.
+    std::size_t highest_waiting() const;
 
 private:
     struct Entry {
@@ -130,6 +132,7 @@ private:
     // Of the running command, if it makes something: what it touches, and whether that was closed meanwhile.
     Touches running_makes_ CUBELINK_GUARDED_BY(mutex_);
     std::vector<std::function<bool(const Touches&)>> closed_while_running_ CUBELINK_GUARDED_BY(mutex_);
+    std::size_t highest_waiting_ CUBELINK_GUARDED_BY(mutex_) = 0;
     bool pumping_ CUBELINK_GUARDED_BY(mutex_) = false, closed_ CUBELINK_GUARDED_BY(mutex_) = false;
 };
 

@@ -78,8 +78,30 @@ void Session::stop_listings() {
     listing_ = imaging::CancelToken();
 }
 
+std::shared_ptr<Playback> Session::playback() const {
+    const platform::MutexLock lock(mutex_);
+    return playback_;
+}
+
+void Session::play(std::shared_ptr<Playback> playback) {
+    std::shared_ptr<Playback> earlier;
+    {
+        const platform::MutexLock lock(mutex_);
+        earlier = std::exchange(playback_, playback);
+    }
+    if (earlier) earlier->stop();
+    if (closed()) playback->stop();
+}
+
+void Session::playback_ended(const Playback& playback) {
+    std::shared_ptr<Playback> ended; // its last owner may be this one
+    const platform::MutexLock lock(mutex_);
+    if (playback_.get() == &playback) ended.swap(playback_);
+}
+
 bool Session::close_now(std::int32_t file_id) {
     const bool all = file_id == -1;
+    if (const auto playing = playback(); playing && (all || objects_.holds(image_id(file_id)))) playing->stop();
     const auto dropped = all ? queue_->drop_all_images() : queue_->drop(image_id(file_id));
     for (const auto number : dropped.makings) services_.scheduler.cancel_group(number_, number);
     for (const auto number : all ? objects_.cancel_all(ObjectKind::image) : objects_.cancel(image_id(file_id)))
@@ -129,6 +151,7 @@ void Session::detach(std::uint64_t connection_id) {
         connections_.erase(connection_id);
     }
     channel_maps.forget_connection(connection_id);
+    if (const auto playing = playback(); playing && playing->connection() == connection_id) playing->stop();
 }
 
 std::vector<std::shared_ptr<Connection>> Session::connections() const {
@@ -268,11 +291,11 @@ void Session::remove_regions(std::span<const std::int32_t> ids) {
     if (!removed.empty()) changed({{"what", "regions_removed"}, {"region_ids", std::move(removed)}});
 }
 
-void Session::show_plane(const ImagePtr& image, imaging::PlaneId plane, bool channel_map) {
+void Session::show_plane(const ImagePtr& image, imaging::PlaneId plane, bool channel_map, bool in_passing) {
     if (plane == image->plane) return;
     const bool stokes_changed = plane.stokes != image->plane.stokes;
     image->plane = plane;
-    notify({.what = Change::What::plane, .file_id = image->file_id, .stokes_changed = stokes_changed, .channel_map = channel_map});
+    notify({.what = Change::What::plane, .file_id = image->file_id, .stokes_changed = stokes_changed, .channel_map = channel_map, .in_passing = in_passing});
     changed({{"what", "channels"}, {"file_id", image->file_id}, {"channel", plane.channel}, {"stokes", plane.stokes}},
             "channels:" + std::to_string(image->file_id));
 }

@@ -14,6 +14,7 @@
 #include "server/session/command_queue.hpp"
 #include "server/session/image.hpp"
 #include "server/session/object_registry.hpp"
+#include "server/session/playback.hpp"
 #include "server/session/region.hpp"
 #include "server/compute/scheduler.hpp"
 
@@ -82,6 +83,14 @@ public:
     void changed(rpc::Map what, const std::string& replaceable_key = {});
 
     std::int32_t next_sync_id() { return static_cast<std::int32_t>(sync_id_.fetch_add(1) & 0x7FFFFFFF); }
+    /// 1, 2, …
+    std::int32_t next_animation_id() { return animation_id_.fetch_add(1); }
+    /// What plays; nullptr: nothing does.
+    std::shared_ptr<Playback> playback() const;
+    /// Takes the place of what plays, which is stopped. It is stopped when a file is closed, its connection leaves, or the session ends.
+    void play(std::shared_ptr<Playback> playback);
+    /// It has ended: forgets it, unless another one has taken its place.
+    void playback_ended(const Playback& playback);
 
     /// Listings and whatever else runs until STOP_FILE_LIST.
     imaging::CancelToken listing_token();
@@ -140,8 +149,8 @@ public:
     /// Closes it, or all with all regions (-1), and sends session.changed. Regions outlive the image that they belong to.
     void close_image(std::int32_t file_id);
     /// Shows another plane of the image, which must exist: notifies the listener and sends session.changed. Nothing happens if it is shown already.
-    /// `channel_map`: see Change.
-    void show_plane(const ImagePtr& image, imaging::PlaneId plane, bool channel_map = false);
+    /// `channel_map`, `in_passing`: see Change.
+    void show_plane(const ImagePtr& image, imaging::PlaneId plane, bool channel_map = false, bool in_passing = false);
 
     /// nullptr if there is none.
     RegionPtr region(std::int32_t id) const { return objects_.find<Region>(region_id(id)); }
@@ -168,6 +177,7 @@ private:
     std::atomic<bool> closed_{false};
     const imaging::CancelToken ended_;
     std::atomic<std::uint32_t> sync_id_{1};
+    std::atomic<std::int32_t> animation_id_{1};
 
     ObjectRegistry objects_;
     RequirementTable requirements_;
@@ -176,6 +186,7 @@ private:
     mutable platform::Mutex mutex_;
     std::map<std::uint64_t, std::shared_ptr<Connection>> connections_ CUBELINK_GUARDED_BY(mutex_);
     imaging::CancelToken listing_ CUBELINK_GUARDED_BY(mutex_);
+    std::shared_ptr<Playback> playback_ CUBELINK_GUARDED_BY(mutex_);
 };
 using SessionPtr = std::shared_ptr<Session>;
 

@@ -168,6 +168,35 @@ TEST_CASE("a newer generation removes older sets of which nothing has left, whol
     CHECK(outbox.used() == 0);
 }
 
+TEST_CASE("sets can be overtaken without a newer one: what has begun to leave goes on, stragglers are left out") {
+    Outbox outbox(1 << 20, budget());
+    outbox.push(message("b1"), of_set(1, 5, true));
+    CHECK(taken(outbox) == "b1");
+    outbox.push(message("t1"), of_set(1, 5));
+    outbox.push(message("b2"), of_set(2, 5, true));
+    outbox.push(message("other"), of_set(9, 5, true, true, "others"));
+    outbox.push(message("newer"), of_set(3, 6, true, true));
+    outbox.overtake_sets("tiles", 6);
+    CHECK(outbox.push(message("t2"), of_set(2, 5)) == Outbox::Pushed::left_out);
+    CHECK(outbox.push(message("e1"), of_set(1, 5, false, true)) == Outbox::Pushed::queued);
+    CHECK(outbox.push(message("same"), of_set(4, 6, true, true)) == Outbox::Pushed::queued);
+    CHECK(taken(outbox) == "t1 other newer e1 same");
+    CHECK(outbox.used() == 0);
+    // Also of a key under which nothing has been pushed yet.
+    outbox.overtake_sets("unknown", 3);
+    CHECK(outbox.push(message("late"), of_set(11, 2, true, true, "unknown")) == Outbox::Pushed::left_out);
+}
+
+TEST_CASE("who waits for room gets it from sets that are overtaken") {
+    Outbox outbox(10'000, budget());
+    outbox.push(message(std::string(6000, 'x')), of_set(1, 1, true, true));
+    bool called = false;
+    outbox.when_room(1000, [&] { called = true; });
+    CHECK_FALSE(called);
+    outbox.overtake_sets("tiles", 2);
+    CHECK(called);
+}
+
 TEST_CASE("the process's budget gives up the fullest connection, not the one that comes next") {
     const auto all = budget(100'000);
     Outbox hog(1 << 20, all), modest(1 << 20, all);

@@ -59,4 +59,13 @@ int put_json(int port, std::string_view path, const std::string& body) {
     return std::atoi(answer.c_str() + 9);
 }
 
+std::string http_get(int port, std::string_view path) {
+    Socket socket(port);
+    socket.send("GET " + std::string(path) + " HTTP/1.1\r\nHost: 127.0.0.1:" + std::to_string(port) + "\r\nAuthorization: Bearer " + ServerProcess::secret +
+                "\r\nConnection: close\r\n\r\n");
+    auto answer = socket.receive_all();
+    if (!answer.starts_with("HTTP/1.1 200")) throw std::runtime_error("no answer to a request of HTTP");
+    return answer;
+}
+
 } // namespace cubelink::bench

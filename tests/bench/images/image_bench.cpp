@@ -24,6 +24,8 @@ constexpr Workload workloads[] = {
     {"cube", cube},
     {"cursor", cursor},
     {"contours", contours},
+    {"cursor-burst", cursor_burst},
+    {"animation", animation},
     {"first-tiles", first_tiles},
     {"beside-opening", beside_opening},
     {"beside-messages", beside_messages},

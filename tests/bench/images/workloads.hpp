@@ -13,6 +13,8 @@ void sparse_cube(const Settings& settings);
 void plane_beyond_the_limit(const Settings& settings);
 void cursor(const Settings& settings);
 void contours(const Settings& settings);
+void cursor_burst(const Settings& settings);
+void animation(const Settings& settings);
 void first_tiles(const Settings& settings);
 void beside_opening(const Settings& settings);
 void beside_messages(const Settings& settings);

@@ -77,6 +77,37 @@ TEST_CASE_FIXTURE(Fixture, "a thousand changes while no thread is free are one j
     CHECK(published.find("p998") == std::string::npos);
 }
 
+TEST_CASE_FIXTURE(Fixture, "a plane is complete when its separate products are there too, but for bulk and slow ones") {
+    int called = 0;
+    board.when_complete(board.plane(image), [&] { ++called; });
+    CHECK(called == 1); // nothing follows from it
+    auto bulk = product("bulk", 1, Rank::separate), slow = product("slow", 1);
+    bulk.job_class = JobClass::bulk;
+    slow.slow = true;
+    auto list = of(0, {product("histogram", 1), std::move(slow)});
+    list.back().products.back().part = "slow";
+    list.push_back({1, {}});
+    list.back().products.push_back(product("contours", 1, Rank::separate));
+    list.push_back({2, {}});
+    list.back().products.push_back(std::move(bulk));
+    update(std::move(list), true);
+    board.when_complete(board.plane(image), [&] { ++called; });
+    REQUIRE(environment.run_one()); // the histogram and the slow one; then the separate ones are posted
+    CHECK(called == 1);
+    while (called < 2 && environment.run_one()) {}
+    CHECK(called == 2);
+    const auto published = environment.taken();
+    CHECK(published.find("contours") != std::string::npos);
+    environment.run_all();
+    // Another plane makes them pointless.
+    auto next = of(1, {product("contours", 2, Rank::separate)});
+    update(std::move(next), true);
+    board.when_complete(board.plane(image), [&] { ++called; });
+    CHECK(called == 2);
+    update(of(1, {product("contours", 3, Rank::separate)}), true);
+    CHECK(called == 3);
+}
+
 TEST_CASE_FIXTURE(Fixture, "quick products are published before update() returns, in the order of their ranks") {
     auto spectrum = product("spectrum", 1, Rank::separate), profile = product("profile", 1, Rank::spatial_profile);
     spectrum.quick = profile.quick = true;

@@ -104,6 +104,18 @@ TEST_CASE_FIXTURE(Fixture, "a newer one takes the place of an older one with its
     CHECK(log.answered == List{"cursor 1", "cursor 2", "other", "cursor of 1", "cursor 3"});
 }
 
+TEST_CASE_FIXTURE(Fixture, "of a thousand positions of a cursor one waits at most, and the last is never lost") {
+    hold();
+    for (int i = 0; i < 1000; ++i) {
+        queue->push(command(std::to_string(i), 0, "cursor:0"));
+        CHECK(queue->waiting() == 1);
+    }
+    release();
+    wait_for(1000);
+    CHECK(log.ran == List{"999"});
+    CHECK(queue->highest_waiting() == 1);
+}
+
 TEST_CASE_FIXTURE(Fixture, "but not across a barrier of its file, nor if it refuses") {
     hold();
     queue->push(command("a", 0, "view"));
