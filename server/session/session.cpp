@@ -215,6 +215,7 @@ void Session::object_closed(const Object& object) {
         notify({.what = Change::What::image_closed, .file_id = id});
         break;
     case ObjectKind::region:
+        region_points_ -= static_cast<const Region&>(object).state->shape.points.size();
         requirements_.remove_region(id);
         notify({.what = Change::What::region_closed, .region_id = id});
         break;
@@ -257,8 +258,15 @@ std::string Session::why_no_room(std::span<const RegionUpdate> updates) const {
     for (const auto& update : updates)
         if (update.id == -1 || (!objects_.holds(region_id(update.id)) && added.insert(update.id).second)) ++count;
     const auto limit = ObjectRegistry::limit_of(ObjectKind::region);
-    if (count == 0 || objects_.count(ObjectKind::region) + count <= limit) return {};
-    return "A session has at most " + std::to_string(limit) + " regions: there is no room for " + std::to_string(count) + " more.";
+    if (count > 0 && objects_.count(ObjectKind::region) + count > limit)
+        return "A session has at most " + std::to_string(limit) + " regions: there is no room for " + std::to_string(count) + " more.";
+    std::size_t points = region_points_;
+    for (const auto& update : updates) {
+        points += update.shape.points.size();
+        if (const auto old = update.id == -1 ? nullptr : region(update.id)) points -= old->state->shape.points.size();
+    }
+    if (points <= max_region_points) return {};
+    return "The regions of a session have at most " + std::to_string(max_region_points) + " control points together: there is no room for so many more.";
 }
 
 std::vector<std::int32_t> Session::put_regions(std::vector<RegionUpdate> updates, const std::function<void(const std::vector<std::int32_t>&)>& answer) {
@@ -266,10 +274,15 @@ std::vector<std::int32_t> Session::put_regions(std::vector<RegionUpdate> updates
     ids.reserve(updates.size());
     for (auto& update : updates) {
         const auto reference = image(update.file_id);
+        region_points_ += update.shape.points.size();
         auto state = std::make_shared<const RegionState>(update.file_id, std::move(update.shape), reference ? reference->wcs : nullptr);
         const auto id = update.id == -1 ? objects_.next_id(ObjectKind::region) : update.id;
-        if (const auto old = region(id)) old->state = std::move(state);
-        else objects_.put(std::make_shared<Region>(id, std::move(state)));
+        if (const auto old = region(id)) {
+            region_points_ -= old->state->shape.points.size();
+            old->state = std::move(state);
+        } else {
+            objects_.put(std::make_shared<Region>(id, std::move(state)));
+        }
         ids.push_back(id);
     }
     if (answer) answer(ids);

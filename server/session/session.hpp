@@ -158,7 +158,9 @@ public:
     RegionPtr require_region(std::int32_t id);
     /// By id, ascending.
     std::vector<RegionPtr> regions() const { return objects_.all<Region>(ObjectKind::region); }
-    /// Why so many regions can't be added; empty if they can.
+    /// Control points that the regions of a session have at most, together.
+    static constexpr std::size_t max_region_points = std::size_t{1} << 21;
+    /// Why these regions can't be added; empty if they can. One that is listed twice is counted twice.
     std::string why_no_room(std::span<const RegionUpdate> updates) const;
     /// Adds or changes regions, whose images must exist. Returns their ids and, once `answer` has been called with them, notifies the listener of each
     /// that has changed and sends session.changed once.
@@ -181,6 +183,7 @@ private:
 
     ObjectRegistry objects_;
     RequirementTable requirements_;
+    std::size_t region_points_ = 0; // control points of all regions
     std::unique_ptr<ChangeListener> listener_;
 
     mutable platform::Mutex mutex_;
