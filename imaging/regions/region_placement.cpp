@@ -11,6 +11,8 @@ namespace {
 constexpr double degree = std::numbers::pi / 180;
 /// Semi-axes that differ by less are those of a circle.
 constexpr double same_axes = 1e-6;
+/// Pixels that are lost on the way over a length and an angle.
+constexpr double rounded_off = 1e-9;
 /// Degrees on the sky by which an image is probed for its scale: small for curvature, large for rounding.
 constexpr double probe = 1e-4;
 constexpr double min_step = 0.01, max_step = 1000; // pixels
@@ -224,7 +226,9 @@ bool RegionPlacement::place_vector(const FileShape& from, Shape& to, std::string
     if (!steps_of(length.unit, start, image_.wcs ? image_.wcs->sky_system() : SkySystem{}, unit, problem)) return false;
     auto along = axes.to_pixels({c, s});
     const double size = length.value / length_of(unit.of_pixels(along));
-    to.points = {start, {start.x + along.x * size, start.y + along.y * size}};
+    // An end at 0 comes back as what rounding left of it, which is another float.
+    const auto end = [](double value) { return std::abs(value) < rounded_off ? 0 : value; };
+    to.points = {start, {end(start.x + along.x * size), end(start.y + along.y * size)}};
     return true;
 }
 

@@ -165,6 +165,12 @@ TEST_CASE("random regions survive a file") {
     }
 }
 
+TEST_CASE("a vector that ends at 0 ends there again") {
+    std::vector<FileRegion> regions(1);
+    regions[0].shape = {RegionType::ann_vector, {{177, 609.263855F}, {0, 436.261475F}}, 0};
+    check_round_trip(regions, RegionFormat::ds9, RegionCoordinates::pixel, {});
+}
+
 TEST_CASE("what is written looks as other programs expect it") {
     std::vector<FileRegion> regions(4);
     regions[0].shape = {RegionType::rectangle, {{10, 20}, {30, 40}}, 0};
