@@ -2,6 +2,7 @@
 
 #include "imaging/regions/conversion.hpp"
 #include "imaging/regions/mask.hpp"
+#include "rpc/icd/messages.hpp"
 #include "server/session/session.hpp"
 
 #include <utility>
@@ -49,7 +50,7 @@ std::shared_ptr<const imaging::PixelMask> RegionState::mask_on(const Image& imag
 rpc::Map region_info(const imaging::Shape& shape) {
     rpc::Array points;
     for (const auto& point : shape.points) points.push_back(rpc::Map{{"x", point.x}, {"y", point.y}});
-    return {{"region_type", static_cast<int>(shape.type)}, {"control_points", std::move(points)}, {"rotation", shape.rotation}};
+    return {{"region_type", icd::RegionType_Name(static_cast<icd::RegionType>(shape.type))}, {"control_points", std::move(points)}, {"rotation", shape.rotation}};
 }
 
 rpc::Map Region::saved() const {
