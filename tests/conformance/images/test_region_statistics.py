@@ -9,7 +9,7 @@ import unittest
 import numpy
 from astropy.io import fits
 
-from harness import ERROR, HISTOGRAM, PATIENCE, ServerTest, finite, histogram_of, open_file, settled
+from harness import HISTOGRAM, PATIENCE, ServerTest, finite, histogram_of, open_file, settled
 
 STATISTICS = "carta.region.stats.data"
 TEN = ["NumPixels", "Sum", "FluxDensity", "Mean", "RMS", "Sigma", "SumSq", "Min", "Max", "Extrema"]
@@ -340,13 +340,6 @@ class RegionStatistics(ServerTest):
             await self.fails(client.call("image.statistics", 0, **arguments), text=text)
         await self.fails(client.call("image.statistics", 5), text="5")
         self.alive()
-
-    async def test_icd_clients_are_told(self):
-        """What CARTA's client can't be answered with comes as an error message."""
-        client = await self.viewer()
-        await open_file(client, "f4.fits")
-        await self.fails(client.call("carta.set.stats.requirements", {"file_id": 0, "region_id": 5, "stats_configs": [{"stats_types": ["Sum"]}]}), text="region 5")
-        self.assertFalse([m for m in client.published.get(ERROR, []) if m["severity"] == "CRITICAL"])
 
     async def test_many_regions(self):
         """20,000 regions are set, required and shown on another channel; each is told of once, with the right numbers."""
