@@ -46,7 +46,7 @@ class Contours(ServerTest):
         for n, ctype in enumerate(("RA---SIN", "DEC--SIN", "FREQ", "STOKES"), 1):
             header[f"CTYPE{n}"], header[f"CRPIX{n}"], header[f"CRVAL{n}"], header[f"CDELT{n}"] = ctype, 1.0, 1.0, 1e-3 if n < 4 else 1.0
         fits.writeto(folder / "stokes.fits", cls.polarized, header)
-        cls.noise = cls.random.normal(size=(3, 1400, 1600)).astype("f4")
+        cls.noise = cls.random.normal(size=(3, 900, 1100)).astype("f4")
         fits.writeto(folder / "noise.fits", cls.noise)
         fits.writeto(folder / "noise.fits.gz", cls.noise[0, :300])
 
@@ -180,12 +180,12 @@ class Contours(ServerTest):
     async def test_view_first(self):
         """What is in view comes with the first chunks."""
         client = await self.opened("noise.fits")
-        bounds = {"x_min": 0, "x_max": 1600, "y_min": 900, "y_max": 1000}
+        bounds = {"x_min": 0, "x_max": 1100, "y_min": 500, "y_max": 600}
         await client.call("carta.set.contour.parameters", parameters([2.5], image_bounds=bounds, contour_chunk_size=3000))
         (messages,) = (await self.collect(client, [2.5])).values()
         self.assertGreater(len(messages), 5)
         y = numpy.concatenate(lines_of(*raw(messages[0]["contour_sets"][0])))[:, 1]
-        self.assertTrue(((y > 700) & (y < 1200)).all(), (y.min(), y.max()))
+        self.assertTrue(((y > 350) & (y < 750)).all(), (y.min(), y.max()))
         self.check({2.5: messages}, self.noise[0])
 
     async def test_quick_changes_of_channel(self):
@@ -317,7 +317,7 @@ class SmallOutbox(ServerTest):
 
     @classmethod
     def make_files(cls, folder):
-        cls.noise = numpy.random.default_rng(3).normal(size=(1800, 1800)).astype("f4")
+        cls.noise = numpy.random.default_rng(3).normal(size=(1300, 1400)).astype("f4")
         fits.writeto(folder / "noise.fits", cls.noise)
 
     async def test_a_client_that_reads_slowly_gets_all_of_it(self):
