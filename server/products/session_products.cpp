@@ -86,6 +86,12 @@ private:
         }
     }
 
+    /// All frames of an animation are sent, also to a slow client: what belongs to one must not take the place of what belongs to another, whose tiles
+    /// would come without their histogram.
+    static void keep_apart(std::vector<Product>& products, std::uint64_t frame) {
+        for (auto& product : products) product.slot += ":frame " + std::to_string(frame);
+    }
+
     template <class Affected>
     void update(const ImagePtr& image, const Change& change, Affected affected) {
         ProductBoard::Update update;
@@ -93,11 +99,13 @@ private:
         const auto region_id = only_region(change);
         const ProductContext context{session_, session_.cache(), region_id};
         const auto kinds = product_kinds();
+        const auto frame = change.what == Change::What::plane && session_.playback() ? std::optional(++frames_) : std::nullopt;
         for (std::size_t i = 0; i < kinds.size(); ++i) {
             if (!affected(*kinds[i])) continue;
             ProductBoard::KindUpdate of_kind{i, {}, region_id};
             kinds[i]->list(context, image, of_kind.products);
             if (change.in_passing) keep_stopgaps(of_kind.products);
+            if (frame) keep_apart(of_kind.products, *frame);
             for (auto& product : of_kind.products)
                 product.on_error = [this, image, tag = kinds[i]->tag](const std::exception& error) { session_.report_failure(*image, error, tag); };
             update.kinds.push_back(std::move(of_kind));
@@ -142,6 +150,7 @@ private:
 
     Session& session_;
     ProductBoard board_;
+    std::uint64_t frames_ = 0; // of animations
 };
 
 } // namespace

@@ -403,8 +403,16 @@ class Animation(ServerTest):
         client.socket.transport.pause_reading()
         await asyncio.sleep(1)
         client.socket.transport.resume_reading()
-        await self.channels(client, animation, 20, acknowledge=False)
+        await self.channels(client, animation, 40, acknowledge=False)
         await self.stop(client)
+        # None of what belongs to a frame has been replaced by that of a later one.
+        histograms = set()
+        for _, topic, message in client.log:
+            if topic == HISTOGRAM:
+                histograms.add(message["channel"])
+            if topic == SYNC and not message["end_sync"]:
+                self.assertIn(message["channel"], histograms, "tiles without their histogram")
+                histograms.remove(message["channel"])
         self.alive()
 
 
