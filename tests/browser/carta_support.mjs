@@ -10,7 +10,7 @@ import { build, lastingPort, launchChromium, readPng, root, startProxy } from ".
 export const output = `${root}tests/output/`;
 export const SECRET = "a-secret-for-tests";
 /** How long a condition may take: only a hang reaches it. */
-const PATIENCE = 60_000;
+const PATIENCE = 120_000;
 
 const frontend = `${root}tools/carta/node_modules/carta-frontend/build`;
 export const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -123,12 +123,14 @@ export class CartaTest {
   /** The image view shows one panel, with the active image. */
   onePanel = () => this.page.locator("[data-testid=image-view-header-multipanel-view-switch]").click();
 
-  /** Where a place of the active image is on the page, in CSS pixels. */
-  async at(x, y) {
+  /** A function from places of the active image to places of the page, in CSS pixels, as the image is shown now. */
+  async places() {
     const box = await this.page.locator("#raster-canvas").boundingBox();
     const view = await this.carta("JSON.parse(JSON.stringify(carta.activeFrame.requiredFrameView))");
-    return [box.x + ((x - view.xMin) / (view.xMax - view.xMin)) * box.width, box.y + ((view.yMax - y) / (view.yMax - view.yMin)) * box.height];
+    return (x, y) => [box.x + ((x - view.xMin) / (view.xMax - view.xMin)) * box.width, box.y + ((view.yMax - y) / (view.yMax - view.yMin)) * box.height];
   }
+
+  at = async (x, y) => (await this.places())(x, y);
 
   /** Drags the mouse between two places of the active image, in steps. */
   async drag(from, to, steps = 8) {
