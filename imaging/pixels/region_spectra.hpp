@@ -101,9 +101,6 @@ private:
     std::chrono::steady_clock::time_point polled_{};
 };
 
-/// What a channel's sums are made flux densities with.
-using FluxTermsOf = std::function<FluxTerms(PlaneId plane)>;
-
 /// One value for each channel of the image; NaN where it is not known yet or undefined.
 ///
 /// Of computed polarizations, mean, sum and flux density are combined from those of the stokes (√(⟨Q⟩² + ⟨U⟩²) for the mean of Plinear), all others

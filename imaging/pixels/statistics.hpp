@@ -3,6 +3,7 @@
 
 #include "imaging/pixels/plane_summary.hpp"
 
+#include <functional>
 #include <optional>
 #include <string_view>
 
@@ -39,6 +40,9 @@ struct FluxTerms {
         std::numeric_limits<double>::quiet_NaN(); // π / (4 ln 2) · bmaj · bmin ÷ pixel area, of this channel and stokes
     double pixel_area_arcsec2 = std::numeric_limits<double>::quiet_NaN();
 };
+
+/// The terms of each plane of an image.
+using FluxTermsOf = std::function<FluxTerms(PlaneId plane)>;
 
 /// Flux density = sum × this. NaN if it can't be computed: no unit, or the area it needs is ≤ 0 or not finite.
 double flux_factor(const FluxTerms& terms);

@@ -169,13 +169,14 @@ private:
         imaging::Reservation memory;
         const imaging::PixelMask* const masks[] = {mask_.get()};
         if (mask_) memory = cache_.reserve(imaging::mask_pass_bytes(source_, masks, threads_), cancel_);
+        const auto flux_terms = flux_terms_of(image_);
         for (std::int32_t channel = asked_.channels.from; channel < asked_.channels.to; ++channel) {
             check_();
             const imaging::PlaneId plane{channel, asked_.stokes};
             const auto summary = mask_ ? imaging::summarise(source_, masks, plane, threads_, cancel_).front() : imaging::summarise(source_, bounds(), plane, threads_, cancel_);
             all_.merge(summary);
             if (summary.count == 0) continue;
-            const double flux = imaging::statistic(StatsType::flux_density, summary, flux_terms(image_, plane));
+            const double flux = imaging::statistic(StatsType::flux_density, summary, flux_terms(plane));
             flux_ = flux_ ? *flux_ + flux : flux;
             if (summary.min == all_.min && !(min_ && min_->summary.min == all_.min)) min_ = Extreme{channel, summary};
             if (summary.max == all_.max && !(max_ && max_->summary.max == all_.max)) max_ = Extreme{channel, summary};

@@ -6,11 +6,11 @@
 #include "server/products/kinds.hpp"
 #include "server/products/plane_facts.hpp"
 #include "server/products/profile_values.hpp"
+#include "server/products/statistics_message.hpp"
 
 #include <algorithm>
 #include <chrono>
 #include <map>
-#include <numbers>
 #include <set>
 
 namespace cubelink::server {
@@ -35,20 +35,6 @@ struct Spectra : ProductPart {
 };
 
 const Spectra& spectra_of(const JointRun& one) { return static_cast<const Spectra&>(*one.product->its_part); }
-
-/// What is the same for all channels is asked of the image once.
-imaging::FluxTermsOf flux_terms_of(const Image& image) {
-    imaging::FluxTerms terms;
-    terms.unit = imaging::flux_unit(image.info.bunit);
-    const auto area = image.wcs ? image.wcs->pixel_area() : std::nullopt; // square degrees
-    if (area && *area > 0) terms.pixel_area_arcsec2 = *area * 3600.0 * 3600.0;
-    return [terms, &beams = image.info.beams](imaging::PlaneId plane) {
-        auto of_plane = terms;
-        if (const auto* beam = imaging::find_beam(beams, plane.channel, plane.stokes); beam && beam->valid())
-            of_plane.beam_area_pixels = std::numbers::pi / (4 * std::numbers::ln2) * beam->major * beam->minor / terms.pixel_area_arcsec2;
-        return of_plane;
-    };
-}
 
 std::shared_ptr<icd::SpectralProfileData> message_of(const Spectra& spectra, double progress) {
     auto message = std::make_shared<icd::SpectralProfileData>();

@@ -5,18 +5,19 @@
 
 namespace cubelink::server {
 
-imaging::FluxTerms flux_terms(const Image& image, imaging::PlaneId plane) {
-    imaging::FluxTerms terms;
-    terms.unit = imaging::flux_unit(imaging::is_computed_stokes(plane.stokes)
-                                        ? imaging::polarization_unit(static_cast<imaging::Polarization>(plane.stokes), image.info.bunit)
-                                        : image.info.bunit);
+imaging::FluxTermsOf flux_terms_of(const Image& image) {
+    imaging::FluxTerms of_all;
+    of_all.unit = imaging::flux_unit(image.info.bunit);
     const auto area = image.wcs ? image.wcs->pixel_area() : std::nullopt; // square degrees
-    if (!area || !(*area > 0)) return terms;
-    terms.pixel_area_arcsec2 = *area * 3600.0 * 3600.0;
-    const int stokes = imaging::is_computed_stokes(plane.stokes) ? 0 : plane.stokes;
-    if (const auto* beam = imaging::find_beam(image.info.beams, plane.channel, stokes); beam && beam->valid())
-        terms.beam_area_pixels = std::numbers::pi / (4 * std::numbers::ln2) * beam->major * beam->minor / terms.pixel_area_arcsec2;
-    return terms;
+    if (area && *area > 0) of_all.pixel_area_arcsec2 = *area * 3600.0 * 3600.0;
+    return [of_all, &info = image.info](imaging::PlaneId plane) {
+        auto terms = of_all;
+        const bool computed = imaging::is_computed_stokes(plane.stokes);
+        if (computed) terms.unit = imaging::flux_unit(imaging::polarization_unit(static_cast<imaging::Polarization>(plane.stokes), info.bunit));
+        if (const auto* beam = imaging::find_beam(info.beams, plane.channel, computed ? 0 : plane.stokes); beam && beam->valid())
+            terms.beam_area_pixels = std::numbers::pi / (4 * std::numbers::ln2) * beam->major * beam->minor / terms.pixel_area_arcsec2;
+        return terms;
+    };
 }
 
 bool needs_positions(const std::vector<int>& stats_types) {
@@ -39,7 +40,7 @@ double value_of(imaging::StatsType type, const StatisticsOf& of, const imaging::
 
 std::shared_ptr<icd::RegionStatsData> statistics_message(const Image& image, std::int32_t region_id, imaging::PlaneId plane,
                                                          const StatsRequirement& requirement, const StatisticsOf& of) {
-    const auto terms = flux_terms(image, plane);
+    const auto terms = flux_terms_of(image)(plane);
     auto message = std::make_shared<icd::RegionStatsData>();
     message->set_file_id(image.file_id);
     message->set_region_id(region_id);

@@ -11,8 +11,8 @@
 
 namespace cubelink::server {
 
-/// What makes flux densities of sums: the pixel's area, and the beam of this plane.
-imaging::FluxTerms flux_terms(const Image& image, imaging::PlaneId plane);
+/// What makes flux densities of sums: the pixel's area, which is the same for all planes, and the beam of each. The image must live as long.
+imaging::FluxTermsOf flux_terms_of(const Image& image);
 
 /// What statistics are computed from: the pixels of a region, or of the whole plane.
 struct StatisticsOf {
