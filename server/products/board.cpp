@@ -420,10 +420,14 @@ private:
         const MutexLock lock(entry_.publishing);
         if (!may_publish()) return;
         const bool newest = entry_.epoch == item_.epoch;
-        if (newest) entry_.recipients.clear();
-        if (newest && entry_.audience.kind == pubsub::Audience::Kind::required)
-            for (const auto connection : entry_.audience.connections)
-                if (state_.environment.anyone_listens(product.topic, pubsub::Audience::required_by({connection}))) entry_.recipients.push_back(connection);
+        if (newest) {
+            Connections recipients;
+            if (entry_.audience.kind == pubsub::Audience::Kind::required)
+                for (const auto connection : entry_.audience.connections)
+                    if (state_.environment.anyone_listens(product.topic, pubsub::Audience::required_by({connection}))) recipients.push_back(connection);
+            // Of what is published in parts, those who have got all of them.
+            entry_.recipients = delivery.set_id != 0 && entry_.published ? both(entry_.recipients, recipients) : std::move(recipients);
+        }
         state_.environment.publish(publication, delivery, entry_.audience);
         if (newest) entry_.published = true;
         published_ = true;

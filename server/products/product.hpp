@@ -42,7 +42,8 @@ public:
     virtual void publish(const rpc::PublicationPtr& publication) = 0;
     void publish(std::shared_ptr<const google::protobuf::Message> message);
     /// Publishes one of several parts that all must arrive at a client if one has left for it, under the same conditions as publish(). `set`: the parts'
-    /// number, from next_number(); parts of a greater number take the place of those that have not begun to leave. `last`: no part of this set follows.
+    /// number, from next_number(); parts of a greater number take the place of those that have not begun to leave. `last`: no part of this set follows,
+    /// or none that has to arrive because this one has left. Without it the outbox keeps a note of the set until the connection closes.
     virtual void publish_part(const rpc::PublicationPtr& publication, std::uint64_t set, bool last) = 0;
     /// Whether the clients that require it have room for so many bytes more: parts are not published faster than they are read. From any thread.
     virtual bool has_room(std::size_t bytes) const = 0;

@@ -38,7 +38,7 @@ public:
                 if (!run.has_room(message_bytes)) return run.continue_when_room(message_bytes);
                 auto message = message_of(ready_.front());
                 ready_.pop_front();
-                run.publish_part(icd::make_publication(std::move(message)), set_, published_ == tiles_.size());
+                run.publish_part(icd::make_publication(std::move(message)), set_, true); // a tile is of use without the others
             }
             if (next_ == tiles_.size()) return;
             run.check();
