@@ -121,21 +121,16 @@ class Dialect(Case):
         self.start()
         page = await self.page()
         await page.ask("OPEN_FILE", file="image.fits", file_id=0)
-        for event in ("MOMENT_REQUEST", "PV_REQUEST", "FITTING_REQUEST", "SET_REGION", "IMPORT_REGION", "EXPORT_REGION", "SAVE_FILE", "OPEN_CATALOG_FILE",
-                      "CATALOG_LIST_REQUEST", "CONCAT_STOKES_FILES", "REMOTE_FILE_REQUEST", "REGION_LIST_REQUEST"):
+        for event in ("MOMENT_REQUEST", "PV_REQUEST", "FITTING_REQUEST", "SAVE_FILE", "OPEN_CATALOG_FILE", "CATALOG_LIST_REQUEST", "CONCAT_STOKES_FILES",
+                      "REMOTE_FILE_REQUEST"):
             answer = await page.ask(event)
-            if not answer.success:
-                self.assertTrue(answer.message, event)
+            self.assertFalse(answer.success, event)
+            self.assertIn(event, answer.message)
         # A page shows few failures to those who sit there; its log shows what it is sent.
         other = await self.page(page.session)
         self.assertFalse((await page.ask("MOMENT_REQUEST")).success)
         await page.next("ERROR_DATA", lambda m: "MOMENT_REQUEST" in m.message)
         page.streams.clear()
-        # Nobody waits for contours, nor is told twice.
-        await page.tell("SET_CONTOUR_PARAMETERS", file_id=0, levels=[1.0, 2.5])
-        contours = await page.next("CONTOUR_IMAGE_DATA")
-        self.assertEqual(([one.level for one in contours.contour_sets], contours.progress), ([1.0, 2.5], 1))
-        await page.next("ERROR_DATA", lambda m: "SET_CONTOUR_PARAMETERS" in m.message)
         # To take away what is not there is no error.
         await page.tell("SET_VECTOR_OVERLAY_PARAMETERS", file_id=0, stokes_intensity=-1, stokes_angle=-1)
         await page.tell("SET_CONTOUR_PARAMETERS", file_id=0)
