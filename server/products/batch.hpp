@@ -1,5 +1,5 @@
 #pragma once
-/// How the board keeps products: what it knows of each, and the batches in which they are computed. For board.cpp only.
+/// How the board keeps products: what it knows of each, and the batches in which they are computed. For the board only.
 
 #include "platform/mutex.hpp"
 #include "server/products/product.hpp"
@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -16,8 +17,26 @@
 namespace cubelink::server {
 
 struct ProductBatch;
+using BatchPtr = std::shared_ptr<ProductBatch>;
+using EntryPtr = std::shared_ptr<struct ProductEntry>;
 using Connections = std::vector<std::uint64_t>; // ascending
 using Callbacks = std::vector<std::function<void()>>;
+
+inline Connections minus(const Connections& from, const Connections& others) {
+    Connections rest;
+    std::set_difference(from.begin(), from.end(), others.begin(), others.end(), std::back_inserter(rest));
+    return rest;
+}
+inline Connections both(const Connections& a, const Connections& b) {
+    Connections common;
+    std::set_intersection(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(common));
+    return common;
+}
+inline Connections either(const Connections& a, const Connections& b) {
+    Connections all;
+    std::set_union(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(all));
+    return all;
+}
 
 /// A product as the board knows it: its newest state. Guarded by the board's mutex, except for what `publishing` guards.
 struct ProductEntry {
