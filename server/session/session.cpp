@@ -4,7 +4,9 @@
 #include "rpc/error.hpp"
 #include "rpc/icd/messages.hpp"
 #include "rpc/icd/register.hpp"
+#include "server/session/region_message.hpp"
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -260,6 +262,11 @@ std::string Session::why_no_room(std::span<const RegionUpdate> updates) const {
     const auto limit = ObjectRegistry::limit_of(ObjectKind::region);
     if (count > 0 && objects_.count(ObjectKind::region) + count > limit)
         return "A session has at most " + std::to_string(limit) + " regions: there is no room for " + std::to_string(count) + " more.";
+    const auto fresh = std::count_if(updates.begin(), updates.end(), [](const RegionUpdate& update) { return update.id == -1; });
+    std::int64_t last = objects_.next_id(ObjectKind::region) - 1;
+    for (const auto& update : updates) last = std::max<std::int64_t>(last, update.id);
+    if (fresh > 0 && last + fresh > max_region_id)
+        return "There are no ids left for new regions: " + std::to_string(last) + " has been used, and the highest is " + std::to_string(max_region_id) + ".";
     std::size_t points = region_points_;
     for (const auto& update : updates) {
         points += update.shape.points.size();

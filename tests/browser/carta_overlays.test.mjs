@@ -70,14 +70,11 @@ await check("opens the images", async () => {
           for (let i = 0; i < coordinates.length; i += 2) one.points.push([coordinates[i], coordinates[i + 1]]);
           window.contours.set(level, Object.assign(one, { channel, progress }));
         };
-        return {
-          get isComplete() {
-            return store.isComplete;
-          },
-          addContourData: (starts, coordinates, progress) => (take(false, starts, coordinates, progress), store.addContourData(starts, coordinates, progress)),
-          setContourData: (starts, coordinates, progress) => (take(true, starts, coordinates, progress), store.setContourData(starts, coordinates, progress)),
-          setProgress: (progress) => (take(false, [], [], progress), store.setProgress(progress)),
-        };
+        return Object.create(store, {
+          addContourData: { value: (starts, coordinates, progress) => (take(false, starts, coordinates, progress), store.addContourData(starts, coordinates, progress)) },
+          setContourData: { value: (starts, coordinates, progress) => (take(true, starts, coordinates, progress), store.setContourData(starts, coordinates, progress)) },
+          setProgress: { value: (progress) => (take(false, [], [], progress), store.setProgress(progress)) },
+        });
       };
       frame.updateFromVectorOverlayData = (message) => {
         const plain = (tiles) => tiles.map((tile) => ({ ...tile, x: tile.x ?? 0, y: tile.y ?? 0, values: [...new Float32Array(new Uint8Array(tile.imageData).buffer)].map(String) }));

@@ -42,10 +42,10 @@ Map shape_of(const Ellipse& one) {
 
 /// Lines of a DS9 file in pixels, which count from 1 there; its angles are from the x axis.
 Array lines_of(const std::vector<Ellipse>& ellipses) {
-    Array lines{"# Region file format: DS9", "image"};
+    Array lines{"# Region file format: DS9\n", "image\n"};
     char line[160];
     for (const auto& one : ellipses) {
-        std::snprintf(line, sizeof line, "ellipse(%.2f,%.2f,%.2f,%.2f,%.2f)", one.x + 1, one.y + 1, one.a, one.b, one.angle + 90);
+        std::snprintf(line, sizeof line, "ellipse(%.2f,%.2f,%.2f,%.2f,%.2f)\n", one.x + 1, one.y + 1, one.a, one.b, one.angle + 90);
         lines.emplace_back(std::string(line));
     }
     return lines;

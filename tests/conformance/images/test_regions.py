@@ -123,9 +123,12 @@ class Regions(RegionTest):
         highest = 1_000_000_000
         self.assertEqual(await put(client, 0, highest, BOX), highest)
         ack = await client.call("carta.set.region", set_region(0, -1, BOX))
-        if ack["success"]:  # whatever it is given, it can be changed and removed by it
-            self.assertEqual(await put(client, 0, ack["region_id"], info("POINT", [(1, 1)])), ack["region_id"])
-        self.assertEqual(len(await regions_of(client)), 1 + ack["success"])
+        self.assertFalse(ack["success"], "a new one would have an id by which it can't be changed")
+        self.assertIn("no ids left", ack["message"])
+        self.assertFalse((await client.call("carta.set.region", set_region(0, highest + 1, BOX)))["success"])
+        self.assertEqual(await put(client, 0, highest, info("POINT", [(1, 1)])), highest)
+        self.assertEqual(await put(client, 0, 5, BOX), 5)
+        self.assertEqual(len(await regions_of(client)), 2)
 
     async def test_every_type_in_every_dialect(self):
         source = random.Random(3)
