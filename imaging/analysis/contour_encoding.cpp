@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
-#include <memory>
+#include <new>
 #include <stdexcept>
 
 #include <zstd.h>
@@ -31,14 +31,29 @@ void transpose_bytes(const std::int32_t* values, std::size_t n, unsigned char* o
 
 constexpr std::size_t compress_at_once = 64 << 10;
 
-struct FreeContext {
-    void operator()(ZSTD_CCtx* context) const { ZSTD_freeCCtx(context); }
-};
-
 } // namespace
 
-EncodedVertices encode_vertices(std::span<const float> vertices, double extent, int decimation, int compression_level,
-                                const CancelToken& cancel) {
+struct VertexEncoder::Context {
+    ZSTD_CCtx* zstd = ZSTD_createCCtx();
+    Context() {
+        if (zstd == nullptr) throw std::bad_alloc();
+    }
+    ~Context() { ZSTD_freeCCtx(zstd); }
+    Context(const Context&) = delete;
+    Context& operator=(const Context&) = delete;
+};
+
+VertexEncoder::VertexEncoder() = default;
+VertexEncoder::~VertexEncoder() = default;
+VertexEncoder::VertexEncoder(VertexEncoder&&) noexcept = default;
+VertexEncoder& VertexEncoder::operator=(VertexEncoder&&) noexcept = default;
+
+std::size_t VertexEncoder::memory(std::size_t bytes, int compression_level) {
+    // Integers, transposed bytes, result; zstd's window and the tables of its largest levels.
+    return compression_level < 1 ? bytes : (std::size_t(1) << 20) + 18 * bytes;
+}
+
+EncodedVertices VertexEncoder::encode(std::span<const float> vertices, double extent, int decimation, int compression_level, const CancelToken& cancel) {
     EncodedVertices encoded;
     if (compression_level < 1) {
         encoded.data.assign(reinterpret_cast<const char*>(vertices.data()), vertices.size_bytes());
@@ -54,24 +69,24 @@ EncodedVertices encode_vertices(std::span<const float> vertices, double extent, 
     kernels::quantize_vertices(vertices.data(), n, static_cast<float>(encoded.decimation), integers.get());
     transpose_bytes(integers.get(), n, bytes.get());
 
-    const std::unique_ptr<ZSTD_CCtx, FreeContext> context(ZSTD_createCCtx());
-    if (!context) throw std::bad_alloc();
+    if (!context_) context_ = std::make_unique<Context>();
+    auto* const zstd = context_->zstd;
     const auto check = [](std::size_t result) {
         if (ZSTD_isError(result)) throw std::runtime_error(std::string("contours could not be compressed: ") + ZSTD_getErrorName(result));
         return result;
     };
-    check(ZSTD_CCtx_setParameter(context.get(), ZSTD_c_compressionLevel, std::min(compression_level, max_contour_compression)));
-    check(ZSTD_CCtx_setPledgedSrcSize(context.get(), 4 * n));
-    encoded.data.resize(ZSTD_compressBound(4 * n));
-    ZSTD_outBuffer out{encoded.data.data(), encoded.data.size(), 0};
+    check(ZSTD_CCtx_reset(zstd, ZSTD_reset_session_and_parameters));
+    check(ZSTD_CCtx_setParameter(zstd, ZSTD_c_compressionLevel, std::min(compression_level, max_contour_compression)));
+    check(ZSTD_CCtx_setPledgedSrcSize(zstd, 4 * n));
+    const auto bound = ZSTD_compressBound(4 * n);
+    const auto compressed = make_pixels<char>(bound);
+    ZSTD_outBuffer out{compressed.get(), bound, 0};
     ZSTD_inBuffer in{bytes.get(), 0, 0};
     do { // in pieces, between which it can be cancelled: the highest levels compress 2 MB in a second
         cancel.throw_if_cancelled();
         in.size = std::min(4 * n, in.pos + compress_at_once);
-    } while (check(ZSTD_compressStream2(context.get(), &out, &in, in.size == 4 * n ? ZSTD_e_end : ZSTD_e_continue)) != 0 || in.pos < 4 * n);
-    const auto size = out.pos;
-    encoded.data.resize(size);
-    encoded.data.shrink_to_fit();
+    } while (check(ZSTD_compressStream2(zstd, &out, &in, in.size == 4 * n ? ZSTD_e_end : ZSTD_e_continue)) != 0 || in.pos < 4 * n);
+    encoded.data.assign(compressed.get(), out.pos);
     return encoded;
 }
 

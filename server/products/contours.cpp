@@ -31,9 +31,6 @@ MessagePtr message_of(const Image& image, imaging::PlaneId plane, std::int32_t r
     return message;
 }
 
-/// What compressing `bytes` takes besides them, by zstd's tables of the largest levels.
-std::size_t encoder_bytes(std::size_t bytes, int level) { return level < 1 ? bytes : (std::size_t(1) << 20) + 18 * bytes; }
-
 /// The contours of one plane for one connection. Its function may be called again and again, by one thread at a time.
 class ContourStream {
 public:
@@ -46,6 +43,7 @@ public:
         try {
             if (!begun_) begin(run);
             if (!done_ && drain(run)) done_ = contouring_->advance(run.threads(), run.cancel(), [&](imaging::ContourChunk&& chunk) { return send(run, std::move(chunk)); });
+            drop_encoders();
             if (!drain(run) || !done_) run.continue_when_room(next_bytes());
             else contouring_.reset();
         } catch (const imaging::Cancelled&) {
@@ -62,7 +60,36 @@ private:
         std::size_t level = 0;
         bool ends_level = false;
     };
+    /// One for each thread that encodes, with the memory that it keeps.
+    struct Encoder {
+        imaging::VertexEncoder encoder;
+        imaging::Reservation memory;
+    };
     static constexpr std::size_t usual_bytes = 256 << 10;
+
+    Encoder take_encoder(std::size_t memory, ProductRun& run) {
+        Encoder taken;
+        {
+            const platform::MutexLock lock(mutex_);
+            if (!encoders_.empty()) {
+                taken = std::move(encoders_.back());
+                encoders_.pop_back();
+            }
+        }
+        if (taken.memory.bytes() >= memory) return taken;
+        taken = {}; // before more is taken
+        taken.memory = cache_.reserve(memory, run.cancel());
+        return taken;
+    }
+    void give_back(Encoder&& encoder) {
+        const platform::MutexLock lock(mutex_);
+        encoders_.push_back(std::move(encoder));
+    }
+    /// When the computation pauses or ends: a client that does not read keeps no more than it has to.
+    void drop_encoders() {
+        const platform::MutexLock lock(mutex_);
+        encoders_.clear();
+    }
 
     void begin(ProductRun& run) {
         end_previous(run);
@@ -96,10 +123,11 @@ private:
     /// Takes a chunk, by any of the threads. False if it has to wait for room.
     bool send(ProductRun& run, imaging::ContourChunk&& chunk) {
         const auto bytes = chunk.vertices.size() * sizeof(float);
-        const auto memory = cache_.reserve(encoder_bytes(bytes, requirement_.compression_level), run.cancel());
+        auto encoder = take_encoder(imaging::VertexEncoder::memory(bytes, requirement_.compression_level), run);
         const double extent = double(std::max(image_->shape().width, image_->shape().height)) + 2.0 * std::max(1, requirement_.smoothing_factor);
         auto encoded =
-            imaging::encode_vertices(chunk.vertices, extent, requirement_.decimation_factor, requirement_.compression_level, run.cancel());
+            encoder.encoder.encode(chunk.vertices, extent, requirement_.decimation_factor, requirement_.compression_level, run.cancel());
+        give_back(std::move(encoder));
         Waiting one{message_of(*image_, plane_, requirement_.reference_file_id, chunk.progress), chunk.level, chunk.progress == 1};
         auto* set = one.message->add_contour_sets();
         set->set_level(requirement_.levels[chunk.level]);
@@ -171,6 +199,7 @@ private:
     std::unique_ptr<imaging::Contouring> contouring_;
 
     platform::Mutex mutex_;
+    std::vector<Encoder> encoders_ CUBELINK_GUARDED_BY(mutex_); // that nobody uses
     std::deque<Waiting> waiting_ CUBELINK_GUARDED_BY(mutex_);
     std::vector<double> progress_ CUBELINK_GUARDED_BY(mutex_); // of each level
     std::vector<bool> ended_ CUBELINK_GUARDED_BY(mutex_);

@@ -44,7 +44,7 @@ int main(int argc, char** argv) {
     Contouring contouring(image, {}, spec, budget, {});
     std::mutex mutex;
     const bool done = contouring.advance(std::atoi(argv[8]), {}, [&](ContourChunk&& chunk) {
-        const auto encoded = encode_vertices(chunk.vertices, extent, std::atoi(argv[10]), std::atoi(argv[11]), {});
+        const auto encoded = VertexEncoder().encode(chunk.vertices, extent, std::atoi(argv[10]), std::atoi(argv[11]), {});
         const std::lock_guard lock(mutex);
         put(&chunk.progress, 1);
         const std::int32_t numbers[] = {std::int32_t(chunk.level), encoded.decimation, std::int32_t(chunk.starts.size()), std::int32_t(encoded.data.size())};

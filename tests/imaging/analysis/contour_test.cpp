@@ -389,15 +389,24 @@ TEST_CASE("kernels: each instruction set gives the same bits") {
 }
 
 TEST_CASE("encoding: as it stands without compression, and never beyond 32 bits") {
+    VertexEncoder encoder;
     const std::vector<float> vertices{0.5f, 1.25f, 2, 3};
-    const auto raw = encode_vertices(vertices, 4, 4, 0, {});
+    const auto raw = encoder.encode(vertices, 4, 4, 0, {});
     CHECK(raw.decimation == 0);
     REQUIRE(raw.data.size() == 16);
     CHECK(std::memcmp(raw.data.data(), vertices.data(), 16) == 0);
-    CHECK(encode_vertices(vertices, 4, 0, 1, {}).decimation == 1);
-    CHECK(encode_vertices(vertices, 4, 99, 1, {}).decimation == 32);
-    CHECK(encode_vertices(vertices, 4, -5, 99, {}).decimation == 1);
-    const auto wide = encode_vertices(std::vector<float>{1e9f, 0}, 1e9, 32, 3, {});
+    CHECK(encoder.encode(vertices, 4, 0, 1, {}).decimation == 1);
+    CHECK(encoder.encode(vertices, 4, 99, 1, {}).decimation == 32);
+    CHECK(encoder.encode(vertices, 4, -5, 99, {}).decimation == 1);
+    const auto wide = encoder.encode(std::vector<float>{1e9f, 0}, 1e9, 32, 3, {});
     CHECK(wide.decimation == 2);
-    CHECK(encode_vertices({}, 4, 4, 8, {}).decimation == 4);
+    CHECK(encoder.encode({}, 4, 4, 8, {}).decimation == 4);
+
+    // An encoder that was stopped is as good as new.
+    const std::vector<float> many(100000, 7.25f);
+    const auto expected = VertexEncoder().encode(many, 8, 4, 8, {});
+    const CancelToken cancel;
+    cancel.cancel();
+    CHECK_THROWS_AS(encoder.encode(many, 8, 4, 8, cancel), Cancelled);
+    CHECK(encoder.encode(many, 8, 4, 8, {}).data == expected.data);
 }
