@@ -19,7 +19,6 @@ namespace cubelink::imaging {
 
 namespace {
 
-constexpr std::size_t kKept = std::size_t(1) << 22;    // so many pixels are read once only
 constexpr std::size_t kSorted = std::size_t(1) << 16;  // so many keys are sorted
 constexpr std::size_t kWords = std::size_t(1) << 16;   // values of 16 bits
 constexpr std::size_t kTables = 32;                    // of kWords counts, at most, in a pass and thread
@@ -45,7 +44,7 @@ public:
         : source_(source), pixels_(pixels), threads_(threads), cancel_(cancel), progress_(progress) {
         if (pixels.mask != nullptr) windows_.emplace(source, MaskList(&pixels_.mask, 1));
         const std::uint64_t count = selected_pixels(source, pixels);
-        if (count > kKept) return;
+        if (count > pixels.keep) return;
         auto kept = make_pixels<T>(static_cast<std::size_t>(count));
         std::atomic<std::size_t> filled{0};
         read([&](std::span<const T> values, int) {
@@ -429,7 +428,7 @@ OrderStatistics order_statistics(const ImageSource& source, const PixelSelection
 
 std::size_t order_statistics_bytes(const ImageSource& source, const PixelSelection& pixels, const ThreadShare& threads) {
     const std::size_t slots = threads.slots();
-    std::size_t bytes = static_cast<std::size_t>(std::min<std::uint64_t>(selected_pixels(source, pixels), kKept)) * sizeof(double);
+    std::size_t bytes = static_cast<std::size_t>(std::min<std::uint64_t>(selected_pixels(source, pixels), pixels.keep)) * sizeof(double);
     bytes += slots * kWords * (2 * sizeof(std::uint32_t) + sizeof(std::uint64_t)); // WordCounts
     const std::size_t tables = tables_at_once(slots);
     bytes += tables * kWords * (slots * sizeof(std::uint32_t) + sizeof(std::uint64_t)) + 2 * kSorted * sizeof(double);

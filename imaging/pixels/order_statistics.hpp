@@ -21,6 +21,7 @@ struct PixelSelection {
     const PixelMask* mask = nullptr; // whole planes if null; must outlive the selection
     ChannelRange channels{0, 1};
     std::int32_t stokes = 0; // an index, or a computed polarization
+    std::size_t keep = std::size_t(1) << 22; // at most so many pixels are read once and kept
 };
 
 struct OrderStatistics {

@@ -110,23 +110,23 @@ TEST_CASE("many pixels are read several times instead of being kept") {
     CAPTURE(seed);
     for (const int kind : {0, 2, 4, 6}) {
         CAPTURE(kind);
-        MemorySource source({1500, 1000, 3, 1}, kind == 6 || kind == 4);
+        MemorySource source({300, 200, 3, 1}, kind == 6 || kind == 4);
         fill(source, random, kind);
-        check(source, {nullptr, {0, 3}, 0}, 2);
+        check(source, {nullptr, {0, 3}, 0, 100'000}, 2);
         CHECK(source.pixels_read > source.shape().plane_size() * 3);
     }
 }
 
 TEST_CASE("many percentiles at once") {
     std::mt19937_64 random(3);
-    MemorySource source({1500, 1000, 3, 1});
+    MemorySource source({300, 200, 3, 1});
     fill(source, random, 0);
     std::vector<double> percents, values;
     for (int i = 0; i < 100; ++i) percents.push_back(double(random() % 100001) / 1000);
     for (const double v : source.pixels)
         if (std::isfinite(float(v))) values.push_back(double(float(v)));
     std::sort(values.begin(), values.end());
-    const auto got = order_statistics(source, {nullptr, {0, 3}, 0}, percents, false, 2, CancelToken());
+    const auto got = order_statistics(source, {nullptr, {0, 3}, 0, 1000}, percents, false, 2, CancelToken());
     bool right = true;
     for (std::size_t i = 0; i < percents.size(); ++i) {
         const double at = double(values.size() - 1) * (percents[i] / 100);
