@@ -27,7 +27,7 @@ public:
     using std::runtime_error::runtime_error;
 };
 
-enum class CacheKind : std::uint8_t { pyramid, quick_pyramid, histogram, tile, decoded_tile, other };
+enum class CacheKind : std::uint8_t { pyramid, quick_pyramid, histogram, tile, decoded_tile, region_mask, other };
 
 struct CacheKey {
     ImageIdentity image;

@@ -157,7 +157,7 @@ private:
             const auto shape = shape_of(info);
             if (const auto why = imaging::why_invalid(shape); !why.empty()) throw rpc::BadArguments("region: " + why);
             check_type(shape.type);
-            auto mask = std::make_shared<const imaging::PixelMask>(imaging::mask_of(shape, image_.shape()));
+            auto mask = std::make_shared<const imaging::PixelMask>(imaging::mask_of(shape, image_.shape(), cancel_));
             mask_memory_ = cache_.reserve(mask->runs().size_bytes(), cancel_);
             mask_ = std::move(mask);
         }

@@ -215,6 +215,9 @@ void compute(std::span<const JointRun> runs) {
             one.end(true);
         } catch (const imaging::Cancelled&) {
             one.end(false);
+        } catch (const std::exception& e) { // of this region alone
+            if (one.product->on_error) one.product->on_error(e);
+            one.end(true);
         }
     }
     // Neighbours in one pass, and equal masks once.

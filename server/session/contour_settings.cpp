@@ -44,7 +44,7 @@ ContourRequirement contour_requirement(const icd::SetContourParameters& request)
         throw rpc::BadArguments("smoothing_mode: expected NoSmoothing, BlockAverage or GaussianBlur, got " + std::to_string(request.smoothing_mode()));
     }
     r.smoothing_mode = request.smoothing_mode();
-    r.smoothing_factor = request.smoothing_factor();
+    r.smoothing_factor = r.smoothing_mode == icd::NoSmoothing ? 1 : request.smoothing_factor();
     r.decimation_factor = request.decimation_factor();
     r.compression_level = request.compression_level();
     require_range("contour_chunk_size", request.contour_chunk_size(), 0, std::numeric_limits<std::int32_t>::max());

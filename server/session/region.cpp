@@ -5,23 +5,55 @@
 #include "rpc/icd/messages.hpp"
 #include "server/session/session.hpp"
 
+#include <charconv>
 #include <utility>
 
 namespace cubelink::server {
 
 namespace {
 
-/// Images of which a state remembers its mask: more than a person looks at side by side.
+/// Images of which a state remembers its shape there: more than a person looks at side by side.
 constexpr std::size_t remembered_images = 8;
 
 } // namespace
 
-RegionState::RegionState(std::int32_t file, imaging::Shape its_shape, std::shared_ptr<const imaging::Wcs> reference)
-    : file_id(file), shape(std::move(its_shape)), version(next_number()), reference_(std::move(reference)) {}
+RegionState::RegionState(std::int32_t file, imaging::Shape its_shape, const Image* reference)
+    : file_id(file), shape(std::move(its_shape)), version(next_number()), reference_number_(reference ? reference->number : 0),
+      reference_(reference ? reference->wcs : nullptr) {}
+
+std::shared_ptr<const std::string> RegionState::points_text() const {
+    const platform::MutexLock lock(mutex_);
+    if (!points_text_) {
+        std::string text;
+        char number[32];
+        for (const auto& point : shape.points)
+            for (const double value : {point.x, point.y}) {
+                const auto end = std::to_chars(number, number + sizeof(number), value).ptr;
+                text.append(number, end).push_back(' ');
+            }
+        points_text_ = std::make_shared<const std::string>(std::move(text));
+    }
+    return points_text_;
+}
+
+std::vector<imaging::PixelPoint> points_of(std::string_view text) {
+    std::vector<double> values;
+    for (const char* at = text.data(); at < text.data() + text.size();) {
+        double value = 0;
+        const auto read = std::from_chars(at, text.data() + text.size(), value);
+        if (read.ec != std::errc() || read.ptr == text.data() + text.size() || *read.ptr != ' ') throw rpc::BadArguments("points: expected numbers, each with a blank");
+        values.push_back(value);
+        at = read.ptr + 1;
+    }
+    if (values.size() % 2 != 0) throw rpc::BadArguments("points: expected pairs of numbers");
+    std::vector<imaging::PixelPoint> points;
+    for (std::size_t i = 0; i < values.size(); i += 2) points.push_back({values[i], values[i + 1]});
+    return points;
+}
 
 const std::optional<imaging::Shape>& RegionState::converted(const Image& image, OnImage& on, const imaging::CancelToken& cancel) const {
     if (!on.converted) {
-        if (image.file_id == file_id) on.shape = shape;
+        if (is_reference(image)) on.shape = shape;
         else if (reference_ && image.wcs) on.shape = imaging::convert(shape, *reference_, *image.wcs, cancel);
         on.converted = true; // unless cancelled
     }
@@ -29,22 +61,24 @@ const std::optional<imaging::Shape>& RegionState::converted(const Image& image, 
 }
 
 std::optional<imaging::Shape> RegionState::shape_on(const Image& image) const {
-    if (image.file_id == file_id) return shape;
+    if (is_reference(image)) return shape;
     const platform::MutexLock lock(mutex_);
     if (images_.size() > remembered_images && !images_.contains(image.number)) images_.erase(images_.begin());
     return converted(image, images_[image.number], {});
 }
 
 std::shared_ptr<const imaging::PixelMask> RegionState::mask_on(const Image& image, imaging::BudgetCache& cache, const imaging::CancelToken& cancel) const {
-    const platform::MutexLock lock(mutex_);
-    if (images_.size() > remembered_images && !images_.contains(image.number)) images_.erase(images_.begin());
-    auto& on = images_[image.number];
-    if (on.mask) return on.mask;
-    const auto& its_shape = converted(image, on, cancel);
-    auto mask = its_shape ? imaging::mask_of(*its_shape, image.shape(), cancel) : imaging::PixelMask();
-    on.memory = cache.reserve(mask.runs().size_bytes() + sizeof(imaging::PixelMask), cancel);
-    on.mask = std::make_shared<const imaging::PixelMask>(std::move(mask));
-    return on.mask;
+    imaging::CacheKey key{image.source->identity(), image.hdu, {image.file_id, 0}, imaging::CacheKind::region_mask, static_cast<std::int64_t>(version)};
+    if (auto known = cache.find<imaging::PixelMask>(key)) return known;
+    std::optional<imaging::Shape> its_shape;
+    {
+        const platform::MutexLock lock(mutex_);
+        if (images_.size() > remembered_images && !images_.contains(image.number)) images_.erase(images_.begin());
+        its_shape = converted(image, images_[image.number], cancel);
+    }
+    auto mask = std::make_shared<const imaging::PixelMask>(its_shape ? imaging::mask_of(*its_shape, image.shape(), cancel) : imaging::PixelMask());
+    const auto bytes = mask->runs().size_bytes() + sizeof(imaging::PixelMask);
+    return cache.get<imaging::PixelMask>(key, bytes, cancel, [&] { return mask; });
 }
 
 rpc::Map region_info(const imaging::Shape& shape) {
@@ -54,12 +88,7 @@ rpc::Map region_info(const imaging::Shape& shape) {
 }
 
 rpc::Map Region::saved() const {
-    rpc::Array points; // flat: there may be many
-    for (const auto& point : state->shape.points) {
-        points.push_back(point.x);
-        points.push_back(point.y);
-    }
-    return {{"file_id", state->file_id}, {"type", static_cast<int>(state->shape.type)}, {"points", std::move(points)}, {"rotation", state->shape.rotation}};
+    return {{"file_id", state->file_id}, {"type", static_cast<int>(state->shape.type)}, {"points", *state->points_text()}, {"rotation", state->shape.rotation}};
 }
 
 } // namespace cubelink::server

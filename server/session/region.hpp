@@ -20,8 +20,8 @@ namespace cubelink::server {
 /// All members may be called from any thread.
 class RegionState {
 public:
-    /// `reference`: the coordinates of the image to which `shape` belongs, null if it has none.
-    RegionState(std::int32_t file_id, imaging::Shape shape, std::shared_ptr<const imaging::Wcs> reference);
+    /// `reference`: the image to which `shape` belongs, with the id `file_id`; null if there is none any more.
+    RegionState(std::int32_t file_id, imaging::Shape shape, const Image* reference);
 
     const std::int32_t file_id; // of its reference
     const imaging::Shape shape; // in pixels of its reference; valid
@@ -30,7 +30,10 @@ public:
     /// The region on an image: as it is on its reference, converted through the sky on another. Nothing where the images have no sky in common, or
     /// it lies where the other one has none. Converting takes some milliseconds at most, once for each image.
     std::optional<imaging::Shape> shape_on(const Image& image) const;
-    /// The pixels of a closed region or a point, made once for each image; without any where the region is outside of it. Counted in `cache`.
+    bool belongs_to(const Image& image) const { return image.number == reference_number_; }
+    /// The control points as text, for snapshots: made once, as snapshots of many regions are made often.
+    std::shared_ptr<const std::string> points_text() const;
+    /// The pixels of a closed region or a point; without any where the region is outside of the image. Kept in `cache` for as long as that has room.
     /// Throws ImageError, OverBudget, Cancelled. For jobs.
     std::shared_ptr<const imaging::PixelMask> mask_on(const Image& image, imaging::BudgetCache& cache, const imaging::CancelToken& cancel) const;
 
@@ -39,13 +42,18 @@ private:
     struct OnImage {
         bool converted = false;
         std::optional<imaging::Shape> shape;
-        std::shared_ptr<const imaging::PixelMask> mask;
-        imaging::Reservation memory;
     };
     const std::optional<imaging::Shape>& converted(const Image& image, OnImage& on, const imaging::CancelToken& cancel) const CUBELINK_REQUIRES(mutex_);
 
+    /// Whether the shape's pixels are those of this image: of the reference itself, or of what is open under its id and can't be compared by the sky.
+    bool is_reference(const Image& image) const {
+        return image.number == reference_number_ || (image.file_id == file_id && (!reference_ || !image.wcs));
+    }
+
+    const std::uint64_t reference_number_; // Object::number; 0: none
     const std::shared_ptr<const imaging::Wcs> reference_;
-    mutable platform::Mutex mutex_; // held while a mask is made, so that it is made once
+    mutable platform::Mutex mutex_; // held while a shape is converted, so that this is done once
+    mutable std::shared_ptr<const std::string> points_text_ CUBELINK_GUARDED_BY(mutex_);
     mutable std::map<std::uint64_t, OnImage> images_ CUBELINK_GUARDED_BY(mutex_); // by Object::number, those that were asked for last
 };
 using RegionStatePtr = std::shared_ptr<const RegionState>;
@@ -61,6 +69,9 @@ public:
     rpc::Map saved() const override;
 };
 using RegionPtr = std::shared_ptr<Region>;
+
+/// The opposite of RegionState::points_text(). Throws BadArguments.
+std::vector<imaging::PixelPoint> points_of(std::string_view text);
 
 /// One of a list of regions that are set together.
 struct RegionUpdate {

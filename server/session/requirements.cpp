@@ -138,9 +138,15 @@ void RequirementTable::connection_closed(std::uint64_t connection) {
 
 std::vector<RequirementKey> RequirementTable::inherit(std::uint64_t heir) {
     std::vector<RequirementKey> keys;
+    const auto has_contours = [&](std::int32_t file_id) {
+        return std::any_of(active_.begin(), active_.end(), [&](const auto& entry) {
+            return entry.first.file_id == file_id && entry.first.kind == RequirementKind::contours && entry.first.connection == heir;
+        });
+    };
     for (auto& [place, list] : std::exchange(left_, {})) {
         auto key = place;
         key.connection = heir;
+        if (key.kind == RequirementKind::contours && has_contours(key.file_id)) continue; // one list an image, whatever its region
         if (active_.try_emplace(key, std::move(list)).second) keys.push_back(key);
     }
     return keys;

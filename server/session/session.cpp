@@ -279,26 +279,30 @@ std::string Session::why_no_room(std::span<const RegionUpdate> updates) const {
 std::vector<std::int32_t> Session::put_regions(std::vector<RegionUpdate> updates, const std::function<void(const std::vector<std::int32_t>&)>& answer) {
     std::vector<std::int32_t> ids;
     ids.reserve(updates.size());
+    std::vector<std::int32_t> known; // for new ones nothing can be due, unless it was required before they came
     for (auto& update : updates) {
         const auto reference = image(update.file_id);
         region_points_ += update.shape.points.size();
-        auto state = std::make_shared<const RegionState>(update.file_id, std::move(update.shape), reference ? reference->wcs : nullptr);
+        auto state = std::make_shared<const RegionState>(update.file_id, std::move(update.shape), reference.get());
         const auto id = update.id == -1 ? objects_.next_id(ObjectKind::region) : update.id;
         if (const auto old = region(id)) {
             region_points_ -= old->state->shape.points.size();
             old->state = std::move(state);
+            known.push_back(id);
         } else {
             objects_.put(std::make_shared<Region>(id, std::move(state)));
+            if (update.id != -1) known.push_back(id);
         }
         ids.push_back(id);
     }
     if (answer) answer(ids);
-    for (const auto id : ids) notify({.what = Change::What::region, .region_id = id});
+    for (const auto id : known) notify({.what = Change::What::region, .region_id = id});
+    if (ids.empty() || !anyone_listens("session.changed")) return ids;
     if (ids.size() == 1) {
         const auto& state = *region(ids.front())->state;
         changed({{"what", "region"}, {"region_id", ids.front()}, {"file_id", state.file_id}, {"region_info", region_info(state.shape)}},
                 "region:" + std::to_string(ids.front()));
-    } else if (!ids.empty()) {
+    } else {
         changed({{"what", "regions"}, {"region_ids", rpc::Array(ids.begin(), ids.end())}});
     }
     return ids;

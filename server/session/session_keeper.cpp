@@ -7,6 +7,7 @@
 #include "server/store/store.hpp"
 #include "server/store/store_worker.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <map>
@@ -19,6 +20,13 @@ namespace cubelink::server {
 using Clock = std::chrono::steady_clock;
 using platform::MutexLock;
 
+namespace {
+
+/// A session is looked at, which holds up its commands, for at most one part in so many of the time; at least every half minute.
+constexpr std::int64_t cost_factor = 30, longest_pause = 30'000;
+
+} // namespace
+
 struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
     Shared(Store& store, StoreWorker& worker, std::string folder, PostAfter later)
         : store(store), worker(worker), folder(std::move(folder)), later(std::move(later)) {}
@@ -26,7 +34,9 @@ struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
     struct Watched {
         bool pending = false; // a look at it has been arranged
         Clock::time_point looked_at{};
-        std::string saved;      // or about to be
+        Clock::duration cost{};     // of the last look: sessions that take long are looked at less often
+        std::shared_ptr<const SavedSession> newest;
+        std::string saved;      // text of what is in the store
         bool saving = false;    // the store's thread has been asked to
     };
 
@@ -49,7 +59,9 @@ struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
             auto& one = watched[session->number()];
             if (std::exchange(one.pending, true)) return;
             const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - one.looked_at).count();
-            if (one.looked_at != Clock::time_point{} && since < static_cast<std::int64_t>(pause)) wait = pause - static_cast<std::uint64_t>(since);
+            const auto cost = std::chrono::duration_cast<std::chrono::milliseconds>(one.cost).count();
+            const auto rest = std::clamp<std::int64_t>(cost_factor * cost, static_cast<std::int64_t>(pause), longest_pause);
+            if (one.looked_at != Clock::time_point{} && since < rest) wait = static_cast<std::uint64_t>(rest - since);
         }
         if (wait == 0) return schedule_save(session);
         later(wait, [self = shared_from_this(), weak = std::weak_ptr(session)] {
@@ -70,15 +82,16 @@ struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
 
     /// By a command of the session.
     void look(const SessionPtr& session) {
-        auto text = to_text(snapshot_of(*session));
+        const auto begun = Clock::now();
+        auto snapshot = std::make_shared<const SavedSession>(snapshot_of(*session)); // its text is made by the store's thread
         const MutexLock lock(mutex);
         // A session that ends is marked as closed before it is forgotten, so what is saved here is saved before that.
         if (gone || session->closed()) return;
         auto& one = watched[session->number()];
         one.pending = false;
         one.looked_at = Clock::now();
-        if (one.saved == text) return;
-        one.saved = text;
+        one.cost = one.looked_at - begun;
+        one.newest = std::move(snapshot);
         users[session->id()] = session->user();
         if (std::exchange(one.saving, true)) return; // it will find the newer text
         worker.post(
@@ -88,23 +101,29 @@ struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
                 log::error("session " + std::to_string(id) + " was not saved: " + e.what());
                 const MutexLock lock(self->mutex);
                 const auto it = self->watched.find(number);
-                if (it != self->watched.end()) it->second.saving = false, it->second.saved.clear(); // the next look saves it
+                if (it != self->watched.end()) it->second.saving = false; // the next look saves it
             },
             StoreWorker::endless);
     }
 
     /// Saves the latest state; by the store's thread.
     void save(std::uint64_t number, std::uint32_t id, const std::string& user) {
-        for (std::string text;;) {
+        for (;;) {
+            std::shared_ptr<const SavedSession> newest;
+            std::string saved;
             {
                 const MutexLock lock(mutex);
                 const auto it = watched.find(number);
                 if (it == watched.end()) return; // forgotten
-                it->second.saving = it->second.saved != text;
-                if (!it->second.saving) return;
-                text = it->second.saved;
+                newest = std::exchange(it->second.newest, nullptr);
+                it->second.saving = newest != nullptr;
+                if (!newest) return;
+                saved = std::move(it->second.saved); // of one that can't be saved, nothing is known
             }
-            store.save_session(id, {user, folder, text, 0});
+            auto text = to_text(*newest);
+            if (text != saved) store.save_session(id, {user, folder, text, 0});
+            const MutexLock lock(mutex);
+            if (const auto it = watched.find(number); it != watched.end()) it->second.saved = std::move(text);
         }
     }
 

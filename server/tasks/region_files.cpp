@@ -39,10 +39,13 @@ imaging::Reservation reserve_for(Session& session, std::size_t bytes, const imag
     return cache.reserve(std::min(memory_for(bytes), cache.limit() / 2), cancel);
 }
 
+/// Bytes that are read of a file: what is longer is refused when it is read.
+std::size_t file_text_size(const JailedPath& path) { return static_cast<std::size_t>(std::clamp<std::int64_t>(path.status.st_size, 0, static_cast<std::int64_t>(max_region_text))); }
+
 icd::RegionFileInfoResponse file_info(const Jail& jail, Session& session, const icd::RegionFileInfoRequest& request, const imaging::CancelToken& cancel) {
     icd::RegionFileInfoResponse response;
     const auto path = jail.open_file(request.directory(), request.file());
-    const auto memory = reserve_for(session, static_cast<std::size_t>(path.status.st_size), cancel);
+    const auto memory = reserve_for(session, file_text_size(path), cancel);
     const auto text = read_text_file(path, max_region_text, cancel);
     *response.mutable_file_info() = file_info_of(path, request.file(), region_kind_by_content(path));
     response.mutable_file_info()->add_hdu_list("");
@@ -78,7 +81,7 @@ void read(const Jail& jail, Session& session, const Image& image, const icd::Imp
     std::string text;
     if (!request.file().empty()) {
         const auto path = jail.open_file(request.directory(), request.file());
-        to.memory = reserve_for(session, static_cast<std::size_t>(path.status.st_size), cancel);
+        to.memory = reserve_for(session, file_text_size(path), cancel);
         text = read_text_file(path, max_region_text, cancel);
     } else {
         std::size_t size = 0;
@@ -240,8 +243,7 @@ void start_region_export(const OpenSettings& settings, const SessionPtr& session
     job.session = session;
     job.call = call;
     job.group = image->number;
-    job.cancel = session->ended();
-    job.on_cancelled = [call] { icd::answer(call, export_failed("The session was closed.")); };
+    job.on_cancelled = [call] { icd::answer(call, export_failed("The file was closed.")); }; // or the session
     job.on_error = [call](const std::exception& error) {
         auto ack = export_failed(error.what());
         const auto* refused = dynamic_cast<const WriteError*>(&error);

@@ -68,8 +68,7 @@ void restore_region(const SessionPtr& session, rpc::Map&& saved, const std::func
     update.id = fields.take<std::int32_t>("id");
     update.file_id = fields.take<std::int32_t>("file_id");
     update.shape.type = static_cast<imaging::RegionType>(fields.take<int>("type"));
-    const auto points = fields.take<std::vector<double>>("points");
-    for (std::size_t i = 0; i + 1 < points.size(); i += 2) update.shape.points.push_back({points[i], points[i + 1]});
+    update.shape.points = points_of(fields.take<std::string>("points"));
     update.shape.rotation = fields.take<double>("rotation");
     auto why = why_no_region(update.id);
     if (why.empty()) why = imaging::why_invalid(update.shape);

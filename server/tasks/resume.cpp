@@ -72,7 +72,8 @@ void put_regions(Session& session, const icd::ImageProperties& asked, std::strin
             continue;
         }
         const auto there = session.region(id);
-        if (!there || there->state->file_id != update.file_id || there->state->shape != update.shape) updates.push_back(std::move(update));
+        const auto image = session.image(update.file_id);
+        if (!there || !image || !there->state->belongs_to(*image) || there->state->shape != update.shape) updates.push_back(std::move(update));
     }
     std::sort(updates.begin(), updates.end(), [](const RegionUpdate& a, const RegionUpdate& b) { return a.id < b.id; });
     if (const auto why = session.why_no_room(updates); !why.empty()) append(wrong, why);

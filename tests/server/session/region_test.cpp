@@ -6,7 +6,8 @@
 
 #include <doctest/doctest.h>
 
-#include <algorithm>
+#include <bit>
+#include <random>
 
 using namespace cubelink;
 using namespace cubelink::server;
@@ -28,10 +29,10 @@ Shape box(double x, double y, double width, double height) { return {RegionType:
 
 } // namespace
 
-TEST_CASE("a region's mask is made once for an image, and counts while the state lives") {
+TEST_CASE("a region's mask is made once for an image, and kept in the cache") {
     imaging::BudgetCache cache(1 << 20);
     const auto image = image_of(0, 100, 80), other = image_of(1, 20, 20);
-    auto state = std::make_shared<const RegionState>(0, box(50, 50, 10, 10), nullptr);
+    auto state = std::make_shared<const RegionState>(0, box(50, 50, 10, 10), image.get());
     const auto mask = state->mask_on(*image, cache, {});
     CHECK(mask->count() == 121);
     CHECK(state->mask_on(*image, cache, {}) == mask);
@@ -40,19 +41,37 @@ TEST_CASE("a region's mask is made once for an image, and counts while the state
     CHECK(state->shape_on(*image) == state->shape);
     CHECK_FALSE(state->shape_on(*other).has_value());
     CHECK(state->mask_on(*other, cache, {})->empty());
-    state.reset();
-    CHECK(cache.statistics().used == 0);
+    cache.drop(image->source->identity());
+    CHECK(state->mask_on(*image, cache, {}) != mask);
+    CHECK(state->mask_on(*image, cache, {})->count() == 121);
 }
 
-TEST_CASE("a state forgets the images that it was not asked for lately") {
-    imaging::BudgetCache cache(1 << 20);
-    const auto state = std::make_shared<const RegionState>(0, box(5, 5, 4, 4), nullptr);
-    std::size_t most = 0;
-    for (int i = 0; i < 50; ++i) {
-        CHECK(state->mask_on(*image_of(0, 10, 10), cache, {})->count() == 25);
-        most = std::max(most, cache.statistics().used);
+TEST_CASE("control points as text, there and back") {
+    std::mt19937_64 random(20261127);
+    for (int round = 0; round < 200; ++round) {
+        Shape shape{RegionType::polygon, {}, 0};
+        for (int i = 0; i < 1 + round % 20; ++i)
+            shape.points.push_back({std::bit_cast<float>(static_cast<std::uint32_t>(random() % 0x7F800000)), -static_cast<double>(random()) / 7});
+        const RegionState state(0, shape, nullptr);
+        CHECK(points_of(*state.points_text()) == shape.points);
+        CHECK(state.points_text() == state.points_text());
     }
-    CHECK(cache.statistics().used == most);
+    for (const char* bad : {"1", "1 ", "1 2", "x y ", "1 2 3 ", " 1 2 ", "1,2 "}) CHECK_THROWS_AS(points_of(bad), rpc::BadArguments);
+    CHECK(points_of("").empty());
+}
+
+TEST_CASE("an image that is opened under the reference's id is another one, if the sky says so") {
+    using imaging::test::wcs_of;
+    imaging::BudgetCache cache(1 << 20);
+    const auto reference = image_of(0, 100, 100), reopened = image_of(0, 100, 100), plain = image_of(0, 100, 100);
+    reference->wcs = wcs_of({.crval1 = 10, .crval2 = 20});
+    reopened->wcs = wcs_of({.crval1 = 10, .crval2 = 20, .cdelt1 = -5e-4, .cdelt2 = 5e-4});
+    const RegionState state(0, box(50, 50, 10, 10), reference.get());
+    CHECK(state.mask_on(*reference, cache, {})->count() == 121);
+    CHECK(state.mask_on(*reopened, cache, {})->count() == 441);
+    CHECK(state.mask_on(*plain, cache, {})->count() == 121); // nothing to compare
+    CHECK(state.belongs_to(*reference));
+    CHECK_FALSE(state.belongs_to(*reopened));
 }
 
 TEST_CASE("on another image a region is what the sky makes of it, also after a cancelled attempt") {
@@ -61,7 +80,9 @@ TEST_CASE("on another image a region is what the sky makes of it, also after a c
     const auto here = wcs_of({.crval1 = 359.9999, .crval2 = 20}), finer = wcs_of({.crval1 = 359.9999, .crval2 = 20, .cdelt1 = -5e-4, .cdelt2 = 5e-4});
     const auto image = image_of(1, 100, 100);
     image->wcs = finer;
-    const auto state = std::make_shared<const RegionState>(0, box(50, 50, 10, 10), here);
+    const auto reference = image_of(0, 100, 100);
+    reference->wcs = here;
+    const auto state = std::make_shared<const RegionState>(0, box(50, 50, 10, 10), reference.get());
     const imaging::CancelToken cancelled;
     cancelled.cancel();
     CHECK_THROWS_AS(state->mask_on(*image, cache, cancelled), imaging::Cancelled);
@@ -72,6 +93,6 @@ TEST_CASE("on another image a region is what the sky makes of it, also after a c
     CHECK(shape->type == RegionType::rectangle);
     CHECK(shape->points[1].x == doctest::Approx(20).epsilon(1e-6));
     // A point is the pixel that it lies in.
-    const auto point = std::make_shared<const RegionState>(0, Shape{RegionType::point, {{52, 47}}, 0}, here);
+    const auto point = std::make_shared<const RegionState>(0, Shape{RegionType::point, {{52, 47}}, 0}, reference.get());
     CHECK(point->mask_on(*image, cache, {})->bounds() == imaging::Rect{54, 44, 55, 45});
 }
