@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <unordered_map>
+#include <utility>
 
 namespace cubelink::imaging {
 
@@ -27,6 +29,11 @@ struct Contouring::Level {
 
     std::size_t bytes() const CUBELINK_REQUIRES(mutex) {
         return vertices.capacity() * sizeof(float) + lines.capacity() * sizeof(Line) + stitcher.bytes();
+    }
+    /// Changes of bytes() since it was called last, modulo 2⁶⁴.
+    std::size_t count() CUBELINK_REQUIRES(mutex) {
+        const auto before = std::exchange(counted, bytes());
+        return counted - before;
     }
     void add(ContourKey key, std::span<const float> line) CUBELINK_REQUIRES(mutex) {
         while (line.size() > 2 * max_chunk_vertices) {
@@ -52,14 +59,12 @@ struct Contouring::Scratch {
     TracedLines lines;
 };
 
-Contouring::Contouring(const ImageSource& source, PlaneId plane, ContourSpec spec, BudgetCache& budget, const CancelToken& cancel,
-                       const PlanePyramid* pyramid)
-    : budget_(budget), spec_(std::move(spec)), plane_(source, plane, spec_.smoothing, spec_.factor, pyramid),
+Contouring::Contouring(const ImageSource& source, PlaneId plane, ContourSpec spec, BudgetCache& budget)
+    : source_(source), plane_id_(plane), budget_(budget), spec_(std::move(spec)), plane_(source, plane, spec_.smoothing, spec_.factor),
       grid_{plane_.width(), plane_.height(), plane_.scale(), plane_.offset()},
       extent_(double(std::max(source.shape().width, source.shape().height)) + 2 * plane_.scale()),
       allowance_(std::clamp<std::size_t>(budget.limit() / 16, std::size_t(1) << 20, std::size_t(128) << 20)),
-      chunk_vertices_(std::min({spec_.chunk_vertices == 0 ? max_chunk_vertices : spec_.chunk_vertices, max_chunk_vertices, budget.limit() / 512})),
-      reservation_(budget.reserve(allowance_, cancel)) {
+      chunk_vertices_(std::min({spec_.chunk_vertices == 0 ? max_chunk_vertices : spec_.chunk_vertices, max_chunk_vertices, budget.limit() / 512})) {
     for (std::size_t i = 0; i < spec_.levels.size(); ++i) levels_.push_back(std::make_unique<Level>(std::max<std::int64_t>(1, grid_.width)));
     plan();
 }
@@ -100,38 +105,50 @@ std::size_t Contouring::band_bytes() const {
            ContourTracer::scratch_bytes(grid_.width, band_rows_ + 1);
 }
 
-bool Contouring::advance(const ThreadShare& threads, const CancelToken& cancel, const Sink& sink) {
+bool Contouring::advance(const ThreadShare& threads, const CancelToken& cancel, const Sink& sink, const PlanePyramid* pyramid) {
     stop_ = false;
-    if (!tasks_.empty()) {
-        const auto slots = std::min(threads.slots(), tasks_.size());
-        auto memory = budget_.reserve(slots * band_bytes(), cancel);
-        std::vector<std::unique_ptr<Scratch>> scratch(threads.slots());
-        const auto body = [&](std::int64_t index, int thread) {
-            const auto& task = tasks_[std::size_t(index)];
-            if (stop_) {
-                const MutexLock lock(mutex_);
-                left_over_.push_back(task);
-                return;
-            }
-            auto& own = scratch[std::size_t(thread)];
-            if (!own) own = std::make_unique<Scratch>(grid_);
-            run(task, *own, cancel, sink);
-        };
-        parallel_for(ThreadShare(int(slots), [threads] { return threads.now(); }), std::int64_t(tasks_.size()), cancel, body);
-        const MutexLock lock(mutex_);
-        // Those that had begun come before those that had not: the order of the tasks.
-        std::vector<Task> rest;
-        for (const auto& task : tasks_)
-            if (const auto left = std::find_if(left_over_.begin(), left_over_.end(), [&](const Task& one) { return one.band == task.band; });
-                left != left_over_.end())
-                rest.push_back(*left);
-        tasks_.swap(rest);
-        left_over_.clear();
-    }
-    if (!tasks_.empty()) return false;
+    // All at once: computations that each hold a part and wait for more would wait for each other.
+    const auto band = tasks_.empty() ? 1 : band_bytes();
+    const auto slots = std::min({threads.slots(), tasks_.size(), std::max<std::size_t>(1, budget_.limit() / 2 / band)});
+    std::size_t kept = 0;
+    for (const auto& one : kept_) kept += one.bytes();
+    const auto needed = allowance_ + spec_.sink_bytes + slots * band;
+    if (needed > kept) kept_.push_back(budget_.reserve(needed - kept, cancel));
 
-    // The rest of each level, which is its last chunk.
-    const auto finish = [&](std::int64_t index, int) {
+    if (slots > 0) trace(ThreadShare(int(slots), [threads] { return threads.now(); }), cancel, sink, pyramid);
+    const bool done = tasks_.empty() && finish(threads, cancel, sink);
+    keep_what_is_held();
+    return done;
+}
+
+/// Does the tasks, until the sink stops it.
+void Contouring::trace(const ThreadShare& threads, const CancelToken& cancel, const Sink& sink, const PlanePyramid* pyramid) {
+    const SmoothedPlane plane(source_, plane_id_, spec_.smoothing, spec_.factor, pyramid);
+    std::vector<std::unique_ptr<Scratch>> scratch(threads.slots());
+    const auto body = [&](std::int64_t index, int thread) {
+        const auto& task = tasks_[std::size_t(index)];
+        if (stop_) {
+            const MutexLock lock(mutex_);
+            left_over_.push_back(task);
+            return;
+        }
+        auto& own = scratch[std::size_t(thread)];
+        if (!own) own = std::make_unique<Scratch>(grid_);
+        run(task, plane, *own, cancel, sink);
+    };
+    parallel_for(threads, std::int64_t(tasks_.size()), cancel, body);
+    const MutexLock lock(mutex_);
+    // Those that had begun come before those that had not: the order of the tasks.
+    std::unordered_map<std::int64_t, std::size_t> place; // by band
+    for (std::size_t i = 0; i < tasks_.size(); ++i) place.emplace(tasks_[i].band, i);
+    std::sort(left_over_.begin(), left_over_.end(), [&](const Task& a, const Task& b) { return place.at(a.band) < place.at(b.band); });
+    tasks_.swap(left_over_);
+    left_over_.clear();
+}
+
+/// Gives out the rest of each level, which is its last chunk. True if all levels are finished.
+bool Contouring::finish(const ThreadShare& threads, const CancelToken& cancel, const Sink& sink) {
+    const auto body = [&](std::int64_t index, int) {
         auto& level = *levels_[std::size_t(index)];
         if (level.finished || stop_) return;
         std::vector<ContourChunk> chunks;
@@ -143,18 +160,34 @@ bool Contouring::advance(const ThreadShare& threads, const CancelToken& cancel, 
         for (auto& chunk : chunks)
             if (!sink(std::move(chunk))) stop_ = true;
     };
-    parallel_for(threads, std::int64_t(levels_.size()), cancel, finish);
+    parallel_for(threads, std::int64_t(levels_.size()), cancel, body);
     return std::all_of(levels_.begin(), levels_.end(), [](const auto& level) { return level->finished; });
 }
 
-void Contouring::run(const Task& task, Scratch& scratch, const CancelToken& cancel, const Sink& sink) {
+/// Until the next call, whenever that may be.
+void Contouring::keep_what_is_held() {
+    for (const auto& level : levels_) {
+        const MutexLock lock(level->mutex);
+        level->vertices.shrink_to_fit();
+        level->lines.shrink_to_fit();
+        held_ += level->count();
+    }
+    auto left = held_.load();
+    for (auto& one : kept_) {
+        one.shrink(left);
+        left -= one.bytes();
+    }
+    std::erase_if(kept_, [](const Reservation& one) { return one.bytes() == 0; });
+}
+
+void Contouring::run(const Task& task, const SmoothedPlane& plane, Scratch& scratch, const CancelToken& cancel, const Sink& sink) {
     const auto y0 = task.band * band_rows_, y1 = std::min(grid_.height - 1, y0 + band_rows_);
     const auto size = std::size_t((y1 - y0 + 1) * grid_.width);
     if (scratch.size < size) {
         scratch.values = make_pixels<float>(size);
         scratch.size = size;
     }
-    plane_.read(y0, y1 + 1, scratch.values.get(), cancel);
+    plane.read(y0, y1 + 1, scratch.values.get(), cancel);
     std::optional<PixelBits> restricted;
     if (spec_.within) restricted = within(y0, y1);
 
@@ -195,9 +228,7 @@ void Contouring::deliver(const Task& task, std::size_t index, const TracedLines&
         if (first_done && !level.lines.empty()) give_out(level, index, progress, chunks);
 
         const auto count = [&]() CUBELINK_NO_THREAD_SAFETY_ANALYSIS {
-            const auto bytes = level.bytes();
-            held_ += bytes - level.counted; // modulo 2⁶⁴
-            level.counted = bytes;
+            held_ += level.count();
             return held_.load();
         };
         const auto release = [&]() CUBELINK_NO_THREAD_SAFETY_ANALYSIS {

@@ -37,6 +37,7 @@ struct ContourSpec {
     /// Only cells whose corners are all within are traced (with smoothing: values of the smoothed grid whose centres are); null: all.
     std::shared_ptr<const PixelMask> within{};
     std::size_t band_pixels = std::size_t(1) << 19; // roughly; fewer where there is little memory
+    std::size_t sink_bytes = 0; // that the sink takes for itself, taken from the budget together with what advance() takes
 };
 
 /// Lines of one level. Coordinates are pixels + 0.5: the centre of pixel (0, 0) is (0.5, 0.5). Walking along a line, the side that is not
@@ -53,10 +54,8 @@ struct ContourChunk {
 /// The contours of one plane: advance() until it returns true. One thread at a time.
 class Contouring {
 public:
-    /// Takes memory from `budget` while advance() runs, and an allowance for all its life. `source`, `pyramid` (may be null) and `budget` outlive it.
-    /// Throws std::invalid_argument for a factor that is too large, OverBudget, Cancelled.
-    Contouring(const ImageSource& source, PlaneId plane, ContourSpec spec, BudgetCache& budget, const CancelToken& cancel,
-               const PlanePyramid* pyramid = nullptr);
+    /// `source` and `budget` outlive it. Throws std::invalid_argument for a factor that is too large.
+    Contouring(const ImageSource& source, PlaneId plane, ContourSpec spec, BudgetCache& budget);
     ~Contouring();
     Contouring(const Contouring&) = delete;
     Contouring& operator=(const Contouring&) = delete;
@@ -65,9 +64,13 @@ public:
     /// false if advance() should stop soon.
     using Sink = std::function<bool(ContourChunk&&)>;
 
-    /// Goes on. True: all has been given out. False: stopped by the sink; to be called again. Throws as ImageSource::read, and what the sink throws; it must
-    /// not be called again then.
-    bool advance(const ThreadShare& threads, const CancelToken& cancel, const Sink& sink);
+    /// Goes on. True: all has been given out. False: stopped by the sink; to be called again. Memory is taken from the budget in one go; what has been
+    /// traced and not given out keeps its part of it from one call to the next. `pyramid`, of that plane, may be null: pixels are read from it that it holds.
+    /// Throws as ImageSource::read, OverBudget, Cancelled, and what the sink throws; it must not be called again then.
+    bool advance(const ThreadShare& threads, const CancelToken& cancel, const Sink& sink, const PlanePyramid* pyramid = nullptr);
+
+    /// Whether all has been traced: advance() reads no pixels any more.
+    bool has_traced_all() const { return tasks_.empty(); }
 
 private:
     struct Level;
@@ -78,19 +81,23 @@ private:
     struct Scratch;
 
     void plan();
+    void trace(const ThreadShare& threads, const CancelToken& cancel, const Sink& sink, const PlanePyramid* pyramid);
+    bool finish(const ThreadShare& threads, const CancelToken& cancel, const Sink& sink);
+    void keep_what_is_held();
     std::size_t band_bytes() const;
-    void run(const Task& task, Scratch& scratch, const CancelToken& cancel, const Sink& sink);
+    void run(const Task& task, const SmoothedPlane& plane, Scratch& scratch, const CancelToken& cancel, const Sink& sink);
     void deliver(const Task& task, std::size_t index, const TracedLines& lines, const Sink& sink);
     void give_out(Level& level, std::size_t index, double progress, std::vector<ContourChunk>& out);
     PixelBits within(std::int64_t y0, std::int64_t y1) const;
 
+    const ImageSource& source_;
+    const PlaneId plane_id_;
     BudgetCache& budget_;
     const ContourSpec spec_;
-    const SmoothedPlane plane_;
+    const SmoothedPlane plane_; // without a pyramid
     const ContourGrid grid_;
     const double extent_;
     const std::size_t allowance_, chunk_vertices_;
-    const Reservation reservation_; // of the allowance
     std::int64_t band_rows_ = 1;    // of cells
     std::int64_t first_from_ = 0, first_to_ = 0; // bands that come first; none: no preference
     std::vector<std::unique_ptr<Level>> levels_;
@@ -98,6 +105,7 @@ private:
     platform::Mutex mutex_;
     std::vector<Task> left_over_ CUBELINK_GUARDED_BY(mutex_);
     std::atomic<std::size_t> held_{0}; // bytes that have not been given out
+    std::vector<Reservation> kept_;    // for those, between calls
     std::atomic<bool> stop_{false};
 };
 

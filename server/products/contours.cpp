@@ -13,6 +13,8 @@
 #include "server/products/plane_facts.hpp"
 #include "server/products/requirement_text.hpp"
 
+#include <algorithm>
+#include <chrono>
 #include <deque>
 
 namespace cubelink::server {
@@ -39,16 +41,18 @@ public:
           plane_(image_->plane), set_(next_number()), progress_(requirement_.levels.size()), ended_(requirement_.levels.size()) {}
 
     void compute(ProductRun& run) {
-        run.check();
+        if (over_) return;
         try {
+            run.check();
             if (!begun_) begin(run);
-            if (!done_ && drain(run)) done_ = contouring_->advance(run.threads(), run.cancel(), [&](imaging::ContourChunk&& chunk) { return send(run, std::move(chunk)); });
-            drop_encoders();
+            if (!done_ && drain(run)) advance(run);
             if (!drain(run) || !done_) run.continue_when_room(next_bytes());
-            else contouring_.reset();
+            else release();
         } catch (const imaging::Cancelled&) {
+            if (begun_) release();
             throw;
-        } catch (const std::exception&) {
+        } catch (...) {
+            release();
             end_levels(run);
             throw;
         }
@@ -62,33 +66,89 @@ private:
     };
     /// One for each thread that encodes, with the memory that it keeps.
     struct Encoder {
-        imaging::VertexEncoder encoder;
-        imaging::Reservation memory;
+        imaging::VertexEncoder encoder{};
+        imaging::Reservation memory{}; // for a chunk that is larger than most, beside encoder_bytes_
     };
     static constexpr std::size_t usual_bytes = 256 << 10;
 
-    Encoder take_encoder(std::size_t memory, ProductRun& run) {
-        Encoder taken;
-        {
-            const platform::MutexLock lock(mutex_);
-            if (!encoders_.empty()) {
-                taken = std::move(encoders_.back());
-                encoders_.pop_back();
-            }
+    /// Waits until one is free: their memory has been taken together with what advance() takes.
+    Encoder take_encoder(ProductRun& run) {
+        platform::MutexLock lock(mutex_);
+        while (encoders_.empty()) {
+            run.cancel().throw_if_cancelled();
+            encoder_free_.wait_for(lock, std::chrono::milliseconds(50));
         }
-        if (taken.memory.bytes() >= memory) return taken;
-        taken = {}; // before more is taken
-        taken.memory = cache_.reserve(memory, run.cancel());
+        auto taken = std::move(encoders_.back());
+        encoders_.pop_back();
         return taken;
     }
     void give_back(Encoder&& encoder) {
-        const platform::MutexLock lock(mutex_);
-        encoders_.push_back(std::move(encoder));
+        {
+            const platform::MutexLock lock(mutex_);
+            encoders_.push_back(std::move(encoder));
+        }
+        encoder_free_.notify_one();
     }
-    /// When the computation pauses or ends: a client that does not read keeps no more than it has to.
+    imaging::EncodedVertices encode(const imaging::ContourChunk& chunk, ProductRun& run) {
+        const auto memory = imaging::VertexEncoder::memory(chunk.vertices.size() * sizeof(float), requirement_.compression_level);
+        const double extent = double(std::max(image_->shape().width, image_->shape().height)) + 2.0 * std::max(1, requirement_.smoothing_factor);
+        auto encoder = take_encoder(run);
+        try {
+            if (memory > encoder_bytes_) encoder.memory = cache_.reserve(memory - encoder_bytes_, run.cancel());
+            auto encoded = encoder.encoder.encode(chunk.vertices, extent, requirement_.decimation_factor, requirement_.compression_level, run.cancel());
+            // One that has grown is not kept.
+            give_back(memory > encoder_bytes_ ? Encoder{} : std::move(encoder));
+            return encoded;
+        } catch (...) {
+            give_back({}); // others may wait for it before they learn of the failure
+            throw;
+        }
+    }
+
+    /// Bytes that a message's chunk has, but for its last line's.
+    std::size_t chunk_bytes() const {
+        const auto asked = requirement_.chunk_size == 0 ? imaging::max_chunk_vertices : static_cast<std::size_t>(requirement_.chunk_size);
+        return std::min({asked, imaging::max_chunk_vertices, cache_.limit() / 512}) * 2 * sizeof(float);
+    }
+    /// How many threads encode at once, and what each takes: a small part of the budget.
+    void plan_encoders(ProductRun& run) {
+        const auto part = cache_.limit() / 16;
+        encoder_bytes_ = std::clamp<std::size_t>(imaging::VertexEncoder::memory(chunk_bytes() + chunk_bytes() / 4, requirement_.compression_level), 1, part);
+        encoder_count_ = std::clamp<std::size_t>(part / encoder_bytes_, 1, run.threads().slots());
+    }
+
+    /// Traces until it is done or there is no room. A client that does not read keeps no more meanwhile than what waits for it.
+    void advance(ProductRun& run) {
+        std::shared_ptr<const imaging::PlanePyramid> pyramid;
+        if (!contouring_->has_traced_all()) {
+            // Where a piece of the plane costs as much as a larger one, the plane is read once, for all that is made of it.
+            const auto& source = *image_->source;
+            pyramid = has_random_access(*image_) ? imaging::find_pyramid(cache_, source, image_->hdu, plane_)
+                                                 : imaging::cached_pyramid(cache_, source, image_->hdu, plane_, run.threads(), run.cancel());
+            source.check_unchanged();
+        }
+        {
+            const platform::MutexLock lock(mutex_);
+            encoders_.resize(encoder_count_);
+        }
+        done_ = contouring_->advance(run.threads(), run.cancel(), [&](imaging::ContourChunk&& chunk) { return send(run, std::move(chunk)); }, pyramid.get());
+        drop_encoders();
+        if (done_) contouring_.reset();
+    }
+
     void drop_encoders() {
         const platform::MutexLock lock(mutex_);
         encoders_.clear();
+    }
+
+    /// It is over: whoever still points to this object keeps nothing of the computation.
+    void release() {
+        over_ = true;
+        contouring_.reset();
+        region_.reset();
+        const platform::MutexLock lock(mutex_);
+        encoders_.clear();
+        waiting_.clear();
     }
 
     void begin(ProductRun& run) {
@@ -103,11 +163,10 @@ private:
         if (const auto& b = requirement_.bounds; b.x_max > b.x_min && b.y_max > b.y_min)
             spec.first = imaging::Rect{b.x_min, b.y_min, b.x_max, b.y_max};
         if (region_) spec.within = region_->mask_on(*image_, cache_, run.cancel());
-        // Where a piece of the plane costs as much as a larger one, the plane is read once, for all that is made of it.
-        pyramid_ = has_random_access(*image_) ? imaging::find_pyramid(cache_, source, image_->hdu, plane_)
-                                              : imaging::cached_pyramid(cache_, source, image_->hdu, plane_, run.threads(), run.cancel());
-        source.check_unchanged();
-        contouring_ = std::make_unique<imaging::Contouring>(source, plane_, std::move(spec), cache_, run.cancel(), pyramid_.get());
+        region_.reset();
+        plan_encoders(run);
+        spec.sink_bytes = encoder_count_ * encoder_bytes_;
+        contouring_ = std::make_unique<imaging::Contouring>(source, plane_, std::move(spec), cache_);
     }
 
     /// Ends the levels that were begun for another plane or other parameters, as the last part of what belonged to it.
@@ -123,11 +182,7 @@ private:
     /// Takes a chunk, by any of the threads. False if it has to wait for room.
     bool send(ProductRun& run, imaging::ContourChunk&& chunk) {
         const auto bytes = chunk.vertices.size() * sizeof(float);
-        auto encoder = take_encoder(imaging::VertexEncoder::memory(bytes, requirement_.compression_level), run);
-        const double extent = double(std::max(image_->shape().width, image_->shape().height)) + 2.0 * std::max(1, requirement_.smoothing_factor);
-        auto encoded =
-            encoder.encoder.encode(chunk.vertices, extent, requirement_.decimation_factor, requirement_.compression_level, run.cancel());
-        give_back(std::move(encoder));
+        auto encoded = encode(chunk, run);
         Waiting one{message_of(*image_, plane_, requirement_.reference_file_id, chunk.progress), chunk.level, chunk.progress == 1};
         auto* set = one.message->add_contour_sets();
         set->set_level(requirement_.levels[chunk.level]);
@@ -187,18 +242,19 @@ private:
     }
 
     const ImagePtr image_;
-    const RegionStatePtr region_; // null: the whole image
+    RegionStatePtr region_; // until it has begun; null: the whole image
     const ContourRequirement requirement_;
     const std::uint64_t connection_;
     imaging::BudgetCache& cache_;
     const imaging::PlaneId plane_;
     const std::uint64_t set_;
 
-    bool begun_ = false, done_ = false;
-    std::shared_ptr<const imaging::PlanePyramid> pyramid_;
+    bool begun_ = false, done_ = false, over_ = false; // done_: nothing is computed any more; over_: nor published
     std::unique_ptr<imaging::Contouring> contouring_;
+    std::size_t encoder_bytes_ = 0, encoder_count_ = 0;
 
     platform::Mutex mutex_;
+    platform::CondVar encoder_free_;
     std::vector<Encoder> encoders_ CUBELINK_GUARDED_BY(mutex_); // that nobody uses
     std::deque<Waiting> waiting_ CUBELINK_GUARDED_BY(mutex_);
     std::vector<double> progress_ CUBELINK_GUARDED_BY(mutex_); // of each level

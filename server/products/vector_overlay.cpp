@@ -28,6 +28,17 @@ public:
 
     /// By one thread at a time.
     void run(ProductRun& run) {
+        try {
+            if (go_on(run)) release();
+        } catch (...) {
+            release();
+            throw;
+        }
+    }
+
+private:
+    /// False if it waits for room.
+    bool go_on(ProductRun& run) {
         if (tiles_.empty()) {
             const auto& view = requirement_.bounds;
             tiles_ = imaging::vector_tiles(image_->shape(), spec_.mip, imaging::Rect{view.x_min, view.y_min, view.x_max, view.y_max});
@@ -35,12 +46,16 @@ public:
         for (;;) {
             while (!ready_.empty()) {
                 run.check();
-                if (!run.has_room(message_bytes)) return run.continue_when_room(message_bytes);
+                if (!run.has_room(message_bytes)) {
+                    memory_.shrink(std::min(memory_.bytes(), ready_.size() * 2 * message_bytes));
+                    run.continue_when_room(message_bytes);
+                    return false;
+                }
                 auto message = message_of(ready_.front());
                 ready_.pop_front();
                 run.publish_part(icd::make_publication(std::move(message)), set_, true); // a tile is of use without the others
             }
-            if (next_ == tiles_.size()) return;
+            if (next_ == tiles_.size()) return true;
             run.check();
             memory_ = {};
             memory_ = cache_.reserve(imaging::vector_field_bytes(*image_->source, spec_, run.threads()), run.cancel());
@@ -51,7 +66,14 @@ public:
         }
     }
 
-private:
+    /// It is over: whoever still points to this object keeps nothing of what was computed.
+    void release() {
+        next_ = published_;
+        ready_.clear();
+        ready_.shrink_to_fit();
+        memory_ = {};
+    }
+
     std::shared_ptr<icd::VectorOverlayTileData> message_of(const imaging::VectorTile& tile) {
         auto message = std::make_shared<icd::VectorOverlayTileData>();
         message->set_file_id(image_->file_id);

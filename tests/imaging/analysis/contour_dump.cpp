@@ -41,7 +41,7 @@ int main(int argc, char** argv) {
     spec.band_pixels = std::size_t(std::atoll(argv[7]));
     spec.chunk_vertices = std::size_t(std::atoll(argv[9]));
     const double extent = double(std::max(image.shape().width, image.shape().height)) + 2 * spec.factor;
-    Contouring contouring(image, {}, spec, budget, {});
+    Contouring contouring(image, {}, spec, budget);
     std::mutex mutex;
     const bool done = contouring.advance(std::atoi(argv[8]), {}, [&](ContourChunk&& chunk) {
         const auto encoded = VertexEncoder().encode(chunk.vertices, extent, std::atoi(argv[10]), std::atoi(argv[11]), {});

@@ -54,7 +54,7 @@ std::vector<Lines> contours(const ImageSource& source, ContourSpec spec, int thr
     BudgetCache budget(memory);
     std::vector<Lines> all(spec.levels.size());
     std::mutex mutex;
-    Contouring contouring(source, {}, std::move(spec), budget, {});
+    Contouring contouring(source, {}, std::move(spec), budget);
     const bool done = contouring.advance(threads, {}, [&](ContourChunk&& chunk) {
         const std::lock_guard lock(mutex);
         split(chunk, all[chunk.level]);
@@ -132,7 +132,7 @@ TEST_CASE("planes without cells have no lines, and each level still ends") {
     for (const auto& shape : {ImageShape{1, 1, 1, 1}, ImageShape{1, 9, 1, 1}, ImageShape{9, 1, 1, 1}}) {
         MemorySource source(shape);
         BudgetCache budget(plenty);
-        Contouring contouring(source, {}, at({-1, 0, 1}), budget, {});
+        Contouring contouring(source, {}, at({-1, 0, 1}), budget);
         std::mutex mutex;
         std::set<std::size_t> ended;
         CHECK(contouring.advance(2, {}, [&](ContourChunk&& chunk) {
@@ -212,7 +212,7 @@ TEST_CASE("chunks: larger than asked for by no more than their last line, and th
     spec.band_pixels = 3000;
     std::mutex mutex;
     std::map<std::size_t, std::vector<ContourChunk>> chunks;
-    Contouring contouring(source, {}, spec, budget, {});
+    Contouring contouring(source, {}, spec, budget);
     CHECK(contouring.advance(3, {}, [&](ContourChunk&& chunk) {
         const std::lock_guard lock(mutex);
         chunks[chunk.level].push_back(std::move(chunk));
@@ -250,7 +250,7 @@ TEST_CASE("what is in view comes first") {
     spec.band_pixels = 64 * 16;
     spec.first = Rect{0, 1000, 64, 1100};
     BudgetCache budget(plenty);
-    Contouring contouring(source, {}, spec, budget, {});
+    Contouring contouring(source, {}, spec, budget);
     std::vector<ContourChunk> chunks;
     CHECK(contouring.advance(1, {}, [&](ContourChunk&& chunk) {
         chunks.push_back(std::move(chunk));
@@ -274,10 +274,11 @@ TEST_CASE("a sink that has no room stops it, and it goes on without loss") {
     auto spec = at({});
     for (int i = 0; i < 20; ++i) spec.levels.push_back(40 * i + 0.5);
     const auto expected = contours(source, spec);
+    const auto allowance = plenty / 16;
     spec.chunk_vertices = 500;
     spec.band_pixels = 200 * 8;
     BudgetCache budget(plenty);
-    Contouring contouring(source, {}, spec, budget, {});
+    Contouring contouring(source, {}, spec, budget);
     std::vector<Lines> all(spec.levels.size());
     std::mutex mutex;
     std::set<std::size_t> ended;
@@ -288,8 +289,12 @@ TEST_CASE("a sink that has no room stops it, and it goes on without loss") {
         if (chunk.progress == 1) ended.insert(chunk.level);
         split(chunk, all[chunk.level]);
         return random() % 3 != 0;
-    }))
+    })) {
         REQUIRE(++calls < 100000);
+        // What it would need to go on is free meanwhile, so that it is no burden while a client does not read.
+        CHECK(budget.statistics().used < allowance / 4);
+    }
+    CHECK(budget.statistics().used == 0);
     CHECK(calls > 20);
     CHECK(ended.size() == spec.levels.size());
     for (std::size_t level = 0; level < all.size(); ++level) {
@@ -308,20 +313,32 @@ TEST_CASE("cancelled, and an error of the sink") {
     auto spec = at({1, 2, 3});
     spec.chunk_vertices = 100;
     {
-        Contouring contouring(source, {}, spec, budget, cancel);
+        Contouring contouring(source, {}, spec, budget);
         CHECK_THROWS_AS(contouring.advance(2, cancel, [&](ContourChunk&&) {
             cancel.cancel();
             return true;
         }), Cancelled);
     }
     {
-        Contouring contouring(source, {}, spec, budget, {});
+        Contouring contouring(source, {}, spec, budget);
         CHECK_THROWS_AS(contouring.advance(2, {}, [](ContourChunk&&) -> bool { throw std::runtime_error("full"); }), std::runtime_error);
     }
     CHECK(budget.statistics().used == 0);
+    {
+        // What the sink needs is taken with the rest, and all of it comes back.
+        spec.sink_bytes = std::size_t(1) << 20;
+        Contouring contouring(source, {}, spec, budget);
+        CHECK(budget.statistics().used == 0);
+        CHECK(contouring.advance(2, {}, [&](ContourChunk&&) {
+            CHECK(budget.statistics().used > plenty / 16 + spec.sink_bytes);
+            return true;
+        }));
+        CHECK(contouring.has_traced_all());
+        CHECK(budget.statistics().used == 0);
+    }
     spec.smoothing = Smoothing::gaussian;
     spec.factor = max_gaussian_factor + 1;
-    CHECK_THROWS_AS(Contouring(source, {}, spec, budget, {}), std::invalid_argument);
+    CHECK_THROWS_AS(Contouring(source, {}, spec, budget), std::invalid_argument);
 }
 
 TEST_CASE("with little memory, lines over several bands come in parts, and none is missing") {
