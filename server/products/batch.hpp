@@ -118,12 +118,14 @@ struct ProductBatch {
     };
 
     std::uint64_t image = 0;
-    JobClass job_class = JobClass::view; // const, as are items (but for their flags), steps, front and separate
+    JobClass job_class = JobClass::view; // const, as are items (but for their flags), steps and front
     bool quick = true;
     std::vector<Item> items;
     std::vector<Step> steps;
     std::size_t front = 0; // steps before the slow ones
-    std::vector<std::shared_ptr<ProductBatch>> separate;
+    std::vector<std::shared_ptr<ProductBatch>> separate; // until they are posted
+    /// Those that have been posted. The plane's batch must not keep what they have computed: where one has expired, all of it is settled.
+    std::vector<std::weak_ptr<ProductBatch>> posted;
     std::size_t compact_at = 64; // items of a batch that products may join as long as it waits
     const std::chrono::steady_clock::time_point begun = std::chrono::steady_clock::now();
 

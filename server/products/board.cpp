@@ -22,7 +22,7 @@ void call_all(const Callbacks& callbacks) {
 
 void ProductBoard::State::settle(Entry& entry, Entry::Progress progress, Callbacks& callbacks, bool keep_running) {
     entry.set_epoch(0, {});
-    entry.deferred.reset();
+    if (entry.deferred) callbacks.push_back([kept = std::exchange(entry.deferred, nullptr)] {}); // released outside of the lock
     const bool computed = entry.computing != 0 && entry.computing == entry.pending_epoch;
     if (entry.computing != 0 && !keep_running) entry.computing_cancel.cancel();
     if (entry.progress != Entry::Progress::pending) {
@@ -167,6 +167,7 @@ void ProductBoard::State::wait(const Plane& plane, ProductBatch::Waiter waiter) 
 }
 
 void ProductBoard::State::wait_for_all(const BatchPtr& batch, std::function<void()> callback) {
+    std::vector<BatchPtr> kept; // released outside of the lock
     const auto left = std::make_shared<std::atomic<std::size_t>>(1);
     const auto one_less = [left, callback = std::move(callback)] {
         if (--*left == 0) callback();
@@ -182,6 +183,10 @@ void ProductBoard::State::wait_for_all(const BatchPtr& batch, std::function<void
         wait_for(*batch);
         for (const auto& separate : batch->separate)
             if (separate->job_class != JobClass::bulk) wait_for(*separate);
+        for (const auto& posted : batch->posted) {
+            kept.push_back(posted.lock());
+            if (kept.back() && kept.back()->job_class != JobClass::bulk) wait_for(*kept.back());
+        }
     }
     one_less();
 }
@@ -201,6 +206,7 @@ void ProductBoard::update(Update update) {
     const auto batch = std::make_shared<ProductBatch>();
     batch->image = update.image;
     Callbacks callbacks;
+    BatchPtr earlier_plane; // released outside of the lock
     {
         const MutexLock lock(state_->mutex);
         const auto it = state_->images.find(update.image);
@@ -220,7 +226,7 @@ void ProductBoard::update(Update update) {
         };
         prepare(batch);
         for (const auto& separate : batch->separate) prepare(separate);
-        if (update.new_plane) record.plane = batch;
+        if (update.new_plane) earlier_plane = std::exchange(record.plane, batch);
         if (update.new_view) ++record.view;
     }
     call_all(callbacks);

@@ -138,7 +138,14 @@ void ProductBoard::State::run(const BatchPtr& batch, const ThreadShare& threads)
         const MutexLock lock(mutex);
         if (const auto it = images.find(batch->image); it != images.end()) it->second.prompt = Clock::now() - begun < quick_limit;
     }
-    for (const auto& separate : batch->separate) {
+    std::vector<BatchPtr> due;
+    {
+        const MutexLock lock(mutex);
+        batch->posted.insert(batch->posted.end(), batch->separate.begin(), batch->separate.end());
+        due.swap(batch->separate);
+    }
+    for (auto& named : due) {
+        const auto separate = std::exchange(named, nullptr); // whoever computes it keeps it
         const auto settled = [&] {
             const MutexLock lock(mutex);
             return separate->all_settled();
@@ -345,13 +352,14 @@ private:
 
 void ProductBoard::State::post(const BatchPtr& batch) {
     const auto slot = std::make_shared<Slot>(Slot{batch});
+    BatchPtr pointless; // released outside of the lock
     {
         const MutexLock lock(mutex);
         const auto it = images.find(batch->image);
         if (it == images.end() || batch->all_settled()) return;
         for (const auto& other : it->second.slots) {
             if (other->batch->job_class != batch->job_class || !other->batch->all_settled()) continue;
-            other->batch = batch;
+            pointless = std::exchange(other->batch, batch);
             return;
         }
         it->second.slots.push_back(slot);

@@ -389,6 +389,41 @@ TEST_CASE_FIXTURE(Fixture, "what waits for room is given up with its state, and 
     CHECK(board.unfinished() == 0);
 }
 
+TEST_CASE_FIXTURE(Fixture, "the plane that is shown keeps nothing of what followed from it and is over") {
+    std::weak_ptr<int> alive[3];
+    const auto make = [&](int number, std::shared_ptr<int> held) {
+        alive[number] = held;
+        auto made = in_parts(static_cast<std::uint64_t>(number) + 1, number, 2, std::move(held));
+        made.rank = Rank::separate;
+        return made;
+    };
+    update(of(1, {make(0, std::make_shared<int>(0))}), true);
+    environment.run_all();
+    CHECK(environment.taken() == "1.1 1.2");
+    CHECK(alive[0].expired());
+    int complete = 0;
+    board.when_complete(board.plane(image), [&] { ++complete; });
+    CHECK(complete == 1);
+
+    // Given up while it waits for room.
+    environment.room = false;
+    update(of(1, {make(1, std::make_shared<int>(0))}), true);
+    environment.run_all();
+    CHECK(!alive[1].expired());
+    update(of(1, {}));
+    CHECK(alive[1].expired());
+    board.when_complete(board.plane(image), [&] { ++complete; });
+    CHECK(complete == 2);
+
+    // Given up before it has begun.
+    update(of(1, {make(2, std::make_shared<int>(0))}), true);
+    REQUIRE(environment.run_one()); // posts it
+    update(of(1, {}));
+    environment.run_all();
+    CHECK(alive[2].expired());
+    CHECK(board.unfinished() == 0);
+}
+
 TEST_CASE_FIXTURE(Fixture, "what waits for a client that has gone goes on for the others") {
     environment.room = false;
     auto product = in_parts(5, 1, 2, std::make_shared<int>(0));
