@@ -250,23 +250,26 @@ void ProductBoard::State::run_together(const BatchPtr& batch, const ThreadShare&
     std::vector<JointRun> joint;
     std::vector<char> over(batch->items.size(), 0);
     std::vector<std::size_t> items; // of `joint`
-    for (std::size_t i = 0; i < batch->items.size(); ++i) {
-        auto& run = runs.emplace_back(*this, batch, i, threads);
-        if (run.cancel().cancelled()) continue;
-        if (!run.anyone_listens()) {
-            finish(batch, i, Progress::skipped);
-            continue;
-        }
-        if (!begin(batch, i)) continue;
-        items.push_back(i);
-        joint.push_back({batch->items[i].product.get(), &run, [this, &batch, &over, i](bool published) {
-                             if (std::exchange(over[i], 1) == 0) finish(batch, i, published ? Progress::finished : Progress::skipped);
-                         }});
-    }
-    if (joint.empty()) return;
+    std::size_t listed = 0;
     bool published = true;
     try {
-        joint.front().product->compute_together(joint);
+        for (; listed < batch->items.size(); ++listed) {
+            const auto i = listed;
+            auto& run = runs.emplace_back(*this, batch, i, threads);
+            if (run.cancel().cancelled()) continue;
+            if (!run.anyone_listens()) {
+                finish(batch, i, Progress::skipped);
+                continue;
+            }
+            items.push_back(i);
+            joint.push_back({batch->items[i].product.get(), &run, [this, &batch, &over, i](bool is_published) {
+                                 if (std::exchange(over[i], 1) == 0) finish(batch, i, is_published ? Progress::finished : Progress::skipped);
+                             }});
+            if (begin(batch, i)) continue;
+            joint.pop_back();
+            items.pop_back();
+        }
+        if (!joint.empty()) joint.front().product->compute_together(joint);
     } catch (const imaging::Cancelled&) {
         published = false;
     } catch (const std::exception& e) {
@@ -277,6 +280,7 @@ void ProductBoard::State::run_together(const BatchPtr& batch, const ThreadShare&
         }
     }
     for (const auto& one : joint) one.end(published);
+    for (; listed < batch->items.size(); ++listed) finish(batch, listed, Progress::finished); // memory has run out: nothing may wait for them
 }
 
 void ProductBoard::State::pause(const BatchPtr& batch, std::size_t index, std::size_t bytes) {
