@@ -115,6 +115,7 @@ struct ProductBatch {
         Rank rank;
         bool computed;
         std::function<void()> callback;
+        bool unless_paused = false; // does not wait for clients
     };
 
     std::uint64_t image = 0;
@@ -130,6 +131,7 @@ struct ProductBatch {
     const std::chrono::steady_clock::time_point begun = std::chrono::steady_clock::now();
 
     bool late = false;
+    bool paused = false; // until clients have room
     std::vector<Waiter> waiters;
 
     /// The order in which the items are computed.
@@ -171,6 +173,7 @@ struct ProductBatch {
     }
 
     bool satisfies(const Waiter& waiter) const {
+        if (paused && waiter.unless_paused) return true;
         return std::all_of(items.begin(), items.end(), [&](const Item& item) {
             if (item.settled || item.product->rank > waiter.rank) return true;
             if (waiter.computed) return false;

@@ -46,6 +46,8 @@ bool ProductBoard::State::is_waited_for(Entry& entry, const Product& newer) cons
 }
 
 BatchPtr ProductBoard::State::take_paused(const BatchPtr& batch) {
+    if (!batch->paused) return nullptr;
+    batch->paused = false;
     const auto image = images.find(batch->image);
     if (image == images.end()) return nullptr;
     auto& paused = image->second.paused;
@@ -175,7 +177,7 @@ void ProductBoard::State::wait_for_all(const BatchPtr& batch, std::function<void
     if (batch) {
         const MutexLock lock(mutex);
         const auto wait_for = [&](ProductBatch& one) CUBELINK_REQUIRES(mutex) {
-            ProductBatch::Waiter waiter{Rank::separate, false, one_less};
+            ProductBatch::Waiter waiter{Rank::separate, false, one_less, true};
             if (one.satisfies(waiter)) return;
             ++*left;
             one.waiters.push_back(std::move(waiter));

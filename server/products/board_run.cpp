@@ -285,15 +285,19 @@ void ProductBoard::State::run_together(const BatchPtr& batch, const ThreadShare&
 
 void ProductBoard::State::pause(const BatchPtr& batch, std::size_t index, std::size_t bytes) {
     pubsub::Audience audience;
+    Callbacks callbacks;
     {
         const MutexLock lock(mutex);
         const auto image = images.find(batch->image);
         if (image == images.end() || batch->items[index].settled) return;
         image->second.paused.push_back(batch);
+        batch->paused = true;
+        batch->take_satisfied(callbacks);
         auto& entry = *batch->items[index].entry;
         const MutexLock publishing(entry.publishing);
         audience = entry.audience;
     }
+    call_all(callbacks);
     // A client that has stopped reading keeps nothing alive but the callback.
     environment.when_room(audience, bytes, [this, waiting = std::weak_ptr(batch)] {
         const auto due = waiting.lock();

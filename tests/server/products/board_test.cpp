@@ -417,11 +417,36 @@ TEST_CASE_FIXTURE(Fixture, "the plane that is shown keeps nothing of what follow
 
     // Given up before it has begun.
     update(of(1, {make(2, std::make_shared<int>(0))}), true);
-    REQUIRE(environment.run_one()); // posts it
+    CHECK(environment.posted.size() == 1);
     update(of(1, {}));
     environment.run_all();
     CHECK(alive[2].expired());
     CHECK(board.unfinished() == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a plane is complete when what is missing waits for clients that do not read") {
+    environment.room = false;
+    int called = 0;
+    auto parts = in_parts(5, 1, 2, std::make_shared<int>(0));
+    parts.rank = Rank::separate;
+    auto list = of(1, {std::move(parts)});
+    list.push_back({2, {}});
+    list.back().products.push_back(product("other", 1, Rank::separate));
+    update(std::move(list), true);
+    board.when_complete(board.plane(image), [&] { ++called; });
+    REQUIRE(environment.run_one()); // the parts, which wait for room
+    CHECK(environment.waiting.size() == 1);
+    CHECK(called == 0);
+    REQUIRE(environment.run_one());
+    CHECK(environment.taken() == "other");
+    CHECK(called == 1);
+    board.when_complete(board.plane(image), [&] { ++called; });
+    CHECK(called == 2);
+    environment.make_room();
+    board.when_complete(board.plane(image), [&] { ++called; });
+    environment.run_all();
+    CHECK(called == 3);
+    CHECK(environment.taken() == "5.1 5.2");
 }
 
 TEST_CASE_FIXTURE(Fixture, "what waits for a client that has gone goes on for the others") {
