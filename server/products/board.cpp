@@ -151,10 +151,12 @@ void ProductBoard::State::withdraw_unlisted(ImageRecord& record, std::size_t kin
     }
 }
 
-void ProductBoard::State::give_up_all(ImageRecord& record, Callbacks& callbacks) {
+void ProductBoard::State::give_up_all(ImageRecord& record, std::vector<Abandoned>& abandoned, Callbacks& callbacks) {
     record.abandoned = true;
+    auto& held = abandoned.emplace_back();
     for (const auto& named : record.entries) settle(*named.second, Entry::Progress::finished, callbacks);
-    record.entries.clear();
+    held.entries.swap(record.entries);
+    held.plane.swap(record.plane);
 }
 
 void ProductBoard::State::wait(const Plane& plane, ProductBatch::Waiter waiter) {
@@ -236,6 +238,7 @@ void ProductBoard::update(Update update) {
 }
 
 void ProductBoard::remove_images(std::int32_t file_id, std::uint64_t except) {
+    std::vector<State::Abandoned> abandoned; // released outside of the lock
     Callbacks callbacks;
     {
         const MutexLock lock(state_->mutex);
@@ -244,7 +247,7 @@ void ProductBoard::remove_images(std::int32_t file_id, std::uint64_t except) {
                 ++it;
                 continue;
             }
-            state_->give_up_all(it->second, callbacks);
+            state_->give_up_all(it->second, abandoned, callbacks);
             it = state_->images.erase(it);
         }
     }
@@ -252,11 +255,12 @@ void ProductBoard::remove_images(std::int32_t file_id, std::uint64_t except) {
 }
 
 void ProductBoard::abandon(std::int32_t file_id) {
+    std::vector<State::Abandoned> abandoned; // released outside of the lock
     Callbacks callbacks;
     {
         const MutexLock lock(state_->mutex);
         for (auto& numbered : state_->images)
-            if (file_id == -1 || numbered.second.file_id == file_id) state_->give_up_all(numbered.second, callbacks);
+            if (file_id == -1 || numbered.second.file_id == file_id) state_->give_up_all(numbered.second, abandoned, callbacks);
     }
     call_all(callbacks);
 }

@@ -299,15 +299,8 @@ void ProductBoard::State::pause(const BatchPtr& batch, std::size_t index, std::s
     }
     call_all(callbacks);
     // A client that has stopped reading keeps nothing alive but the callback.
-    environment.when_room(audience, bytes, [this, waiting = std::weak_ptr(batch)] {
-        const auto due = waiting.lock();
-        if (!due) return;
-        {
-            const MutexLock lock(mutex);
-            if (!take_paused(due)) return;
-        }
-        post(due);
-    });
+    environment.when_room(audience, bytes,
+                          [this, paused = std::weak_ptr(batch), image = batch->image, job_class = batch->job_class] { resume(paused, image, job_class); });
 }
 
 void ProductBoard::State::check_patience(const BatchPtr& batch) {
@@ -384,6 +377,25 @@ void ProductBoard::State::post(const BatchPtr& batch) {
         },
         [this, slot] { drop(*slot); });
     environment.post(batch->job_class, batch->image, [work](const JobContext& job) { work->run(job); });
+}
+
+void ProductBoard::State::resume(const std::weak_ptr<ProductBatch>& paused, std::uint64_t image, JobClass job_class) {
+    if (paused.expired()) return;
+    const auto take = [this, paused]() -> BatchPtr {
+        const auto batch = paused.lock();
+        const MutexLock lock(mutex);
+        return batch ? take_paused(batch) : nullptr;
+    };
+    // By the job: the thread of the network, which says that there is room, must not wait for the board's mutex.
+    const auto work = std::make_shared<RunOrDrop>(
+        [this, take](const JobContext& job) {
+            if (const auto due = take()) run(due, job.threads);
+        },
+        [this, take] {
+            Slot slot{take()};
+            if (slot.batch) drop(slot);
+        });
+    environment.post(job_class, image, [work](const JobContext& job) { work->run(job); });
 }
 
 void ProductBoard::State::drop(Slot& dropped) {

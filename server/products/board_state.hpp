@@ -67,7 +67,12 @@ struct ProductBoard::State {
     /// Of a kind, or of one region of it.
     void withdraw_unlisted(ImageRecord& record, std::size_t kind, std::optional<std::int32_t> region_id, const std::set<Key>& listed, Callbacks& callbacks)
         CUBELINK_REQUIRES(mutex);
-    void give_up_all(ImageRecord& record, Callbacks& callbacks) CUBELINK_REQUIRES(mutex);
+    /// What there was of an image: many products take a while to be released.
+    struct Abandoned {
+        std::map<Key, EntryPtr> entries;
+        BatchPtr plane;
+    };
+    void give_up_all(ImageRecord& record, std::vector<Abandoned>& abandoned, Callbacks& callbacks) CUBELINK_REQUIRES(mutex);
 
     // ---- Computing
 
@@ -77,6 +82,8 @@ struct ProductBoard::State {
     void post(const BatchPtr& batch);
     /// Computes the item, which has been computed in part, again when there is room for so many bytes.
     void pause(const BatchPtr& batch, std::size_t index, std::size_t bytes);
+    /// There may be room for it now.
+    void resume(const std::weak_ptr<ProductBatch>& paused, std::uint64_t image, JobClass job_class);
     void drop(Slot& slot);
     void forget(const SlotPtr& slot) CUBELINK_REQUIRES(mutex);
     void run(const BatchPtr& batch, const ThreadShare& threads);
