@@ -121,7 +121,7 @@ struct ProductBatch {
     std::uint64_t image = 0;
     JobClass job_class = JobClass::view; // const, as are items (but for their flags), steps and front
     bool quick = true;
-    std::vector<Item> items;
+    std::vector<Item> items; // in the order of their ranks once prepared; those that join are separate
     std::vector<Step> steps;
     std::size_t front = 0; // steps before the slow ones
     std::vector<std::shared_ptr<ProductBatch>> separate; // until they are posted
@@ -160,12 +160,14 @@ struct ProductBatch {
     void join(Item item) {
         auto& entry = *item.entry;
         if (entry.batch.lock().get() == this && entry.index < items.size() && items[entry.index].entry == item.entry && items[entry.index].settled) {
+            first_unsettled_ = std::min(first_unsettled_, entry.index);
             items[entry.index] = std::move(item);
             return;
         }
         if (items.size() >= compact_at) {
             std::erase_if(items, [](const Item& one) { return one.settled; });
             for (std::size_t i = 0; i < items.size(); ++i) items[i].entry->index = i;
+            first_unsettled_ = 0;
             compact_at = 2 * items.size() + 64;
         }
         entry.index = items.size();
@@ -174,11 +176,13 @@ struct ProductBatch {
 
     bool satisfies(const Waiter& waiter) const {
         if (paused && waiter.unless_paused) return true;
-        return std::all_of(items.begin(), items.end(), [&](const Item& item) {
-            if (item.settled || item.product->rank > waiter.rank) return true;
+        for (std::size_t i = first_unsettled(); i < items.size() && items[i].product->rank <= waiter.rank; ++i) {
+            const Item& item = items[i];
+            if (item.settled) continue;
             if (waiter.computed) return false;
-            return item.product->stopgap ? item.stopgap_published : item.product->slow || late;
-        });
+            if (item.product->stopgap ? !item.stopgap_published : !item.product->slow && !late) return false;
+        }
+        return true;
     }
     void take_satisfied(Callbacks& callbacks) {
         const auto rest = std::stable_partition(waiters.begin(), waiters.end(), [&](const Waiter& waiter) { return !satisfies(waiter); });
@@ -186,9 +190,16 @@ struct ProductBatch {
         waiters.erase(rest, waiters.end());
     }
     bool all_settled() const {
-        return std::all_of(items.begin(), items.end(), [](const Item& item) { return item.settled; }) &&
-               std::all_of(separate.begin(), separate.end(), [](const auto& batch) { return batch->all_settled(); });
+        return first_unsettled() == items.size() && std::all_of(separate.begin(), separate.end(), [](const auto& batch) { return batch->all_settled(); });
     }
+
+private:
+    /// Those before it stay settled, unless one joins: so that many items that are settled one after the other are not looked at again each time.
+    std::size_t first_unsettled() const {
+        while (first_unsettled_ < items.size() && items[first_unsettled_].settled) ++first_unsettled_;
+        return first_unsettled_;
+    }
+    mutable std::size_t first_unsettled_ = 0; // at most
 };
 
 } // namespace cubelink::server
