@@ -11,6 +11,7 @@
 #include <functional>
 #include <iterator>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -97,6 +98,13 @@ struct ProductEntry {
     }
 };
 
+/// A job that has been posted. Its batch is exchanged when it has become pointless: so there are never more of them than products.
+struct BatchSlot {
+    BatchPtr batch;
+    bool waiting = true;       // the job has not started
+    bool is_pointless = false; // and is known as one whose batch may be exchanged
+};
+
 /// The products that one change has made due. Guarded by the board's mutex; what is const once it has been started may be read without.
 struct ProductBatch {
     struct Item {
@@ -128,6 +136,8 @@ struct ProductBatch {
     /// Those that have been posted. The plane's batch must not keep what they have computed: where one has expired, all of it is settled.
     std::vector<std::weak_ptr<ProductBatch>> posted;
     std::size_t compact_at = 64; // items of a batch that products may join as long as it waits
+    bool open = false;           // products may join it
+    std::weak_ptr<BatchSlot> slot; // that of this one or, of a separate one that has not been posted, of what it follows from
     const std::chrono::steady_clock::time_point begun = std::chrono::steady_clock::now();
 
     bool late = false;
@@ -150,12 +160,6 @@ struct ProductBatch {
             if (items[i].product->slow) steps.push_back({i, false});
     }
 
-    /// Whether products of this kind may join it.
-    bool is_joined_by(std::size_t kind, const Product& product) const {
-        if (items.empty() || product.together.empty()) return false;
-        const auto& first = items.front();
-        return first.kind == kind && first.product->together == product.together && first.product->job_class == product.job_class;
-    }
     /// Adds a product to a batch that others have not joined in vain: what is settled makes room. It has not been started.
     void join(Item item) {
         auto& entry = *item.entry;
@@ -189,8 +193,14 @@ struct ProductBatch {
         for (auto it = rest; it != waiters.end(); ++it) callbacks.push_back(std::move(it->callback));
         waiters.erase(rest, waiters.end());
     }
+    void wait_in(const std::shared_ptr<BatchSlot>& its_slot) {
+        slot = its_slot;
+        for (const auto& one : separate) one->slot = its_slot;
+    }
+    /// Not while products are still added.
     bool all_settled() const {
-        return first_unsettled() == items.size() && std::all_of(separate.begin(), separate.end(), [](const auto& batch) { return batch->all_settled(); });
+        while (settled_separate_ < separate.size() && separate[settled_separate_]->all_settled()) ++settled_separate_;
+        return first_unsettled() == items.size() && settled_separate_ >= separate.size();
     }
 
 private:
@@ -200,6 +210,7 @@ private:
         return first_unsettled_;
     }
     mutable std::size_t first_unsettled_ = 0; // at most
+    mutable std::size_t settled_separate_ = 0; // nothing joins separate ones before they are posted
 };
 
 } // namespace cubelink::server

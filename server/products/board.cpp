@@ -35,6 +35,7 @@ void ProductBoard::State::settle(Entry& entry, Entry::Progress progress, Callbac
     if (const auto batch = entry.batch.lock()) {
         batch->items[entry.index].settled = true;
         batch->take_satisfied(callbacks);
+        list_pointless(*batch);
         if (auto paused = take_paused(batch)) callbacks.push_back([kept = std::move(paused)] {}); // what it holds is released outside of the lock
     }
 }
@@ -107,22 +108,51 @@ void ProductBoard::State::list(ImageRecord& record, std::uint64_t image, std::si
     const auto epoch = ++last_epoch;
     entry.pending_epoch = epoch;
     entry.set_epoch(epoch, product.audience, keep_running ? entry.computing : 0);
-    if (const auto waiting = waiting_batch(record, batch, kind, product)) {
+    if (const auto waiting = waiting_batch(record, kind, product)) {
+        if (waiting->slot.lock() && (batch.posted.empty() || batch.posted.back().lock() != waiting)) batch.posted.push_back(waiting);
         waiting->join({kind, std::make_shared<const Product>(std::move(product)), slot, epoch});
         entry.batch = waiting;
         return;
     }
-    if (product.rank == Rank::separate) add(*separate_batch(batch, image), kind, std::move(product), slot, epoch);
-    else add(batch, kind, std::move(product), slot, epoch);
+    if (product.rank != Rank::separate) return add(batch, kind, std::move(product), slot, epoch);
+    const auto separate = separate_batch(batch, image);
+    add(*separate, kind, std::move(product), slot, epoch);
+    open(record, separate);
 }
 
-BatchPtr ProductBoard::State::waiting_batch(const ImageRecord& record, const ProductBatch& batch, std::size_t kind, const Product& product) {
-    if (product.together.empty() || product.rank != Rank::separate) return nullptr;
-    for (auto it = batch.separate.rbegin(); it != batch.separate.rend(); ++it)
-        if ((*it)->is_joined_by(kind, product)) return *it;
-    for (const auto& slot : record.slots)
-        if (slot->batch->is_joined_by(kind, product)) return slot->batch;
-    return nullptr;
+std::optional<ProductBoard::State::TogetherView> ProductBoard::State::together_with(std::size_t kind, const Product& product) {
+    if (product.together.empty() || product.rank != Rank::separate) return std::nullopt;
+    return TogetherView{kind, product.job_class, product.together};
+}
+
+BatchPtr ProductBoard::State::waiting_batch(const ImageRecord& record, std::size_t kind, const Product& product) {
+    const auto together = together_with(kind, product);
+    if (!together) return nullptr;
+    const auto it = record.open.find(*together);
+    return it == record.open.end() ? nullptr : it->second;
+}
+
+void ProductBoard::State::open(ImageRecord& record, const BatchPtr& batch) {
+    if (batch->items.empty()) return;
+    const auto together = together_with(batch->items.front().kind, *batch->items.front().product);
+    if (!together) return;
+    batch->open = record.open.try_emplace(Together(*together), batch).second;
+}
+
+void ProductBoard::State::close(ImageRecord& record, ProductBatch& batch) noexcept {
+    if (!batch.open) return;
+    batch.open = false;
+    const auto it = record.open.find(*together_with(batch.items.front().kind, *batch.items.front().product));
+    if (it != record.open.end() && it->second.get() == &batch) record.open.erase(it);
+}
+
+void ProductBoard::State::list_pointless(ProductBatch& batch) {
+    const auto slot = batch.slot.lock();
+    if (!slot || !slot->waiting || slot->is_pointless || !slot->batch->all_settled()) return;
+    const auto image = images.find(batch.image);
+    if (image == images.end()) return;
+    image->second.pointless[slot->batch->job_class].push_back(slot);
+    slot->is_pointless = true;
 }
 
 BatchPtr ProductBoard::State::separate_batch(ProductBatch& batch, std::uint64_t image) {
@@ -216,6 +246,14 @@ void ProductBoard::update(Update update) {
         const auto it = state_->images.find(update.image);
         if (it == state_->images.end() || it->second.abandoned) return;
         auto& record = it->second;
+        /// No others join what has not been posted, also if memory runs out.
+        struct CloseAll {
+            State::ImageRecord& record;
+            ProductBatch& batch;
+            ~CloseAll() {
+                for (const auto& separate : batch.separate) State::close(record, *separate);
+            }
+        } const close_all{record, *batch};
         for (auto& of_kind : update.kinds) {
             std::set<State::Key> listed;
             for (auto& product : of_kind.products) {

@@ -126,8 +126,9 @@ void ProductBoard::State::start(const BatchPtr& batch) {
     post(batch);
 }
 
-void ProductBoard::State::forget(const SlotPtr& slot) {
-    if (const auto it = images.find(slot->batch->image); it != images.end()) std::erase(it->second.slots, slot);
+void ProductBoard::State::forget(Slot& slot) {
+    slot.waiting = false;
+    if (const auto it = images.find(slot.batch->image); it != images.end()) close(it->second, *slot.batch);
 }
 
 void ProductBoard::State::run(const BatchPtr& batch, const ThreadShare& threads) {
@@ -178,11 +179,18 @@ BatchPtr ProductBoard::State::end(Entry& entry, std::uint64_t epoch, Callbacks& 
     entry.forget_older();
     const auto from = std::exchange(entry.deferred, nullptr);
     if (!from || from->items[entry.deferred_index].settled) return nullptr;
-    const auto next = std::make_shared<ProductBatch>();
-    next->image = from->image;
-    next->items.push_back(from->items[entry.deferred_index]);
+    const auto item = from->items[entry.deferred_index];
     from->items[entry.deferred_index].settled = true;
     from->take_satisfied(callbacks);
+    if (const auto image = images.find(from->image); image != images.end())
+        if (const auto waiting = waiting_batch(image->second, item.kind, *item.product)) {
+            waiting->join(item);
+            entry.batch = waiting;
+            return nullptr;
+        }
+    const auto next = std::make_shared<ProductBatch>();
+    next->image = from->image;
+    next->items.push_back(item);
     next->prepare();
     entry.batch = next;
     return next;
@@ -358,19 +366,28 @@ void ProductBoard::State::post(const BatchPtr& batch) {
         const MutexLock lock(mutex);
         const auto it = images.find(batch->image);
         if (it == images.end() || batch->all_settled()) return;
-        for (const auto& other : it->second.slots) {
-            if (other->batch->job_class != batch->job_class || !other->batch->all_settled()) continue;
+        auto& listed = it->second.pointless[batch->job_class];
+        while (!listed.empty()) {
+            const auto other = listed.back().lock();
+            listed.pop_back();
+            if (!other) continue;
+            other->is_pointless = false;
+            if (!other->waiting || !other->batch->all_settled()) continue; // something has joined it since
+            close(it->second, *other->batch);
             pointless = std::exchange(other->batch, batch);
+            batch->wait_in(other);
+            open(it->second, batch);
             return;
         }
-        it->second.slots.push_back(slot);
+        batch->wait_in(slot);
+        open(it->second, batch);
     }
     const auto work = std::make_shared<RunOrDrop>(
         [this, slot](const JobContext& job) {
             BatchPtr due;
             {
                 const MutexLock lock(mutex);
-                forget(slot);
+                forget(*slot);
                 due = slot->batch;
             }
             run(due, job.threads);
@@ -402,8 +419,7 @@ void ProductBoard::State::drop(Slot& dropped) {
     Callbacks callbacks;
     {
         const MutexLock lock(mutex);
-        if (const auto it = images.find(dropped.batch->image); it != images.end())
-            std::erase_if(it->second.slots, [&](const SlotPtr& slot) { return slot.get() == &dropped; });
+        forget(dropped);
         const auto give_up = [&](ProductBatch& batch) CUBELINK_REQUIRES(mutex) {
             for (auto& item : batch.items)
                 if (!item.settled) settle(*item.entry, Entry::Progress::skipped, callbacks);

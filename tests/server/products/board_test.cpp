@@ -663,6 +663,24 @@ TEST_CASE("products that wait together are computed by one call, whenever they b
     CHECK(boards.taken() == "1.0 2.1");
     CHECK(boards.board.unfinished() == 0);
 
+    // Others join what waits, and a plane is complete when they are there.
+    boards.list(1, {in_common(1, 1, compute)});
+    ProductBoard::Update shown;
+    shown.image = 1;
+    shown.kinds.push_back({0, {in_common(2, 1, compute), in_common(4, 0, compute)}, {}});
+    shown.kinds.back().products.insert(shown.kinds.back().products.begin(), in_common(1, 1, compute));
+    shown.new_plane = true;
+    boards.board.update(std::move(shown));
+    CHECK(boards.posted.size() == 1);
+    int complete = 0;
+    boards.board.when_complete(boards.board.plane(1), [&] { ++complete; });
+    CHECK(complete == 0);
+    boards.run_all();
+    CHECK(complete == 1);
+    CHECK(boards.taken() == "1.1 4.0");
+    boards.list(1, {});
+    boards.list(4, {});
+
     // Moved again and again while it waits: no job and no item for each.
     for (std::int64_t state = 2; state < 500; ++state) boards.list(2, {in_common(2, state, compute)});
     for (std::int32_t region = 10; region < 500; ++region) {
