@@ -11,6 +11,7 @@
 #include <functional>
 #include <iterator>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -97,6 +98,13 @@ struct ProductEntry {
     }
 };
 
+/// A job that has been posted. Its batch is exchanged when it has become pointless: so there are never more of them than products.
+struct BatchSlot {
+    BatchPtr batch;
+    bool waiting = true;       // the job has not started
+    bool is_pointless = false; // and is known as one whose batch may be exchanged
+};
+
 /// The products that one change has made due. Guarded by the board's mutex; what is const once it has been started may be read without.
 struct ProductBatch {
     struct Item {
@@ -115,19 +123,25 @@ struct ProductBatch {
         Rank rank;
         bool computed;
         std::function<void()> callback;
+        bool unless_paused = false; // does not wait for clients
     };
 
     std::uint64_t image = 0;
-    JobClass job_class = JobClass::view; // const, as are items (but for their flags), steps, front and separate
+    JobClass job_class = JobClass::view; // const, as are items (but for their flags), steps and front
     bool quick = true;
-    std::vector<Item> items;
+    std::vector<Item> items; // in the order of their ranks once prepared; those that join are separate
     std::vector<Step> steps;
     std::size_t front = 0; // steps before the slow ones
-    std::vector<std::shared_ptr<ProductBatch>> separate;
+    std::vector<std::shared_ptr<ProductBatch>> separate; // until they are posted
+    /// Those that have been posted. The plane's batch must not keep what they have computed: where one has expired, all of it is settled.
+    std::vector<std::weak_ptr<ProductBatch>> posted;
     std::size_t compact_at = 64; // items of a batch that products may join as long as it waits
+    bool open = false;           // products may join it
+    std::weak_ptr<BatchSlot> slot; // that of this one or, of a separate one that has not been posted, of what it follows from
     const std::chrono::steady_clock::time_point begun = std::chrono::steady_clock::now();
 
     bool late = false;
+    bool paused = false; // until clients have room
     std::vector<Waiter> waiters;
 
     /// The order in which the items are computed.
@@ -146,22 +160,18 @@ struct ProductBatch {
             if (items[i].product->slow) steps.push_back({i, false});
     }
 
-    /// Whether products of this kind may join it.
-    bool is_joined_by(std::size_t kind, const Product& product) const {
-        if (items.empty() || product.together.empty()) return false;
-        const auto& first = items.front();
-        return first.kind == kind && first.product->together == product.together && first.product->job_class == product.job_class;
-    }
     /// Adds a product to a batch that others have not joined in vain: what is settled makes room. It has not been started.
     void join(Item item) {
         auto& entry = *item.entry;
         if (entry.batch.lock().get() == this && entry.index < items.size() && items[entry.index].entry == item.entry && items[entry.index].settled) {
+            first_unsettled_ = std::min(first_unsettled_, entry.index);
             items[entry.index] = std::move(item);
             return;
         }
         if (items.size() >= compact_at) {
             std::erase_if(items, [](const Item& one) { return one.settled; });
             for (std::size_t i = 0; i < items.size(); ++i) items[i].entry->index = i;
+            first_unsettled_ = 0;
             compact_at = 2 * items.size() + 64;
         }
         entry.index = items.size();
@@ -169,21 +179,38 @@ struct ProductBatch {
     }
 
     bool satisfies(const Waiter& waiter) const {
-        return std::all_of(items.begin(), items.end(), [&](const Item& item) {
-            if (item.settled || item.product->rank > waiter.rank) return true;
+        if (paused && waiter.unless_paused) return true;
+        for (std::size_t i = first_unsettled(); i < items.size() && items[i].product->rank <= waiter.rank; ++i) {
+            const Item& item = items[i];
+            if (item.settled) continue;
             if (waiter.computed) return false;
-            return item.product->stopgap ? item.stopgap_published : item.product->slow || late;
-        });
+            if (item.product->stopgap ? !item.stopgap_published : !item.product->slow && !late) return false;
+        }
+        return true;
     }
     void take_satisfied(Callbacks& callbacks) {
         const auto rest = std::stable_partition(waiters.begin(), waiters.end(), [&](const Waiter& waiter) { return !satisfies(waiter); });
         for (auto it = rest; it != waiters.end(); ++it) callbacks.push_back(std::move(it->callback));
         waiters.erase(rest, waiters.end());
     }
-    bool all_settled() const {
-        return std::all_of(items.begin(), items.end(), [](const Item& item) { return item.settled; }) &&
-               std::all_of(separate.begin(), separate.end(), [](const auto& batch) { return batch->all_settled(); });
+    void wait_in(const std::shared_ptr<BatchSlot>& its_slot) {
+        slot = its_slot;
+        for (const auto& one : separate) one->slot = its_slot;
     }
+    /// Not while products are still added.
+    bool all_settled() const {
+        while (settled_separate_ < separate.size() && separate[settled_separate_]->all_settled()) ++settled_separate_;
+        return first_unsettled() == items.size() && settled_separate_ >= separate.size();
+    }
+
+private:
+    /// Those before it stay settled, unless one joins: so that many items that are settled one after the other are not looked at again each time.
+    std::size_t first_unsettled() const {
+        while (first_unsettled_ < items.size() && items[first_unsettled_].settled) ++first_unsettled_;
+        return first_unsettled_;
+    }
+    mutable std::size_t first_unsettled_ = 0; // at most
+    mutable std::size_t settled_separate_ = 0; // nothing joins separate ones before they are posted
 };
 
 } // namespace cubelink::server

@@ -22,7 +22,7 @@ void call_all(const Callbacks& callbacks) {
 
 void ProductBoard::State::settle(Entry& entry, Entry::Progress progress, Callbacks& callbacks, bool keep_running) {
     entry.set_epoch(0, {});
-    entry.deferred.reset();
+    if (entry.deferred) callbacks.push_back([kept = std::exchange(entry.deferred, nullptr)] {}); // released outside of the lock
     const bool computed = entry.computing != 0 && entry.computing == entry.pending_epoch;
     if (entry.computing != 0 && !keep_running) entry.computing_cancel.cancel();
     if (entry.progress != Entry::Progress::pending) {
@@ -35,6 +35,7 @@ void ProductBoard::State::settle(Entry& entry, Entry::Progress progress, Callbac
     if (const auto batch = entry.batch.lock()) {
         batch->items[entry.index].settled = true;
         batch->take_satisfied(callbacks);
+        list_pointless(*batch);
         if (auto paused = take_paused(batch)) callbacks.push_back([kept = std::move(paused)] {}); // what it holds is released outside of the lock
     }
 }
@@ -46,6 +47,8 @@ bool ProductBoard::State::is_waited_for(Entry& entry, const Product& newer) cons
 }
 
 BatchPtr ProductBoard::State::take_paused(const BatchPtr& batch) {
+    if (!batch->paused) return nullptr;
+    batch->paused = false;
     const auto image = images.find(batch->image);
     if (image == images.end()) return nullptr;
     auto& paused = image->second.paused;
@@ -105,22 +108,51 @@ void ProductBoard::State::list(ImageRecord& record, std::uint64_t image, std::si
     const auto epoch = ++last_epoch;
     entry.pending_epoch = epoch;
     entry.set_epoch(epoch, product.audience, keep_running ? entry.computing : 0);
-    if (const auto waiting = waiting_batch(record, batch, kind, product)) {
+    if (const auto waiting = waiting_batch(record, kind, product)) {
+        if (waiting->slot.lock() && (batch.posted.empty() || batch.posted.back().lock() != waiting)) batch.posted.push_back(waiting);
         waiting->join({kind, std::make_shared<const Product>(std::move(product)), slot, epoch});
         entry.batch = waiting;
         return;
     }
-    if (product.rank == Rank::separate) add(*separate_batch(batch, image), kind, std::move(product), slot, epoch);
-    else add(batch, kind, std::move(product), slot, epoch);
+    if (product.rank != Rank::separate) return add(batch, kind, std::move(product), slot, epoch);
+    const auto separate = separate_batch(batch, image);
+    add(*separate, kind, std::move(product), slot, epoch);
+    open(record, separate);
 }
 
-BatchPtr ProductBoard::State::waiting_batch(const ImageRecord& record, const ProductBatch& batch, std::size_t kind, const Product& product) {
-    if (product.together.empty() || product.rank != Rank::separate) return nullptr;
-    for (auto it = batch.separate.rbegin(); it != batch.separate.rend(); ++it)
-        if ((*it)->is_joined_by(kind, product)) return *it;
-    for (const auto& slot : record.slots)
-        if (slot->batch->is_joined_by(kind, product)) return slot->batch;
-    return nullptr;
+std::optional<ProductBoard::State::TogetherView> ProductBoard::State::together_with(std::size_t kind, const Product& product) {
+    if (product.together.empty() || product.rank != Rank::separate) return std::nullopt;
+    return TogetherView{kind, product.job_class, product.together};
+}
+
+BatchPtr ProductBoard::State::waiting_batch(const ImageRecord& record, std::size_t kind, const Product& product) {
+    const auto together = together_with(kind, product);
+    if (!together) return nullptr;
+    const auto it = record.open.find(*together);
+    return it == record.open.end() ? nullptr : it->second;
+}
+
+void ProductBoard::State::open(ImageRecord& record, const BatchPtr& batch) {
+    if (batch->items.empty()) return;
+    const auto together = together_with(batch->items.front().kind, *batch->items.front().product);
+    if (!together) return;
+    batch->open = record.open.try_emplace(Together(*together), batch).second;
+}
+
+void ProductBoard::State::close(ImageRecord& record, ProductBatch& batch) noexcept {
+    if (!batch.open) return;
+    batch.open = false;
+    const auto it = record.open.find(*together_with(batch.items.front().kind, *batch.items.front().product));
+    if (it != record.open.end() && it->second.get() == &batch) record.open.erase(it);
+}
+
+void ProductBoard::State::list_pointless(ProductBatch& batch) {
+    const auto slot = batch.slot.lock();
+    if (!slot || !slot->waiting || slot->is_pointless || !slot->batch->all_settled()) return;
+    const auto image = images.find(batch.image);
+    if (image == images.end()) return;
+    image->second.pointless[slot->batch->job_class].push_back(slot);
+    slot->is_pointless = true;
 }
 
 BatchPtr ProductBoard::State::separate_batch(ProductBatch& batch, std::uint64_t image) {
@@ -149,10 +181,12 @@ void ProductBoard::State::withdraw_unlisted(ImageRecord& record, std::size_t kin
     }
 }
 
-void ProductBoard::State::give_up_all(ImageRecord& record, Callbacks& callbacks) {
+void ProductBoard::State::give_up_all(ImageRecord& record, std::vector<Abandoned>& abandoned, Callbacks& callbacks) {
     record.abandoned = true;
+    auto& held = abandoned.emplace_back();
     for (const auto& named : record.entries) settle(*named.second, Entry::Progress::finished, callbacks);
-    record.entries.clear();
+    held.entries.swap(record.entries);
+    held.plane.swap(record.plane);
 }
 
 void ProductBoard::State::wait(const Plane& plane, ProductBatch::Waiter waiter) {
@@ -167,6 +201,7 @@ void ProductBoard::State::wait(const Plane& plane, ProductBatch::Waiter waiter) 
 }
 
 void ProductBoard::State::wait_for_all(const BatchPtr& batch, std::function<void()> callback) {
+    std::vector<BatchPtr> kept; // released outside of the lock
     const auto left = std::make_shared<std::atomic<std::size_t>>(1);
     const auto one_less = [left, callback = std::move(callback)] {
         if (--*left == 0) callback();
@@ -174,7 +209,7 @@ void ProductBoard::State::wait_for_all(const BatchPtr& batch, std::function<void
     if (batch) {
         const MutexLock lock(mutex);
         const auto wait_for = [&](ProductBatch& one) CUBELINK_REQUIRES(mutex) {
-            ProductBatch::Waiter waiter{Rank::separate, false, one_less};
+            ProductBatch::Waiter waiter{Rank::separate, false, one_less, true};
             if (one.satisfies(waiter)) return;
             ++*left;
             one.waiters.push_back(std::move(waiter));
@@ -182,6 +217,10 @@ void ProductBoard::State::wait_for_all(const BatchPtr& batch, std::function<void
         wait_for(*batch);
         for (const auto& separate : batch->separate)
             if (separate->job_class != JobClass::bulk) wait_for(*separate);
+        for (const auto& posted : batch->posted) {
+            kept.push_back(posted.lock());
+            if (kept.back() && kept.back()->job_class != JobClass::bulk) wait_for(*kept.back());
+        }
     }
     one_less();
 }
@@ -201,11 +240,20 @@ void ProductBoard::update(Update update) {
     const auto batch = std::make_shared<ProductBatch>();
     batch->image = update.image;
     Callbacks callbacks;
+    BatchPtr earlier_plane; // released outside of the lock
     {
         const MutexLock lock(state_->mutex);
         const auto it = state_->images.find(update.image);
         if (it == state_->images.end() || it->second.abandoned) return;
         auto& record = it->second;
+        /// No others join what has not been posted, also if memory runs out.
+        struct CloseAll {
+            State::ImageRecord& record;
+            ProductBatch& batch;
+            ~CloseAll() {
+                for (const auto& separate : batch.separate) State::close(record, *separate);
+            }
+        } const close_all{record, *batch};
         for (auto& of_kind : update.kinds) {
             std::set<State::Key> listed;
             for (auto& product : of_kind.products) {
@@ -220,7 +268,7 @@ void ProductBoard::update(Update update) {
         };
         prepare(batch);
         for (const auto& separate : batch->separate) prepare(separate);
-        if (update.new_plane) record.plane = batch;
+        if (update.new_plane) earlier_plane = std::exchange(record.plane, batch);
         if (update.new_view) ++record.view;
     }
     call_all(callbacks);
@@ -228,6 +276,7 @@ void ProductBoard::update(Update update) {
 }
 
 void ProductBoard::remove_images(std::int32_t file_id, std::uint64_t except) {
+    std::vector<State::Abandoned> abandoned; // released outside of the lock
     Callbacks callbacks;
     {
         const MutexLock lock(state_->mutex);
@@ -236,7 +285,7 @@ void ProductBoard::remove_images(std::int32_t file_id, std::uint64_t except) {
                 ++it;
                 continue;
             }
-            state_->give_up_all(it->second, callbacks);
+            state_->give_up_all(it->second, abandoned, callbacks);
             it = state_->images.erase(it);
         }
     }
@@ -244,11 +293,12 @@ void ProductBoard::remove_images(std::int32_t file_id, std::uint64_t except) {
 }
 
 void ProductBoard::abandon(std::int32_t file_id) {
+    std::vector<State::Abandoned> abandoned; // released outside of the lock
     Callbacks callbacks;
     {
         const MutexLock lock(state_->mutex);
         for (auto& numbered : state_->images)
-            if (file_id == -1 || numbered.second.file_id == file_id) state_->give_up_all(numbered.second, callbacks);
+            if (file_id == -1 || numbered.second.file_id == file_id) state_->give_up_all(numbered.second, abandoned, callbacks);
     }
     call_all(callbacks);
 }

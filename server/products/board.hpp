@@ -113,7 +113,8 @@ public:
     void when_settled(const Plane& plane, Rank rank, std::function<void()> callback);
     /// The same, but waits for slow products too, and for no stopgap.
     void when_computed(const Plane& plane, Rank rank, std::function<void()> callback);
-    /// The same, when all that follows from showing the plane has been published or given up, separate products included, but for slow and bulk ones.
+    /// The same, when all that follows from showing the plane has been published or given up, separate products included, but for slow and bulk ones;
+    /// or waits until clients have room: one that does not read must not hold up what others see.
     void when_complete(const Plane& plane, std::function<void()> callback);
     /// Whether when_computed() would call back at once.
     bool computed(const Plane& plane, Rank rank) const;

@@ -126,8 +126,9 @@ void ProductBoard::State::start(const BatchPtr& batch) {
     post(batch);
 }
 
-void ProductBoard::State::forget(const SlotPtr& slot) {
-    if (const auto it = images.find(slot->batch->image); it != images.end()) std::erase(it->second.slots, slot);
+void ProductBoard::State::forget(Slot& slot) {
+    slot.waiting = false;
+    if (const auto it = images.find(slot.batch->image); it != images.end()) close(it->second, *slot.batch);
 }
 
 void ProductBoard::State::run(const BatchPtr& batch, const ThreadShare& threads) {
@@ -138,7 +139,14 @@ void ProductBoard::State::run(const BatchPtr& batch, const ThreadShare& threads)
         const MutexLock lock(mutex);
         if (const auto it = images.find(batch->image); it != images.end()) it->second.prompt = Clock::now() - begun < quick_limit;
     }
-    for (const auto& separate : batch->separate) {
+    std::vector<BatchPtr> due;
+    {
+        const MutexLock lock(mutex);
+        batch->posted.insert(batch->posted.end(), batch->separate.begin(), batch->separate.end());
+        due.swap(batch->separate);
+    }
+    for (auto& named : due) {
+        const auto separate = std::exchange(named, nullptr); // whoever computes it keeps it
         const auto settled = [&] {
             const MutexLock lock(mutex);
             return separate->all_settled();
@@ -171,11 +179,18 @@ BatchPtr ProductBoard::State::end(Entry& entry, std::uint64_t epoch, Callbacks& 
     entry.forget_older();
     const auto from = std::exchange(entry.deferred, nullptr);
     if (!from || from->items[entry.deferred_index].settled) return nullptr;
-    const auto next = std::make_shared<ProductBatch>();
-    next->image = from->image;
-    next->items.push_back(from->items[entry.deferred_index]);
+    const auto item = from->items[entry.deferred_index];
     from->items[entry.deferred_index].settled = true;
     from->take_satisfied(callbacks);
+    if (const auto image = images.find(from->image); image != images.end())
+        if (const auto waiting = waiting_batch(image->second, item.kind, *item.product)) {
+            waiting->join(item);
+            entry.batch = waiting;
+            return nullptr;
+        }
+    const auto next = std::make_shared<ProductBatch>();
+    next->image = from->image;
+    next->items.push_back(item);
     next->prepare();
     entry.batch = next;
     return next;
@@ -243,23 +258,26 @@ void ProductBoard::State::run_together(const BatchPtr& batch, const ThreadShare&
     std::vector<JointRun> joint;
     std::vector<char> over(batch->items.size(), 0);
     std::vector<std::size_t> items; // of `joint`
-    for (std::size_t i = 0; i < batch->items.size(); ++i) {
-        auto& run = runs.emplace_back(*this, batch, i, threads);
-        if (run.cancel().cancelled()) continue;
-        if (!run.anyone_listens()) {
-            finish(batch, i, Progress::skipped);
-            continue;
-        }
-        if (!begin(batch, i)) continue;
-        items.push_back(i);
-        joint.push_back({batch->items[i].product.get(), &run, [this, &batch, &over, i](bool published) {
-                             if (std::exchange(over[i], 1) == 0) finish(batch, i, published ? Progress::finished : Progress::skipped);
-                         }});
-    }
-    if (joint.empty()) return;
+    std::size_t listed = 0;
     bool published = true;
     try {
-        joint.front().product->compute_together(joint);
+        for (; listed < batch->items.size(); ++listed) {
+            const auto i = listed;
+            auto& run = runs.emplace_back(*this, batch, i, threads);
+            if (run.cancel().cancelled()) continue;
+            if (!run.anyone_listens()) {
+                finish(batch, i, Progress::skipped);
+                continue;
+            }
+            items.push_back(i);
+            joint.push_back({batch->items[i].product.get(), &run, [this, &batch, &over, i](bool is_published) {
+                                 if (std::exchange(over[i], 1) == 0) finish(batch, i, is_published ? Progress::finished : Progress::skipped);
+                             }});
+            if (begin(batch, i)) continue;
+            joint.pop_back();
+            items.pop_back();
+        }
+        if (!joint.empty()) joint.front().product->compute_together(joint);
     } catch (const imaging::Cancelled&) {
         published = false;
     } catch (const std::exception& e) {
@@ -270,29 +288,27 @@ void ProductBoard::State::run_together(const BatchPtr& batch, const ThreadShare&
         }
     }
     for (const auto& one : joint) one.end(published);
+    for (; listed < batch->items.size(); ++listed) finish(batch, listed, Progress::finished); // memory has run out: nothing may wait for them
 }
 
 void ProductBoard::State::pause(const BatchPtr& batch, std::size_t index, std::size_t bytes) {
     pubsub::Audience audience;
+    Callbacks callbacks;
     {
         const MutexLock lock(mutex);
         const auto image = images.find(batch->image);
         if (image == images.end() || batch->items[index].settled) return;
         image->second.paused.push_back(batch);
+        batch->paused = true;
+        batch->take_satisfied(callbacks);
         auto& entry = *batch->items[index].entry;
         const MutexLock publishing(entry.publishing);
         audience = entry.audience;
     }
+    call_all(callbacks);
     // A client that has stopped reading keeps nothing alive but the callback.
-    environment.when_room(audience, bytes, [this, waiting = std::weak_ptr(batch)] {
-        const auto due = waiting.lock();
-        if (!due) return;
-        {
-            const MutexLock lock(mutex);
-            if (!take_paused(due)) return;
-        }
-        post(due);
-    });
+    environment.when_room(audience, bytes,
+                          [this, paused = std::weak_ptr(batch), image = batch->image, job_class = batch->job_class] { resume(paused, image, job_class); });
 }
 
 void ProductBoard::State::check_patience(const BatchPtr& batch) {
@@ -345,23 +361,33 @@ private:
 
 void ProductBoard::State::post(const BatchPtr& batch) {
     const auto slot = std::make_shared<Slot>(Slot{batch});
+    BatchPtr pointless; // released outside of the lock
     {
         const MutexLock lock(mutex);
         const auto it = images.find(batch->image);
         if (it == images.end() || batch->all_settled()) return;
-        for (const auto& other : it->second.slots) {
-            if (other->batch->job_class != batch->job_class || !other->batch->all_settled()) continue;
-            other->batch = batch;
+        auto& listed = it->second.pointless[batch->job_class];
+        while (!listed.empty()) {
+            const auto other = listed.back().lock();
+            listed.pop_back();
+            if (!other) continue;
+            other->is_pointless = false;
+            if (!other->waiting || !other->batch->all_settled()) continue; // something has joined it since
+            close(it->second, *other->batch);
+            pointless = std::exchange(other->batch, batch);
+            batch->wait_in(other);
+            open(it->second, batch);
             return;
         }
-        it->second.slots.push_back(slot);
+        batch->wait_in(slot);
+        open(it->second, batch);
     }
     const auto work = std::make_shared<RunOrDrop>(
         [this, slot](const JobContext& job) {
             BatchPtr due;
             {
                 const MutexLock lock(mutex);
-                forget(slot);
+                forget(*slot);
                 due = slot->batch;
             }
             run(due, job.threads);
@@ -370,12 +396,30 @@ void ProductBoard::State::post(const BatchPtr& batch) {
     environment.post(batch->job_class, batch->image, [work](const JobContext& job) { work->run(job); });
 }
 
+void ProductBoard::State::resume(const std::weak_ptr<ProductBatch>& paused, std::uint64_t image, JobClass job_class) {
+    if (paused.expired()) return;
+    const auto take = [this, paused]() -> BatchPtr {
+        const auto batch = paused.lock();
+        const MutexLock lock(mutex);
+        return batch ? take_paused(batch) : nullptr;
+    };
+    // By the job: the thread of the network, which says that there is room, must not wait for the board's mutex.
+    const auto work = std::make_shared<RunOrDrop>(
+        [this, take](const JobContext& job) {
+            if (const auto due = take()) run(due, job.threads);
+        },
+        [this, take] {
+            Slot slot{take()};
+            if (slot.batch) drop(slot);
+        });
+    environment.post(job_class, image, [work](const JobContext& job) { work->run(job); });
+}
+
 void ProductBoard::State::drop(Slot& dropped) {
     Callbacks callbacks;
     {
         const MutexLock lock(mutex);
-        if (const auto it = images.find(dropped.batch->image); it != images.end())
-            std::erase_if(it->second.slots, [&](const SlotPtr& slot) { return slot.get() == &dropped; });
+        forget(dropped);
         const auto give_up = [&](ProductBatch& batch) CUBELINK_REQUIRES(mutex) {
             for (auto& item : batch.items)
                 if (!item.settled) settle(*item.entry, Entry::Progress::skipped, callbacks);

@@ -4,7 +4,10 @@
 #include "server/products/batch.hpp"
 #include "server/products/board.hpp"
 
+#include <map>
+#include <optional>
 #include <set>
+#include <tuple>
 
 namespace cubelink::server {
 
@@ -18,18 +21,22 @@ struct ProductBoard::State {
         std::string part;
         friend auto operator<=>(const Key&, const Key&) = default;
     };
-    /// A job that has been posted and has not started. Its batch is exchanged when it has become pointless: so there are never more of them than
-    /// products.
-    struct Slot {
-        BatchPtr batch;
-    };
+    using Slot = BatchSlot;
     using SlotPtr = std::shared_ptr<Slot>;
+    /// Products that may be computed together: kind, job class and text.
+    using Together = std::tuple<std::size_t, JobClass, std::string>;
+    using TogetherView = std::tuple<std::size_t, JobClass, std::string_view>;
+    struct TogetherOrder {
+        using is_transparent = void;
+        bool operator()(const TogetherView& a, const TogetherView& b) const { return a < b; }
+    };
     struct ImageRecord {
         std::int32_t file_id = 0;
         bool abandoned = false;
         bool prompt = true; // its quick products have been quick
         std::map<Key, EntryPtr> entries;
-        std::vector<SlotPtr> slots;
+        std::map<Together, BatchPtr, TogetherOrder> open;           // batches that products may join
+        std::map<JobClass, std::vector<std::weak_ptr<Slot>>> pointless; // that have been when they were listed; each at most once
         std::vector<BatchPtr> paused; // until clients have room
         BatchPtr plane;
         std::uint64_t view = 1;
@@ -58,8 +65,15 @@ struct ProductBoard::State {
     void list(ImageRecord& record, std::uint64_t image, std::size_t kind, Product&& product, const std::optional<Update::Request>& request,
               ProductBatch& batch, Callbacks& callbacks) CUBELINK_REQUIRES(mutex);
 
+    /// What products join that are computed together with this one; nothing if it is computed by itself.
+    static std::optional<TogetherView> together_with(std::size_t kind, const Product& product);
     /// One that has not been started and that the product may join; null if there is none.
-    static BatchPtr waiting_batch(const ImageRecord& record, const ProductBatch& batch, std::size_t kind, const Product& product);
+    static BatchPtr waiting_batch(const ImageRecord& record, std::size_t kind, const Product& product);
+    /// Whether products may join the batch.
+    static void open(ImageRecord& record, const BatchPtr& batch);
+    static void close(ImageRecord& record, ProductBatch& batch) noexcept;
+    /// If all of a batch is settled, the job that waits for it may take another.
+    void list_pointless(ProductBatch& batch) CUBELINK_REQUIRES(mutex);
     static BatchPtr separate_batch(ProductBatch& batch, std::uint64_t image);
 
     static void add(ProductBatch& batch, std::size_t kind, Product&& product, const EntryPtr& entry, std::uint64_t epoch);
@@ -67,7 +81,12 @@ struct ProductBoard::State {
     /// Of a kind, or of one region of it.
     void withdraw_unlisted(ImageRecord& record, std::size_t kind, std::optional<std::int32_t> region_id, const std::set<Key>& listed, Callbacks& callbacks)
         CUBELINK_REQUIRES(mutex);
-    void give_up_all(ImageRecord& record, Callbacks& callbacks) CUBELINK_REQUIRES(mutex);
+    /// What there was of an image: many products take a while to be released.
+    struct Abandoned {
+        std::map<Key, EntryPtr> entries;
+        BatchPtr plane;
+    };
+    void give_up_all(ImageRecord& record, std::vector<Abandoned>& abandoned, Callbacks& callbacks) CUBELINK_REQUIRES(mutex);
 
     // ---- Computing
 
@@ -77,8 +96,11 @@ struct ProductBoard::State {
     void post(const BatchPtr& batch);
     /// Computes the item, which has been computed in part, again when there is room for so many bytes.
     void pause(const BatchPtr& batch, std::size_t index, std::size_t bytes);
+    /// There may be room for it now.
+    void resume(const std::weak_ptr<ProductBatch>& paused, std::uint64_t image, JobClass job_class);
     void drop(Slot& slot);
-    void forget(const SlotPtr& slot) CUBELINK_REQUIRES(mutex);
+    /// Its job starts, or will not.
+    void forget(Slot& slot) CUBELINK_REQUIRES(mutex);
     void run(const BatchPtr& batch, const ThreadShare& threads);
 
     void run_step(const BatchPtr& batch, ProductBatch::Step step, const ThreadShare& threads);

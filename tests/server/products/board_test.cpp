@@ -389,6 +389,66 @@ TEST_CASE_FIXTURE(Fixture, "what waits for room is given up with its state, and 
     CHECK(board.unfinished() == 0);
 }
 
+TEST_CASE_FIXTURE(Fixture, "the plane that is shown keeps nothing of what followed from it and is over") {
+    std::weak_ptr<int> alive[3];
+    const auto make = [&](int number, std::shared_ptr<int> held) {
+        alive[number] = held;
+        auto made = in_parts(static_cast<std::uint64_t>(number) + 1, number, 2, std::move(held));
+        made.rank = Rank::separate;
+        return made;
+    };
+    update(of(1, {make(0, std::make_shared<int>(0))}), true);
+    environment.run_all();
+    CHECK(environment.taken() == "1.1 1.2");
+    CHECK(alive[0].expired());
+    int complete = 0;
+    board.when_complete(board.plane(image), [&] { ++complete; });
+    CHECK(complete == 1);
+
+    // Given up while it waits for room.
+    environment.room = false;
+    update(of(1, {make(1, std::make_shared<int>(0))}), true);
+    environment.run_all();
+    CHECK(!alive[1].expired());
+    update(of(1, {}));
+    CHECK(alive[1].expired());
+    board.when_complete(board.plane(image), [&] { ++complete; });
+    CHECK(complete == 2);
+
+    // Given up before it has begun.
+    update(of(1, {make(2, std::make_shared<int>(0))}), true);
+    CHECK(environment.posted.size() == 1);
+    update(of(1, {}));
+    environment.run_all();
+    CHECK(alive[2].expired());
+    CHECK(board.unfinished() == 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a plane is complete when what is missing waits for clients that do not read") {
+    environment.room = false;
+    int called = 0;
+    auto parts = in_parts(5, 1, 2, std::make_shared<int>(0));
+    parts.rank = Rank::separate;
+    auto list = of(1, {std::move(parts)});
+    list.push_back({2, {}});
+    list.back().products.push_back(product("other", 1, Rank::separate));
+    update(std::move(list), true);
+    board.when_complete(board.plane(image), [&] { ++called; });
+    REQUIRE(environment.run_one()); // the parts, which wait for room
+    CHECK(environment.waiting.size() == 1);
+    CHECK(called == 0);
+    REQUIRE(environment.run_one());
+    CHECK(environment.taken() == "other");
+    CHECK(called == 1);
+    board.when_complete(board.plane(image), [&] { ++called; });
+    CHECK(called == 2);
+    environment.make_room();
+    board.when_complete(board.plane(image), [&] { ++called; });
+    environment.run_all();
+    CHECK(called == 3);
+    CHECK(environment.taken() == "5.1 5.2");
+}
+
 TEST_CASE_FIXTURE(Fixture, "what waits for a client that has gone goes on for the others") {
     environment.room = false;
     auto product = in_parts(5, 1, 2, std::make_shared<int>(0));
@@ -602,6 +662,24 @@ TEST_CASE("products that wait together are computed by one call, whenever they b
     CHECK(calls == std::vector<std::string>{"1.0 2.1 "});
     CHECK(boards.taken() == "1.0 2.1");
     CHECK(boards.board.unfinished() == 0);
+
+    // Others join what waits, and a plane is complete when they are there.
+    boards.list(1, {in_common(1, 1, compute)});
+    ProductBoard::Update shown;
+    shown.image = 1;
+    shown.kinds.push_back({0, {in_common(2, 1, compute), in_common(4, 0, compute)}, {}});
+    shown.kinds.back().products.insert(shown.kinds.back().products.begin(), in_common(1, 1, compute));
+    shown.new_plane = true;
+    boards.board.update(std::move(shown));
+    CHECK(boards.posted.size() == 1);
+    int complete = 0;
+    boards.board.when_complete(boards.board.plane(1), [&] { ++complete; });
+    CHECK(complete == 0);
+    boards.run_all();
+    CHECK(complete == 1);
+    CHECK(boards.taken() == "1.1 4.0");
+    boards.list(1, {});
+    boards.list(4, {});
 
     // Moved again and again while it waits: no job and no item for each.
     for (std::int64_t state = 2; state < 500; ++state) boards.list(2, {in_common(2, state, compute)});
