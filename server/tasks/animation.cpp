@@ -104,6 +104,10 @@ bool Animation::set_view(std::uint64_t connection, std::int32_t file_id, Animate
     // The page sends its view after each frame, whether or not it has changed.
     if (view == image->view) return true;
     image->view = std::move(view);
+    {
+        const MutexLock lock(mutex_);
+        if (!shown_any_) return true; // nothing has been made ahead, and the first frame is not one that advance() leads to
+    }
     drop_prepared();
     prepare_ahead();
     return true;

@@ -233,6 +233,36 @@ class Animation(ServerTest):
             pass
         await self.stop(client)
 
+    async def test_tiles_are_made_once(self):
+        """Also where the client sends another view before the first frame: frames that are made ahead are those that are shown."""
+
+        async def jobs(started_with):
+            client = await self.viewer()
+            await settled(client)
+            before = self.server.gauge("cubelink_jobs_done_total")
+            # They wait until the file is open, and so the view is ahead of the first frame.
+            await client.start("carta.open.file", [{"file": "cube.fits", "file_id": 0, "render_mode": "RASTER"}])
+            await client.start("carta.start.animation",
+                               [{"file_id": 0, "start_frame": {"channel": 1}, "last_frame": {"channel": DEPTH - 1}, "delta_frame": {"channel": 1},
+                                 "frame_rate": 1000, "required_tiles": {"tiles": started_with, "compression_type": "NONE"}}])  # fmt: skip
+            await client.start("carta.add.required.tiles", [{"file_id": 0, "tiles": FULL, "compression_type": "NONE"}])
+            await client.next(SYNC, lambda s: s["end_sync"] and s["channel"] == DEPTH - 1, PATIENCE)
+            await settled(client)
+            begun = [(m["channel"], m["tile_count"]) for _, topic, m in client.log if topic == SYNC and not m["end_sync"]]
+            self.assertEqual([channel for channel, _ in begun], list(range(1, DEPTH)))
+            if {count for _, count in begun} != {len(FULL)}:
+                return None  # the file was open sooner than the view had come
+            return self.server.gauge("cubelink_jobs_done_total") - before
+
+        async def jobs_of(started_with):
+            for _ in range(50):
+                if count := await jobs(started_with):
+                    return count
+            self.fail("the view has never come in time")
+
+        same, other = await jobs_of(FULL), await jobs_of(FULL[:1])
+        self.assertLess(other, same + DEPTH * len(FULL) / 2, "tiles have been made that were not sent")
+
     async def test_matched_images(self):
         client = await self.opened("cube.fits", "other.fits")
         numbers = [0.4, 0.6, float("nan"), -7.0, 3.5, 100.0, float("inf")]
