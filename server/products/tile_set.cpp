@@ -75,23 +75,18 @@ public:
         post([self = shared_from_this()](const JobContext& context) { self->make_ahead(context); });
     }
 
-    bool usable() const override {
-        const std::lock_guard lock(mutex_);
-        return !finished_;
-    }
-
-    void send(std::uint64_t generation, Ended ended) override {
+    bool send(std::uint64_t generation, Ended ended) override {
         bool make = false;
         {
             const std::lock_guard lock(mutex_);
+            if (finished_) return false;
             number();
             generation_ = generation;
             begun_at_ = std::chrono::steady_clock::now();
             held_ = false;
             make = postponed_;
-            if (!finished_) ended_ = std::exchange(ended, nullptr);
+            ended_ = std::move(ended);
         }
-        if (ended) return ended(begun_at_, TileSetEnd::failed);
         if (make) {
             divide(); // it may have been long ago
             make_all();
@@ -102,6 +97,7 @@ public:
             if (self->request_.tiles.size() <= few_tiles) self->flush();
             else self->post([self](const JobContext&) { self->flush(); });
         });
+        return true;
     }
 
 private:
@@ -443,7 +439,7 @@ private:
     std::shared_ptr<pubsub::Receiver> viewer_; // of the connection whose view it is; null if that has gone
 
 
-    mutable std::mutex mutex_;
+    std::mutex mutex_;
     std::int32_t sync_id_ = 0;     // this and the next two: const once it is to be sent
     ProductBoard::Plane plane_;
     std::uint64_t generation_ = 0;

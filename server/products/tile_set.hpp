@@ -61,13 +61,12 @@ enum class TileSetEnd : std::uint8_t {
 class PreparedTiles {
 public:
     virtual ~PreparedTiles() = default;
-    /// False if its tiles could not be made ahead, for what reason ever: another set is to be sent in its place.
-    virtual bool usable() const = 0;
     /// Called once, by any thread, when nothing more of the set will be sent. `begun`: when it began to be sent; if it did not, when send() was called.
     using Ended = std::function<void(std::chrono::steady_clock::time_point begun, TileSetEnd end)>;
     /// By the command that has just shown the plane, once: numbers the set and sends it as send_tiles() does. Sets with one `generation` do not
-    /// overtake each other (pubsub::Delivery).
-    virtual void send(std::uint64_t generation, Ended ended) = 0;
+    /// overtake each other (pubsub::Delivery). False if its tiles could not be made ahead, for what reason ever: `ended` is not called, and another
+    /// set is to be sent in its place.
+    virtual bool send(std::uint64_t generation, Ended ended) = 0;
 };
 /// The same, with a set that will be sent later; it is given up when the last pointer to it goes before that. `ahead`: its tiles, and the plane's
 /// histogram where that does not take long, are made from now on, if the budget has room for them. nullptr if it has no tiles, or nobody listens.

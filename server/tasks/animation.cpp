@@ -224,9 +224,8 @@ void Animation::show_next_frame() {
     bool acknowledged = false; // by the client, when it has come
     for (const auto index : changed) {
         if (cancel.cancelled()) return;
-        const bool usable =
-            prepared && prepared->planes[index] == planes[index] && prepared->sets[index] && prepared->sets[index]->usable();
-        const bool sends = send(index, usable ? std::move(prepared->sets[index]) : make_set(index, *planes[index], cancel, false));
+        const bool fits = prepared && prepared->planes[index] == planes[index];
+        const bool sends = send(index, *planes[index], fits ? std::move(prepared->sets[index]) : nullptr, cancel);
         acknowledged = acknowledged || (index == 0 && sends);
     }
     if (!acknowledged) nothing_to_receive();
@@ -253,21 +252,24 @@ std::vector<std::size_t> Animation::show(const Planes& planes, const imaging::Ca
     return changed;
 }
 
-/// Sends the tiles, and waits for what else is sent of the plane. Whether there are tiles.
-bool Animation::send(std::size_t index, std::shared_ptr<PreparedTiles> set) {
+/// Sends the tiles, those that have been made ahead if they are of use, and waits for what else is sent of the plane. Whether there are tiles.
+bool Animation::send(std::size_t index, imaging::PlaneId plane, std::shared_ptr<PreparedTiles> ahead, const imaging::CancelToken& cancel) {
     std::uint64_t generation = 0;
     {
         const MutexLock lock(mutex_);
-        parts_ += set ? 2 : 1;
+        parts_ += 2;
         generation = order_[index].generation;
     }
+    const auto part = [self = shared_from_this()](std::size_t of) {
+        return [self, of](Clock::time_point begun, TileSetEnd end) { self->part_ended(of, begun, end); };
+    };
     auto& board = board_of(*session_);
-    board.when_complete(board.plane(images_[index].image->number),
-                        [self = shared_from_this()] { self->part_ended(other_part, {}, TileSetEnd::sent); });
-    if (!set) return false;
-    set->send(generation,
-              [self = shared_from_this(), index](Clock::time_point begun, TileSetEnd end) { self->part_ended(index, begun, end); });
-    return true;
+    board.when_complete(board.plane(images_[index].image->number), [ended = part(other_part)] { ended({}, TileSetEnd::sent); });
+    if (ahead && ahead->send(generation, part(index))) return true;
+    const auto set = make_set(index, plane, cancel, false);
+    if (set && set->send(generation, part(index))) return true;
+    part_ended(other_part, {}, TileSetEnd::sent);
+    return false;
 }
 
 /// The client gets no tiles of the frame that is shown, and so will not acknowledge it.

@@ -90,7 +90,7 @@ private:
     bool still_open() const;
     Planes planes_of(const FrameSequence& frames) const;
     std::vector<std::size_t> show(const Planes& planes, const imaging::CancelToken& cancel);
-    bool send(std::size_t index, std::shared_ptr<PreparedTiles> set);
+    bool send(std::size_t index, imaging::PlaneId plane, std::shared_ptr<PreparedTiles> ahead, const imaging::CancelToken& cancel);
     void nothing_to_receive();
     void part_ended(std::size_t index, Clock::time_point begun, TileSetEnd end);
     std::shared_ptr<PreparedTiles> make_set(std::size_t index, imaging::PlaneId plane, const imaging::CancelToken& cancel,
