@@ -86,6 +86,12 @@ private:
         }
     }
 
+    /// Whether products come as sets of parts. A newer set takes the place of one of the same slot that has not begun to leave: otherwise a slow client
+    /// would get the sets of all earlier frames after the animation has stopped.
+    static bool in_parts(const ProductKind& kind) {
+        return kind.depends.requirement == RequirementKind::contours || kind.depends.requirement == RequirementKind::vector_overlay;
+    }
+
     /// All frames of an animation are sent, also to a slow client: what belongs to one must not take the place of what belongs to another, whose tiles
     /// would come without their histogram.
     static void keep_apart(std::vector<Product>& products, std::uint64_t frame) {
@@ -105,7 +111,7 @@ private:
             ProductBoard::KindUpdate of_kind{i, {}, region_id};
             kinds[i]->list(context, image, of_kind.products);
             if (change.in_passing) keep_stopgaps(of_kind.products);
-            if (frame) keep_apart(of_kind.products, *frame);
+            if (frame && !in_parts(*kinds[i])) keep_apart(of_kind.products, *frame);
             for (auto& product : of_kind.products)
                 product.on_error = [this, image, tag = kinds[i]->tag](const std::exception& error) { session_.report_failure(*image, error, tag); };
             update.kinds.push_back(std::move(of_kind));
