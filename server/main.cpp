@@ -90,7 +90,7 @@ std::string metrics(const SessionDirectory& directory, const Scheduler& schedule
     }
     line("cubelink_sessions", "gauge", directory.all().size());
     line("cubelink_commands_waiting", "gauge", waiting);
-    line("cubelink_commands_waiting_highest", "gauge", highest); // of a session, since it began
+    line("cubelink_commands_waiting_highest", "gauge", highest); // of the clients of a session, since it began
     line("cubelink_jobs_waiting", "gauge", jobs.waiting);
     line("cubelink_jobs_running", "gauge", jobs.running);
     line("cubelink_jobs_done_total", "counter", jobs.done);

@@ -42,8 +42,9 @@ void CommandQueue::push(Command command) {
             } else {
                 urgent_ready_ += command.urgent;
             }
+            from_clients_ += command.call != nullptr;
             (blocked ? parked_ : ready_).push_back({std::move(command), ++arrivals_});
-            highest_waiting_ = std::max(highest_waiting_, ready_.size() + parked_.size());
+            highest_waiting_ = std::max(highest_waiting_, from_clients_);
             start = start_pump();
         }
     }
@@ -61,6 +62,7 @@ std::optional<Command> CommandQueue::replaced_by(const Command& newer) {
         if (waiting.key == newer.key) {
             if (newer.overtakes && !newer.overtakes(waiting)) return {};
             std::optional<Command> replaced(std::move(waiting));
+            from_clients_ -= replaced->call != nullptr;
             if (is_ready) urgent_ready_ -= replaced->urgent;
             (is_ready ? ready_ : parked_).erase(std::next(entry).base());
             if (!is_ready) release_parked();
@@ -103,6 +105,7 @@ bool CommandQueue::take(Command& command, std::uint64_t& making) {
     const auto entry = next_ready();
     command = std::move(entry->command);
     urgent_ready_ -= command.urgent;
+    from_clients_ -= command.call != nullptr;
     ready_.erase(entry);
     return true;
 }
@@ -230,6 +233,7 @@ CommandQueue::Dropped CommandQueue::drop_if(Which which, const std::function<boo
                     continue;
                 }
                 result.openings |= entry->command.makes;
+                from_clients_ -= entry->command.call != nullptr;
                 dropped.push_back(std::move(entry->command));
                 entry = list.erase(entry);
             }

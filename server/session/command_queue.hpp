@@ -86,7 +86,7 @@ public:
     /// Removes everything, cancels all makings, and takes no more.
     void close();
     std::size_t waiting() const;
-    /// The most that have waited at a time.
+    /// The most commands of clients that have waited at a time, since the queue began.
     std::size_t highest_waiting() const;
 
 private:
@@ -132,6 +132,7 @@ private:
     // Of the running command, if it makes something: what it touches, and whether that was closed meanwhile.
     Touches running_makes_ CUBELINK_GUARDED_BY(mutex_);
     std::vector<std::function<bool(const Touches&)>> closed_while_running_ CUBELINK_GUARDED_BY(mutex_);
+    std::size_t from_clients_ CUBELINK_GUARDED_BY(mutex_) = 0; // commands in ready_ and parked_ that have a call
     std::size_t highest_waiting_ CUBELINK_GUARDED_BY(mutex_) = 0;
     bool pumping_ CUBELINK_GUARDED_BY(mutex_) = false, closed_ CUBELINK_GUARDED_BY(mutex_) = false;
 };

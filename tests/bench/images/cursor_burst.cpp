@@ -122,7 +122,7 @@ void cursor_burst(const Settings& settings) {
         after.push_back(one.after);
     }
     report_median("the last of 1,000 moves in a second to its profiles", last, {"what is allowed", 1}, limits);
-    report_value("commands of a session that waited, highest", "", highest, 1);
+    report_value("commands of a client that waited, highest", "", highest, 1);
     report_worst("move beside a cube histogram of 8 GiB to its profile", moves, {"what is allowed", 1}, limits);
     report_worst("CLOSE_FILE during it to its answer", closes, {"what is allowed", 1}, stop);
     report_value("messages of the file after that", "", after);

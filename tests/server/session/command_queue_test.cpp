@@ -116,6 +116,24 @@ TEST_CASE_FIXTURE(Fixture, "of a thousand positions of a cursor one waits at mos
     CHECK(queue->highest_waiting() == 1);
 }
 
+TEST_CASE_FIXTURE(Fixture, "the highest number of commands that have waited is that of clients' commands") {
+    Command own;
+    own.run = [] {};
+    hold();
+    for (int i = 0; i < 3; ++i) queue->push(Command(own));
+    for (const char* name : {"a", "b"}) queue->push(command(name, 0, "view"));
+    CHECK(queue->highest_waiting() == 1);
+    queue->push(command("of file 1", 1));
+    CHECK(queue->waiting() == 5);
+    CHECK(queue->highest_waiting() == 2);
+    CHECK(queue->drop(image_id(1)).makings.empty());
+    queue->push(command("c", 0));
+    CHECK(queue->highest_waiting() == 2);
+    release();
+    wait_for(4);
+    CHECK(queue->highest_waiting() == 2);
+}
+
 TEST_CASE_FIXTURE(Fixture, "but not across a barrier of its file, nor if it refuses") {
     hold();
     queue->push(command("a", 0, "view"));
