@@ -271,15 +271,18 @@ PixelBits Contouring::within(std::int64_t y0, std::int64_t y1) const {
     const auto runs = spec_.within->runs();
     for (auto y = y0 - 1; y <= y1 + 1; ++y) {
         if (y < 0 || y >= grid_.height) continue;
-        // The pixel under the centre of a value: that of an even block lies between pixels, and the upper one is taken.
-        const auto pixel = [&](std::int64_t i) { return std::int64_t(std::floor(grid_.scale * (double(i) + 0.5) + grid_.offset)); };
+        // The pixel under the centre of a value: that of an even block lies between pixels, and the upper one is taken. The centre of the last block,
+        // which the image's edge cuts, may lie beyond it.
+        const auto pixel = [&](std::int64_t i, std::int64_t length) {
+            return std::min(std::int64_t(std::floor(grid_.scale * (double(i) + 0.5) + grid_.offset)), length - 1);
+        };
         auto* row = bits.bits.data() + (y - y0 + 1) * bits.words;
-        const auto at = pixel(y);
+        const auto at = pixel(y, source_.shape().height);
         for (auto run = std::lower_bound(runs.begin(), runs.end(), at, [](const PixelRun& one, std::int64_t value) { return one.y < value; });
              run != runs.end() && run->y == at; ++run) {
             const auto first = std::clamp<std::int64_t>(std::int64_t((double(run->x0) - grid_.offset) / grid_.scale) - 1, 0, grid_.width);
             for (auto x = first; x < grid_.width; ++x) {
-                const auto place = pixel(x);
+                const auto place = pixel(x, source_.shape().width);
                 if (place >= run->x1) break;
                 if (place >= run->x0) row[x >> 6] |= std::uint64_t(1) << (x & 63);
             }

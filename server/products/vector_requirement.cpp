@@ -79,7 +79,7 @@ VectorRequirement checked_vectors(const icd::SetVectorOverlayParameters& message
     VectorRequirement requirement;
     requirement.bounds = checked_bounds(message.image_bounds());
     if (message.smoothing_factor() < 1 || message.smoothing_factor() > static_cast<std::uint32_t>(INT32_MAX))
-        throw rpc::BadArguments("smoothing_factor: expected 1 or more, got " + std::to_string(message.smoothing_factor()));
+        throw rpc::BadArguments("smoothing_factor: expected 1 to 2147483647, got " + std::to_string(message.smoothing_factor()));
     requirement.smoothing_factor = static_cast<std::int32_t>(message.smoothing_factor());
     requirement.fractional = message.fractional();
     if (std::isinf(message.threshold())) throw rpc::BadArguments("threshold: expected a finite number, or NaN for none");
