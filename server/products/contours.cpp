@@ -169,13 +169,16 @@ private:
         contouring_ = std::make_unique<imaging::Contouring>(source, plane_, std::move(spec), cache_);
     }
 
-    /// Ends the levels that were begun for another plane or other parameters, as the last part of what belonged to it.
+    /// Ends the levels that were begun for another plane or other parameters, as the last part of what belonged to it. If there is none, but others were to
+    /// follow, one of those is ended, or the outbox would wait for the set's last part.
     void end_previous(ProductRun& run) {
-        const auto previous = image_->contour_streams.begin(connection_, {set_, plane_, requirement_.reference_file_id, {}});
-        for (std::size_t i = 0; i < previous.open_levels.size(); ++i) {
+        const auto previous = image_->contour_streams.begin(connection_, {set_, plane_, requirement_.reference_file_id, requirement_.levels});
+        auto levels = previous.open_levels;
+        if (levels.empty() && previous.begun && !previous.left_levels.empty()) levels.push_back(previous.left_levels.front());
+        for (std::size_t i = 0; i < levels.size(); ++i) {
             const auto message = message_of(*image_, previous.plane, previous.reference_file_id, 1);
-            message->add_contour_sets()->set_level(previous.open_levels[i]);
-            run.publish_part(icd::make_publication(message), previous.number, i + 1 == previous.open_levels.size());
+            message->add_contour_sets()->set_level(levels[i]);
+            run.publish_part(icd::make_publication(message), previous.number, i + 1 == levels.size());
         }
     }
 

@@ -129,6 +129,7 @@ void Session::connection_left(std::uint64_t connection_id, Ending ending) {
     command.run = [self = shared_from_this(), connection_id, ending] {
         if (ending == Ending::lost) self->requirements_.connection_lost(connection_id);
         else self->requirements_.connection_closed(connection_id);
+        for (const auto& image : self->images()) image->contour_streams.forget(connection_id);
         self->notify({.what = Change::What::audience});
     };
     queue_->push(std::move(command));
