@@ -62,8 +62,8 @@ public:
             if (!counters_.empty() && bins + of_this > bins_at_once) break;
             const auto bounds = asked.fixed_bounds ? imaging::HistogramBounds{asked.min, asked.max}
                                                    : imaging::HistogramBounds{region.summary.min, region.summary.max};
-            // Of a region without finite pixels there is nothing to count, whatever the bounds.
-            counters_.emplace_back(region.summary.count == 0 ? imaging::HistogramBounds{} : bounds, static_cast<std::int32_t>(of_this));
+            // Of a region outside of the image there is nothing to count, whatever the bounds.
+            counters_.emplace_back(region.mask->empty() ? imaging::HistogramBounds{} : bounds, static_cast<std::int32_t>(of_this));
             masks.push_back(region.mask.get());
             bins += of_this;
             most = std::max(most, of_this);

@@ -233,7 +233,6 @@ CommandQueue::Dropped CommandQueue::drop_if(Which which, const std::function<boo
                     continue;
                 }
                 result.openings |= entry->command.makes;
-                from_clients_ -= entry->command.call != nullptr;
                 dropped.push_back(std::move(entry->command));
                 entry = list.erase(entry);
             }
@@ -241,7 +240,9 @@ CommandQueue::Dropped CommandQueue::drop_if(Which which, const std::function<boo
         };
         drop_from(ready_);
         urgent_ready_ = static_cast<std::size_t>(std::count_if(ready_.begin(), ready_.end(), [](const Entry& entry) { return entry.command.urgent; }));
-        if (drop_from(parked_)) release_parked();
+        const bool from_parked = drop_from(parked_);
+        for (const auto& command : dropped) from_clients_ -= command.call != nullptr;
+        if (from_parked) release_parked();
         for (auto& [number, making] : making_) {
             if (making.cancel.cancelled() || !closes(making.touches)) continue;
             making.cancel.cancel();
