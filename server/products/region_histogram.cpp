@@ -5,11 +5,9 @@
 #include "server/products/kinds.hpp"
 #include "server/products/plane_facts.hpp"
 #include "server/products/region_pass.hpp"
-#include "server/products/required_products.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <memory>
 #include <optional>
 #include <span>
 #include <vector>
@@ -36,15 +34,7 @@ std::int32_t bins_of(const HistogramRequirement& requirement, const RegionState&
     return imaging::checked_bins(spec_of(requirement), bounds.width(), bounds.height());
 }
 
-struct Wanted : ProductPart {
-    ImagePtr image;
-    imaging::BudgetCache* cache = nullptr;
-    imaging::PlaneId plane;
-    std::int32_t region_id = 0;
-    RegionStatePtr region;
-    HistogramRequirement requirement;
-};
-const Wanted& wanted_of(const JointRun& one) { return static_cast<const Wanted&>(*one.product->its_part); }
+constexpr auto wanted_of = part_of<HistogramRequirement>;
 
 /// The counts of some regions that stand one after the other and have few bins together.
 class Counts {
@@ -108,24 +98,8 @@ void compute(std::span<const JointRun> runs) {
 }
 
 void list(const ProductContext& context, const ImagePtr& image, std::vector<Product>& out) {
-    for (const auto& region : context.regions(*image, RequirementKind::histogram)) {
-        if (!imaging::is_closed(region->state->shape.type)) continue;
-        for_each_requirement<HistogramRequirement>(context, *image, region->id, [&](Product&& product, const HistogramRequirement& requirement) {
-            const auto plane = plane_of(*image, requirement.coordinate, requirement.channel);
-            const auto wanted = std::make_shared<Wanted>();
-            wanted->image = image;
-            wanted->cache = &context.cache;
-            wanted->plane = plane;
-            wanted->region_id = region->id;
-            wanted->region = region->state;
-            wanted->requirement = requirement;
-            follow_region(product, *image, plane, *region->state);
-            product.topic = histogram_topic;
-            product.its_part = wanted;
-            product.compute_together = compute;
-            out.push_back(std::move(product));
-        });
-    }
+    const auto plane = [&](const HistogramRequirement& requirement) { return plane_of(*image, requirement.coordinate, requirement.channel); };
+    list_region_products<HistogramRequirement>(context, image, RequirementKind::histogram, histogram_topic, plane, compute, out);
 }
 
 } // namespace

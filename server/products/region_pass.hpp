@@ -3,7 +3,7 @@
 
 #include "imaging/pixels/plane_summary.hpp"
 #include "imaging/pixels/pyramid.hpp"
-#include "server/products/product.hpp"
+#include "server/products/required_products.hpp"
 #include "server/session/region.hpp"
 
 #include <cstddef>
@@ -84,8 +84,46 @@ void publish_each(std::span<const JointRun> runs, Publish&& publish) {
     }
 }
 
+/// What is computed with others of its plane: a requirement for a region.
+template <class Requirement>
+struct RegionPart : ProductPart {
+    ImagePtr image;
+    imaging::BudgetCache* cache = nullptr;
+    imaging::PlaneId plane;
+    std::int32_t region_id = 0;
+    RegionStatePtr region;
+    Requirement requirement;
+};
+template <class Requirement>
+const RegionPart<Requirement>& part_of(const JointRun& one) {
+    return static_cast<const RegionPart<Requirement>&>(*one.product->its_part);
+}
+
 /// What products of a region on a plane have in common: what they depend on, and that those of one plane are computed together, but for regions that
 /// take longer to read than others may wait for.
 void follow_region(Product& product, const Image& image, imaging::PlaneId plane, const RegionState& region);
+
+/// A product for each requirement of that kind for closed regions: `compute` gets those of one plane. `plane(requirement)`: the one that it means.
+template <class Requirement, class Plane>
+void list_region_products(const ProductContext& context, const ImagePtr& image, RequirementKind kind, const char* topic, Plane&& plane,
+                          void (*compute)(std::span<const JointRun>), std::vector<Product>& out) {
+    for (const auto& region : context.regions(*image, kind)) {
+        if (!imaging::is_closed(region->state->shape.type)) continue;
+        for_each_requirement<Requirement>(context, *image, region->id, [&](Product&& product, const Requirement& requirement) {
+            const auto part = std::make_shared<RegionPart<Requirement>>();
+            part->image = image;
+            part->cache = &context.cache;
+            part->plane = plane(requirement);
+            part->region_id = region->id;
+            part->region = region->state;
+            part->requirement = requirement;
+            follow_region(product, *image, part->plane, *region->state);
+            product.topic = topic;
+            product.its_part = part;
+            product.compute_together = compute;
+            out.push_back(std::move(product));
+        });
+    }
+}
 
 } // namespace cubelink::server

@@ -3,25 +3,15 @@
 #include "server/products/kinds.hpp"
 #include "server/products/plane_facts.hpp"
 #include "server/products/region_pass.hpp"
-#include "server/products/required_products.hpp"
 #include "server/products/statistics_message.hpp"
 
-#include <memory>
 #include <span>
 
 namespace cubelink::server {
 
 namespace {
 
-struct Wanted : ProductPart {
-    ImagePtr image;
-    imaging::BudgetCache* cache = nullptr;
-    imaging::PlaneId plane;
-    std::int32_t region_id = 0;
-    RegionStatePtr region;
-    StatsRequirement requirement;
-};
-const Wanted& wanted_of(const JointRun& one) { return static_cast<const Wanted&>(*one.product->its_part); }
+constexpr auto wanted_of = part_of<StatsRequirement>;
 
 void compute(std::span<const JointRun> runs) {
     const auto& first = wanted_of(runs.front());
@@ -41,24 +31,8 @@ void compute(std::span<const JointRun> runs) {
 }
 
 void list(const ProductContext& context, const ImagePtr& image, std::vector<Product>& out) {
-    for (const auto& region : context.regions(*image, RequirementKind::statistics)) {
-        if (!imaging::is_closed(region->state->shape.type)) continue;
-        for_each_requirement<StatsRequirement>(context, *image, region->id, [&](Product&& product, const StatsRequirement& requirement) {
-            const auto plane = plane_of(*image, requirement.coordinate);
-            const auto wanted = std::make_shared<Wanted>();
-            wanted->image = image;
-            wanted->cache = &context.cache;
-            wanted->plane = plane;
-            wanted->region_id = region->id;
-            wanted->region = region->state;
-            wanted->requirement = requirement;
-            follow_region(product, *image, plane, *region->state);
-            product.topic = statistics_topic;
-            product.its_part = wanted;
-            product.compute_together = compute;
-            out.push_back(std::move(product));
-        });
-    }
+    const auto plane = [&](const StatsRequirement& requirement) { return plane_of(*image, requirement.coordinate); };
+    list_region_products<StatsRequirement>(context, image, RequirementKind::statistics, statistics_topic, plane, compute, out);
 }
 
 } // namespace
