@@ -24,12 +24,14 @@ struct Slot {
     std::atomic<unsigned> version{0};
     std::atomic<std::uintptr_t> begin{0}, end{0};
     std::atomic<bool> failed{false};
+    std::atomic<bool> writable{false};
 
-    void set(std::uintptr_t from, std::uintptr_t to) {
+    void set(std::uintptr_t from, std::uintptr_t to, bool may_be_written) {
         version.fetch_add(1, std::memory_order_acq_rel);
         begin.store(from, std::memory_order_relaxed);
         end.store(to, std::memory_order_relaxed);
         failed.store(false, std::memory_order_relaxed);
+        writable.store(may_be_written, std::memory_order_relaxed);
         version.fetch_add(1, std::memory_order_release);
     }
 
@@ -81,7 +83,8 @@ void on_bus_error(int signal, siginfo_t* info, void* context) {
         const std::size_t size = mapping->second - mapping->first;
         // All of it at once, as pages replaced one by one would each be an area of its own to the kernel, which bounds their number. The system
         // call itself, because sanitizers replace mmap() by what a signal handler may not call.
-        const long result = syscall(SYS_mmap, mapping->first, size, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+        const int protection = slots[i].writable.load(std::memory_order_relaxed) ? PROT_READ | PROT_WRITE : PROT_READ;
+        const long result = syscall(SYS_mmap, mapping->first, size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
         if (result == -1) break;
         errno = saved;
         return;
@@ -135,29 +138,36 @@ std::size_t resident_file_bytes() {
 } // namespace
 
 std::shared_ptr<const MappedFile> MappedFile::map(int descriptor, std::int64_t offset, std::size_t size) {
+    auto mapping = map(descriptor, offset, size, PROT_READ);
+    // Only scattered pixels are read this way: without this, faults read the pages around them too.
+    if (mapping) platform::os().madvise(mapping->begin_, mapping->mapped_, MADV_RANDOM);
+    return mapping;
+}
+
+std::shared_ptr<MappedFile> MappedFile::map_for_writing(int descriptor, std::size_t size) { return map(descriptor, 0, size, PROT_READ | PROT_WRITE); }
+
+std::shared_ptr<MappedFile> MappedFile::map(int descriptor, std::int64_t offset, std::size_t size, int protection) {
     if (size == 0 || !install_handler()) return nullptr;
     const auto skipped = static_cast<std::size_t>(offset) % page_size();
     if (size > SIZE_MAX - skipped) return nullptr;
     const auto slot = take_slot();
     if (!slot) return nullptr;
-    void* begin = platform::os().mmap(nullptr, skipped + size, PROT_READ, MAP_SHARED, descriptor, offset - static_cast<std::int64_t>(skipped));
+    void* begin = platform::os().mmap(nullptr, skipped + size, protection, MAP_SHARED, descriptor, offset - static_cast<std::int64_t>(skipped));
     if (begin == MAP_FAILED) {
         slots[*slot].taken.store(false, std::memory_order_release);
         return nullptr;
     }
-    // Only scattered pixels are read this way: without this, faults read the pages around them too.
-    platform::os().madvise(begin, skipped + size, MADV_RANDOM);
-    return std::shared_ptr<const MappedFile>(new MappedFile(begin, skipped + size, skipped, size, *slot));
+    return std::shared_ptr<MappedFile>(new MappedFile(begin, skipped + size, skipped, size, *slot, (protection & PROT_WRITE) != 0));
 }
 
-MappedFile::MappedFile(void* begin, std::size_t mapped, std::size_t skipped, std::size_t size, std::size_t slot)
+MappedFile::MappedFile(void* begin, std::size_t mapped, std::size_t skipped, std::size_t size, std::size_t slot, bool writable)
     : begin_(static_cast<std::byte*>(begin)), mapped_(mapped), data_(begin_ + skipped), size_(size), slot_(slot) {
     const auto from = reinterpret_cast<std::uintptr_t>(begin);
-    slots[slot_].set(from, from + mapped_);
+    slots[slot_].set(from, from + mapped_, writable);
 }
 
 MappedFile::~MappedFile() {
-    slots[slot_].set(0, 0);
+    slots[slot_].set(0, 0, false);
     platform::os().munmap(begin_, mapped_);
     slots[slot_].taken.store(false, std::memory_order_release);
 }

@@ -1,5 +1,5 @@
 #pragma once
-/// Files mapped into memory for reading, in such a way that a failing page is an error and not the end of the process.
+/// Files mapped into memory, in such a way that a failing page is an error and not the end of the process.
 ///
 /// A page that can't be read (the file has shrunk, the disk or the network fails) raises SIGBUS in the thread that touches it. A handler for
 /// that signal, installed with the first mapping, puts zeros in place of the whole mapping and marks it as failed: the reader continues, checks
@@ -15,18 +15,23 @@
 
 namespace cubelink::imaging {
 
-/// Read-only, shared with all other users of the file. All members may be called from any thread.
+/// Shared with all other users of the file. All members may be called from any thread.
 class MappedFile {
 public:
     /// Bytes [offset, offset + size) of an open file, which must have that many; the descriptor may be closed afterwards. nullptr if it
     /// can't be mapped: file systems and limits on address space may refuse.
     static std::shared_ptr<const MappedFile> map(int descriptor, std::int64_t offset, std::size_t size);
+    /// The first `size` bytes of a scratch file, which must have them on the disk (os().fallocate): else a full disk is a failing page. What is written
+    /// to a mapping that has failed is lost. nullptr if it can't be mapped.
+    static std::shared_ptr<MappedFile> map_for_writing(int descriptor, std::size_t size);
     ~MappedFile();
     MappedFile(const MappedFile&) = delete;
     MappedFile& operator=(const MappedFile&) = delete;
 
     /// Byte `offset` of the file.
     const std::byte* data() const { return data_; }
+    /// REQUIRES: made by map_for_writing().
+    std::byte* writable_data() { return begin_; }
     std::size_t size() const { return size_; }
     /// True from when a page could not be read: what was read from data() may be zeros.
     bool failed() const;
@@ -37,7 +42,8 @@ public:
     void release_pages() const;
 
 private:
-    MappedFile(void* begin, std::size_t mapped, std::size_t skipped, std::size_t size, std::size_t slot);
+    MappedFile(void* begin, std::size_t mapped, std::size_t skipped, std::size_t size, std::size_t slot, bool writable);
+    static std::shared_ptr<MappedFile> map(int descriptor, std::int64_t offset, std::size_t size, int protection);
 
     std::byte* begin_; // at a page
     std::size_t mapped_;

@@ -60,6 +60,7 @@ public:
     void read_pixels64(std::span<const PixelRun> runs, ChannelRange channels, std::int32_t stokes, std::span<double> out,
                        const CancelToken& cancel) const override;
     std::optional<AngleParts> angle_parts(PlaneId plane) const override;
+    void visit_files(const std::function<void(const FileState&)>& see) const override { base_->visit_files(see); }
     void check_unchanged() const override { base_->check_unchanged(); }
 
 private:

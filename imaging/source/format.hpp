@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,11 +31,18 @@ struct OpenOptions {
     BudgetCache* budget = nullptr;
 };
 
+/// The two parts of an image of complex numbers, which is shown as their amplitude. Both have its shape.
+struct ComplexParts {
+    std::shared_ptr<const ImageSource> real, imaginary;
+};
+
+/// An image of a file, or one that is computed.
 struct OpenedImage {
     std::shared_ptr<const ImageSource> source;
     ImageInfo info;
     std::shared_ptr<const Wcs> wcs; // nullptr if there are no usable world coordinates
     std::string cards;              // the header as FITS cards, 80 bytes each, without END
+    std::optional<ComplexParts> complex; // of an image of complex numbers
 };
 
 /// What a format is recognised by, without opening it.

@@ -28,6 +28,10 @@ void ImageSource::read_int64(const Rect&, PlaneId, std::span<std::int64_t>, int,
     throw std::logic_error("the values of this image are not 64-bit integers");
 }
 
+void ImageSource::visit_files(const std::function<void(const FileState&)>& see) const {
+    if (!identity().is_computed()) see(identity().file);
+}
+
 void ImageSource::read_box(const Rect& rect, ChannelRange channels, std::int32_t stokes, std::span<float> out, int threads, const CancelToken& cancel) const {
     check_box_request(shape(), rect, channels, stokes, out.size());
     const auto plane = static_cast<std::size_t>(rect.size());

@@ -11,6 +11,7 @@
 #include "imaging/source/pixel_mask.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -66,6 +67,9 @@ public:
 
     /// For a plane of angles, which must not be averaged directly, the planes that are averaged instead; nothing for other planes.
     virtual std::optional<AngleParts> angle_parts(PlaneId) const { return std::nullopt; }
+
+    /// Calls `see` with each file that pixels are read from; the default: with that of the identity, unless it is computed.
+    virtual void visit_files(const std::function<void(const FileState&)>& see) const;
 
     /// Looks whether the file is still the one that was opened; throws ImageChanged if it is not.
     virtual void check_unchanged() const = 0;

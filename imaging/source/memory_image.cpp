@@ -19,8 +19,8 @@ std::size_t bytes_of(const ImageShape& shape) {
 
 } // namespace
 
-MemoryImage::MemoryImage(const ImageShape& shape, BudgetCache& budget, const CancelToken& cancel)
-    : shape_(shape), budget_(budget), reservation_(budget.reserve(bytes_of(shape), cancel)), pixels_(make_pixels<float>(bytes_of(shape) / sizeof(float))) {
+MemoryImage::MemoryImage(const ImageShape& shape, BudgetCache& budget, const CancelToken& cancel, const std::string& scratch)
+    : shape_(shape), budget_(budget), pixels_(bytes_of(shape), budget, scratch, cancel) {
     capabilities_.random_access = true;
 }
 
@@ -42,6 +42,7 @@ void MemoryImage::copy(const Rect& rect, PlaneId plane, std::span<Out> out) cons
     const float* from = start_of(plane.channel, plane.stokes) + rect.y0 * shape_.width + rect.x0;
     Out* to = out.data();
     for (std::int64_t y = rect.y0; y < rect.y1; ++y, from += shape_.width) to = std::copy_n(from, rect.width(), to);
+    pixels_.check();
 }
 
 void MemoryImage::read(const Rect& rect, PlaneId plane, std::span<float> out, int, const CancelToken& cancel) const {
@@ -59,6 +60,7 @@ void MemoryImage::read_spectrum(std::int64_t x, std::int64_t y, std::int32_t sto
     cancel.throw_if_cancelled();
     const float* pixel = start_of(from, stokes) + y * shape_.width + x;
     for (std::size_t i = 0; i < out.size(); ++i) out[i] = pixel[static_cast<std::int64_t>(i) * shape_.plane_size()];
+    pixels_.check();
 }
 
 void MemoryImage::read_masked(const PixelMask& mask, ChannelRange channels, std::int32_t stokes, std::span<float> out, int, const CancelToken& cancel) const {
@@ -68,6 +70,7 @@ void MemoryImage::read_masked(const PixelMask& mask, ChannelRange channels, std:
         cancel.throw_if_cancelled();
         for (const PixelRun& run : mask.runs()) to = std::copy_n(start_of(channel, stokes) + run.y * shape_.width + run.x0, run.length(), to);
     }
+    pixels_.check();
 }
 
 void MemoryImage::read_pixels(std::span<const PixelRun> runs, ChannelRange channels, std::int32_t stokes, std::span<float> out,
@@ -78,6 +81,7 @@ void MemoryImage::read_pixels(std::span<const PixelRun> runs, ChannelRange chann
         cancel.throw_if_cancelled();
         for (const PixelRun& run : runs) to = std::copy_n(start_of(channel, stokes) + run.y * shape_.width + run.x0, run.length(), to);
     }
+    pixels_.check();
 }
 
 } // namespace cubelink::imaging

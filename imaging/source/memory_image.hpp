@@ -1,20 +1,20 @@
 #pragma once
-/// An image in memory: moments, position-velocity images, fits' residuals and other results. Filled by the one that makes it, then shared and
+/// An image in memory, or in a scratch file: moments, position-velocity images, fits' residuals and other results. Filled by the one that makes it, then shared and
 /// never changed again: from then on any thread may read.
 
 #include "imaging/base/budget_cache.hpp"
-#include "imaging/base/pixel_memory.hpp"
+#include "imaging/base/scratch_memory.hpp"
 #include "imaging/source/image_source.hpp"
 
-#include <vector>
+#include <string>
 
 namespace cubelink::imaging {
 
 class MemoryImage final : public ImageSource {
 public:
-    /// Takes its memory from `budget`, which must outlive it; the pixels are uninitialised. Throws std::invalid_argument for an empty or too
-    /// large shape, OverBudget, Cancelled.
-    MemoryImage(const ImageShape& shape, BudgetCache& budget, const CancelToken& cancel = {});
+    /// Takes its memory from `budget`, which must outlive it, or from the folder `scratch` (see ScratchMemory); the pixels are uninitialised. Throws
+    /// std::invalid_argument for an empty or too large shape, ImageError, OverBudget, Cancelled.
+    MemoryImage(const ImageShape& shape, BudgetCache& budget, const CancelToken& cancel = {}, const std::string& scratch = {});
     /// Forgets what is cached of it.
     ~MemoryImage() override;
     MemoryImage(const MemoryImage&) = delete;
@@ -35,10 +35,13 @@ public:
                      const CancelToken& cancel) const override;
     void read_pixels(std::span<const PixelRun> runs, ChannelRange channels, std::int32_t stokes, std::span<float> out,
                      const CancelToken& cancel) const override;
-    void check_unchanged() const override {}
+    /// Throws ImageError if the scratch disk has failed.
+    void check_unchanged() const override { pixels_.check(); }
 
 private:
-    const float* start_of(std::int64_t channel, std::int64_t stokes) const { return pixels_.get() + (stokes * shape_.depth + channel) * shape_.plane_size(); }
+    const float* start_of(std::int64_t channel, std::int64_t stokes) const {
+        return reinterpret_cast<const float*>(pixels_.data()) + (stokes * shape_.depth + channel) * shape_.plane_size();
+    }
     template <class Out>
     void copy(const Rect& rect, PlaneId plane, std::span<Out> out) const;
 
@@ -46,8 +49,7 @@ private:
     Capabilities capabilities_;
     ImageIdentity identity_ = ImageIdentity::of_computed();
     BudgetCache& budget_;
-    Reservation reservation_;
-    Pixels<float> pixels_; // x fastest, then y, channel, stokes
+    ScratchMemory pixels_; // floats: x fastest, then y, channel, stokes
 };
 
 } // namespace cubelink::imaging
