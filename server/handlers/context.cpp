@@ -18,8 +18,9 @@ std::function<bool(std::uint64_t device, std::uint64_t inode)> open_files(const 
     return [&directory = context.directory](std::uint64_t device, std::uint64_t inode) {
         for (const auto& session : directory.all())
             for (const auto& image : session->images()) {
-                const auto& file = image->source->identity().file;
-                if (file.device == device && file.inode == inode) return true;
+                bool found = false;
+                image->source->visit_files([&](const imaging::FileState& file) { found = found || (file.device == device && file.inode == inode); });
+                if (found) return true;
             }
         return false;
     };

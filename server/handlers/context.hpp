@@ -56,7 +56,7 @@ struct HandlerContext {
 /// Why the caller may not write files; empty if it may. For every message that writes one.
 std::string why_no_writing(const HandlerContext& context, const rpc::Call& call);
 
-/// For FileWriter: whether a file is open as an image, in any session. The context outlives it.
+/// For FileWriter: whether an image that is open in any session is read from that file. The context outlives it.
 std::function<bool(std::uint64_t device, std::uint64_t inode)> open_files(const HandlerContext& context);
 
 /// The session that the caller's connection is attached to. Throws CallError if it has not registered a viewer.

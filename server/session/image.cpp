@@ -6,13 +6,15 @@
 namespace cubelink::server {
 
 rpc::Map Image::saved() const {
-    return {{"directory", directory},
-            {"file", file},
-            {"hdu", info.hdu},
-            {"support_aips_beam", support_aips_beam},
-            {"channel", plane.channel},
-            {"stokes", plane.stokes},
-            {"cursor", cursor ? rpc::Value(rpc::Array{cursor->x, cursor->y}) : rpc::Value()}};
+    rpc::Map map{{"directory", directory},
+                 {"file", file},
+                 {"hdu", info.hdu},
+                 {"support_aips_beam", support_aips_beam},
+                 {"channel", plane.channel},
+                 {"stokes", plane.stokes},
+                 {"cursor", cursor ? rpc::Value(rpc::Array{cursor->x, cursor->y}) : rpc::Value()}};
+    if (!recipe.empty()) map["recipe"] = recipe;
+    return map;
 }
 
 bool Image::has_stokes(std::int32_t stokes) const {

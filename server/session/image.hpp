@@ -35,7 +35,9 @@ public:
 
     // Facts, complete before it is given to a session.
     const std::int32_t file_id;
-    std::string directory, file;
+    std::string directory, file; // of a computed image: its source's folder, and the name that it was given
+    /// What it was made from, if it was computed: see server/tasks/image_recipes.hpp. Empty: from a file.
+    rpc::Map recipe;
     std::int32_t hdu = 0;
     bool support_aips_beam = false; // as it was opened
     std::string cards; // the header as it stands in the file: 80 bytes each, without END

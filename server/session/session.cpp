@@ -108,6 +108,7 @@ bool Session::close_now(std::int32_t file_id) {
     for (const auto number : dropped.makings) services_.scheduler.cancel_group(number_, number);
     for (const auto number : all ? objects_.cancel_all(ObjectKind::image) : objects_.cancel(image_id(file_id)))
         services_.scheduler.cancel_group(number_, number);
+    stop_calculations(std::nullopt, file_id);
     if (listener_) listener_->abandon(file_id);
     return dropped.openings;
 }
@@ -211,6 +212,7 @@ void Session::object_closed(const Object& object) {
     const auto id = object.object_id.id;
     switch (object.object_id.kind) {
     case ObjectKind::image:
+        stop_calculations(std::nullopt, id);
         channel_maps.forget_file(id);
         requirements_.remove_image(id);
         if (objects_.holds(image_id(id))) break; // replaced: image_opened follows
@@ -238,11 +240,17 @@ void Session::require(const RequirementKey& key, Requirements list) {
     if (requirements_.set(key, std::move(list))) notify_requirement(key);
 }
 
-void Session::open_image(const ImagePtr& image, const std::function<void()>& answer) {
-    objects_.put(image);
+void Session::open_images(std::span<const ImagePtr> images, const std::function<void()>& answer) {
+    for (const auto& image : images) objects_.put(image);
     if (answer) answer();
-    notify({.what = Change::What::image_opened, .file_id = image->file_id});
-    changed({{"what", "file_opened"}, {"file_id", image->file_id}, {"next_file_id", next_file_id()}});
+    for (const auto& image : images) {
+        notify({.what = Change::What::image_opened, .file_id = image->file_id});
+        changed({{"what", "file_opened"}, {"file_id", image->file_id}, {"next_file_id", next_file_id()}});
+    }
+}
+
+void Session::stop_calculations(std::optional<CalculationKind> kind, std::int32_t file_id) {
+    for (const auto number : calculations.cancel(kind, file_id)) services_.scheduler.cancel_group(number_, number);
 }
 
 void Session::close_image(std::int32_t file_id) {

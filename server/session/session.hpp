@@ -9,6 +9,7 @@
 #include "pubsub/hub.hpp"
 #include "rpc/message.hpp"
 #include "server/net/connection.hpp"
+#include "server/session/calculations.hpp"
 #include "server/session/change.hpp"
 #include "server/session/channel_maps.hpp"
 #include "server/session/command_queue.hpp"
@@ -100,6 +101,10 @@ public:
     /// Tiles that were asked for and have not been computed, see TileSet.
     std::atomic<std::size_t> tiles_under_way{0};
     ChannelMaps channel_maps;
+    /// Moments and the like that are being computed. Closing their image stops them.
+    Calculations calculations;
+    /// Stops those of a kind (STOP_MOMENT_CALC, …), or all, on an image; -1: on all images.
+    void stop_calculations(std::optional<CalculationKind> kind, std::int32_t file_id);
     /// What CLOSE_FILE does at its arrival, before its turn in the queue: drops waiting commands, cancels openings and running work
     /// (ChangeListener::abandon). -1: all files. True if that ended an opening before there was anything to close.
     bool close_now(std::int32_t file_id);
@@ -145,7 +150,9 @@ public:
 
     /// Adds a newly opened image (an earlier one of that id is closed), notifies the listener and sends session.changed. `answer`, if given, is called
     /// when the earlier one is closed and before anything follows from the new one.
-    void open_image(const ImagePtr& image, const std::function<void()>& answer = {});
+    void open_image(const ImagePtr& image, const std::function<void()>& answer = {}) { open_images({&image, 1}, answer); }
+    /// Several at once, with one answer.
+    void open_images(std::span<const ImagePtr> images, const std::function<void()>& answer = {});
     /// Closes it, or all with all regions (-1), and sends session.changed. Regions outlive the image that they belong to.
     void close_image(std::int32_t file_id);
     /// Shows another plane of the image, which must exist: notifies the listener and sends session.changed. Nothing happens if it is shown already.

@@ -1,12 +1,13 @@
 #include "server/tasks/open_file.hpp"
 
 #include "server/tasks/file_messages.hpp"
+#include "server/tasks/image_recipes.hpp"
+#include "server/tasks/session_image.hpp"
 
 #include "imaging/formats.hpp"
 #include "rpc/icd/register.hpp"
 #include "server/net/log.hpp"
 
-#include <cstdlib>
 #include <sys/stat.h>
 
 namespace cubelink::server {
@@ -32,51 +33,44 @@ void require_room(const Session& session, std::int32_t file_id) {
 
 std::string last_part_of(const std::string& name) { return name.substr(name.rfind('/') + 1); }
 
-/// Of memory for a byte of header: it is kept as it stands, as entries of the acknowledgement, and as that goes out. Measured: 6.2.
-constexpr std::size_t memory_for_a_byte_of_header = 7;
-
-ImagePtr open_file(const OpenSettings& settings, imaging::BudgetCache& budget, const icd::OpenFile& request, const TaskContext& context) {
-    if (request.file_id() < 0) throw PathError("file_id " + std::to_string(request.file_id()) + ": must not be negative.");
-    if (request.lel_expr()) throw PathError("Image expressions (lel_expr) are not implemented yet.");
+OpenedFile open_image_file(const MakeContext& context, const icd::OpenFile& request) {
     if (request.file().empty()) throw PathError("No file name was given.");
-    const auto path = settings.jail.open_file(request.directory(), request.file());
+    auto path = context.settings.jail.open_file(request.directory(), request.file());
     require_fits(path);
     imaging::OpenOptions options;
     options.name = last_part_of(request.file());
-    options.scratch = settings.scratch;
+    options.scratch = context.settings.scratch;
     options.cancel = context.cancel;
     options.progress = context.progress;
     options.support_aips_beam = request.support_aips_beam();
     options.threads = context.threads;
-    options.budget = &budget;
+    options.budget = &context.budget;
     auto opened = imaging::formats().open(path.real_path, request.hdu(), options);
     const auto& state = opened.source->identity().file;
     if (state.device != path.status.st_dev || state.inode != path.status.st_ino) require_same(path);
+    return {std::move(opened), std::move(path)};
+}
 
-    auto image = std::make_shared<Image>(request.file_id());
-    image->memory = budget.reserve(opened.cards.size() * memory_for_a_byte_of_header, context.cancel);
-    image->directory = request.directory();
-    image->file = request.file();
-    image->support_aips_beam = request.support_aips_beam();
-    image->info = std::move(opened.info);
-    image->hdu = static_cast<std::int32_t>(std::strtol(image->info.hdu.c_str(), nullptr, 10));
-    image->wcs = std::move(opened.wcs);
-    image->cards = std::move(opened.cards);
-    bool known = false;
-    for (const int type : image->info.stokes_types) known = known || type != 0;
-    image->source =
-        std::make_shared<imaging::PolarizationSource>(std::move(opened.source), known ? image->info.stokes_types : std::vector<int>());
-
-    icd::OpenFileAck ack;
-    ack.set_success(true);
-    ack.set_file_id(image->file_id);
-    *ack.mutable_file_info() = file_info_of(path, request.file(), FileKind::fits);
-    ack.mutable_file_info()->add_hdu_list(image->info.hdu);
-    fill(*ack.mutable_file_info_extended(), image->info);
-    fill_beams(ack, image->info);
-    ack.set_file_feature_flags(icd::CUBE_HISTOGRAMS);
-    image->acknowledgement = icd::make_body(std::move(ack));
-    return image;
+ImagePtr open_file(const MakeContext& context, const icd::OpenFile& request, const rpc::Map& recipe) {
+    if (request.file_id() < 0) throw PathError("file_id " + std::to_string(request.file_id()) + ": must not be negative.");
+    if (request.lel_expr() && recipe.empty()) throw PathError("Image expressions (lel_expr) are not implemented yet.");
+    SessionImageParts parts;
+    parts.file_id = request.file_id();
+    parts.directory = request.directory();
+    parts.file = request.file();
+    parts.support_aips_beam = request.support_aips_beam();
+    if (recipe.empty()) {
+        auto file = open_image_file(context, request);
+        parts.opened = std::move(file.image);
+        parts.file_info = file_info_of(file.path, request.file(), FileKind::fits);
+    } else {
+        parts.opened = make_image(recipe, context);
+        if (parts.file.empty()) parts.file = parts.opened.info.name;
+        parts.recipe = recipe;
+        parts.file_info = generated_file_info(parts.file, parts.opened.info);
+    }
+    parts.memory = reserve_header(context.budget, parts.opened, context.cancel);
+    return make_session_image(std::move(parts));
 }
 
 void start_opening(const OpenSettings& settings, const SessionPtr& session, Opening opening) {
@@ -100,11 +94,11 @@ void start_opening(const OpenSettings& settings, const SessionPtr& session, Open
                 } catch (const std::exception& e) { log::warn(e.what()); }
             }
         };
-        const auto& [request, name, call, end, closed, before, after] = state->opening;
+        const auto& [request, recipe, name, call, end, closed, before, after] = state->opening;
         require_room(*session, request.file_id());
         if (before) before();
         const After finally{after};
-        state->image = open_file(settings, session->cache(), request, context);
+        state->image = open_file({settings, session->cache(), context.cancel, context.threads, context.progress}, request, recipe);
     };
     session->objects().reserve(image_id(state->opening.request.file_id()));
     task.end = [session, state](const std::exception_ptr& failure) {

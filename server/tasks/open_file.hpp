@@ -5,6 +5,7 @@
 #include "server/tasks/task.hpp"
 
 #include "imaging/base/budget_cache.hpp"
+#include "imaging/source/format.hpp"
 #include "rpc/icd/messages.hpp"
 
 #include <functional>
@@ -18,13 +19,31 @@ struct OpenSettings {
     std::string scratch; // folder where compressed images are inflated
 };
 
-/// Opens what OPEN_FILE asks for, acknowledgement included; not yet part of any session. What its header takes of memory comes out of the
-/// budget for as long as the image lives. Blocks: by a job. Throws what says why not, fit for the client.
-ImagePtr open_file(const OpenSettings& settings, imaging::BudgetCache& budget, const icd::OpenFile& request, const TaskContext& context);
+/// What images are made with.
+struct MakeContext {
+    const OpenSettings& settings; // outlive the image, as the budget does
+    imaging::BudgetCache& budget;
+    imaging::CancelToken cancel{};
+    int threads = 1;
+    std::function<void(double)> progress{}; // may be empty
+    int depth = 0;                          // of recipes in recipes, see image_recipes.hpp
+};
+
+struct OpenedFile {
+    imaging::OpenedImage image;
+    JailedPath path;
+};
+/// Opens the file that OPEN_FILE names. Blocks: by a job. Throws what says why not, fit for the client.
+OpenedFile open_image_file(const MakeContext& context, const icd::OpenFile& request);
+
+/// Opens what OPEN_FILE asks for, or makes what `recipe` says if that is not empty, acknowledgement included; not yet part of any session. What its header
+/// takes of memory comes out of the budget for as long as the image lives. Blocks and throws as open_image_file().
+ImagePtr open_file(const MakeContext& context, const icd::OpenFile& request, const rpc::Map& recipe);
 
 /// The task of opening a file.
 struct Opening {
-    icd::OpenFile request;
+    icd::OpenFile request; // of an image that is made of others: file_id, and the folder and name that it has for clients
+    rpc::Map recipe{};     // of such an image, see image_recipes.hpp; empty: of the file that is named
     std::string task = "open_file";
     rpc::CallPtr call; // may be null
     /// By a command, once: the image is not yet in the session; nullptr, and why: it could not be opened.

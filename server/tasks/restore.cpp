@@ -38,6 +38,7 @@ void restore_image(const RestoreSettings& settings, const SessionPtr& session, r
     opening.request.set_file(fields.take<std::string>("file"));
     opening.request.set_hdu(fields.take<std::string>("hdu"));
     opening.request.set_support_aips_beam(fields.take<bool>("support_aips_beam"));
+    opening.recipe = fields.take_or<rpc::Map>("recipe", {});
     const imaging::PlaneId plane{fields.take<std::int32_t>("channel"), fields.take<std::int32_t>("stokes")};
     std::optional<CursorPosition> cursor;
     if (const auto point = fields.take<std::optional<std::vector<float>>>("cursor"); point && point->size() == 2)

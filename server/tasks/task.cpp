@@ -82,7 +82,7 @@ private:
 
 } // namespace
 
-void start(Task task) {
+CommandQueue::Making start(Task task) {
     const auto making = task.session->queue().begin_making(task.makes);
     Job job;
     job.owner = task.session->number();
@@ -92,6 +92,7 @@ void start(Task task) {
     auto& scheduler = task.session->scheduler();
     job.work = [running = std::make_shared<Running>(std::move(task), making)](const JobContext& context) { running->run(context); };
     scheduler.post(std::move(job));
+    return making;
 }
 
 std::string text_of(const std::exception_ptr& failure) {

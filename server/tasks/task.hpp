@@ -34,8 +34,8 @@ struct Task {
     std::function<void()> on_session_closed;
 };
 
-/// By a command of the task's session.
-void start(Task task);
+/// By a command of the task's session. Returns its number, which is the group of its job, and the token that cancels it.
+CommandQueue::Making start(Task task);
 
 /// What an exception says, for users: "cancelled" for Cancelled.
 std::string text_of(const std::exception_ptr& failure);
