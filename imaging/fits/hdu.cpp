@@ -131,6 +131,10 @@ Hdu describe(Header header, int number, const std::set<std::string>& tables) {
         hdu.coordinate_table = tables.contains(hdu.extname);
         hdu.header = std::move(header);
     }
+    if (hdu.image && (hdu.complex = find_complex_axis(hdu.header, hdu.axes))) {
+        hdu.header = without_axis(hdu.header, hdu.complex->axis);
+        hdu.axes.erase(hdu.axes.begin() + static_cast<std::ptrdiff_t>(hdu.complex->axis));
+    }
     return hdu;
 }
 

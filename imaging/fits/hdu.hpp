@@ -3,6 +3,7 @@
 
 #include "imaging/base/cancel.hpp"
 #include "imaging/fits/byte_source.hpp"
+#include "imaging/fits/complex_axis.hpp"
 #include "imaging/fits/coordinate_table.hpp"
 #include "imaging/world/header.hpp"
 
@@ -19,7 +20,8 @@ struct Hdu {
     bool image = false;                // holds an image with two axes or more
     bool compressed = false;           // as a binary table of compressed tiles
     int bitpix = 0;                    // of the image
-    std::vector<std::int64_t> axes;    // of the image, unchecked
+    std::vector<std::int64_t> axes;    // of the image, unchecked; without the axis of `complex`, as `header`
+    std::optional<ComplexAxis> complex; // of an image of complex numbers
     std::string extname;
     Header table_header;               // compressed images: the header of the table
     Header header;                     // the image's, for compressed ones that of the image before it was compressed

@@ -129,7 +129,7 @@ ImageInfo image_facts(const Hdu& hdu, const HduList& list, const Axes& axes, con
     info.hdu = std::to_string(hdu.number);
     info.extname = hdu.extname;
     info.stored_type = layout.type;
-    info.data_type = data_type_text(layout);
+    info.data_type = hdu.complex ? "Complex" : data_type_text(layout);
     info.dimensions = static_cast<int>(hdu.axes.size());
     info.axis_lengths = hdu.axes;
     info.axis_names = axes.names;

@@ -25,7 +25,7 @@ PixelType pixel_type_of(int bitpix) {
     }
 }
 
-Layout layout_of(const Hdu& hdu, const Axes& axes) {
+Layout layout_of(const Hdu& hdu, const Axes& axes, std::int64_t part) {
     Layout layout;
     layout.type = pixel_type_of(hdu.bitpix);
     layout.scaling.scale = hdu.header.number("BSCALE").value_or(1.0);
@@ -34,14 +34,19 @@ Layout layout_of(const Hdu& hdu, const Axes& axes) {
     layout.wide = !exact_in_float(layout.type, layout.scaling);
     layout.shape = axes.shape;
     layout.lengths = hdu.axes;
-    layout.x = axes.rendered_x - 1;
-    layout.y = axes.rendered_y - 1;
-    layout.depth = axes.numbers.depth - 1;
-    layout.stokes = axes.numbers.stokes - 1;
+    const int complex_axis = hdu.complex ? static_cast<int>(hdu.complex->axis) : static_cast<int>(hdu.axes.size());
+    if (hdu.complex) layout.lengths.insert(layout.lengths.begin() + complex_axis, hdu.complex->length);
+    layout.origin.assign(layout.lengths.size(), 0);
+    // From the number among the axes that are shown (0: none) to the index among those that are stored.
+    const auto stored = [complex_axis](int number) { return number > complex_axis ? number : number - 1; };
+    layout.x = stored(axes.rendered_x);
+    layout.y = stored(axes.rendered_y);
+    layout.depth = stored(axes.numbers.depth);
+    layout.stokes = stored(axes.numbers.stokes);
     const auto step = [&](int axis) {
         std::int64_t product = 1;
         for (int i = 0; i < axis; ++i) {
-            if (__builtin_mul_overflow(product, hdu.axes[static_cast<std::size_t>(i)], &product))
+            if (__builtin_mul_overflow(product, layout.lengths[static_cast<std::size_t>(i)], &product))
                 throw ImageError("HDU " + std::to_string(hdu.number) + ": the product of the axes' lengths is beyond what a file can hold");
         }
         return product;
@@ -50,6 +55,10 @@ Layout layout_of(const Hdu& hdu, const Axes& axes) {
     layout.step_y = step(layout.y);
     layout.step_depth = layout.depth < 0 ? 0 : step(layout.depth);
     layout.step_stokes = layout.stokes < 0 ? 0 : step(layout.stokes);
+    if (hdu.complex) {
+        layout.origin[hdu.complex->axis] = part;
+        layout.first = part * step(complex_axis);
+    }
     return layout;
 }
 

@@ -1,5 +1,6 @@
 #include "imaging/fits/open_fits.hpp"
 
+#include "imaging/fits/complex_image.hpp"
 #include "imaging/fits/gzip_source.hpp"
 #include "imaging/fits/image_facts.hpp"
 #include "imaging/fits/layout.hpp"
@@ -120,9 +121,23 @@ OpenedImage open_fits(const std::string& path, const std::string& hdu_name, cons
     OpenedImage image;
     image.cards = hdu.header.records();
     image.info = info_of(hdu, list, axes, *file, name, options, image.wcs);
-    Layout layout = layout_of(hdu, axes);
-    if (hdu.compressed) image.source = std::make_shared<const TiledImage>(data, file, hdu, std::move(layout), options.budget);
-    else image.source = std::make_shared<const RawImage>(data, file, hdu.data_offset, std::move(layout));
+    const auto source_of = [&](std::int64_t part) -> std::shared_ptr<const ImageSource> {
+        Layout layout = layout_of(hdu, axes, part);
+        if (hdu.compressed) return std::make_shared<const TiledImage>(data, file, hdu, std::move(layout), options.budget);
+        return std::make_shared<const RawImage>(data, file, hdu.data_offset, std::move(layout));
+    };
+    if (!hdu.complex) {
+        image.source = source_of(0);
+        return image;
+    }
+    const auto real = source_of(hdu.complex->real), imaginary = source_of(hdu.complex->imaginary);
+    const auto weight = hdu.complex->weight ? source_of(*hdu.complex->weight) : nullptr;
+    const auto made = [&](ComplexImage::Value value, const ImageIdentity& identity) {
+        return std::make_shared<const ComplexImage>(value, real, imaginary, weight, identity);
+    };
+    // The file's identity is that of the amplitudes, which are what is shown.
+    image.source = made(ComplexImage::Value::amplitude, real->identity());
+    image.complex = ComplexParts{made(ComplexImage::Value::real, ImageIdentity::of_computed()), made(ComplexImage::Value::imaginary, ImageIdentity::of_computed())};
     return image;
 }
 

@@ -40,7 +40,9 @@ private:
     enum class Way { mapping, pread };
 
     /// Where pixel (0, 0) of a plane is, in pixels from the first one.
-    std::int64_t start_of(std::int64_t channel, std::int64_t stokes) const { return channel * layout_.step_depth + stokes * layout_.step_stokes; }
+    std::int64_t start_of(std::int64_t channel, std::int64_t stokes) const {
+        return layout_.first + channel * layout_.step_depth + stokes * layout_.step_stokes;
+    }
     template <class Out, class Converter>
     void read_as(const Rect& rect, PlaneId plane, std::span<Out> out, int threads, const CancelToken& cancel, Converter convert) const;
     template <class Out, class Converter>

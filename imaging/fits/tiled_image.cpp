@@ -246,7 +246,7 @@ void TiledImage::read_as(const Rect& rect, PlaneId plane, std::span<Out> out, in
     check_request(layout_.shape, rect, plane, out.size());
     if (out.empty()) return;
     const auto x_axis = static_cast<std::size_t>(layout_.x), y_axis = static_cast<std::size_t>(layout_.y);
-    std::vector<std::int64_t> position(layout_.lengths.size(), 0);
+    std::vector<std::int64_t> position = layout_.origin;
     if (layout_.depth >= 0) position[static_cast<std::size_t>(layout_.depth)] = plane.channel;
     if (layout_.stokes >= 0) position[static_cast<std::size_t>(layout_.stokes)] = plane.stokes;
     const std::int64_t tx = tile_size_[x_axis], ty = tile_size_[y_axis];
@@ -312,7 +312,7 @@ void TiledImage::read64(const Rect& rect, PlaneId plane, std::span<double> out, 
 void TiledImage::read_spectrum(std::int64_t x, std::int64_t y, std::int32_t stokes, std::int32_t from, std::span<float> out,
                                const CancelToken& cancel) const {
     check_spectrum_request(layout_.shape, x, y, stokes, from, out.size());
-    std::vector<std::int64_t> position(layout_.lengths.size(), 0);
+    std::vector<std::int64_t> position = layout_.origin;
     position[static_cast<std::size_t>(layout_.x)] = x;
     position[static_cast<std::size_t>(layout_.y)] = y;
     if (layout_.stokes >= 0) position[static_cast<std::size_t>(layout_.stokes)] = stokes;
