@@ -143,6 +143,16 @@ HandlerSettings handler_settings(const Options& o) {
     return s;
 }
 
+RemoteSettings remote_settings(const Options& o) {
+    RemoteSettings s;
+    for (const auto& name : o.remote_hosts)
+        if (const auto host = parse_remote_host(name)) s.hosts.push_back(*host);
+    s.url = o.remote_url;
+    s.size_limit = o.remote_size_limit;
+    s.timeout_seconds = o.remote_timeout_seconds;
+    return s;
+}
+
 /// Time for saving sessions when the server stops, in milliseconds, after the time that clients were given.
 constexpr std::uint64_t time_to_save = 500;
 
@@ -213,7 +223,7 @@ int serve(Options options) {
     const auto identify = [&server](const Connection& connection, std::string secret, std::function<void(std::optional<Identity>)> then) {
         server.identify(connection, std::move(secret), std::move(then));
     };
-    const OpenSettings files{jail, options.scratch};
+    const OpenSettings files{jail, options.scratch, remote_settings(options)};
     RestoreSettings restore{files, keeper};
     add_restorers(restore);
     HandlerContext context{server.methods(), server.hub(), directory, handler_settings(options), files, identify,

@@ -2,6 +2,7 @@
 
 #include "server/net/access/access.hpp"
 #include "server/option_messages.hpp"
+#include "server/remote/remote_host.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -66,6 +67,22 @@ void existing_file(const std::string& option, const std::string& path) {
     if (::access(path.c_str(), R_OK) != 0) refuse(option, "\"" + path + "\" cannot be read: " + std::generic_category().message(errno));
 }
 
+/// Hosts that may be asked for files, and the service among them that images are asked of.
+void check_remote(const Options& o) {
+    std::vector<RemoteHost> hosts;
+    for (const auto& name : o.remote_hosts) {
+        const auto host = parse_remote_host(name);
+        if (!host) refuse("--remote-host", "\"" + name + "\" is not the name of a host, NAME or NAME:PORT");
+        hosts.push_back(*host);
+    }
+    if (o.remote_size_limit < (std::size_t{1} << 16)) refuse("--remote-size-limit", "must be at least 64K");
+    if (hosts.empty()) return;
+    try {
+        if (const auto why = why_not_allowed(parse_remote_url(o.remote_url), hosts); !why.empty())
+            refuse("--remote-url", "\"" + o.remote_url + "\" could not be used: " + why + " (see --remote-host)");
+    } catch (const std::invalid_argument& e) { refuse("--remote-url", "\"" + o.remote_url + "\" " + e.what()); }
+}
+
 /// Checks files and folders, and options that depend on each other.
 void check_together(Options& o) {
     const auto given = o.folder;
@@ -88,6 +105,7 @@ void check_together(Options& o) {
         existing_file("--ssl-key", o.ssl_key);
     }
     if (o.memory_limit < (std::size_t{16} << 20)) refuse("--memory-limit", "must be at least 16M");
+    check_remote(o);
     if (o.outbox_limit < (std::size_t{1} << 20)) refuse("--outbox-limit", "must be at least 1M");
     if (o.max_connections == 0) refuse("--max-connections", "must be at least 1");
     while (!o.base_path.empty() && o.base_path.back() == '/') o.base_path.pop_back();
@@ -100,7 +118,7 @@ void check_together(Options& o) {
 ParsedOptions parse_options(const std::vector<std::string>& arguments) {
     Options o;
     o.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-    std::string memory = "2G", outbox = "64M";
+    std::string memory = "2G", outbox = "64M", remote_size = "512M";
 
     CLI::App app("Cubelink serves astronomical images and spectral cubes to remote clients.", "cubelink");
     app.set_version_flag("--version", "cubelink " + std::string(program_version));
@@ -148,6 +166,13 @@ ParsedOptions parse_options(const std::vector<std::string>& arguments) {
     app.add_option("--ssl-key", o.ssl_key, "private key (PEM) for --ssl-cert")->type_name("FILE");
     repeatable("--allow-links-to", o.allow_links_to, "allow symbolic links in FOLDER to point into DIR; repeatable", "DIR");
     app.add_option("--scratch", o.scratch, "folder for decompressed images (default: the system's temporary folder)")->type_name("DIR");
+    repeatable("--remote-host", o.remote_hosts,
+               "fetch images that clients ask for from other servers, over https, from the host NAME (the service of --remote-url is one) and no other; repeatable; "
+               "default: none, nothing is fetched",
+               "NAME[:PORT]");
+    app.add_option("--remote-url", o.remote_url, "service that cuts images out of sky surveys (hips2fits)")->capture_default_str()->type_name("URL");
+    app.add_option("--remote-size-limit", remote_size, "maximum size of a file that is fetched")->capture_default_str()->type_name("SIZE");
+    app.add_option("--remote-timeout", o.remote_timeout_seconds, "time for fetching a file")->check(CLI::Range(1, 3600))->capture_default_str()->type_name("SECONDS");
     app.add_flag("--read-only", o.read_only, "refuse requests that write files");
     app.add_flag("--scripting", o.scripting, "accept scripting requests over HTTP");
     // As CARTA's Python client starts a server.
@@ -178,6 +203,7 @@ ParsedOptions parse_options(const std::vector<std::string>& arguments) {
         };
         o.memory_limit = size("--memory-limit", memory);
         o.outbox_limit = size("--outbox-limit", outbox);
+        o.remote_size_limit = size("--remote-size-limit", remote_size);
         o.config_file = config_file.value_or("");
         check_together(o);
     } catch (const CLI::CallForHelp&) {

@@ -23,6 +23,10 @@ struct Options : WslinkServerOptions {
     std::string store_file; // in a folder that exists; "": under the user's data folder
     std::vector<std::string> allow_links_to;
     std::string scratch;
+    std::vector<std::string> remote_hosts; // that may be asked for files; none: nothing is fetched
+    std::string remote_url = "https://alasky.cds.unistra.fr/hips-image-services/hips2fits";
+    std::size_t remote_size_limit = std::size_t{512} << 20;
+    int remote_timeout_seconds = 120;
     bool read_only = false, scripting = false;
     int scripting_timeout_seconds = 0; // 0: none
     std::string log_level = "info";

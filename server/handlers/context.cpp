@@ -53,6 +53,8 @@ void on_session_method(HandlerContext& context, std::string name, std::function<
 void register_handlers(HandlerContext& context) {
     register_viewer(context);
     register_files(context);
+    register_stokes_files(context);
+    register_remote_file(context);
     register_view(context);
     register_vector_overlay(context);
     register_cursor(context);

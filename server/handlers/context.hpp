@@ -123,6 +123,8 @@ inline void acknowledge(const rpc::CallPtr& call) { call->answer(rpc::BodyPtr())
 // One for each chapter.
 void register_viewer(HandlerContext& context);
 void register_files(HandlerContext& context);
+void register_stokes_files(HandlerContext& context);
+void register_remote_file(HandlerContext& context);
 void register_view(HandlerContext& context);
 void register_vector_overlay(HandlerContext& context);
 void register_cursor(HandlerContext& context);

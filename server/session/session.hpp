@@ -101,6 +101,8 @@ public:
     /// Tiles that were asked for and have not been computed, see TileSet.
     std::atomic<std::size_t> tiles_under_way{0};
     ChannelMaps channel_maps;
+    /// How many files of other servers were asked for: they are named by their number.
+    std::int32_t remote_files = 0; // by commands
     /// Moments and the like that are being computed. Closing their image stops them.
     Calculations calculations;
     /// Stops those of a kind (STOP_MOMENT_CALC, …), or all, on an image; -1: on all images.

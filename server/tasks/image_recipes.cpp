@@ -1,5 +1,8 @@
 #include "server/tasks/image_recipes.hpp"
 
+#include "server/tasks/remote_file.hpp"
+#include "server/tasks/stokes_files.hpp"
+
 #include "imaging/formats.hpp"
 #include "rpc/values/convert.hpp"
 
@@ -29,6 +32,8 @@ struct Kind {
 };
 constexpr Kind kinds[] = {
     {"file", make_of_file},
+    {"remote_file", make_of_remote_file},
+    {"stokes_files", make_of_stokes_files},
 };
 
 const rpc::Value& field_of(const rpc::Map& recipe, const char* field) {

@@ -2,6 +2,7 @@
 
 #include "server/tasks/file_messages.hpp"
 #include "server/tasks/image_recipes.hpp"
+#include "server/tasks/remote_file.hpp"
 #include "server/tasks/session_image.hpp"
 
 #include "imaging/formats.hpp"
@@ -68,6 +69,7 @@ ImagePtr open_file(const MakeContext& context, const icd::OpenFile& request, con
         if (parts.file.empty()) parts.file = parts.opened.info.name;
         parts.recipe = recipe;
         parts.file_info = generated_file_info(parts.file, parts.opened.info);
+        if (is_remote_file(recipe)) parts.file_info.set_type(icd::FITS);
     }
     parts.memory = reserve_header(context.budget, parts.opened, context.cancel);
     return make_session_image(std::move(parts));
@@ -84,6 +86,8 @@ void start_opening(const OpenSettings& settings, const SessionPtr& session, Open
     task.name = state->opening.task;
     task.file_id = state->opening.request.file_id();
     task.makes.objects.push_back(image_id(state->opening.request.file_id()));
+    // Another server may take its time, and jobs of this class never hold all threads.
+    if (needs_remote_files(state->opening.recipe)) task.job_class = JobClass::bulk;
     task.call = state->opening.call;
     task.work = [&settings, session, state](const TaskContext& context) {
         struct After {

@@ -2,6 +2,7 @@
 /// How a file becomes an Image of a session.
 
 #include "server/files/jail.hpp"
+#include "server/remote/fetch.hpp"
 #include "server/tasks/task.hpp"
 
 #include "imaging/base/budget_cache.hpp"
@@ -17,6 +18,7 @@ namespace cubelink::server {
 struct OpenSettings {
     const Jail& jail;
     std::string scratch; // folder where compressed images are inflated
+    RemoteSettings remote{};
 };
 
 /// What images are made with.

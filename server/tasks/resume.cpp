@@ -6,6 +6,7 @@
 #include "server/net/log.hpp"
 #include "server/session/contour_settings.hpp"
 #include "server/session/region_message.hpp"
+#include "server/tasks/stokes_files.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -21,26 +22,33 @@ void append(std::string& list, const std::string& one) {
     list += one;
 }
 
-bool is_the_same(const Image& image, const icd::ImageProperties& asked) {
-    if (image.directory != asked.directory() || image.file != asked.file()) return false;
-    if (!asked.hdu().empty() && asked.hdu() != image.info.hdu) return false;
-    if (image.support_aips_beam != asked.support_aips_beam()) return false;
-    try {
-        image.source->check_unchanged();
-        return true;
-    } catch (const std::exception&) { return false; }
-}
-
-icd::OpenFile request_of(const icd::ImageProperties& asked) {
-    if (asked.stokes_files_size() > 1) throw rpc::CallError(rpc::code::method_failed, "polarizations joined to one image are not implemented yet");
-    icd::OpenFile request;
+/// How an image is opened that the page had open.
+Opening opening_of(const icd::ImageProperties& asked) {
+    if (asked.stokes_files_size() > 1) return opening_of_stokes_files(asked.stokes_files(), asked.file_id());
+    Opening opening;
+    icd::OpenFile& request = opening.request;
     request.set_directory(asked.directory());
     request.set_file(asked.file());
     request.set_hdu(asked.hdu());
     request.set_file_id(asked.file_id());
     request.set_lel_expr(asked.lel_expr());
     request.set_support_aips_beam(asked.support_aips_beam());
-    return request;
+    return opening;
+}
+
+bool is_unchanged(const Image& image) {
+    try {
+        image.source->check_unchanged();
+        return true;
+    } catch (const std::exception&) { return false; }
+}
+
+bool is_the_same(const Image& image, const icd::ImageProperties& asked) {
+    if (asked.stokes_files_size() > 1) return image.recipe == opening_of(asked).recipe && is_unchanged(image);
+    if (image.directory != asked.directory() || image.file != asked.file()) return false;
+    if (!asked.hdu().empty() && asked.hdu() != image.info.hdu) return false;
+    if (image.support_aips_beam != asked.support_aips_beam()) return false;
+    return is_unchanged(image);
 }
 
 imaging::PlaneId plane_of(const icd::ImageProperties& asked, const Image& image) {
@@ -130,8 +138,7 @@ private:
     }
 
     void open(int index) {
-        Opening opening;
-        opening.request = request_of(request_->images(index));
+        Opening opening = opening_of(request_->images(index));
         opening.task = "resume";
         if (keeper_) guard_by_marker(opening, *keeper_, *session_);
         opening.end = [self = shared_from_this(), index](const ImagePtr& image, const std::string& failure) {

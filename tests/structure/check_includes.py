@@ -25,10 +25,11 @@ MAY = {
     "server/net": ["platform", "rpc", "pubsub"],
     "server/compute": ["platform", "imaging", "server/net"],
     "server/files": ["platform", "imaging", "rpc", "server/net"],
+    "server/remote": ["platform", "imaging", "server/files"],
     "server/store": ["platform", "rpc", "server/net"],
     "server/session": ["platform", "imaging", "rpc", "pubsub", "server/net", "server/compute", "server/files", "server/store"],
     "server/products": ["platform", "imaging", "rpc", "pubsub", "server/net", "server/compute", "server/session"],
-    "server/tasks": ["platform", "imaging", "rpc", "pubsub", "server/net", "server/compute", "server/files", "server/store", "server/session",
+    "server/tasks": ["platform", "imaging", "rpc", "pubsub", "server/net", "server/compute", "server/files", "server/remote", "server/store", "server/session",
                      "server/products"],  # fmt: skip
     "server/api": ["platform", "imaging", "rpc", "pubsub", "server/net", "server/store", "server/session"],
     "server/handlers": ["platform", "imaging", "rpc", "pubsub", "server/net", "server/compute", "server/files", "server/store", "server/session",
