@@ -121,8 +121,7 @@ class Dialect(Case):
         self.start()
         page = await self.page()
         await page.ask("OPEN_FILE", file="image.fits", file_id=0)
-        for event in ("MOMENT_REQUEST", "PV_REQUEST", "FITTING_REQUEST", "SAVE_FILE", "OPEN_CATALOG_FILE", "CATALOG_LIST_REQUEST", "CONCAT_STOKES_FILES",
-                      "REMOTE_FILE_REQUEST"):
+        for event in ("MOMENT_REQUEST", "PV_REQUEST", "FITTING_REQUEST", "SAVE_FILE", "OPEN_CATALOG_FILE", "CATALOG_LIST_REQUEST"):
             answer = await page.ask(event)
             self.assertFalse(answer.success, event)
             self.assertIn(event, answer.message)
@@ -136,6 +135,20 @@ class Dialect(Case):
         await page.tell("SET_CONTOUR_PARAMETERS", file_id=0)
         self.assertTrue(await page.silence("ERROR_DATA"))
         self.assertNotIn("ERROR_DATA", [entry[0] for entry in other.log])
+
+    async def test_images_other_than_files_are_opened_under_the_clients_id(self):
+        self.start()
+        page = await self.page()
+        files = [icd.StokesFile(file="image.fits", polarization_type=type) for type in (icd.U, icd.I)]
+        answer = await page.ask("CONCAT_STOKES_FILES", stokes_files=files, file_id=3)
+        self.assertTrue(answer.success, answer.message)
+        self.assertEqual((answer.open_file_ack.file_id, answer.open_file_ack.file_info_extended.stokes), (3, 2))
+        self.assertEqual(answer.open_file_ack.file_info.name, "imagehypercube_IU.fits")
+        await page.next("REGION_HISTOGRAM_DATA", lambda m: m.file_id == 3)
+        answer = await page.ask("REMOTE_FILE_REQUEST", file_id=4)
+        self.assertFalse(answer.success)
+        self.assertIn("--remote-host", answer.message)
+        self.assertFalse((await page.ask("CONCAT_STOKES_FILES")).success)
 
     async def test_what_has_no_answer_is_told_once(self):
         """What the ICD does not answer fails by one ERROR_DATA, of the severity that the matter has."""

@@ -42,7 +42,8 @@ TEST_CASE("every option has its effect") {
                                page.parent_path(), "--carta-frontend", page.parent_path(), "--timeout", "7", "--session-grace", "8", "--idle-timeout", "9",
                                "--max-connections", "10", "--max-connections-per-address", "11", "--threads", "3", "--memory-limit", "1G", "--outbox-limit",
                                "32M", "--store", "s.db", "--ssl-cert", cert, "--ssl-key", key, "--allow-links-to", folder.text(), "--scratch",
-                               folder.text(), "--read-only", "--scripting", "--allow-exit", "--log-level", "debug"});
+                               folder.text(), "--remote-host", "127.0.0.1:8080", "--remote-host", "example.org", "--remote-url", "https://example.org/cut",
+                               "--remote-size-limit", "1G", "--remote-timeout", "12", "--read-only", "--scripting", "--allow-exit", "--log-level", "debug"});
     INFO(parsed.text);
     REQUIRE(parsed.options);
     const auto& o = *parsed.options;
@@ -60,6 +61,10 @@ TEST_CASE("every option has its effect") {
     CHECK(o.threads == 3);
     CHECK(o.memory_limit == std::size_t{1} << 30);
     CHECK(o.outbox_limit == std::size_t{32} << 20);
+    CHECK(o.remote_hosts == std::vector<std::string>{"127.0.0.1:8080", "example.org"});
+    CHECK(o.remote_url == "https://example.org/cut");
+    CHECK(o.remote_size_limit == std::size_t{1} << 30);
+    CHECK(o.remote_timeout_seconds == 12);
     CHECK(o.read_only);
     CHECK(o.scripting);
     CHECK(o.allow_exit);
@@ -114,6 +119,13 @@ TEST_CASE("nonsense is one line that names it") {
     check_refused({"--keys", "/does/not/exist"}, "keys");
     check_refused({"--config", "/does/not/exist"}, "exist");
     check_refused({"--config", folder.write("bad.toml", "nonsense = 1\n").string()}, "nonsense");
+    check_refused({"--remote-host", "https://example.org/"}, "--remote-host: \"https://example.org/\" is not the name of a host");
+    check_refused({"--remote-host", "example.org:0"}, "--remote-host");
+    check_refused({"--remote-host", "example.org"}, "--remote-url");
+    check_refused({"--remote-host", "example.org", "--remote-url", "http://example.org/"}, "only https");
+    check_refused({"--remote-host", "example.org", "--remote-url", "file:///etc/passwd"}, "no https URL");
+    check_refused({"--remote-size-limit", "1"}, "--remote-size-limit");
+    check_refused({"--remote-timeout", "0"}, "remote-timeout");
     check_refused({"--log-level", "loud"}, "log-level");
     check_refused({"--timeout", "-1"}, "timeout");
 }
