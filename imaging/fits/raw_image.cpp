@@ -5,6 +5,7 @@
 #include "platform/os.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <memory>
 
@@ -17,6 +18,9 @@ constexpr std::size_t staging_size = 256 << 10;
 
 /// Shorter runs of neighbouring pixels are read through the mapping.
 constexpr std::size_t short_run = 16 << 10; // bytes
+
+/// Of pixels that are so close (polarizations, or parts of complex numbers, lie side by side) all that is between is read along.
+constexpr std::int64_t close_step = 8;
 
 /// This thread's, kept: to allocate and clear it anew costs as much as to read a tile.
 std::span<std::byte> thread_staging() {
@@ -112,6 +116,23 @@ struct FilePixels {
     void prefetch(RunAt, std::int64_t, std::int64_t) const {}
 };
 
+/// Moves every step-th pixel to the front.
+template <std::size_t size>
+void pack(std::byte* pixels, std::size_t count, std::size_t step) {
+    for (std::size_t i = 1; i < count; ++i) {
+        std::array<std::byte, size> pixel;
+        std::memcpy(pixel.data(), pixels + i * step * size, size);
+        std::memcpy(pixels + i * size, pixel.data(), size);
+    }
+}
+
+void pack(std::size_t size, std::byte* pixels, std::size_t count, std::size_t step) {
+    if (size == 1) pack<1>(pixels, count, step);
+    else if (size == 2) pack<2>(pixels, count, step);
+    else if (size == 4) pack<4>(pixels, count, step);
+    else pack<8>(pixels, count, step);
+}
+
 std::size_t bytes_of(const Layout& layout) {
     std::size_t pixels = 1;
     for (const std::int64_t length : layout.lengths) pixels *= static_cast<std::size_t>(length);
@@ -188,6 +209,21 @@ void RawImage::read_sequence(std::int64_t first, std::span<Out> out, Converter c
     }
 }
 
+/// Pixels that lie `step` apart.
+template <class Out, class Converter>
+void RawImage::read_strided(std::int64_t first, std::int64_t step, std::span<Out> out, Converter convert) const {
+    const auto staging = thread_staging();
+    const auto stride = static_cast<std::size_t>(step);
+    const std::size_t at_once = staging.size() / pixel_size_ / stride;
+    for (std::size_t done = 0; done < out.size(); done += at_once) {
+        const std::size_t part = std::min(at_once, out.size() - done);
+        const std::int64_t from = first + static_cast<std::int64_t>(done) * step;
+        data_->read_all(offset_ + from * static_cast<std::int64_t>(pixel_size_), staging.first(((part - 1) * stride + 1) * pixel_size_));
+        pack(pixel_size_, staging.data(), part, stride);
+        convert(staging.data(), out.data() + done, part, layout_.scaling);
+    }
+}
+
 template <class Out, class Converter>
 void RawImage::read_as(const Rect& rect, PlaneId plane, std::span<Out> out, int threads, const CancelToken& cancel, Converter convert) const {
     check_request(layout_.shape, rect, plane, out.size());
@@ -201,6 +237,11 @@ void RawImage::read_as(const Rect& rect, PlaneId plane, std::span<Out> out, int 
         parallel_for(threads, parts, cancel, [&](std::int64_t part, int) {
             const std::int64_t from = part * at_once, count = std::min(at_once, total - from);
             read_sequence(base + from, out.subspan(static_cast<std::size_t>(from), static_cast<std::size_t>(count)), convert);
+        });
+        original_->check_descriptor();
+    } else if (!rows && layout_.step_x <= close_step && static_cast<std::size_t>(width * layout_.step_x) * pixel_size_ > short_run) {
+        parallel_for(threads, height, cancel, [&](std::int64_t y, int) {
+            read_strided(base + y * layout_.step_y, layout_.step_x, out.subspan(static_cast<std::size_t>(y * width), static_cast<std::size_t>(width)), convert);
         });
         original_->check_descriptor();
     } else if (!rows) {

@@ -47,6 +47,8 @@ private:
     void read_as(const Rect& rect, PlaneId plane, std::span<Out> out, int threads, const CancelToken& cancel, Converter convert) const;
     template <class Out, class Converter>
     void read_sequence(std::int64_t first, std::span<Out> out, Converter convert) const;
+    template <class Out, class Converter>
+    void read_strided(std::int64_t first, std::int64_t step, std::span<Out> out, Converter convert) const;
     template <class Out, class Converter, class RunAt>
     void read_runs(std::int64_t count, RunAt run_at, std::span<Out> out, int threads, const CancelToken& cancel, Converter convert, Way way = Way::mapping) const;
     template <class Out, class Converter>

@@ -179,7 +179,7 @@ Header with_stokes_axis(const Header& header, int number, const std::vector<int>
                                     [](const Card& card) { return card.keyword.size() == 5 && card.keyword.starts_with("CD") && card.keyword[3] == '_'; });
     editor.remove_if([&](std::string_view keyword) {
         const bool of_beam = keyword == "BMAJ" || keyword == "BMIN" || keyword == "BPA" || keyword == "CASAMBM";
-        return couples(keyword, "CD", n) || couples(keyword, "PC", n) || keyword == "CROTA" + n || keyword == "CUNIT" + n || (of_beam && !keep_beam);
+        return couples(keyword, "CD", n) || couples(keyword, "PC", n) || keyword == "CROTA" + n || keyword == "CUNIT" + n || keyword == "CNAME" + n || (of_beam && !keep_beam);
     });
     if (appended) editor.set("NAXIS", number);
     if (const auto count = header.integer("WCSAXES"); count && *count < number) editor.set("WCSAXES", number);

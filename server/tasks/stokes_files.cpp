@@ -11,20 +11,21 @@
 namespace cubelink::server {
 
 Opening opening_of_stokes_files(const StokesFiles& files, std::int32_t file_id) {
-    std::vector<icd::StokesFile> sorted(files.begin(), files.end());
-    std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.polarization_type() < b.polarization_type(); });
     std::vector<int> types;
+    for (const auto& file : files) types.push_back(static_cast<int>(file.polarization_type()));
+    try {
+        imaging::check_polarizations(types); // and so that they are few
+    } catch (const imaging::ImageError& error) { throw PathError(std::string("The files can't be joined: ") + error.what() + "."); }
+    std::vector<icd::StokesFile> sorted(files.begin(), files.end());
+    std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.polarization_type() < b.polarization_type(); });
     std::vector<std::string> names;
     rpc::Array list;
     for (const auto& file : sorted) {
         if (file.file().empty()) throw PathError("No file name was given for one of the polarizations.");
-        types.push_back(static_cast<int>(file.polarization_type()));
         names.push_back(last_part_of(file.file()));
-        list.emplace_back(rpc::Map{{"directory", file.directory()}, {"file", file.file()}, {"hdu", file.hdu()}, {"polarization_type", types.back()}});
+        list.emplace_back(rpc::Map{
+            {"directory", file.directory()}, {"file", file.file()}, {"hdu", file.hdu()}, {"polarization_type", static_cast<int>(file.polarization_type())}});
     }
-    try {
-        imaging::check_polarizations(types);
-    } catch (const imaging::ImageError& error) { throw PathError(std::string("The files can't be joined: ") + error.what() + "."); }
     Opening opening;
     opening.request.set_file_id(file_id);
     opening.request.set_directory(sorted.front().directory());

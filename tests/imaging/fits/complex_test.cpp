@@ -166,6 +166,32 @@ TEST_CASE("the order of the parts is the header's") {
     check({"CRVAL4  = 17.0", "CDELT4  = -1.0", "CRPIX4  = 1.0"}, {0, 1, 2}, 2);
 }
 
+TEST_CASE("long rows of pixels that lie some pixels apart") {
+    const samples::TemporaryFolder folder;
+    for (const std::int64_t apart : {2, 3, 8, 9}) {
+        constexpr std::int64_t long_width = 70001, rows = 3;
+        std::vector<float> stored(std::size_t(apart * long_width * rows));
+        for (std::size_t i = 0; i < stored.size(); ++i) stored[i] = float(i);
+        const auto path = folder.write("apart.fits", samples::primary_header(-32, {apart, long_width, rows}, {"CTYPE1  = 'STOKES'", "CTYPE2  = 'RA---SIN'", "CTYPE3  = 'DEC--SIN'"}) +
+                                                         samples::padded(samples::floats(stored)));
+        const FitsImage image = open_fits(path, "");
+        REQUIRE(image.source->shape() == ImageShape{long_width, rows, 1, apart});
+        const Rect rect{5, 1, long_width - 2, rows};
+        std::vector<float> got(std::size_t(rect.size()));
+        std::vector<double> got64(got.size());
+        const auto stokes = std::int32_t(apart - 1);
+        image.source->read(rect, {0, stokes}, got, 2, {});
+        image.source->read64(rect, {0, stokes}, got64, 2, {});
+        bool good = true;
+        for (std::int64_t i = 0; i < rect.size(); ++i) {
+            const std::int64_t x = rect.x0 + i % rect.width(), y = rect.y0 + i / rect.width();
+            const float value = float((y * long_width + x) * apart + stokes);
+            good = good && got[std::size_t(i)] == value && got64[std::size_t(i)] == value;
+        }
+        CHECK(good);
+    }
+}
+
 TEST_CASE("an axis of complex numbers is one only where it can be") {
     const auto open = [folder = samples::TemporaryFolder()](const std::vector<std::int64_t>& axes, const std::vector<std::string>& cards) {
         std::int64_t count = 1;

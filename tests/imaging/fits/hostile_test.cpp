@@ -54,6 +54,10 @@ std::string try_file(const std::string& path, const std::string& scratch) {
 
 std::vector<std::string> corpus() {
     std::vector<std::string> files{samples::cube(), samples::gzipped(samples::cube())};
+    std::string complex = samples::cube();
+    const auto type = complex.find("'STOKES");
+    REQUIRE(type != std::string::npos);
+    files.push_back(complex.replace(type, 10, "'COMPLEX '"));
     for (const int kind : {RICE_1, GZIP_1, GZIP_2, HCOMPRESS_1, PLIO_1}) {
         files.push_back(samples::compressed(kind, false));
         if (kind != PLIO_1) files.push_back(samples::compressed(kind, true));
