@@ -71,7 +71,8 @@ void compare_worlds(const OpenedImage& first, const OpenedImage& other, std::vec
     if (world.frame_text() != other_world.frame_text())
         refuse(a, b, "the celestial frame is " + world.frame_text() + " in the first and " + other_world.frame_text() + " in the second");
     const auto spectrum = world.spectral_axis(), other_spectrum = other_world.spectral_axis();
-    if (spectrum && other_spectrum && spectrum->spectral_frame() != other_spectrum->spectral_frame())
+    const bool both_framed = spectrum && other_spectrum && !spectrum->spectral_frame().empty() && !other_spectrum->spectral_frame().empty();
+    if (both_framed && spectrum->spectral_frame() != other_spectrum->spectral_frame())
         refuse(a, b, "the spectral frame is \"" + spectrum->spectral_frame() + "\" in the first and \"" + other_spectrum->spectral_frame() + "\" in the second");
     const auto [axes, others] = common_axes(a, b);
     const double right = static_cast<double>(a.shape.width - 1), top = static_cast<double>(a.shape.height - 1), last = static_cast<double>(a.shape.depth - 1);

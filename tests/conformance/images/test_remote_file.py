@@ -189,6 +189,10 @@ class RemoteFile(ServerTest):
     def options_for(service, *more):
         return ("--remote-host", f"127.0.0.1:{service.port}", "--remote-url", f"http://127.0.0.1:{service.port}/hips2fits", "--remote-size-limit", "1M", *more)
 
+    @classmethod
+    def make_files(cls, folder):
+        (folder / "plain.fits").write_bytes(FITS)
+
     def setUp(self):
         self.service.asked.clear()
         self.other.asked.clear()
@@ -294,15 +298,28 @@ class RemoteFile(ServerTest):
             self.assertIn("closed", answer["message"])
 
     async def test_slow_services_hold_up_nobody(self):
-        """One session waits for as many as it likes; another one works on."""
-        slow, other = await self.viewer(), await self.viewer()
-        pending = [(await slow.start("carta.remote.file.request", [request("silent", 10 + n)]))[1] for n in range(8)]
-        for n in range(3):
-            self.assertTrue((await ask(other, "good", n))["success"])
-        _, closed = await slow.start("carta.close.file", [{"file_id": -1}])
-        for future in pending:
-            self.assertFalse((await asyncio.wait_for(future, PATIENCE))["result"]["success"])
-        await closed
+        """Sessions wait for as many as they like; another one works on, with one thread for computation too."""
+        with Server(PROGRAM, str(self.folder), "--store", f"{self.temporary.name}/slow.sqlite", *self.options_for(self.service, "--threads", "1")) as server:
+
+            async def viewer():
+                client = await connect(server.url, server.secret)
+                await client.call("carta.register.viewer", {"session_id": 0})
+                return client
+
+            *slow, other = [await viewer() for _ in range(4)]
+            pending = [(await client.start("carta.remote.file.request", [request("silent", 10 + n)]))[1] for n in range(8) for client in slow]
+            await until(lambda: asyncio.sleep(0, len(self.service.asked) > 0), "the service to be asked")
+            self.assertTrue((await other.call("carta.open.file", {"directory": "", "file": "plain.fits", "file_id": 9}))["success"])
+            self.assertEqual((await other.next(HISTOGRAM))["file_id"], 9)
+            for n in range(2):
+                self.assertTrue((await ask(other, "good", n))["success"])
+            for client in slow:
+                _, closed = await client.start("carta.close.file", [{"file_id": -1}])
+                await asyncio.wait_for(closed, PATIENCE)
+            for future in pending:
+                self.assertFalse((await asyncio.wait_for(future, PATIENCE))["result"]["success"])
+            for client in (*slow, other):
+                await client.close()
 
     async def test_the_time_limit(self):
         with Server(PROGRAM, str(self.folder), "--store", f"{self.temporary.name}/time.sqlite", *self.options_for(self.service, "--remote-timeout", "1")) as server:
