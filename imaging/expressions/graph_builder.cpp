@@ -80,7 +80,9 @@ int GraphBuilder::image(OpenedImage&& opened) {
     const auto complex = graph_.images.back().complex;
     if (!complex) return load(graph_.images.back().source, image);
     const int re = load(complex->real, image);
-    return real2(Op::make_complex, re, load(complex->imaginary, image), "the image");
+    const int made = real2(Op::make_complex, re, load(complex->imaginary, image), "the image");
+    complex_images_.emplace(made, image);
+    return made;
 }
 
 std::string GraphBuilder::described(int image) const {
@@ -175,6 +177,8 @@ int GraphBuilder::real(Op op, int a, const std::string& name) {
 
 int GraphBuilder::numeric(Op op, int a, const std::string& name) {
     need_number(a, name);
+    if (const auto shown = complex_images_.find(a); op == Op::absolute && shown != complex_images_.end())
+        return load(graph_.images[static_cast<std::size_t>(shown->second)].source, shown->second);
     const bool real = op == Op::absolute || op == Op::argument || op == Op::real_part || op == Op::imaginary_part;
     return make(op, real ? real_of(type(a)) : type(a), {a, -1, -1});
 }

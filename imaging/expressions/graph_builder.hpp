@@ -72,6 +72,7 @@ private:
 
     Graph graph_;
     std::map<Key, int> known_;
+    std::map<int, int> complex_images_; // of the node of a complex image: its number
     int column_ = 1;
 };
 

@@ -1,5 +1,6 @@
 #include "server/tasks/image_recipes.hpp"
 
+#include "server/tasks/expressions.hpp"
 #include "server/tasks/remote_file.hpp"
 #include "server/tasks/stokes_files.hpp"
 
@@ -32,6 +33,7 @@ struct Kind {
 };
 constexpr Kind kinds[] = {
     {"file", make_of_file},
+    {"expression", make_of_expression},
     {"remote_file", make_of_remote_file},
     {"stokes_files", make_of_stokes_files},
 };

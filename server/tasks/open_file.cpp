@@ -1,5 +1,6 @@
 #include "server/tasks/open_file.hpp"
 
+#include "server/tasks/expressions.hpp"
 #include "server/tasks/file_messages.hpp"
 #include "server/tasks/image_recipes.hpp"
 #include "server/tasks/remote_file.hpp"
@@ -54,20 +55,20 @@ OpenedFile open_image_file(const MakeContext& context, const icd::OpenFile& requ
 
 ImagePtr open_file(const MakeContext& context, const icd::OpenFile& request, const rpc::Map& recipe) {
     if (request.file_id() < 0) throw PathError("file_id " + std::to_string(request.file_id()) + ": must not be negative.");
-    if (request.lel_expr() && recipe.empty()) throw PathError("Image expressions (lel_expr) are not implemented yet.");
     SessionImageParts parts;
     parts.file_id = request.file_id();
     parts.directory = request.directory();
     parts.file = request.file();
     parts.support_aips_beam = request.support_aips_beam();
-    if (recipe.empty()) {
+    parts.recipe = request.lel_expr() && recipe.empty() ? expression_recipe(request) : recipe;
+    if (parts.recipe.empty()) {
         auto file = open_image_file(context, request);
         parts.opened = std::move(file.image);
         parts.file_info = file_info_of(file.path, request.file(), FileKind::fits);
     } else {
-        parts.opened = make_image(recipe, context);
+        parts.opened = make_image(parts.recipe, context);
+        if (request.lel_expr()) prepare_expression(parts.opened, context);
         if (parts.file.empty()) parts.file = parts.opened.info.name;
-        parts.recipe = recipe;
         parts.file_info = generated_file_info(parts.file, parts.opened.info);
         if (is_remote_file(recipe)) parts.file_info.set_type(icd::FITS);
     }
