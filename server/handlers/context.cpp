@@ -53,6 +53,7 @@ void on_session_method(HandlerContext& context, std::string name, std::function<
 void register_handlers(HandlerContext& context) {
     register_viewer(context);
     register_files(context);
+    register_fitting(context);
     register_stokes_files(context);
     register_remote_file(context);
     register_view(context);

@@ -123,6 +123,7 @@ inline void acknowledge(const rpc::CallPtr& call) { call->answer(rpc::BodyPtr())
 // One for each chapter.
 void register_viewer(HandlerContext& context);
 void register_files(HandlerContext& context);
+void register_fitting(HandlerContext& context);
 void register_stokes_files(HandlerContext& context);
 void register_remote_file(HandlerContext& context);
 void register_view(HandlerContext& context);

@@ -1,6 +1,7 @@
 #include "server/tasks/image_recipes.hpp"
 
 #include "server/tasks/expressions.hpp"
+#include "server/tasks/fitting_images.hpp"
 #include "server/tasks/remote_file.hpp"
 #include "server/tasks/stokes_files.hpp"
 
@@ -34,6 +35,8 @@ struct Kind {
 constexpr Kind kinds[] = {
     {"file", make_of_file},
     {"expression", make_of_expression},
+    {"fit_model", make_fit_model},
+    {"fit_residual", make_fit_residual},
     {"remote_file", make_of_remote_file},
     {"stokes_files", make_of_stokes_files},
 };
