@@ -96,9 +96,12 @@ private:
             rows = imaging::PixelMask(std::move(runs));
             mask = &rows;
         }
-        const imaging::PixelSelection pixels{mask, {plane_.channel, plane_.channel + 1}, plane_.stokes};
-        const auto memory = budget_.reserve(imaging::order_statistics_bytes(source(), pixels, threads_), context_.cancel);
-        const auto statistics = imaging::order_statistics(source(), pixels, {}, true, threads_, context_.cancel);
+        imaging::PixelSelection pixels{mask, {plane_.channel, plane_.channel + 1}, plane_.stokes};
+        pixels.keep = std::min(pixels.keep, budget_.limit() / 64);
+        auto threads = threads_;
+        if (imaging::order_statistics_bytes(source(), pixels, threads) > budget_.limit() / 2) threads = 1;
+        const auto memory = budget_.reserve(imaging::order_statistics_bytes(source(), pixels, threads), context_.cancel);
+        const auto statistics = imaging::order_statistics(source(), pixels, {}, true, threads, context_.cancel);
         const std::string where = outcome_.region ? "the region" : "the image";
         if (statistics.count == 0) throw PathError("There is no finite pixel in " + where + ".");
         const auto free = std::count(plan_.fixed.begin(), plan_.fixed.end(), false);
