@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numbers>
 
 namespace cubelink::imaging {
@@ -63,6 +64,7 @@ GaussianComponent errors_of(const GaussianComponent& c, const FixedParameters& f
     auto values = parameters_of(e);
     for (std::size_t i = 0; i < values.size(); ++i)
         if (fixed[i] || noise.rms == 0) values[i] = 0;
+        else if (std::isnan(values[i])) values[i] = std::numeric_limits<double>::infinity(); // no signal
     return component_of(values);
 }
 

@@ -22,7 +22,7 @@ struct FitNoise {
 using FixedParameters = std::array<bool, gaussian_parameters>;
 
 /// Standard errors after Condon 1997 (PASP 109, 166); 0 of what was fixed. That of the position angle is at most 90 degrees, which a round source
-/// has.
+/// has. Infinite where there is no signal.
 GaussianComponent errors_of(const GaussianComponent& component, const FixedParameters& fixed, const FitNoise& noise);
 
 struct Flux {

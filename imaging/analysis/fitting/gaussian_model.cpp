@@ -49,7 +49,7 @@ namespace {
 
 /// Pixels of [x0, x1) where curvature · (x − middle)² is less than `left`.
 RowModel::Extent reached(double left, double curvature, double middle, std::int64_t x0, std::int64_t x1) {
-    if (!(left > 0) || x0 >= x1) return {x0, x0};
+    if (!(left > 0) || x0 >= x1 || !std::isfinite(middle)) return {x0, x0};
     const double reach = std::sqrt(left / curvature);
     const double from = std::clamp(std::ceil(middle - reach), double(x0), double(x1));
     const double to = std::clamp(std::floor(middle + reach) + 1, double(x0), double(x1));

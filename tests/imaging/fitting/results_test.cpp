@@ -49,6 +49,13 @@ TEST_CASE("Errors shrink with the signal, are 0 for what is fixed, and belong to
     round.fwhm_y = round.fwhm_x;
     CHECK(errors_of(round, all_free, noise).pa == 90);
     for (const double value : parameters_of(errors_of(c, all_free, {0, 3}))) CHECK(value == 0);
+    GaussianComponent nothing = c;
+    nothing.amplitude = 0;
+    for (const double beam : {0.0, 3.0}) {
+        const auto unknown = errors_of(nothing, all_free, {0.1, beam});
+        for (std::size_t i = 0; i < 5; ++i) CHECK(parameters_of(unknown)[i] == HUGE_VAL);
+        CHECK(unknown.pa == 90);
+    }
 }
 
 TEST_CASE("Without correlation the errors are those that the fit's own matrix gives") {
