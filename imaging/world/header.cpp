@@ -116,6 +116,7 @@ void Header::parse(std::string_view cards) {
             Card part;
             parse_value(line.substr(8), part);
             Card& whole = cards_.back();
+            ++whole.records;
             whole.value.pop_back();
             if (part.kind == Card::Kind::string) whole.value += part.value;
             if (!part.comment.empty()) whole.comment += (whole.comment.empty() ? "" : " ") + part.comment;

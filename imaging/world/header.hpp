@@ -3,6 +3,7 @@
 
 #include "imaging/source/image_info.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -20,6 +21,7 @@ struct Card {
     std::string value;   // strings without quotes and trailing blanks; others as written, trimmed
     std::string comment;
     std::string text;    // commentary and HIERARCH: the whole card, without trailing blanks
+    std::size_t records = 1; // of 80 bytes, that it was parsed from
 };
 
 class Header {

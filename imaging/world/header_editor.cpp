@@ -1,225 +1,286 @@
 #include "imaging/world/header_editor.hpp"
 
+#include "imaging/world/card_text.hpp"
+#include "imaging/world/wcs_vocabulary.hpp"
+
 #include <algorithm>
-#include <array>
-#include <cctype>
-#include <charconv>
 #include <cmath>
+#include <set>
 #include <stdexcept>
-#include <utility>
+#include <unordered_set>
 
 namespace cubelink::imaging {
 
 namespace {
 
-constexpr std::size_t card_length = 80, value_column = 10, fixed_width = 20;
-constexpr std::size_t text_in_record = 68; // of a string between its quotes
-
-std::string padded(std::string text, std::size_t length = card_length) {
-    text.resize(length, ' ');
-    return text;
-}
-
-std::string keyword_of(std::string_view record) {
-    std::string keyword(record.substr(0, 8));
-    keyword.erase(keyword.find_last_not_of(' ') + 1);
-    for (char& c : keyword) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-    return keyword;
-}
-
-void check_keyword(std::string_view keyword) {
-    const bool good = !keyword.empty() && keyword.size() <= 8 && std::all_of(keyword.begin(), keyword.end(), [](unsigned char c) {
-        return (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-    });
-    if (!good) throw std::invalid_argument("\"" + std::string(keyword) + "\" is no FITS keyword");
-}
+constexpr std::size_t record_length = 80;
 
 std::string printable(std::string_view text) {
     std::string out(text);
-    for (char& c : out)
+    for (char& c : out) {
         if (c < ' ' || c > '~') c = '?';
+    }
     return out;
 }
 
-/// "CRPIX3A" with the stem "CRPIX" is 3; 0 for others.
-int number_after(std::string_view keyword, std::string_view stem) {
-    if (!keyword.starts_with(stem)) return 0;
-    keyword.remove_prefix(stem.size());
-    int number = 0;
-    const auto [end, error] = std::from_chars(keyword.data(), keyword.data() + keyword.size(), number);
-    const std::string_view rest = keyword.substr(static_cast<std::size_t>(end - keyword.data()));
-    if (error != std::errc() || rest.size() > 1 || (rest.size() == 1 && (rest[0] < 'A' || rest[0] > 'Z'))) return 0;
-    return number;
-}
-
-/// "CD2_3A" with the stem "CD": 2, 3 and "A"; zeros for others.
-struct Pair {
-    int row = 0, column = 0;
-    std::string alternate;
-};
-Pair pair_after(std::string_view keyword, std::string_view stem) {
-    if (!keyword.starts_with(stem)) return {};
-    const auto bar = keyword.find('_');
-    if (bar == std::string_view::npos) return {};
-    Pair pair;
-    pair.row = number_after(keyword.substr(0, bar), stem);
-    pair.column = number_after(keyword.substr(bar), "_");
-    if (pair.row == 0 || pair.column == 0) return {};
-    if (std::isupper(static_cast<unsigned char>(keyword.back()))) pair.alternate = keyword.back();
-    return pair;
-}
+bool is_matrix(const AxisKeyword& key) { return key.form == AxisKeyword::Form::matrix || key.form == AxisKeyword::Form::six_digit; }
 
 } // namespace
 
-std::string fits_number(double value) {
-    if (!std::isfinite(value)) throw std::invalid_argument("a FITS card holds finite numbers only");
-    std::array<char, 32> text{};
-    const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
-    std::string number(text.data(), end);
-    if (number.find_first_of(".e") == std::string::npos) return number + ".0";
-    const auto exponent = number.find('e');
-    if (exponent == std::string::npos) return number;
-    number[exponent] = 'E';
-    if (number.find('.') == std::string::npos) number.insert(exponent, ".0");
-    return number;
+HeaderEditor::Entry HeaderEditor::entry_of(Card card, std::string records) {
+    auto key = card.kind == Card::Kind::commentary ? std::nullopt : axis_keyword(card.keyword);
+    return {std::move(card), std::move(records), std::move(key)};
 }
 
 HeaderEditor::HeaderEditor(const Header& header) {
-    const std::string_view all = header.records();
-    for (std::size_t at = 0; at < all.size(); at += card_length) {
-        const std::string record = padded(std::string(all.substr(at, card_length)));
-        const auto keyword = keyword_of(record);
-        if (keyword == "CONTINUE" && !entries_.empty()) entries_.back().records += record;
-        else entries_.push_back({keyword, record});
+    const std::string_view records = header.records();
+    std::size_t at = 0;
+    for (const Card& card : header.cards()) {
+        const std::size_t length = card.records * record_length;
+        entries_.push_back(entry_of(card, std::string(records.substr(at, length))));
+        at += length;
     }
+    std::unordered_set<std::string> seen;
+    std::vector<bool> unwanted(entries_.size());
+    const auto look = [&](std::size_t i, bool last) {
+        const Entry& entry = entries_[i];
+        if (entry.card.kind == Card::Kind::commentary) return;
+        // Records of distortions are many cards of one keyword.
+        if (entry.key && (entry.key->stem == "DP" || entry.key->stem == "DQ" || entry.key->stem == "D2IM")) return;
+        const bool last_counts = entry.key || find_wcs_keyword(entry.card.keyword);
+        if (last_counts == last) unwanted[i] = !seen.insert(entry.card.keyword).second;
+    };
+    for (std::size_t i = 0; i < entries_.size(); ++i) look(i, false);
+    for (std::size_t i = entries_.size(); i-- > 0;) look(i, true);
+    std::size_t i = 0;
+    std::erase_if(entries_, [&](const Entry&) { return unwanted[i++]; });
 }
 
-bool HeaderEditor::has(std::string_view keyword) const {
-    return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.keyword == keyword; });
+std::vector<HeaderEditor::Entry>::iterator HeaderEditor::find_entry(std::string_view keyword) {
+    return std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.card.kind != Card::Kind::commentary && entry.card.keyword == keyword; });
+}
+
+const Card* HeaderEditor::find(std::string_view keyword) const {
+    const auto found = const_cast<HeaderEditor*>(this)->find_entry(keyword);
+    return found == entries_.end() ? nullptr : &found->card;
+}
+
+std::string fits_number(double value) {
+    if (!std::isfinite(value)) throw std::invalid_argument("a FITS card holds finite numbers only");
+    return number_text(value);
+}
+
+std::optional<double> HeaderEditor::number(std::string_view keyword) const {
+    const Card* card = find(keyword);
+    return card != nullptr && card->kind == Card::Kind::number ? parse_fits_number(card->value) : std::nullopt;
+}
+
+std::optional<std::string> HeaderEditor::text(std::string_view keyword) const {
+    const Card* card = find(keyword);
+    return card != nullptr && card->kind == Card::Kind::string ? std::optional(card->value) : std::nullopt;
+}
+
+void HeaderEditor::set(Card card, std::string_view comment) {
+    if (!is_valid_keyword(card.keyword)) throw std::invalid_argument("\"" + card.keyword + "\" is no FITS keyword");
+    card.comment = printable(comment);
+    const auto found = find_entry(card.keyword);
+    if (found == entries_.end()) {
+        entries_.push_back(entry_of(std::move(card), {}));
+        return;
+    }
+    if (comment.empty()) card.comment = found->card.comment;
+    found->card = std::move(card);
+    found->records.clear();
+}
+
+void HeaderEditor::set(std::string_view keyword, std::string_view value, std::string_view comment) {
+    Card card;
+    card.keyword = keyword;
+    card.kind = Card::Kind::string;
+    card.value = printable(value);
+    set(std::move(card), comment);
+}
+
+void HeaderEditor::set(std::string_view keyword, double value, std::string_view comment) {
+    Card card;
+    card.keyword = keyword;
+    card.kind = Card::Kind::number;
+    card.value = fits_number(value);
+    set(std::move(card), comment);
+}
+
+void HeaderEditor::set(std::string_view keyword, std::int64_t value, std::string_view comment) {
+    Card card;
+    card.keyword = keyword;
+    card.kind = Card::Kind::number;
+    card.value = std::to_string(value);
+    set(std::move(card), comment);
+}
+
+void HeaderEditor::set(std::string_view keyword, bool value, std::string_view comment) {
+    Card card;
+    card.keyword = keyword;
+    card.kind = Card::Kind::logical;
+    card.value = value ? "T" : "F";
+    set(std::move(card), comment);
 }
 
 void HeaderEditor::remove(std::string_view keyword) {
-    std::erase_if(entries_, [&](const Entry& entry) { return entry.keyword == keyword; });
+    remove_if([&](std::string_view name) { return name == keyword; });
 }
 
-void HeaderEditor::remove_if(const std::function<bool(std::string_view)>& chosen) {
-    std::erase_if(entries_, [&](const Entry& entry) { return chosen(entry.keyword); });
+void HeaderEditor::remove_if(const std::function<bool(std::string_view)>& unwanted) {
+    std::erase_if(entries_, [&](const Entry& entry) { return unwanted(entry.card.keyword); });
 }
 
 void HeaderEditor::rename(const std::function<std::string(std::string_view)>& to) {
-    std::vector<Entry> kept;
-    kept.reserve(entries_.size());
-    for (auto& entry : entries_) {
-        auto name = to(entry.keyword);
-        if (name.empty() && !entry.keyword.empty()) continue;
-        if (name != entry.keyword) {
-            check_keyword(name);
-            entry.records.replace(0, 8, padded(name, 8));
-            entry.keyword = std::move(name);
-        }
-        kept.push_back(std::move(entry));
-    }
-    entries_ = std::move(kept);
+    std::erase_if(entries_, [&](Entry& entry) {
+        std::string name = to(entry.card.keyword);
+        if (name == entry.card.keyword) return false;
+        if (name.empty()) return true;
+        if (!is_valid_keyword(name)) throw std::invalid_argument("\"" + name + "\" is no FITS keyword");
+        entry.card.keyword = std::move(name);
+        entry = entry_of(std::move(entry.card), {});
+        return false;
+    });
 }
-
-void HeaderEditor::put(std::string_view keyword, std::string_view value, std::string_view comment) {
-    check_keyword(keyword);
-    auto found = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) { return entry.keyword == keyword; });
-    std::string kept(comment);
-    if (found != entries_.end() && comment.empty()) {
-        const Header old(found->records);
-        if (!old.cards().empty()) kept = old.cards().front().comment;
-    }
-    std::string records = padded(std::string(keyword), 8) + "= ";
-    if (value.starts_with('\'')) {
-        records += value;
-    } else {
-        if (value.size() < fixed_width) records.append(fixed_width - value.size(), ' ');
-        records += value;
-    }
-    const auto in_last = records.size() % card_length;
-    if (records.size() <= card_length && !kept.empty() && in_last != 0 && card_length - in_last > 4) {
-        if (records.size() < value_column + fixed_width) records.resize(value_column + fixed_width, ' ');
-        records += " / " + printable(kept).substr(0, card_length - records.size() - 3);
-    }
-    records.resize((records.size() + card_length - 1) / card_length * card_length, ' ');
-    if (found == entries_.end()) {
-        entries_.push_back({std::string(keyword), std::move(records)});
-        return;
-    }
-    found->records = std::move(records);
-    entries_.erase(std::remove_if(std::next(found), entries_.end(), [&](const Entry& entry) { return entry.keyword == keyword; }), entries_.end());
-}
-
-void HeaderEditor::set(std::string_view keyword, std::string_view text, std::string_view comment) {
-    std::string quoted;
-    for (const char c : printable(text)) quoted += c == '\'' ? "''" : std::string(1, c);
-    if (quoted.size() <= text_in_record) {
-        if (quoted.size() < 8) quoted.resize(8, ' ');
-        return put(keyword, "'" + quoted + "'", comment);
-    }
-    // Each record but the last ends with "&" and is continued.
-    std::string value;
-    for (std::size_t at = 0; at < quoted.size();) {
-        std::size_t count = std::min(quoted.size() - at, text_in_record - 1);
-        // A doubled quote stays in one record.
-        std::size_t quotes = 0;
-        while (quotes < count && quoted[at + count - 1 - quotes] == '\'') ++quotes;
-        if (at + count < quoted.size() && quotes % 2 != 0) --count;
-        const bool last = at + count == quoted.size();
-        std::string part = "'" + quoted.substr(at, count) + (last ? "'" : "&'");
-        if (!last) part.resize(card_length - value_column, ' ');
-        value += at == 0 ? part : "CONTINUE  " + part;
-        at += count;
-    }
-    put(keyword, value, {});
-}
-
-void HeaderEditor::set(std::string_view keyword, double value, std::string_view comment) { put(keyword, fits_number(value), comment); }
-void HeaderEditor::set(std::string_view keyword, std::int64_t value, std::string_view comment) { put(keyword, std::to_string(value), comment); }
-void HeaderEditor::set(std::string_view keyword, bool value, std::string_view comment) { put(keyword, value ? "T" : "F", comment); }
 
 void HeaderEditor::add_history(std::string_view text) {
-    constexpr std::size_t room = card_length - 8;
-    for (std::size_t at = 0; at < text.size() || at == 0; at += room)
-        entries_.push_back({"HISTORY", padded("HISTORY " + printable(text.substr(at, room)))});
-}
-
-void HeaderEditor::cut(int axis, const AxisCut& part) {
-    const Header before = header();
-    const double step = static_cast<double>(part.step), from = static_cast<double>(part.from);
-    set("NAXIS" + std::to_string(axis), part.count);
-    const auto scale = [&](const std::string& keyword, double factor) {
-        if (const auto value = before.number(keyword)) set(keyword, *value * factor);
-    };
-    for (const auto& card : before.cards()) {
-        const auto& keyword = card.keyword;
-        if (card.kind != Card::Kind::number) continue;
-        if (number_after(keyword, "CRPIX") == axis) {
-            if (const auto value = before.number(keyword)) set(keyword, (*value - 1 - from) / step + 1);
-        } else if (part.step != 1 && number_after(keyword, "CDELT") == axis) {
-            scale(keyword, step);
-        } else if (part.step != 1) {
-            if (const auto cd = pair_after(keyword, "CD"); cd.column == axis) scale(keyword, step);
-            // PCi_j multiplies pixels before CDELTi: with CDELT of this axis made larger, its row and column change, but not their crossing.
-            if (const auto pc = pair_after(keyword, "PC"); pc.row != 0 && (pc.row == axis) != (pc.column == axis)) {
-                // Where the header has no CDELTn, one is set below.
-                if (pc.alternate.empty() || before.find("CDELT" + std::to_string(axis) + pc.alternate)) scale(keyword, pc.column == axis ? step : 1 / step);
-            }
-        }
-    }
-    // Without cards the reference pixel is 0 and the step is 1.
-    const auto number = std::to_string(axis);
-    const bool described = before.find("CTYPE" + number) || before.find("CRVAL" + number) || before.find("CDELT" + number);
-    if (described && !before.number("CRPIX" + number) && part.from != 0) set("CRPIX" + number, (-1 - from) / step + 1);
-    const bool has_cd = std::any_of(before.cards().begin(), before.cards().end(), [](const Card& card) { return pair_after(card.keyword, "CD").row != 0; });
-    if (described && part.step != 1 && !before.number("CDELT" + number) && !has_cd) set("CDELT" + number, step);
+    const Header history(commentary_records("HISTORY", text));
+    for (const Card& card : history.cards()) entries_.push_back(entry_of(card, records_of(card)));
 }
 
 std::string HeaderEditor::records() const {
     std::string all;
-    for (const auto& entry : entries_) all += entry.records;
+    for (const Entry& entry : entries_) all += entry.records.empty() ? records_of(entry.card) : entry.records;
     return all;
+}
+
+std::string HeaderEditor::valid_records() const {
+    std::string all;
+    for (const Entry& entry : entries_) {
+        const std::string records = entry.records.empty() ? records_of(entry.card) : entry.records;
+        if (has_wrong_type(entry)) all += commentary_records("COMMENT", std::string_view(records).substr(0, record_length));
+        else all += imaging::valid_records(entry.card, records);
+    }
+    return all;
+}
+
+/// RESTFRQ = 'a word'. Not of axes: without the card an axis would have others' coordinates.
+bool HeaderEditor::has_wrong_type(const Entry& entry) {
+    if (entry.key || (entry.card.kind != Card::Kind::string && entry.card.kind != Card::Kind::number)) return false;
+    const auto known = find_wcs_keyword(entry.card.keyword);
+    return known && (known->type == WcsValueType::text) != (entry.card.kind == Card::Kind::string);
+}
+
+/// Whether that description says anything of the axis.
+bool HeaderEditor::describes(int axis, char alternate) const {
+    return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+        const auto& key = entry.key;
+        return key && key->alternate == alternate && key->stem.starts_with('C') && key->stem != "CNPIX" && (key->first == axis || (is_matrix(*key) && key->second == axis));
+    });
+}
+
+void HeaderEditor::cut(int axis, const AxisCut& cut) {
+    const std::string number = std::to_string(axis);
+    set("NAXIS" + number, cut.count);
+    if (cut.from == 0 && cut.step == 1) return;
+    for (const char alternate : alternates) {
+        if (describes(axis, alternate)) cut_coordinates(axis, cut, alternate);
+    }
+    // Pixels of the detector, as IRAF has them: logical = LTM · physical + LTV.
+    const auto from = static_cast<double>(cut.from), step = static_cast<double>(cut.step);
+    if (has("LTV" + number) || has("LTM" + number + "_" + number)) {
+        set("LTV" + number, (this->number("LTV" + number).value_or(0) - 1 - from) / step + 1);
+        if (cut.step != 1) set("LTM" + number + "_" + number, this->number("LTM" + number + "_" + number).value_or(1) / step);
+    }
+    // The corner on a plate of the Digitized Sky Survey.
+    if (const auto corner = this->number("CNPIX" + number)) set("CNPIX" + number, *corner + from);
+}
+
+void HeaderEditor::cut_coordinates(int axis, const AxisCut& cut, char alternate) {
+    const std::string tail = alternate == ' ' ? "" : std::string(1, alternate), name = "CRPIX" + std::to_string(axis) + tail;
+    const auto reference = number(name);
+    if (!reference && has(name)) return remove_coordinates(axis);
+    set(name, (reference.value_or(0) - 1 - static_cast<double>(cut.from)) / static_cast<double>(cut.step) + 1);
+    if (cut.step != 1) scale_column(axis, static_cast<double>(cut.step), alternate);
+}
+
+/// A pixel of the axis is that many pixels of before. PCi_j multiplies pixels before CDELTi does: where CDELT of this axis becomes larger, its row and its column
+/// change, but not their crossing.
+void HeaderEditor::scale_column(int axis, double factor, char alternate) {
+    bool has_cd = false;
+    for (Entry& entry : entries_) {
+        const auto& key = entry.key;
+        if (!key || key->alternate != alternate || (key->stem != "CD" && key->stem != "PC")) continue;
+        has_cd = has_cd || key->stem == "CD";
+        const bool row = key->first == axis, column = key->second == axis;
+        const auto value = parse_fits_number(entry.card.value);
+        if (!value || (key->stem == "CD" ? !column : row == column)) continue;
+        entry.card.value = fits_number(column ? *value * factor : *value / factor);
+        entry.records.clear();
+    }
+    const std::string step = "CDELT" + std::to_string(axis) + (alternate == ' ' ? "" : std::string(1, alternate));
+    const auto value = number(step);
+    if (value || (!has_cd && !has(step))) set(step, value.value_or(1) * factor);
+}
+
+void HeaderEditor::remove_coordinates(int axis) {
+    std::erase_if(entries_, [&](const Entry& entry) {
+        const auto& key = entry.key;
+        if (!key || key->stem == "NAXIS" || key->stem == "LTV" || key->stem == "LTM" || key->stem == "CNPIX") return false;
+        return key->first == axis || (is_matrix(*key) && key->second == axis);
+    });
+    // With a CD matrix, rows that are missing would be zeros.
+    for (const char alternate : alternates) {
+        const std::string tail = alternate == ' ' ? "" : std::string(1, alternate);
+        const bool has_cd = std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+            return entry.key && entry.key->stem == "CD" && entry.key->alternate == alternate;
+        });
+        if (has_cd) set("CD" + std::to_string(axis) + "_" + std::to_string(axis) + tail, 1.0);
+    }
+}
+
+bool HeaderEditor::is_coupled(int axis, char alternate) const {
+    return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+        const auto& key = entry.key;
+        if (!key || key->alternate != alternate || (key->stem != "CD" && key->stem != "PC") || key->first == key->second) return false;
+        return (key->first == axis || key->second == axis) && parse_fits_number(entry.card.value).value_or(0) != 0;
+    });
+}
+
+bool HeaderEditor::is_coupled(int axis) const {
+    return std::any_of(alternates.begin(), alternates.end(), [&](char alternate) { return is_coupled(axis, alternate); });
+}
+
+void HeaderEditor::drop_axes(const std::vector<int>& axes) {
+    if (axes.empty()) return;
+    const std::set<int> dropped(axes.begin(), axes.end());
+    const auto before = [&](int axis) { return static_cast<int>(std::distance(dropped.begin(), dropped.lower_bound(axis))); };
+    if (const auto count = number("NAXIS")) set("NAXIS", static_cast<std::int64_t>(*count) - before(static_cast<int>(*count) + 1));
+    for (const char alternate : alternates) {
+        const std::string name = alternate == ' ' ? "WCSAXES" : "WCSAXES" + std::string(1, alternate);
+        if (const auto count = number(name)) set(name, std::max<std::int64_t>(0, static_cast<std::int64_t>(*count) - before(static_cast<int>(*count) + 1)));
+    }
+    if (const auto count = number("WCSDIM")) set("WCSDIM", std::max<std::int64_t>(0, static_cast<std::int64_t>(*count) - before(static_cast<int>(*count) + 1)));
+    renumber([&](int axis) { return dropped.contains(axis) ? 0 : axis - before(axis); });
+}
+
+/// `number_of`: the new number of an axis; 0: its cards go.
+void HeaderEditor::renumber(const std::function<int(int)>& number_of) {
+    std::erase_if(entries_, [&](Entry& entry) {
+        auto& key = entry.key;
+        if (!key) return false;
+        const bool matrix = is_matrix(*key);
+        const int first = number_of(key->first), second = matrix ? number_of(key->second) : key->second;
+        if (first == 0 || (matrix && second == 0)) return true;
+        if (first == key->first && second == key->second) return false;
+        key->first = first;
+        key->second = second;
+        entry.card.keyword = key->name();
+        entry.records.clear();
+        return false;
+    });
 }
 
 } // namespace cubelink::imaging

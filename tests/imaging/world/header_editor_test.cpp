@@ -98,3 +98,66 @@ TEST_CASE("Header editor: keywords are renamed and removed") {
     editor.remove_if([](std::string_view keyword) { return keyword == "HISTORY"; });
     CHECK(editor.records().size() == 80);
 }
+
+TEST_CASE("Header editor: a string of very many records") {
+    std::string cards = card("LONG    = 'a&'");
+    for (int i = 0; i < 100'000; ++i) cards += card("CONTINUE  'b&'");
+    cards += card("CONTINUE  'c'") + card("CONTINUE  'of nothing'") + card("NEXT    =                    1");
+    HeaderEditor editor{Header(cards)};
+    CHECK(editor.records() == cards);
+    CHECK(editor.text("LONG")->size() == 100'002);
+    editor.set("LONG", "short");
+    CHECK(editor.records().size() == 3 * 80);
+}
+
+TEST_CASE("Header editor: of duplicate cards those are kept that count") {
+    const std::string cards = card("OBJECT  = 'one'") + card("CRVAL1  = 1.0") + card("OBJECT  = 'two'") + card("CRVAL1  = 2.0") + card("DP1     = 'NAXES: 1'") +
+                              card("DP1     = 'AXIS.1: 1'") + card("COMMENT a") + card("COMMENT a");
+    const HeaderEditor editor{Header(cards)};
+    CHECK(editor.records() == card("OBJECT  = 'one'") + card("CRVAL1  = 2.0") + card("DP1     = 'NAXES: 1'") + card("DP1     = 'AXIS.1: 1'") + card("COMMENT a") + card("COMMENT a"));
+}
+
+TEST_CASE("Header editor: axes are dropped with all of their cards, others are numbered anew") {
+    HeaderEditor editor{Header(card("NAXIS   = 4") + card("NAXIS3  = 1") + card("NAXIS4  = 5") + card("WCSAXES = 4") + card("WCSAXESB= 5") + card("CTYPE3  = 'STOKES'") + card("CTYPE4  = 'FREQ'") +
+                               card("CRPIX4B = 2.5") + card("PC4_3   = 0.0") + card("PC4_4A  = 3.0") + card("PC003003= 1.0") + card("CD004004= 1.0") + card("PS4_1   = 'x'") + card("CROTA4  = 0.0") +
+                               card("WAT4_001= 'y'") + card("CNAME4A = 'z'") + card("LTM4_4  = 2.0") + card("CRPIX10 = 1.0") + card("PCOUNT  = 0") + card("CDELTA  = 4.0"))};
+    CHECK(!editor.is_coupled(3));
+    editor.drop_axes({3});
+    CHECK(editor.records().find("STOKES") == std::string::npos);
+    const Header header = editor.header();
+    for (const char* there : {"CTYPE3", "CRPIX3B", "PC3_3A", "CD003003", "PS3_1", "CROTA3", "WAT3_001", "CNAME3A", "LTM3_3", "CRPIX9", "PCOUNT", "CDELTA"}) CHECK_MESSAGE(header.find(there) != nullptr, there);
+    CHECK(header.integer("NAXIS") == 3);
+    CHECK(header.integer("NAXIS3") == 5);
+    CHECK(header.integer("WCSAXES") == 3);
+    CHECK(header.integer("WCSAXESB") == 4);
+    CHECK(header.cards().size() == 16);
+    HeaderEditor coupled{Header(card("PC3_1A  = 0.1"))};
+    CHECK(coupled.is_coupled(3));
+    CHECK(coupled.is_coupled(1));
+    CHECK(!coupled.is_coupled(2));
+}
+
+TEST_CASE("Header editor: pixels of a detector and of a plate are those of before") {
+    HeaderEditor editor{Header(card("LTV1    = 10.0") + card("LTM1_1  = 0.5") + card("LTV2    = 3.0") + card("CNPIX1  = 100"))};
+    editor.cut(1, {4, 5, 3});
+    editor.cut(2, {2, 5, 1});
+    const Header header = editor.header();
+    for (const int pixel : {1, 2, 5}) { // logical; before: 5, 8, 17
+        const double before = (4 + 1 + (pixel - 1) * 3 - 10.0) / 0.5;
+        CHECK((pixel - *header.number("LTV1")) / *header.number("LTM1_1") == doctest::Approx(before));
+    }
+    CHECK(header.number("LTV2") == 1.0);
+    CHECK(header.number("CNPIX1") == 104.0);
+    CHECK(header.find("CRPIX1") == nullptr);
+}
+
+TEST_CASE("Header editor: an axis whose reference can't be read loses its coordinates") {
+    HeaderEditor editor{Header(card("NAXIS1  = 9") + card("CTYPE1  = 'FREQ'") + card("CRPIX1  = 'what'") + card("CRVAL1  = 1.0") + card("CTYPE2  = 'STOKES'") + card("CD1_1   = 2.0") + card("CD2_2   = 3.0") +
+                               card("CD1_2   = 4.0"))};
+    editor.cut(1, {2, 3, 1});
+    const Header header = editor.header();
+    CHECK(header.integer("NAXIS1") == 3);
+    for (const char* gone : {"CTYPE1", "CRPIX1", "CRVAL1", "CD1_2"}) CHECK(header.find(gone) == nullptr);
+    CHECK(header.number("CD1_1") == 1.0);
+    CHECK(header.text("CTYPE2") == "STOKES");
+}
