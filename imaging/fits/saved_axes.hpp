@@ -1,0 +1,27 @@
+#pragma once
+/// The spectral axis and the beams of an image that is saved. Used by saved_image.cpp.
+
+#include "imaging/fits/fits_writer.hpp"
+#include "imaging/source/image_info.hpp"
+#include "imaging/source/sub_image.hpp"
+#include "imaging/world/header_editor.hpp"
+#include "imaging/world/spectral_axis.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace cubelink::imaging {
+
+/// Describes the axis anew by the values of its channels (SI units of `kind`): by CRVAL and CDELT where it is linear, else by a table, which is returned.
+/// Without values, or if one of them is not finite, the axis loses its coordinates.
+std::optional<FitsTableHdu> set_spectral_values(HeaderEditor& editor, int axis, const std::vector<double>& values, SpectralKind kind, double step_of_one);
+
+/// RESTFRQ, and what of the axis depends on it. True: the channels must be described anew, by set_spectral_values. `old_rest`: 0 if unknown. Throws ImageError where
+/// velocities can't be converted.
+bool set_rest_frequency(HeaderEditor& editor, int axis, double old_rest, double new_rest);
+
+/// The beams of the selected planes: in the header if there is one plane or one beam for all, else in a table, which is returned.
+std::optional<FitsTableHdu> set_beams(HeaderEditor& editor, const ImageInfo& info, const IndexRange& channels, const IndexRange& stokes);
+
+} // namespace cubelink::imaging
