@@ -108,13 +108,19 @@ void FileWriter::reserve(std::uint64_t bytes) {
 }
 
 void FileWriter::write(std::span<const std::byte> bytes) {
+    write_at(written_, bytes);
+    written_ += bytes.size();
+}
+
+void FileWriter::write_at(std::uint64_t at, std::span<const std::byte> bytes) {
     while (!bytes.empty()) {
-        const ssize_t count = os().pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(written_));
+        const ssize_t count = os().pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(at));
         if (count <= 0) {
+            const int error = count == 0 ? ENOSPC : errno;
             failed_ = true;
-            fail(count == 0 ? ENOSPC : errno, "written");
+            fail(error, "written");
         }
-        written_ += static_cast<std::uint64_t>(count);
+        at += static_cast<std::uint64_t>(count);
         bytes = bytes.subspan(static_cast<std::size_t>(count));
     }
 }

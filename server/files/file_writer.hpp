@@ -6,10 +6,11 @@
 ///     out.write(bytes);
 ///     out.commit();                                                         // without it nothing remains
 ///
-/// Used by one thread at a time; blocking, for a job.
+/// Used by one thread at a time, but for write_at(); blocking, for a job.
 
 #include "server/files/jail.hpp"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -62,6 +63,10 @@ public:
     void write(std::span<const std::byte> bytes);
     void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
 
+    /// Writes bytes that begin at `at`, for files whose parts come in any order; not together with write(). May be called from several threads at once. What
+    /// was not written between parts is zeros.
+    void write_at(std::uint64_t at, std::span<const std::byte> bytes);
+
     /// For libraries that write themselves: open for reading and writing, empty, owned by the writer. cfitsio opens the path
     /// with fits_open_diskfile(READWRITE) once a primary header stands there (it creates no file that exists); close it before commit().
     int descriptor() const { return file_.get(); }
@@ -81,7 +86,8 @@ private:
     Descriptor file_;
     std::string temporary_; // its name at present; empty: none
     std::uint64_t written_ = 0;
-    bool failed_ = false, committed_ = false;
+    std::atomic<bool> failed_ = false;
+    bool committed_ = false;
 
     [[noreturn]] void fail(int error, const char* doing) const;
     std::optional<struct stat> existing() const;

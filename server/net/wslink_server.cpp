@@ -278,6 +278,7 @@ int WslinkServer::run() {
     auto& impl = *impl_;
     if (port() == 0) listen();
     std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGXFSZ, SIG_IGN); // a limit on the size of files is an error of write()
     const SignalWatcher signals({SIGTERM, SIGINT, SIGHUP}, [&impl](int signal) { impl.on_signal(signal); });
     impl.begun = Liveness::Clock::now();
     impl.context.network_thread = std::this_thread::get_id();

@@ -115,6 +115,39 @@ TEST_CASE("short writes are continued") {
     CHECK(content(folder.path("a")) == text);
 }
 
+TEST_CASE("parts come in any order, from several threads") {
+    TemporaryFolder folder;
+    const Jail jail(folder.text());
+    const std::string text = pattern(100'000, '0');
+    constexpr std::size_t part = 1000;
+    {
+        FileWriter out(jail, "", "a", {});
+        out.reserve(text.size());
+        {
+            std::vector<JoiningThread> threads;
+            for (std::size_t first = 0; first < 4; ++first)
+                threads.emplace_back(std::thread([&, first] {
+                    for (std::size_t i = 0; i < 25; ++i) {
+                        const std::size_t at = ((99 - i * 4 - first) * part);
+                        out.write_at(at, std::as_bytes(std::span(text).subspan(at, part)));
+                    }
+                }));
+        }
+        out.commit();
+    }
+    CHECK(content(folder.path("a")) == text);
+    FaultyOs faults;
+    {
+        FileWriter out(jail, "", "b", {});
+        faults.full_after(1500);
+        out.write_at(5000, std::as_bytes(std::span(text).first(part)));
+        CHECK_THROWS_AS(out.write_at(0, std::as_bytes(std::span(text).first(part))), WriteError);
+        faults.heal();
+        CHECK_THROWS_AS(out.commit(), WriteError);
+    }
+    CHECK(names_in(folder.path()) == std::set<std::string>{"a"});
+}
+
 TEST_CASE("who may not write, doesn't; and nothing outside is written") {
     TemporaryFolder folder, outside;
     outside.write("there", "old");
