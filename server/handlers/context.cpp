@@ -69,6 +69,7 @@ void register_handlers(HandlerContext& context) {
     register_image_statistics(context);
     register_session_methods(context);
     register_resume(context);
+    register_save_file(context);
     register_scripting(context);
     register_store_methods(context);
     register_not_implemented(context);

@@ -139,6 +139,7 @@ void register_image_methods(HandlerContext& context);
 void register_image_statistics(HandlerContext& context);
 void register_session_methods(HandlerContext& context);
 void register_resume(HandlerContext& context);
+void register_save_file(HandlerContext& context);
 void register_scripting(HandlerContext& context);
 void register_store_methods(HandlerContext& context);
 /// Last: answers what no other has registered.

@@ -2,6 +2,7 @@
 /// A task is long work that a client asked for and waits for: opening, resuming, listing. It runs as a job, reports progress, is stopped within
 /// 100 ms when what it makes is closed, and ends in a command that changes objects and answers.
 
+#include "imaging/base/thread_share.hpp"
 #include "server/session/session.hpp"
 
 #include <cstdint>
@@ -14,7 +15,7 @@ namespace cubelink::server {
 
 struct TaskContext {
     imaging::CancelToken cancel;
-    int threads = 1;
+    imaging::ThreadShare threads = 1; // the job's share, as it is at each moment
     /// 0 to 1. Sent as session.changed {"what": "progress", "task", "file_id", "progress"}, at most every 200 ms.
     std::function<void(double)> progress;
 };
