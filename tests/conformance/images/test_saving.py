@@ -328,6 +328,36 @@ class Saving(ServerTest):
         self.assertFalse(ack["success"])
         self.assertFalse((self.folder / OUT / "changed.fits").exists())
 
+    async def test_complex_and_joined_images(self):
+        """What is shown is saved: amplitudes, and files of one polarization each as one cube with their beams."""
+        random = numpy.random.default_rng(SEED)
+        parts = random.normal(size=(2, 3, 11, 14)).astype("f4")
+        head = fits.Header()
+        for number, (kind, value, step) in enumerate((("RA---SIN", 150.0, -0.01), ("DEC--SIN", -30.0, 0.01), ("FREQ", 1.4e9, 1e6), ("COMPLEX", 1.0, 1.0)), 1):
+            head[f"CTYPE{number}"], head[f"CRVAL{number}"], head[f"CRPIX{number}"], head[f"CDELT{number}"] = kind, value, 2.0, step
+        fits.writeto(self.folder / "complex.fits", parts, head)
+        client = await self.viewer()
+        await open_file(client, "complex.fits")
+        self.assertTrue((await save(client, "amplitude.fits", channels=[1, 2]))["success"])
+        self.assertEqual(verify(self.folder / OUT / "amplitude.fits"), [])
+        with fits.open(self.folder / OUT / "amplitude.fits") as file:
+            numpy.testing.assert_array_equal(file[0].data, numpy.hypot(*parts.astype("f8")).astype("f4")[1:])
+            self.assertEqual((file[0].header["CRPIX3"], file[0].header["NAXIS"]), (1.0, 3))
+        for number, name in enumerate("IQU"):
+            del head["*4"]
+            head["BMAJ"], head["BMIN"], head["BPA"] = 0.01 + 0.01 * number, 0.01, 5.0
+            fits.writeto(self.folder / f"part_{name}.fits", parts[number % 2] * (number + 1), head)
+        joined = await client.call("carta.concat.stokes.files", {"file_id": 1, "render_mode": "RASTER", "stokes_files": [
+            {"directory": "", "file": f"part_{name}.fits", "hdu": "", "polarization_type": number} for number, name in enumerate("IQU", 1)]})  # fmt: skip
+        self.assertTrue(joined["success"], joined["message"])
+        self.assertTrue((await save(client, "joined.fits", 1, stokes=[0, 2, 2]))["success"])
+        self.assertEqual(verify(self.folder / OUT / "joined.fits"), [])
+        with fits.open(self.folder / OUT / "joined.fits") as file:
+            numpy.testing.assert_array_equal(file[0].data, numpy.stack([parts[0], parts[0] * 3]))
+            head = file[0].header
+            self.assertEqual((head["CTYPE4"], head["CRVAL4"] + (1 - head["CRPIX4"]) * head["CDELT4"], head["CDELT4"]), ("STOKES", 1, 2))
+            self.assertEqual([row["BMAJ"] for row in file["BEAMS"].data], [numpy.float32(3600 * b) for b in (0.01, 0.03) for _ in range(3)])
+
     async def test_dialect_of_generation_1(self):
         client = await self.viewer(generation=1)
         await open_file(client, "float.fits")
