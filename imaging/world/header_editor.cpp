@@ -257,12 +257,15 @@ void HeaderEditor::drop_axes(const std::vector<int>& axes) {
     if (axes.empty()) return;
     const std::set<int> dropped(axes.begin(), axes.end());
     const auto before = [&](int axis) { return static_cast<int>(std::distance(dropped.begin(), dropped.lower_bound(axis))); };
-    if (const auto count = number("NAXIS")) set("NAXIS", static_cast<std::int64_t>(*count) - before(static_cast<int>(*count) + 1));
-    for (const char alternate : alternates) {
-        const std::string name = alternate == ' ' ? "WCSAXES" : "WCSAXES" + std::string(1, alternate);
-        if (const auto count = number(name)) set(name, std::max<std::int64_t>(0, static_cast<std::int64_t>(*count) - before(static_cast<int>(*count) + 1)));
-    }
-    if (const auto count = number("WCSDIM")) set("WCSDIM", std::max<std::int64_t>(0, static_cast<std::int64_t>(*count) - before(static_cast<int>(*count) + 1)));
+    const auto follow = [&](const std::string& keyword) {
+        const auto count = number(keyword);
+        if (!count || *count < 0 || *count > 99) return;
+        const int axes_before = static_cast<int>(*count);
+        set(keyword, axes_before - before(axes_before + 1));
+    };
+    follow("NAXIS");
+    follow("WCSDIM");
+    for (const char alternate : alternates) follow(alternate == ' ' ? "WCSAXES" : "WCSAXES" + std::string(1, alternate));
     renumber([&](int axis) { return dropped.contains(axis) ? 0 : axis - before(axis); });
 }
 
