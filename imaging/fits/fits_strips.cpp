@@ -45,18 +45,18 @@ void read_as(const ImageSource& source, const Rect& rect, PlaneId plane, std::sp
 
 } // namespace
 
-int bitpix_of(const ImageSource& source) {
+FitsNumbers numbers_of(const ImageSource& source) {
     const Capabilities& capabilities = source.capabilities();
-    if (capabilities.int64 != Int64Kind::none) return 64;
+    if (capabilities.int64 != Int64Kind::none) return {64, capabilities.int64 == Int64Kind::with_sign};
     // Scaled bytes and 16-bit integers have no more digits than a float: it holds them to half of its last one.
     const PixelType type = source.stored_type();
     const bool wide = type == PixelType::float64 || type == PixelType::int32 || type == PixelType::int64;
-    return capabilities.prefers_double && wide ? -64 : -32;
+    return {capabilities.prefers_double && wide ? -64 : -32, true};
 }
 
-FitsStrips::FitsStrips(const ImageSource& source, const std::vector<FitsAxis>& axes, std::size_t most_memory) : shape_(source.shape()), bitpix_(bitpix_of(source)) {
+FitsStrips::FitsStrips(const ImageSource& source, const std::vector<FitsAxis>& axes, const FitsNumbers& numbers, std::size_t most_memory)
+    : shape_(source.shape()), numbers_(numbers) {
     const Capabilities& capabilities = source.capabilities();
-    with_sign_ = capabilities.int64 != Int64Kind::without_sign;
     std::int64_t product = 1;
     bool too_large = false;
     int last = 0; // of x, y, depth
@@ -84,7 +84,7 @@ FitsStrips::FitsStrips(const ImageSource& source, const std::vector<FitsAxis>& a
     check(stride_y_, shape_.height);
     check(stride_depth_, shape_.depth);
     check(stride_stokes_, shape_.stokes);
-    const std::int64_t bytes = std::abs(bitpix_) / 8;
+    const std::int64_t bytes = numbers_.bytes();
     if (too_large || product > std::int64_t{1} << 58) throw std::invalid_argument("the image is larger than what a file can hold");
     size_ = static_cast<std::uint64_t>(product * bytes);
 
@@ -100,7 +100,7 @@ FitsStrips::FitsStrips(const ImageSource& source, const std::vector<FitsAxis>& a
     count_ = across_ * down_ * shape_.depth * (inner_ == shape_.stokes ? 1 : shape_.stokes);
 }
 
-std::size_t FitsStrips::memory() const { return 2 * static_cast<std::size_t>(columns_ * rows_ * inner_ * (std::abs(bitpix_) / 8)); }
+std::size_t FitsStrips::memory() const { return 2 * static_cast<std::size_t>(columns_ * rows_ * inner_ * numbers_.bytes()); }
 
 /// In the order of the file.
 FitsStrips::Piece FitsStrips::piece(std::int64_t index) const {
@@ -119,7 +119,7 @@ FitsStrips::Piece FitsStrips::piece(std::int64_t index) const {
 /// Of the piece's first pixel, in bytes from the beginning of the data.
 std::uint64_t FitsStrips::offset(const Piece& piece, std::int64_t stokes) const {
     const std::int64_t pixels = piece.rect.x0 * stride_x_ + piece.rect.y0 * stride_y_ + piece.depth * stride_depth_ + stokes * stride_stokes_;
-    return static_cast<std::uint64_t>(pixels) * static_cast<std::uint64_t>(std::abs(bitpix_) / 8);
+    return static_cast<std::uint64_t>(pixels) * static_cast<std::uint64_t>(numbers_.bytes());
 }
 
 template <class T>
@@ -131,7 +131,7 @@ void FitsStrips::write_as(const ImageSource& source, std::int64_t index, std::ui
     T* swapped = values + columns_ * rows_ * inner_;
     const auto channel = static_cast<std::int32_t>(part.depth);
     const auto give = [&](std::size_t size, std::int64_t stokes) {
-        to_big_endian(values, swapped, size, with_sign_);
+        to_big_endian(values, swapped, size, numbers_.with_sign);
         sink(at + offset(part, stokes), std::as_bytes(std::span(swapped, size)));
     };
     if (inner_ == 1) {
@@ -160,8 +160,8 @@ void FitsStrips::write_as(const ImageSource& source, std::int64_t index, std::ui
 }
 
 void FitsStrips::write(const ImageSource& source, std::int64_t index, std::uint64_t at, std::byte* work, const FitsSink& sink, const CancelToken& cancel) const {
-    if (bitpix_ == 64) write_as<std::int64_t>(source, index, at, work, sink, cancel);
-    else if (bitpix_ == -64) write_as<double>(source, index, at, work, sink, cancel);
+    if (numbers_.bitpix == 64) write_as<std::int64_t>(source, index, at, work, sink, cancel);
+    else if (numbers_.bitpix == -64) write_as<double>(source, index, at, work, sink, cancel);
     else write_as<float>(source, index, at, work, sink, cancel);
 }
 

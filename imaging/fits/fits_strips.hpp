@@ -7,14 +7,14 @@
 
 namespace cubelink::imaging {
 
-/// BITPIX of a source's pixels in a file: -32, -64 or 64.
-int bitpix_of(const ImageSource& source);
+/// What holds the source's pixels, as far as that is known: of a source that is yet to be computed this may be another answer later.
+FitsNumbers numbers_of(const ImageSource& source);
 
 /// How an image is cut. Plain values.
 class FitsStrips {
 public:
     /// `most_memory`: what memory() is to be, about, if it can. Throws std::invalid_argument if the axes don't fit the source.
-    FitsStrips(const ImageSource& source, const std::vector<FitsAxis>& axes, std::size_t most_memory = std::size_t{64} << 20);
+    FitsStrips(const ImageSource& source, const std::vector<FitsAxis>& axes, const FitsNumbers& numbers, std::size_t most_memory = std::size_t{64} << 20);
 
     std::int64_t count() const { return count_; }
     /// Memory for one strip at a time, in bytes.
@@ -36,8 +36,7 @@ private:
     void write_as(const ImageSource& source, std::int64_t index, std::uint64_t at, std::byte* work, const FitsSink& sink, const CancelToken& cancel) const;
 
     ImageShape shape_;
-    int bitpix_ = -32;
-    bool with_sign_ = true;                                               // of 64-bit integers
+    FitsNumbers numbers_;
     bool stokes_before_depth_ = false;
     std::int64_t stride_x_ = 0, stride_y_ = 0, stride_depth_ = 0, stride_stokes_ = 0; // in pixels of the file
     std::int64_t inner_ = 1;                                              // stokes that lie within a plane: all, or one

@@ -76,8 +76,8 @@ std::int64_t length_of(FitsAxis axis, const ImageShape& shape) {
     return 1;
 }
 
-std::string structure_of_image(const FitsImageHdu& hdu, bool primary) {
-    const int bitpix = bitpix_of(*hdu.source);
+std::string structure_of_image(const FitsImageHdu& hdu, const FitsNumbers& numbers, bool primary) {
+    const int bitpix = numbers.bitpix;
     std::string text = primary ? record("SIMPLE", "T", "this file conforms to the FITS standard") : record("XTENSION", "'IMAGE   '", "image extension");
     text += record("BITPIX", bitpix, bitpix < 0 ? "floating-point numbers of so many bits" : "integers of so many bits");
     text += record("NAXIS", static_cast<std::int64_t>(hdu.axes.size()), "number of axes");
@@ -85,7 +85,7 @@ std::string structure_of_image(const FitsImageHdu& hdu, bool primary) {
         text += record("NAXIS" + std::to_string(i + 1), length_of(hdu.axes[i], hdu.source->shape()), "length of axis " + std::to_string(i + 1));
     if (primary) text += record("EXTEND", "T", "extensions may follow");
     else text += record("PCOUNT", 0, "no other data") + record("GCOUNT", 1, "one group");
-    if (hdu.source->capabilities().int64 == Int64Kind::without_sign)
+    if (!numbers.with_sign)
         text += record("BSCALE", 1, "unsigned integers") + record("BZERO", "9223372036854775808", "unsigned integers");
     return text;
 }
@@ -126,8 +126,9 @@ void FitsFile::add(Part part, const std::string& structure) {
 
 void FitsFile::add_image(FitsImageHdu hdu) {
     Part part;
-    part.data_size = FitsStrips(*hdu.source, hdu.axes).size();
-    const std::string structure = structure_of_image(hdu, parts_.empty());
+    part.numbers = numbers_of(*hdu.source);
+    part.data_size = FitsStrips(*hdu.source, hdu.axes, part.numbers).size();
+    const std::string structure = structure_of_image(hdu, part.numbers, parts_.empty());
     part.image = std::move(hdu);
     add(std::move(part), structure);
 }
@@ -156,7 +157,11 @@ void FitsFile::write(const FitsSink& sink, const FitsWriteSettings& settings) co
         if (!part.table.empty()) sink(part.data_at(), part.table);
         if (!part.image.source) continue;
         const ImageSource& source = *part.image.source;
-        const FitsStrips strips(source, part.image.axes, most_memory(settings) / 2);
+        if (source.capabilities().whole_planes_only) { // one that is computed at its first read is so by all threads, and is read as it likes afterwards
+            float pixel = 0;
+            source.read({0, 0, 1, 1}, {}, {&pixel, 1}, settings.threads.now(), settings.cancel);
+        }
+        const FitsStrips strips(source, part.image.axes, part.numbers, most_memory(settings) / 2);
         const std::size_t memory = strips.memory();
         const int most = threads_for(settings, memory);
         const ThreadShare share(most, [all = settings.threads] { return all.now(); });

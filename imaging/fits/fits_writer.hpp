@@ -55,6 +55,13 @@ struct FitsWriteSettings {
     std::function<void(double)> progress{}; // 0 to 1, by the calling thread
 };
 
+/// How pixels are written.
+struct FitsNumbers {
+    int bitpix = -32;      // or -64, or 64
+    bool with_sign = true; // of 64-bit integers; without: BZERO is 2⁶³
+    std::int64_t bytes() const { return bitpix == -32 ? 4 : 8; }
+};
+
 /// The HDUs of a new file. Used by one thread.
 class FitsFile {
 public:
@@ -73,6 +80,7 @@ private:
         std::string header; // padded
         std::uint64_t at = 0, data_size = 0;
         FitsImageHdu image;           // source null: a table
+        FitsNumbers numbers;
         std::vector<std::byte> table; // padded
         std::uint64_t data_at() const { return at + header.size(); }
     };

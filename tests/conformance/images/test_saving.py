@@ -328,6 +328,24 @@ class Saving(ServerTest):
         self.assertFalse(ack["success"])
         self.assertFalse((self.folder / OUT / "changed.fits").exists())
 
+    async def test_expressions(self):
+        client = await self.viewer()
+        for number, (text, scale) in enumerate((('"float.fits"+"float.fits"', 2), ('"double.fits"*2', 2), ('"float.fits"/max("plane.fits")', None))):
+            request = {"directory": "", "file": text, "lel_expr": True, "file_id": 0, "hdu": "", "render_mode": "RASTER"}
+            ack = await client.call("carta.open.file", request, timeout=PATIENCE)
+            self.assertTrue(ack["success"], ack["message"])
+            self.assertTrue((await save(client, f"{number}.fits", channels=[1, 5, 2], stokes=[2]))["success"])
+            self.assertEqual(verify(self.folder / OUT / f"{number}.fits"), [])
+            data, _, source = pixels_of(self.folder / ("double.fits" if "double" in text else "float.fits"))
+            with fits.open(self.folder / OUT / f"{number}.fits") as file:
+                self.assertEqual(file[0].header["CRPIX3"], 1.0)
+                if scale:
+                    expected = data[2:3, 1:6:2]
+                    numpy.testing.assert_array_equal(file[0].data, numpy.where(numpy.isfinite(expected), expected * scale, file[0].data))
+                else:
+                    self.assertEqual(file[0].data.shape, (1, 3, 11, 14))
+            source.close()
+
     async def test_complex_and_joined_images(self):
         """What is shown is saved: amplitudes, and files of one polarization each as one cube with their beams."""
         random = numpy.random.default_rng(SEED)
