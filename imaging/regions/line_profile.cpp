@@ -1,7 +1,7 @@
 #include "imaging/regions/line_profile.hpp"
 
 #include "imaging/base/image_error.hpp"
-#include "imaging/regions/polygon_scan.hpp"
+#include "imaging/regions/box_pixels.hpp"
 
 #include <algorithm>
 #include <array>
@@ -18,6 +18,8 @@ namespace {
 constexpr double nothing = std::numeric_limits<double>::quiet_NaN();
 constexpr double degree = std::numbers::pi / 180;
 constexpr std::size_t batch = 16384;
+/// Pixels that are read at once.
+constexpr std::size_t profile_pixels = std::size_t{1} << 20;
 
 PixelPoint operator+(PixelPoint a, PixelPoint b) { return {a.x + b.x, a.y + b.y}; }
 PixelPoint operator-(PixelPoint a, PixelPoint b) { return {a.x - b.x, a.y - b.y}; }
@@ -98,9 +100,23 @@ Direction direction_of(SkyPoint point) {
     return {std::cos(lat) * std::cos(lon), std::cos(lat) * std::sin(lon), std::sin(lat)};
 }
 
+/// The sky behind the pixels of a grid.
+struct GridSky {
+    const Wcs& wcs;
+    PixelGrid grid;
+
+    void of(std::span<const PixelPoint> pixels, std::span<SkyPoint> out) const {
+        if (grid == PixelGrid{}) return wcs.pixels_to_sky(pixels, 0, out);
+        std::vector<PixelPoint> of_image;
+        of_image.reserve(pixels.size());
+        for (const auto& pixel : pixels) of_image.push_back(grid.to_image(pixel));
+        wcs.pixels_to_sky(of_image, 0, out);
+    }
+};
+
 /// Pixels through the sky, in batches.
 template <class Each>
-void through_sky(const Wcs& wcs, std::size_t count, const CancelToken& cancel, const std::function<PixelPoint(std::size_t)>& pixel, Each each) {
+void through_sky(const GridSky& grid_sky, std::size_t count, const CancelToken& cancel, const std::function<PixelPoint(std::size_t)>& pixel, Each each) {
     std::vector<PixelPoint> pixels;
     std::vector<SkyPoint> sky;
     for (std::size_t from = 0; from < count; from += batch) {
@@ -108,7 +124,7 @@ void through_sky(const Wcs& wcs, std::size_t count, const CancelToken& cancel, c
         pixels.clear();
         for (std::size_t i = from; i < std::min(count, from + batch); ++i) pixels.push_back(pixel(i));
         sky.resize(pixels.size());
-        wcs.pixels_to_sky(pixels, 0, sky);
+        grid_sky.of(pixels, sky);
         for (std::size_t i = 0; i < sky.size(); ++i) each(from + i, sky[i]);
     }
 }
@@ -131,18 +147,18 @@ struct Steps {
 };
 
 /// Of neighbours on one segment: corners are shorter in any case.
-Steps angular_steps(const Wcs& wcs, const std::vector<Segment>& segments, const std::vector<Place>& places, const CancelToken& cancel) {
+Steps angular_steps(const GridSky& grid_sky, const std::vector<Segment>& segments, const std::vector<Place>& places, const CancelToken& cancel) {
     Steps steps;
     if (places.size() == 1) { // one pixel along the line
         const auto& segment = segments[places[0].segment];
         const std::array pixels{segment.at(places[0].distance - 0.5), segment.at(places[0].distance + 0.5)};
         std::array<SkyPoint, 2> sky;
-        wcs.pixels_to_sky(pixels, 0, sky);
+        grid_sky.of(pixels, sky);
         steps.take(separation(sky[0], sky[1]));
         return steps;
     }
     SkyPoint before;
-    through_sky(wcs, places.size(), cancel, [&](std::size_t i) { return segments[places[i].segment].at(places[i].distance); },
+    through_sky(grid_sky, places.size(), cancel, [&](std::size_t i) { return segments[places[i].segment].at(places[i].distance); },
                 [&](std::size_t i, SkyPoint here) {
                     if (i > 0 && places[i].segment == places[i - 1].segment) steps.take(separation(before, here));
                     before = here;
@@ -152,7 +168,7 @@ Steps angular_steps(const Wcs& wcs, const std::vector<Segment>& segments, const 
 
 /// Places at equal angular steps, counted along the whole line; from the middle outwards if it is a line of two points. Nothing if a part of it is not on
 /// the sky.
-std::optional<std::vector<Place>> equal_angles(const Wcs& wcs, const std::vector<Segment>& segments, bool two_points, double step, const CancelToken& cancel) {
+std::optional<std::vector<Place>> equal_angles(const GridSky& grid_sky, const std::vector<Segment>& segments, bool two_points, double step, const CancelToken& cancel) {
     // Angles along the line up to places that are a pixel apart at most; between them pixels are taken for equal.
     std::vector<Place> stations;
     for (std::size_t s = 0; s < segments.size(); ++s) {
@@ -162,7 +178,7 @@ std::optional<std::vector<Place>> equal_angles(const Wcs& wcs, const std::vector
     }
     std::vector<double> angles(stations.size());
     SkyPoint before;
-    through_sky(wcs, stations.size(), cancel, [&](std::size_t i) { return segments[stations[i].segment].at(stations[i].distance); },
+    through_sky(grid_sky, stations.size(), cancel, [&](std::size_t i) { return segments[stations[i].segment].at(stations[i].distance); },
                 [&](std::size_t i, SkyPoint here) {
                     angles[i] = i == 0 ? 0 : angles[i - 1] + separation(before, here);
                     before = here;
@@ -195,13 +211,13 @@ LineBox upright_box(const Segment& segment, double distance, int width) {
 }
 
 /// Boxes with the sizes of pixels that are `step` degrees high, and with right angles on the sky.
-std::vector<LineBox> sky_boxes(const Wcs& wcs, const std::vector<Segment>& segments, const std::vector<Place>& places, int width, double step,
+std::vector<LineBox> sky_boxes(const GridSky& grid_sky, const std::vector<Segment>& segments, const std::vector<Place>& places, int width, double step,
                                const CancelToken& cancel) {
     constexpr std::array<PixelPoint, 4> around{PixelPoint{0.5, 0}, {-0.5, 0}, {0, 0.5}, {0, -0.5}};
     std::vector<LineBox> boxes;
     boxes.reserve(places.size());
     std::array<Direction, 4> near;
-    through_sky(wcs, 4 * places.size(), cancel,
+    through_sky(grid_sky, 4 * places.size(), cancel,
                 [&](std::size_t i) { return segments[places[i / 4].segment].at(places[i / 4].distance) + around[i % 4]; },
                 [&](std::size_t i, SkyPoint sky) {
                     near[i % 4] = direction_of(sky);
@@ -243,48 +259,9 @@ double unit_of(double whole, std::string& unit) {
     return 1;
 }
 
-/// The pixels of each box, one box after the other, and where those of each end.
-void scan_boxes(std::span<const LineBox> boxes, const ImageShape& image, PolygonScanner& scanner, std::vector<PixelRun>& runs, std::vector<std::size_t>& ends,
-                const CancelToken& cancel) {
-    for (const auto& box : boxes) {
-        const std::array corners{box.centre - box.along - box.across, box.centre + box.along - box.across, box.centre + box.along + box.across,
-                                 box.centre - box.along + box.across};
-        scanner.append(corners, {image.width, image.height, outline_tolerance(corners, image.width, image.height)}, runs, cancel);
-        ends.push_back(runs.size());
-    }
-}
-
-/// Of finite values; NaN of none.
-struct Mean {
-    double sum = 0;
-    std::size_t count = 0;
-
-    void take(std::span<const float> values) {
-        for (const float value : values) {
-            if (!std::isfinite(value)) continue;
-            sum += static_cast<double>(value);
-            ++count;
-        }
-    }
-    float value() const { return count == 0 ? std::numeric_limits<float>::quiet_NaN() : static_cast<float>(sum / static_cast<double>(count)); }
-};
-
-bool is_before(const PixelRun& a, const PixelRun& b) { return a.y != b.y ? a.y < b.y : a.x0 < b.x0; }
-
-/// All pixels of overlapping runs, once each.
-PixelMask union_of(std::vector<PixelRun> runs) {
-    std::sort(runs.begin(), runs.end(), is_before);
-    std::vector<PixelRun> merged;
-    for (const auto& run : runs) {
-        if (!merged.empty() && merged.back().y == run.y && run.x0 <= merged.back().x1) merged.back().x1 = std::max(merged.back().x1, run.x1);
-        else merged.push_back(run);
-    }
-    return PixelMask(std::move(merged));
-}
-
 } // namespace
 
-LineSampling sample_line(const Shape& line, int width, const Wcs* wcs, const CancelToken& cancel) {
+LineSampling sample_line(const Shape& line, int width, const Wcs* wcs, const CancelToken& cancel, const PixelGrid& grid) {
     if (const auto reason = why_invalid(line); !reason.empty()) throw std::invalid_argument(reason);
     if (!is_line(line.type)) throw std::invalid_argument("a " + std::string(name_of(line.type)) + " has no profile along it");
     if (width < 1 || width > max_line_width) throw std::invalid_argument("the width of a line must be 1 to " + std::to_string(max_line_width));
@@ -295,14 +272,14 @@ LineSampling sample_line(const Shape& line, int width, const Wcs* wcs, const Can
     LineSampling sampling;
     double step = 1, to_unit = 1; // degrees
     const auto matrix = wcs ? wcs->celestial_matrix() : std::nullopt;
-    const auto steps = matrix ? angular_steps(*wcs, segments, places, cancel) : Steps{};
+    const auto steps = matrix ? angular_steps({*wcs, grid}, segments, places, cancel) : Steps{};
     if (steps.count == 0) {
         sampling.unit = "pixel";
     } else {
         step = steps.sum / static_cast<double>(steps.count);
-        const double pixel_height = std::hypot((*matrix)[1], (*matrix)[3]);
+        const double pixel_height = std::hypot((*matrix)[1], (*matrix)[3]) * grid.size;
         if (steps.unknown == 0 && pixel_height > 0 && steps.most - steps.least > 0.01 * pixel_height) {
-            if (auto equal = equal_angles(*wcs, segments, two_points, pixel_height, cancel)) {
+            if (auto equal = equal_angles({*wcs, grid}, segments, two_points, pixel_height, cancel)) {
                 places = std::move(*equal);
                 step = pixel_height;
                 sampling.equal_angles = true;
@@ -311,7 +288,7 @@ LineSampling sample_line(const Shape& line, int width, const Wcs* wcs, const Can
         to_unit = unit_of(step * static_cast<double>(std::max<std::size_t>(1, places.size() - 1)), sampling.unit);
     }
     if (sampling.equal_angles) {
-        sampling.boxes = sky_boxes(*wcs, segments, places, width, step, cancel);
+        sampling.boxes = sky_boxes({*wcs, grid}, segments, places, width, step, cancel);
     } else {
         sampling.boxes.reserve(places.size());
         for (const auto& place : places) sampling.boxes.push_back(upright_box(segments[place.segment], place.distance, width));
@@ -323,37 +300,15 @@ LineSampling sample_line(const Shape& line, int width, const Wcs* wcs, const Can
 }
 
 std::vector<float> line_profile(std::span<const LineBox> boxes, const ImageShape& image, const MaskedRead& read, const CancelToken& cancel) {
-    std::vector<float> values;
-    values.reserve(boxes.size());
-    PolygonScanner scanner;
-    std::vector<PixelRun> runs;
-    std::vector<std::size_t> ends, offsets;
+    std::vector<float> values(boxes.size());
     std::vector<float> pixels;
-    for (std::size_t from = 0; from < boxes.size(); from += batch) {
+    for (std::size_t from = 0; from < boxes.size();) {
         cancel.throw_if_cancelled();
-        runs.clear();
-        ends.clear();
-        scan_boxes(boxes.subspan(from, std::min(batch, boxes.size() - from)), image, scanner, runs, ends, cancel);
-        const auto mask = union_of(runs);
-        pixels.resize(mask.count());
-        if (!mask.empty()) read(mask, pixels);
-        offsets.clear(); // of each run of the mask in `pixels`
-        std::size_t offset = 0;
-        for (const auto& run : mask.runs()) {
-            offsets.push_back(offset);
-            offset += static_cast<std::size_t>(run.length());
-        }
-        std::size_t next = 0;
-        for (const auto end : ends) {
-            Mean mean;
-            for (; next < end; ++next) {
-                const auto& run = runs[next];
-                const auto holding = std::upper_bound(mask.runs().begin(), mask.runs().end(), run, is_before) - 1;
-                const auto start = offsets[static_cast<std::size_t>(holding - mask.runs().begin())] + static_cast<std::size_t>(run.x0 - holding->x0);
-                mean.take(std::span(pixels).subspan(start, static_cast<std::size_t>(run.length())));
-            }
-            values.push_back(mean.value());
-        }
+        const BoxPixels some(boxes.subspan(from), image, profile_pixels, cancel);
+        pixels.resize(some.mask().count());
+        if (!some.mask().empty()) read(some.mask(), pixels);
+        some.means(pixels, std::span(values).subspan(from, some.size()));
+        from += some.size();
     }
     return values;
 }

@@ -17,6 +17,15 @@ namespace cubelink::imaging {
 inline constexpr int default_line_width = 3, max_line_width = 20;
 inline constexpr std::size_t max_line_boxes = std::size_t{1} << 19;
 
+/// Pixels that are blocks of an image's: block (0, 0) begins at the corner of the image's pixel (x, y), and is `size` of its pixels wide and high.
+struct PixelGrid {
+    double x = 0, y = 0, size = 1;
+
+    PixelPoint to_image(PixelPoint block) const { return {x + (block.x + 0.5) * size - 0.5, y + (block.y + 0.5) * size - 0.5}; }
+    PixelPoint from_image(PixelPoint pixel) const { return {(pixel.x + 0.5 - x) / size - 0.5, (pixel.y + 0.5 - y) / size - 0.5}; }
+    friend bool operator==(const PixelGrid&, const PixelGrid&) = default;
+};
+
 /// The parallelogram centre ± along ± across, in pixels.
 struct LineBox {
     PixelPoint centre, along, across;
@@ -30,7 +39,7 @@ struct LineSampling {
     std::string unit;           // "milliarcsec", "arcsec", "arcmin", "deg" by the length of the line; "pixel" without a sky
 };
 
-/// Boxes along a line or polyline of an image with the coordinates `wcs`, which may be null; `width` pixels across, three along it (one, if it is
+/// Boxes along a line or polyline of an image with the coordinates `wcs`, which may be null; all pixels are those of `grid`; `width` pixels across, three along it (one, if it is
 /// horizontal or vertical).
 ///
 /// A line has them at each whole pixel from its middle outwards, 2 round((length - 1) / 2) + 1 of them, and its axis is 0 in the middle, negative towards its
@@ -42,13 +51,13 @@ struct LineSampling {
 ///
 /// Throws std::invalid_argument for other shapes, invalid ones, or a width outside of 1 … max_line_width, ImageError for a line that needs more than
 /// max_line_boxes, Cancelled.
-LineSampling sample_line(const Shape& line, int width, const Wcs* wcs, const CancelToken& cancel = {});
+LineSampling sample_line(const Shape& line, int width, const Wcs* wcs, const CancelToken& cancel = {}, const PixelGrid& grid = {});
 
 /// Reads the selected pixels of a plane, in the order of mask.runs(): out.size() == mask.count().
 using MaskedRead = std::function<void(const PixelMask& mask, std::span<float> out)>;
 
-/// Of each box the mean of the finite pixels whose centres it holds or has on its outline; NaN if there are none. Each pixel of up to 16384 neighbouring
-/// boxes is read once. Throws what `read` throws, Cancelled.
+/// Of each box the mean of the finite pixels whose centres it holds or has on its outline; NaN if there are none. What neighbouring boxes
+/// share is read once, a million pixels at a time. Throws what `read` throws, Cancelled.
 std::vector<float> line_profile(std::span<const LineBox> boxes, const ImageShape& image, const MaskedRead& read, const CancelToken& cancel = {});
 
 } // namespace cubelink::imaging
