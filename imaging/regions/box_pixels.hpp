@@ -45,9 +45,20 @@ private:
         std::uint32_t pixels = 0;
     };
 
+    struct Ribbon { // boxes that each are the one before, moved by one pixel of the mask: those of a horizontal line
+        std::size_t first = 0, count = 1;
+    };
+    std::size_t first_piece(std::size_t box) const { return box == 0 ? 0 : boxes_[box - 1].end; }
+    bool follows(std::size_t box) const;
+    void cut_ribbons();
+    void mean_ribbon(const Ribbon& ribbon, const float* plane, float* out) const;
+    void mean_planes(const Ribbon& ribbon, const float* planes, float* out) const;
+    void mean_finite(std::span<const float> plane, std::span<float> out) const;
+
     PixelMask mask_;
     std::vector<Piece> pieces_;
     std::vector<Box> boxes_;
+    std::vector<Ribbon> ribbons_;
 };
 
 } // namespace cubelink::imaging
