@@ -9,9 +9,17 @@ namespace cubelink::server {
 
 namespace {
 
+/// Shows nothing but a preview, if there is one.
+void drag_region(const CommandCall<icd::SetRegion>& c) {
+    auto shape = shape_of(c.request->region_info());
+    if (const auto why = imaging::why_invalid(shape); !why.empty()) throw rpc::CallError(rpc::Error{rpc::code::method_failed, why, {}, true});
+    acknowledge(c.call);
+    c.session->drag_region(c.request->region_id(), c.request->file_id(), std::move(shape));
+}
+
 void set_region(const CommandCall<icd::SetRegion>& c) {
     const auto& request = *c.request;
-    if (request.preview_region()) return acknowledge(c.call); // shows nothing but a preview; there are none of this region
+    if (request.preview_region()) return drag_region(c);
     icd::SetRegionAck ack;
     ack.set_region_id(request.region_id());
     std::vector<RegionUpdate> updates{{request.region_id(), request.file_id(), shape_of(request.region_info())}};

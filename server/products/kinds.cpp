@@ -17,7 +17,8 @@ extern const ProductKind
     cube_histogram,
     contours,
     region_contours,
-    vector_overlay;
+    vector_overlay,
+    pv_preview;
 
 std::vector<RegionPtr> ProductContext::regions(const Image& image, RequirementKind kind) const {
     std::vector<RegionPtr> list;
@@ -44,6 +45,7 @@ std::span<const ProductKind* const> product_kinds() {
         &contours,
         &region_contours,
         &vector_overlay,
+        &pv_preview,
     };
     return kinds;
 }

@@ -35,6 +35,7 @@ struct DependsOn {
     bool stokes = false; // stokes alone
     bool cursor = false;
     bool region = false; // a region's shape
+    bool drag = false;   // where a region is dragged to
     std::optional<RequirementKind> requirement{};
 };
 

@@ -34,6 +34,9 @@ public:
             for (const auto& image : session_.images())
                 update(image, change, [](const ProductKind& kind) { return kind.depends.region && kind.of == ProductsOf::regions; });
             return;
+        case What::region_dragged:
+            for (const auto& image : session_.images()) update(image, change, [](const ProductKind& kind) { return kind.depends.drag; });
+            return;
         default: break;
         }
         const auto image = session_.image(change.file_id);
@@ -71,7 +74,8 @@ private:
     /// The region that is all that has changed.
     static std::optional<std::int32_t> only_region(const Change& change) {
         using What = Change::What;
-        const bool about_region = change.what == What::region || change.what == What::region_closed || change.what == What::requirement;
+        const bool about_region = change.what == What::region || change.what == What::region_closed || change.what == What::region_dragged ||
+                                  change.what == What::requirement;
         return about_region && change.region_id > 0 ? std::optional(change.region_id) : std::nullopt;
     }
 

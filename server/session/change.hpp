@@ -16,12 +16,13 @@ struct Change {
         cursor,        // the cursor's position (region 0)
         region,        // a region's shape or position
         region_closed,
+        region_dragged, // where a region is shown by previews while it is dragged
         requirement,   // the requirements of `connection` for (file, region, kind) were set or cleared
         audience,      // a connection joined, left, subscribed or unsubscribed: products are due for other connections
     };
     What what;
     std::int32_t file_id = 0;                 // audience: 0
-    std::int32_t region_id = 0;               // cursor, region, requirement
+    std::int32_t region_id = 0;               // cursor, region, region_dragged, requirement
     RequirementKind kind{};                   // requirement
     std::uint64_t connection = 0;             // requirement: whose
     bool stokes_changed = false;              // plane

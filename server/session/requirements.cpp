@@ -40,7 +40,8 @@ constexpr RequirementKind kind_of = std::is_same_v<T, SpatialRequirement>     ? 
                                     : std::is_same_v<T, HistogramRequirement> ? RequirementKind::histogram
                                     : std::is_same_v<T, StatsRequirement>     ? RequirementKind::statistics
                                     : std::is_same_v<T, ContourRequirement>   ? RequirementKind::contours
-                                                                              : RequirementKind::vector_overlay;
+                                    : std::is_same_v<T, VectorRequirement>    ? RequirementKind::vector_overlay
+                                                                              : RequirementKind::pv_preview;
 
 /// Erases what is required for one region, file by file: there are many regions, and few files.
 void erase_region(std::map<RequirementKey, Requirements>& table, std::int32_t region_id) {
@@ -63,6 +64,7 @@ std::string_view name_of(RequirementKind kind) {
     case RequirementKind::statistics: return "statistics";
     case RequirementKind::contours: return "contours";
     case RequirementKind::vector_overlay: return "vector overlay";
+    case RequirementKind::pv_preview: return "pv preview";
     }
     return "";
 }
@@ -74,6 +76,11 @@ bool RequirementTable::set(const RequirementKey& key, Requirements requirements)
     if (it->second == requirements) return false;
     it->second = std::move(requirements);
     return true;
+}
+
+const Requirements* RequirementTable::find(const RequirementKey& key) const {
+    const auto it = active_.find(key);
+    return it == active_.end() ? nullptr : &it->second;
 }
 
 void RequirementTable::remove_image(std::int32_t file_id) {
@@ -113,6 +120,7 @@ template std::vector<RequirementTable::Group<HistogramRequirement>> RequirementT
 template std::vector<RequirementTable::Group<StatsRequirement>> RequirementTable::groups(std::int32_t, std::int32_t) const;
 template std::vector<RequirementTable::Group<ContourRequirement>> RequirementTable::groups(std::int32_t, std::int32_t) const;
 template std::vector<RequirementTable::Group<VectorRequirement>> RequirementTable::groups(std::int32_t, std::int32_t) const;
+template std::vector<RequirementTable::Group<PvPreviewRequirement>> RequirementTable::groups(std::int32_t, std::int32_t) const;
 
 std::vector<std::int32_t> RequirementTable::regions(std::int32_t file_id, RequirementKind kind) const {
     std::vector<std::int32_t> list;
@@ -127,7 +135,7 @@ void RequirementTable::connection_lost(std::uint64_t connection) {
             ++it;
             continue;
         }
-        join(left_, it->first, it->second);
+        if (it->first.kind != RequirementKind::pv_preview) join(left_, it->first, it->second);
         it = active_.erase(it);
     }
 }
@@ -154,7 +162,8 @@ std::vector<RequirementKey> RequirementTable::inherit(std::uint64_t heir) {
 
 std::vector<std::pair<RequirementKey, Requirements>> RequirementTable::saved() const {
     auto joined = left_;
-    for (const auto& [key, list] : active_) join(joined, key, list);
+    for (const auto& [key, list] : active_)
+        if (key.kind != RequirementKind::pv_preview) join(joined, key, list);
     return {joined.begin(), joined.end()};
 }
 

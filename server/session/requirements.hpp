@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,6 +20,8 @@
 #include <vector>
 
 namespace cubelink::server {
+
+class PvPreview;
 
 inline constexpr std::int32_t cursor_region = 0, image_region = -1, cube_region = -2;
 
@@ -79,8 +82,14 @@ struct VectorRequirement {
     friend bool operator==(const VectorRequirement&, const VectorRequirement&) = default;
 };
 
-enum class RequirementKind : std::uint8_t { spatial, spectral, histogram, statistics, contours, vector_overlay };
-/// "spatial", "spectral", "histogram", "statistics", "contours", "vector overlay": what snapshots call it.
+/// ICD PvPreviewSettings, of the region along which the image is cut.
+struct PvPreviewRequirement {
+    std::shared_ptr<const PvPreview> preview; // not null
+    friend bool operator==(const PvPreviewRequirement&, const PvPreviewRequirement&) = default;
+};
+
+enum class RequirementKind : std::uint8_t { spatial, spectral, histogram, statistics, contours, vector_overlay, pv_preview };
+/// "spatial", "spectral", "histogram", "statistics", "contours", "vector overlay", "pv preview": what snapshots call it.
 std::string_view name_of(RequirementKind kind);
 
 /// Requirements of one kind that a connection may have for a region of an image.
@@ -88,7 +97,8 @@ inline constexpr std::size_t max_requirements = 200;
 
 /// A list of one kind, in the order in which the client named them. The alternatives stand in the order of RequirementKind.
 using Requirements = std::variant<std::vector<SpatialRequirement>, std::vector<SpectralRequirement>, std::vector<HistogramRequirement>,
-                                  std::vector<StatsRequirement>, std::vector<ContourRequirement>, std::vector<VectorRequirement>>;
+                                  std::vector<StatsRequirement>, std::vector<ContourRequirement>, std::vector<VectorRequirement>,
+                                  std::vector<PvPreviewRequirement>>;
 
 struct RequirementKey {
     std::int32_t file_id = 0, region_id = 0;
@@ -119,13 +129,16 @@ public:
     /// Regions of the image that have requirements of that kind, ascending.
     std::vector<std::int32_t> regions(std::int32_t file_id, RequirementKind kind) const;
 
-    /// The connection has gone. Lost: its requirements wait for an heir. Closed: they are forgotten.
+    /// What a connection requires there; nullptr: nothing.
+    const Requirements* find(const RequirementKey& key) const;
+
+    /// The connection has gone. Lost: its requirements wait for an heir, but for previews, which hold much memory. Closed: they are forgotten.
     void connection_lost(std::uint64_t connection);
     void connection_closed(std::uint64_t connection);
     /// Gives `heir` what lost connections have left, except where it has requirements of its own. Returns the keys that are new to it, ascending.
     std::vector<RequirementKey> inherit(std::uint64_t heir);
 
-    /// For snapshots: the requirements of all connections, joined by place. The connection of a key is 0.
+    /// For snapshots: the requirements of all connections but previews, joined by place. The connection of a key is 0.
     std::vector<std::pair<RequirementKey, Requirements>> saved() const;
     /// From a snapshot: waits for an heir.
     void restore(RequirementKey key, Requirements requirements);

@@ -222,6 +222,7 @@ void Session::object_closed(const Object& object) {
     case ObjectKind::region:
         region_points_ -= static_cast<const Region&>(object).state->shape.points.size();
         requirements_.remove_region(id);
+        if (dragged_.region_id == id) dragged_ = {};
         notify({.what = Change::What::region_closed, .region_id = id});
         break;
     default: break;
@@ -249,8 +250,8 @@ void Session::open_images(std::span<const ImagePtr> images, const std::function<
     }
 }
 
-void Session::stop_calculations(std::optional<CalculationKind> kind, std::int32_t file_id) {
-    for (const auto number : calculations.cancel(kind, file_id)) services_.scheduler.cancel_group(number_, number);
+void Session::stop_calculations(std::optional<CalculationKind> kind, std::int32_t file_id, const std::optional<std::string>& label) {
+    for (const auto number : calculations.cancel(kind, file_id, label)) services_.scheduler.cancel_group(number_, number);
 }
 
 void Session::close_image(std::int32_t file_id) {
@@ -297,6 +298,7 @@ std::vector<std::int32_t> Session::put_regions(std::vector<RegionUpdate> updates
         if (const auto old = region(id)) {
             region_points_ -= old->state->shape.points.size();
             old->state = std::move(state);
+            if (dragged_.region_id == id) dragged_ = {};
             known.push_back(id);
         } else {
             objects_.put(std::make_shared<Region>(id, std::move(state)));
@@ -315,6 +317,18 @@ std::vector<std::int32_t> Session::put_regions(std::vector<RegionUpdate> updates
         changed({{"what", "regions"}, {"region_ids", rpc::Array(ids.begin(), ids.end())}});
     }
     return ids;
+}
+
+void Session::drag_region(std::int32_t id, std::int32_t file_id, imaging::Shape shape) {
+    const auto has_preview = [&](const ImagePtr& image) {
+        const auto with = requirements_.regions(image->file_id, RequirementKind::pv_preview);
+        return std::binary_search(with.begin(), with.end(), id);
+    };
+    const auto all = images();
+    if (!region(id) || std::none_of(all.begin(), all.end(), has_preview)) return;
+    const auto reference = image(file_id);
+    dragged_ = {id, std::make_shared<const RegionState>(file_id, std::move(shape), reference.get())};
+    notify({.what = Change::What::region_dragged, .region_id = id});
 }
 
 void Session::remove_regions(std::span<const std::int32_t> ids) {

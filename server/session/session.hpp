@@ -105,8 +105,8 @@ public:
     std::int32_t remote_files = 0; // by commands
     /// Moments and the like that are being computed. Closing their image stops them.
     Calculations calculations;
-    /// Stops those of a kind (STOP_MOMENT_CALC, …), or all, on an image; -1: on all images.
-    void stop_calculations(std::optional<CalculationKind> kind, std::int32_t file_id);
+    /// Stops those of a kind (STOP_MOMENT_CALC, …), or all, on an image; -1: on all images. `label`: only those that have it.
+    void stop_calculations(std::optional<CalculationKind> kind, std::int32_t file_id, const std::optional<std::string>& label = {});
     /// What CLOSE_FILE does at its arrival, before its turn in the queue: drops waiting commands, cancels openings and running work
     /// (ChangeListener::abandon). -1: all files. True if that ended an opening before there was anything to close.
     bool close_now(std::int32_t file_id);
@@ -174,6 +174,10 @@ public:
     /// Adds or changes regions, whose images must exist. Returns their ids and, once `answer` has been called with them, notifies the listener of each
     /// that has changed and sends session.changed once.
     std::vector<std::int32_t> put_regions(std::vector<RegionUpdate> updates, const std::function<void(const std::vector<std::int32_t>&)>& answer = {});
+    /// A region is being dragged (SET_REGION with preview_region): it stays where it is for all but its previews. Nothing happens if it has none.
+    void drag_region(std::int32_t id, std::int32_t file_id, imaging::Shape shape);
+    /// Where it is dragged to; nullptr if it is not.
+    RegionStatePtr dragged(std::int32_t id) const { return dragged_.region_id == id ? dragged_.state : nullptr; }
     /// Removes those that there are, with what is required of them, and sends session.changed once.
     void remove_regions(std::span<const std::int32_t> ids);
 
@@ -193,6 +197,11 @@ private:
     ObjectRegistry objects_;
     RequirementTable requirements_;
     std::size_t region_points_ = 0; // control points of all regions
+    struct Dragged {
+        std::int32_t region_id = 0;
+        RegionStatePtr state;
+    };
+    Dragged dragged_; // one at a time is kept
     std::unique_ptr<ChangeListener> listener_;
 
     mutable platform::Mutex mutex_;

@@ -43,6 +43,9 @@ Value value_of(const VectorRequirement& r) {
                {"compression_type", r.compression_type}, {"compression_quality", r.compression_quality}};
 }
 
+/// They are not saved: see RequirementTable::saved().
+Value value_of(const PvPreviewRequirement&) { return {}; }
+
 Value list_of(const Requirements& requirements) {
     Array values;
     std::visit(

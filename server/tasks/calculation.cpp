@@ -34,7 +34,7 @@ void start(Calculation calculation) {
     task.on_session_closed = std::move(calculation.on_session_closed);
     const auto making = start(std::move(task));
     *number = making.number;
-    session->calculations.add(making.number, calculation.kind, image->file_id, making.cancel);
+    session->calculations.add(making.number, calculation.kind, image->file_id, making.cancel, std::move(calculation.label));
     if (image->closed.cancelled()) session->stop_calculations(calculation.kind, image->file_id); // meanwhile
 }
 

@@ -16,6 +16,7 @@ struct Calculation {
     SessionPtr session;
     ImagePtr image; // closing it cancels the work
     CalculationKind kind = CalculationKind::moments;
+    std::string label{};    // for Session::stop_calculations
     std::string name;       // "moments": in progress messages of session.changed and in the log
     std::int64_t bytes = 0; // that are read or written: what is short is done beside other views, what is long one at a time
     rpc::CallPtr call;

@@ -1,3 +1,4 @@
+#include "server/session/pv_preview.hpp"
 #include "server/session/requirements.hpp"
 
 #include <doctest/doctest.h>
@@ -54,6 +55,31 @@ TEST_CASE("lost requirements wait for an heir, joined in order; those of closed 
     table.connection_lost(4);
     CHECK(table.inherit(9).empty());
     CHECK(table.groups<SpatialRequirement>(0, cursor_region)[0].requirements == spatial({"x", "y", "Qx"}));
+}
+
+TEST_CASE("previews are neither inherited nor saved: what they hold is released with their connection") {
+    struct Preview final : PvPreview {
+        Preview() : PvPreview(5, 1) {}
+        std::shared_ptr<const google::protobuf::Message> draw(const RegionState&, bool, const cubelink::imaging::ThreadShare&,
+                                                              const cubelink::imaging::CancelToken&) const override {
+            return nullptr;
+        }
+    };
+    RequirementTable table;
+    const RequirementKey place{0, 7, RequirementKind::pv_preview, 1};
+    auto preview = std::make_shared<const Preview>();
+    const std::weak_ptr<const Preview> held = preview;
+    CHECK(table.find(place) == nullptr);
+    CHECK(table.set(place, std::vector<PvPreviewRequirement>{{preview}}));
+    CHECK_FALSE(table.set(place, std::vector<PvPreviewRequirement>{{preview}}));
+    preview.reset();
+    REQUIRE(table.find(place) != nullptr);
+    CHECK(table.regions(0, RequirementKind::pv_preview) == std::vector<std::int32_t>{7});
+    CHECK(table.saved().empty());
+    CHECK_FALSE(held.expired());
+    table.connection_lost(1);
+    CHECK(held.expired());
+    CHECK(table.inherit(2).empty());
 }
 
 TEST_CASE("what is joined has a limit") {
