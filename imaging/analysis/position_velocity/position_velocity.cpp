@@ -20,13 +20,24 @@ constexpr std::size_t step_pixels = std::size_t{1} << 14;
 constexpr std::size_t piece_pixels = std::size_t{1} << 16, deep_piece_pixels = std::size_t{1} << 12;
 /// Channels that are read at once: at most, and at least where they are neighbours in the file.
 constexpr std::int64_t most_channels = 64, deep_channels = 1024;
-/// What finding the pixels of a row of a box takes, and keeping them, roughly.
-constexpr std::size_t bytes_per_row = 64;
+/// What keeping the pixels of a row of a box takes, roughly; and of all boxes of a pass at most, beside an eighth of the budget.
+constexpr std::size_t bytes_per_row = 40, most_tables = std::size_t{256} << 20;
 
-std::size_t table_bytes(std::span<const LineBox> boxes, const ImageShape& image) {
-    double rows = 0;
-    for (const auto& box : boxes) rows += std::min(2 * (std::abs(box.along.y) + std::abs(box.across.y)) + 2, static_cast<double>(image.height));
-    return static_cast<std::size_t>(rows) * bytes_per_row;
+/// Boxes whose pixels are known at the same time: of long lines that are wide, some.
+struct Pass {
+    std::size_t first = 0, count = 0, bytes = 0;
+};
+std::vector<Pass> passes_of(std::span<const LineBox> boxes, const ImageShape& image, const BudgetCache& budget) {
+    const std::size_t most = std::min(most_tables, budget.limit() / 8);
+    std::vector<Pass> passes;
+    for (std::size_t i = 0; i < boxes.size(); ++i) {
+        const double rows = std::min(2 * (std::abs(boxes[i].along.y) + std::abs(boxes[i].across.y)) + 2, static_cast<double>(image.height));
+        const auto bytes = static_cast<std::size_t>(rows) * bytes_per_row;
+        if (passes.empty() || passes.back().bytes + bytes > most) passes.push_back({i, 0, 0});
+        ++passes.back().count;
+        passes.back().bytes += bytes;
+    }
+    return passes;
 }
 
 /// Of one thread.
@@ -36,15 +47,15 @@ struct Scratch {
 
 class Computation {
 public:
-    Computation(const ImageSource& source, const PositionVelocity& what, std::span<float> out, BudgetCache& budget, const ThreadShare& threads,
-                const CancelToken& cancel)
-        : source_(source), what_(what), out_(out), threads_(threads), cancel_(cancel) {
+    Computation(const ImageSource& source, const PositionVelocity& what, const Pass& pass, std::span<float> out, BudgetCache& budget,
+                const ThreadShare& threads, const CancelToken& cancel)
+        : source_(source), what_(what), pass_(pass), out_(out), threads_(threads), cancel_(cancel) {
         const auto& capabilities = source.capabilities();
         direct_ = capabilities.random_access;
         const bool deep = direct_ && capabilities.depth_contiguous;
-        tables_ = budget.reserve(table_bytes(what.boxes, source.shape()), cancel);
-        for (std::size_t taken = 0; taken < what.boxes.size(); taken += pieces_.back().size())
-            pieces_.emplace_back(what.boxes.subspan(taken), source.shape(), deep ? deep_piece_pixels : piece_pixels, cancel);
+        tables_ = budget.reserve(pass.bytes, cancel);
+        for (std::size_t taken = 0; taken < pass.count; taken += pieces_.back().size())
+            pieces_.emplace_back(what.boxes.subspan(pass.first + taken, pass.count - taken), source.shape(), deep ? deep_piece_pixels : piece_pixels, cancel);
         std::size_t pixels = 0, boxes = 0, block = 0;
         for (const auto& piece : pieces_) {
             pixels = std::max(pixels, piece.mask().count());
@@ -66,7 +77,7 @@ public:
     void run(const std::function<void(double)>& progress) {
         const std::int64_t channels = what_.channels.count(), steps = (channels + at_once_ - 1) / at_once_;
         std::vector<std::size_t> first_box; // of each piece
-        std::size_t box = 0;
+        std::size_t box = pass_.first;
         for (const auto& piece : pieces_) {
             first_box.push_back(box);
             box += piece.size();
@@ -115,6 +126,7 @@ private:
 
     const ImageSource& source_;
     const PositionVelocity& what_;
+    const Pass pass_;
     const std::span<float> out_;
     ThreadShare threads_;
     const CancelToken cancel_;
@@ -131,7 +143,13 @@ void position_velocity(const ImageSource& source, const PositionVelocity& what, 
                        const CancelToken& cancel, const std::function<void(double)>& progress) {
     if (what.boxes.empty() || what.channels.count() < 1) throw std::invalid_argument("a position-velocity image has at least one position and one channel");
     if (static_cast<std::int64_t>(out.size()) != what.width() * what.height()) throw std::invalid_argument("the buffer has not the size of the position-velocity image");
-    Computation(source, what, out, budget, threads, cancel).run(progress);
+    for (const auto& pass : passes_of(what.boxes, source.shape(), budget)) {
+        const auto tell = [&](double done) {
+            const auto boxes = static_cast<double>(pass.first) + done * static_cast<double>(pass.count);
+            if (progress) progress(boxes / static_cast<double>(what.boxes.size()));
+        };
+        Computation(source, what, pass, out, budget, threads, cancel).run(tell);
+    }
 }
 
 } // namespace cubelink::imaging

