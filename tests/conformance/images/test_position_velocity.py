@@ -315,8 +315,6 @@ class PositionVelocity(ServerTest):
 
     async def test_previews_end(self):
         client = await self.viewer()
-        await settled(client)
-        used = self.server.gauge("cubelink_memory_used_bytes") if self.has_gauge("cubelink_memory_used_bytes") else None
         for end in ("region", "file", "replaced"):
             await open_file(client, "cube.fits")
             line = await self.region(client, "LINE", ((12, 10), (68, 47)))
@@ -335,17 +333,18 @@ class PositionVelocity(ServerTest):
                 self.check_preview(await client.next(PREVIEW, timeout=PATIENCE), expected_pv(self.cube[0], ((12, 10), (68, 41)), 9))
             await settled(client)
             self.assertEqual(client.published.get(PREVIEW, []), [], end)
-        await client.call("carta.close.file", {"file_id": -1})
-        await settled(client)
-        if used is not None:
-            self.assertLess(self.server.gauge("cubelink_memory_used_bytes"), used + 4 * self.cube[0].nbytes)
 
-    def has_gauge(self, name):
-        try:
-            self.server.gauge(name)
-            return True
-        except StopIteration:
-            return False
+    async def test_memory_is_released(self):
+        client = await self.viewer()
+        await open_file(client, "cube.fits")
+        line = await self.region(client, "LINE", ((12, 10), (68, 47)))
+        for close in (lambda: client.call("carta.close.pv.preview", {"preview_id": 3}), lambda: client.call("carta.remove.region", {"region_id": line})):
+            await self.preview(client, line, self.settings(3))
+            await settled(client)
+            used = self.server.gauge("cubelink_cache_bytes")
+            await close()
+            await settled(client)
+            self.assertLessEqual(self.server.gauge("cubelink_cache_bytes"), used - self.cube[0].nbytes)
 
     async def test_previews_are_bounded(self):
         client = await self.viewer()
