@@ -121,7 +121,7 @@ class Dialect(Case):
         self.start()
         page = await self.page()
         await page.ask("OPEN_FILE", file="image.fits", file_id=0)
-        for event in ("MOMENT_REQUEST", "PV_REQUEST", "OPEN_CATALOG_FILE", "CATALOG_LIST_REQUEST"):
+        for event in ("MOMENT_REQUEST", "OPEN_CATALOG_FILE", "CATALOG_LIST_REQUEST"):
             answer = await page.ask(event)
             self.assertFalse(answer.success, event)
             self.assertIn(event, answer.message)
