@@ -9,13 +9,15 @@ namespace {
 
 /// Small blocks are read together until they have so many pixels.
 constexpr std::int64_t read_pixels = 1 << 16;
+/// Pixels that are read at once at most where any read costs a whole plane.
+constexpr std::int64_t most_pixels = 1 << 24;
 
 /// The size of the cells that are read at once: whole blocks.
 struct Cell {
     std::int64_t width, height;
 };
 Cell cell_of(const Rect& bounds, const Capabilities& capabilities) {
-    if (capabilities.whole_planes_only) return {bounds.x1, bounds.y1};
+    if (capabilities.whole_planes_only) return {bounds.x1, std::max<std::int64_t>(1, std::min(bounds.y1, most_pixels / bounds.x1))};
     const auto& block = capabilities.stored_block;
     Cell cell{std::max<std::int64_t>(1, block.width), std::max<std::int64_t>(1, block.height)};
     while (cell.width * cell.height < read_pixels && (cell.width < bounds.x1 || cell.height < bounds.y1)) {

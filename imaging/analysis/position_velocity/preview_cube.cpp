@@ -19,7 +19,7 @@ namespace {
 constexpr float blank = std::numeric_limits<float>::quiet_NaN();
 /// Channels whose values are written together: a cache line of them.
 constexpr std::int64_t together = 16;
-/// Pixels of the cube in a band, of the image that are read for it, and of both in a block that is as large as stored blocks require.
+/// Pixels of the cube in a band, and of the image that are read at once; of both where stored blocks are large.
 constexpr std::int64_t band_pixels = 1 << 13, band_reads = 1 << 18, most_buffered = 1 << 22;
 /// Positions whose profiles are made together.
 constexpr std::int64_t positions = 16;
@@ -43,17 +43,22 @@ std::string size_text(std::size_t bytes) {
 /// How the cube is read.
 struct Plan {
     std::int64_t rows, channels; // of the cube, in one step
+    std::int64_t slice;          // rows of the image that are read at once where pixels are averaged
 
     Plan(const PreviewCubeSpec& spec, const Capabilities& capabilities) {
         const std::int64_t width = spec.width(), bin = spec.rebin_xy, height = spec.height();
         rows = std::max<std::int64_t>(1, std::min(band_pixels / width, band_reads / (width * bin * bin)));
-        if (capabilities.whole_planes_only) rows = height;
-        else if (!capabilities.random_access) rows = std::max(rows, std::min(height, (2 * capabilities.stored_block.height + bin - 1) / bin));
+        slice = std::max<std::int64_t>(1, band_reads / spec.rect.width());
+        const std::int64_t block = capabilities.whole_planes_only ? spec.rect.height() : capabilities.random_access ? 1 : 2 * capabilities.stored_block.height;
+        if (block * spec.rect.width() <= most_buffered) { // stored blocks are decoded as a whole
+            rows = std::max(rows, (block + bin - 1) / bin);
+            slice = std::max(slice, block);
+        }
         rows = std::min(rows, height);
         channels = std::clamp<std::int64_t>(most_buffered / (rows * width), 1, together);
     }
     std::size_t buffer(const PreviewCubeSpec& spec) const { return static_cast<std::size_t>(rows * spec.width() * channels); }
-    std::size_t reads(const PreviewCubeSpec& spec) const { return static_cast<std::size_t>(std::min(rows * spec.rebin_xy, spec.rect.height()) * spec.rect.width()); }
+    std::size_t reads(const PreviewCubeSpec& spec) const { return static_cast<std::size_t>(std::min(slice, spec.rect.height()) * spec.rect.width()); }
 };
 
 /// Of one thread.
@@ -63,9 +68,10 @@ struct Scratch {
     std::vector<std::uint64_t> counts;
 };
 
-/// Adds the finite pixels of an image's band to the sums of their blocks.
-void add_blocks(const float* pixels, const Rect& band, std::int64_t bin, std::int64_t width, double* sums, std::uint64_t* counts) {
-    for (std::int64_t y = 0; y < band.height(); ++y) {
+/// Adds the finite pixels of rows from ≤ y < to of an image's band to the sums of their blocks.
+void add_blocks(const float* pixels, const Rect& band, std::int64_t from, std::int64_t to, std::int64_t bin, std::int64_t width, double* sums,
+                std::uint64_t* counts) {
+    for (std::int64_t y = from; y < to; ++y) {
         double* sum = sums + y / bin * width;
         std::uint64_t* count = counts + y / bin * width;
         for (std::int64_t x = 0; x < band.width(); ++sum, ++count) {
@@ -84,17 +90,21 @@ void add_blocks(const float* pixels, const Rect& band, std::int64_t bin, std::in
     }
 }
 
-void read_channel(const ImageSource& source, const PreviewCubeSpec& spec, std::int64_t channel, const Rect& band, std::span<float> out, Scratch& scratch,
-                  const CancelToken& cancel) {
+void read_channel(const ImageSource& source, const PreviewCubeSpec& spec, std::int64_t channel, const Rect& band, std::span<float> out, std::int64_t slice,
+                  Scratch& scratch, const CancelToken& cancel) {
     const std::int64_t first = spec.channels.from + channel * spec.rebin_z;
     if (first + spec.rebin_z > spec.channels.to) return std::fill(out.begin(), out.end(), blank);
     if (spec.rebin_xy == 1 && spec.rebin_z == 1) return source.read(band, {static_cast<std::int32_t>(first), spec.stokes}, out, 1, cancel);
-    scratch.read.resize(static_cast<std::size_t>(band.size()));
     scratch.sums.assign(out.size(), 0);
     scratch.counts.assign(out.size(), 0);
     for (std::int64_t i = 0; i < spec.rebin_z; ++i) {
-        source.read(band, {static_cast<std::int32_t>(first + i), spec.stokes}, scratch.read, 1, cancel);
-        add_blocks(scratch.read.data(), band, spec.rebin_xy, spec.width(), scratch.sums.data(), scratch.counts.data());
+        for (std::int64_t y = 0; y < band.height(); y += slice) {
+            cancel.throw_if_cancelled();
+            const Rect rows{band.x0, band.y0 + y, band.x1, std::min(band.y1, band.y0 + y + slice)};
+            scratch.read.resize(static_cast<std::size_t>(rows.size()));
+            source.read(rows, {static_cast<std::int32_t>(first + i), spec.stokes}, scratch.read, 1, cancel);
+            add_blocks(scratch.read.data(), band, y, y + rows.height(), spec.rebin_xy, spec.width(), scratch.sums.data(), scratch.counts.data());
+        }
     }
     for (std::size_t i = 0; i < out.size(); ++i) out[i] = scratch.counts[i] == 0 ? blank : static_cast<float>(scratch.sums[i] / static_cast<double>(scratch.counts[i]));
 }
@@ -133,7 +143,8 @@ PreviewCube::PreviewCube(const ImageSource& source, const PreviewCubeSpec& spec,
         scratch.values.resize(count * static_cast<std::size_t>(channels));
         for (std::int64_t i = 0; i < channels; ++i) {
             cancel.throw_if_cancelled();
-            read_channel(source, spec, first + i, band, std::span(scratch.values).subspan(static_cast<std::size_t>(i) * count, count), scratch, cancel);
+            read_channel(source, spec, first + i, band, std::span(scratch.values).subspan(static_cast<std::size_t>(i) * count, count), plan.slice, scratch,
+                         cancel);
         }
         if (!blanks.load(std::memory_order_relaxed) && std::any_of(scratch.values.begin(), scratch.values.end(), is_blank)) blanks.store(true);
         float* to = pixels_.get() + row * width * depth + first;

@@ -79,6 +79,28 @@ TEST_CASE("averaged over blocks, then cut like any cube") {
     }
 }
 
+TEST_CASE("large blocks are read in slices") {
+    BudgetCache budget{std::size_t{1} << 26};
+    MemoryImage image({3000, 250, 2, 1}, budget);
+    Random random(11);
+    fill(image, random);
+    const PreviewCubeSpec spec{.rect = {1, 0, 3000, 250}, .channels = {0, 2}, .rebin_xy = 100};
+    const auto sampling = sample_line({RegionType::line, {{29, 1}, {0, 1}}, 0}, 1, nullptr);
+    for (const auto& kind : all_kinds()) {
+        const DisguisedImage disguised(image, kind);
+        const PreviewCube cube(disguised, spec, budget, 2, {});
+        std::vector<float> values(sampling.boxes.size() * 2);
+        cube.cut(sampling.boxes, false, values, 1, {});
+        for (std::int64_t z = 0; z < 2; ++z) {
+            CHECK(disguised.read_of(static_cast<std::int32_t>(z)) == spec.rect.size());
+            for (std::size_t i = 0; i < sampling.boxes.size(); ++i) {
+                const auto x = std::llround(sampling.boxes[i].centre.x);
+                REQUIRE(values[static_cast<std::size_t>(z) * sampling.boxes.size() + i] == doctest::Approx(plain_mean(image, spec, x, 1, z)));
+            }
+        }
+    }
+}
+
 TEST_CASE("a line lies in the cube where it lies in the image") {
     const PixelGrid grid = PreviewCubeSpec{.rect = {10, 20, 50, 60}, .channels = {0, 1}, .rebin_xy = 4}.grid();
     CHECK(grid.from_image({9.5, 19.5}) == PixelPoint{-0.5, -0.5});
