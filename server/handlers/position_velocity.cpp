@@ -60,7 +60,8 @@ void request_pv(const HandlerContext& context, const CommandCall<icd::PvRequest>
     if (!region) return fail("There is no region with id " + std::to_string(request.region_id()) + ".");
     const auto type = region->state->shape.type;
     if (!imaging::is_line(type))
-        return fail("Region " + std::to_string(request.region_id()) + " is a " + std::string(name_of(type)) + ": position-velocity images are made along lines and polylines.");
+        return fail("Region " + std::to_string(request.region_id()) + " is a " + std::string(name_of(type)) +
+                    ": position-velocity images are made along lines and polylines.");
     if (request.width() < 1 || request.width() > imaging::max_line_width)
         return fail("width: expected 1 to " + std::to_string(imaging::max_line_width) + ", got " + std::to_string(request.width()) + ".");
     if (const auto why = imaging::why_no_spectral_axis(image->info); !why.empty()) return fail(why);

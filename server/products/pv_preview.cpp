@@ -1,5 +1,5 @@
-// Position-velocity previews: PV_PREVIEW_DATA, for the connection that has opened one, whenever its line is dragged or set. What the preview was opened with has been sent
-// with PV_RESPONSE.
+// Position-velocity previews: PV_PREVIEW_DATA, for the connection that has opened one, whenever its line is dragged or set. What it looked like when it
+// was opened has been sent with PV_RESPONSE.
 
 #include "server/session/pv_preview.hpp"
 #include "server/products/kinds.hpp"

@@ -8,7 +8,6 @@
 #include "imaging/source/deferred_image.hpp"
 #include "imaging/source/memory_image.hpp"
 #include "rpc/icd/register.hpp"
-#include "rpc/values/convert.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -84,15 +83,10 @@ std::shared_ptr<const imaging::PolarizationSource> with_polarizations(std::share
 }
 
 rpc::Map recipe_of_cut(const Image& image, const PvCut& cut, const std::string& name) {
-    rpc::Array points;
-    for (const auto& point : cut.line.points) {
-        points.push_back(point.x);
-        points.push_back(point.y);
-    }
     return {{"kind", "position_velocity"},
             {"source", recipe_of(image)},
             {"type", static_cast<std::int64_t>(cut.line.type)},
-            {"points", std::move(points)},
+            {"points", *RegionState(image.file_id, cut.line, nullptr).points_text()},
             {"rotation", cut.line.rotation},
             {"width", cut.width},
             {"from", cut.channels.from},
@@ -110,13 +104,7 @@ PvCut cut_of_recipe(const rpc::Map& recipe) {
     };
     PvCut cut;
     cut.line.type = static_cast<imaging::RegionType>(small("type"));
-    const auto* list = recipe.find("points");
-    const auto* points = list ? list->get_if<rpc::Array>() : nullptr;
-    if (!points || points->size() % 2 != 0) throw PathError("What an image was made from can't be read: \"points\" is no list of pairs.");
-    for (std::size_t i = 0; i < points->size(); i += 2) {
-        const auto number = [&](const rpc::Value& value) { return rpc::from_value<double>(rpc::Value(value), rpc::Path("points")); };
-        cut.line.points.push_back({number((*points)[i]), number((*points)[i + 1])});
-    }
+    cut.line.points = points_of(text_of_recipe(recipe, "points"));
     cut.line.rotation = number_of_recipe(recipe, "rotation");
     cut.width = small("width");
     cut.channels = {small("from"), small("to")};
@@ -189,7 +177,8 @@ imaging::OpenedImage make_position_velocity(const rpc::Map& recipe, const MakeCo
     const auto cut = cut_of_recipe(recipe);
     const auto name = text_of_recipe(recipe, "name");
     auto pixels = with_polarizations(std::move(of.source), of.info);
-    const bool has_stokes = cut.stokes < pixels->shape().stokes || (imaging::is_computed_stokes(cut.stokes) && pixels->has(static_cast<imaging::Polarization>(cut.stokes)));
+    const bool is_computed = imaging::is_computed_stokes(cut.stokes) && pixels->has(static_cast<imaging::Polarization>(cut.stokes));
+    const bool has_stokes = cut.stokes < pixels->shape().stokes || is_computed;
     if (!has_stokes || cut.channels.count() < 1 || cut.channels.to > pixels->shape().depth)
         throw imaging::ImageError("The image from which " + name + " was made has changed: it no longer has these channels or stokes.");
     imaging::Header header(of.cards);
@@ -197,7 +186,8 @@ imaging::OpenedImage make_position_velocity(const rpc::Map& recipe, const MakeCo
                                                                             std::move(of.wcs), std::move(header)}),
                                   cut, context.cancel);
     auto deferred = std::make_shared<imaging::DeferredImage>(
-        prepared->shape(), context.budget, [prepared, &budget = context.budget, scratch = context.settings.scratch](int threads, const imaging::CancelToken& cancel) {
+        prepared->shape(), context.budget,
+        [prepared, &budget = context.budget, scratch = context.settings.scratch](int threads, const imaging::CancelToken& cancel) {
             return compute(*prepared, budget, scratch, threads, cancel);
         });
     return imaging::describe_image(std::move(deferred), prepared->header.header, name);

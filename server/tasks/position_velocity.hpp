@@ -52,7 +52,8 @@ std::string pv_name(const std::string& file, const std::string& number = "");
 /// PV_PROGRESS to the connection that asked, each half second. Used by one thread at a time.
 class PvProgress {
 public:
-    PvProgress(const PvRequest& request, std::int32_t preview_id) : session_(request.session), file_id_(request.image->file_id), preview_id_(preview_id), connection_(request.connection) {}
+    PvProgress(const PvRequest& request, std::int32_t preview_id)
+        : session_(request.session), file_id_(request.image->file_id), preview_id_(preview_id), connection_(request.connection) {}
     void operator()(double done);
 
 private:
