@@ -67,13 +67,20 @@ std::shared_ptr<const PreparedCut> prepare(std::shared_ptr<const PvSource> sourc
     return std::make_shared<const PreparedCut>(PreparedCut{std::move(source), std::move(cut), std::move(sampling), std::move(header)});
 }
 
-std::shared_ptr<const imaging::ImageSource> compute(const PreparedCut& prepared, imaging::BudgetCache& budget, const std::string& scratch,
-                                                    const imaging::ThreadShare& threads, const imaging::CancelToken& cancel,
-                                                    const std::function<void(double)>& progress = {}) {
-    auto image = std::make_shared<imaging::MemoryImage>(prepared.shape(), budget, cancel, scratch);
-    imaging::position_velocity(*prepared.source->pixels, prepared.what(), image->plane({}), budget, threads, cancel, progress);
+void compute(const PreparedCut& prepared, imaging::MemoryImage& into, imaging::BudgetCache& budget, const imaging::ThreadShare& threads,
+             const imaging::CancelToken& cancel, const std::function<void(double)>& progress = {}) {
+    imaging::position_velocity(*prepared.source->pixels, prepared.what(), into.plane({}), budget, threads, cancel, progress);
     prepared.source->pixels->check_unchanged();
-    return image;
+}
+
+/// Giving back a large file of the scratch disk takes a while: no answer waits for it.
+void release_later(Session& session, std::shared_ptr<const imaging::ImageSource> pixels) {
+    if (!pixels) return;
+    Job job;
+    job.owner = session.number();
+    job.job_class = JobClass::bulk;
+    job.work = [held = std::move(pixels)](const JobContext&) mutable { held.reset(); };
+    session.scheduler().post(std::move(job));
 }
 
 std::shared_ptr<const imaging::PolarizationSource> with_polarizations(std::shared_ptr<const imaging::ImageSource> source, const imaging::ImageInfo& info) {
@@ -188,7 +195,9 @@ imaging::OpenedImage make_position_velocity(const rpc::Map& recipe, const MakeCo
     auto deferred = std::make_shared<imaging::DeferredImage>(
         prepared->shape(), context.budget,
         [prepared, &budget = context.budget, scratch = context.settings.scratch](int threads, const imaging::CancelToken& cancel) {
-            return compute(*prepared, budget, scratch, threads, cancel);
+            auto image = std::make_shared<imaging::MemoryImage>(prepared->shape(), budget, cancel, scratch);
+            compute(*prepared, *image, budget, threads, cancel);
+            return image;
         });
     return imaging::describe_image(std::move(deferred), prepared->header.header, name);
 }
@@ -198,6 +207,7 @@ void start_position_velocity(const OpenSettings& settings, PvRequest request) {
         PvRequest request;
         std::int32_t stokes = 0;
         std::string name;
+        std::shared_ptr<imaging::MemoryImage> pixels;
         std::optional<GeneratedImage> generated;
         std::string warning;
     };
@@ -221,19 +231,21 @@ void start_position_velocity(const OpenSettings& settings, PvRequest request) {
         const PvCut cut{*line, asked.width, asked.channels, state->stokes, asked.reverse};
         const auto prepared = prepare(pv_source(asked.image), cut, context.cancel);
         PvProgress tell(asked, 0);
-        auto pixels = compute(*prepared, budget, settings.scratch, context.threads, context.cancel, [&](double done) {
+        state->pixels = std::make_shared<imaging::MemoryImage>(prepared->shape(), budget, context.cancel, settings.scratch);
+        compute(*prepared, *state->pixels, budget, context.threads, context.cancel, [&](double done) {
             tell(done);
             context.progress(done);
         });
         state->warning = prepared->header.warning;
         state->generated = generated_image(state->name, recipe_of_cut(image, cut, state->name),
-                                           imaging::describe_image(std::move(pixels), prepared->header.header, state->name), budget, context.cancel);
+                                           imaging::describe_image(state->pixels, prepared->header.header, state->name), budget, context.cancel);
     };
     calculation.end = [state](const std::exception_ptr& failure) {
         const auto& asked = state->request;
+        auto pixels = std::exchange(state->pixels, nullptr);
         if (failure) {
-            if (is_cancelled(failure)) return answer_pv_failure(asked.call, "The position-velocity image was cancelled.", true);
-            return answer_pv_failure(asked.call, text_of(failure));
+            answer_pv_failure(asked.call, is_cancelled(failure) ? "The position-velocity image was cancelled." : text_of(failure), is_cancelled(failure));
+            return release_later(*asked.session, std::move(pixels));
         }
         std::vector<GeneratedImage> generated;
         generated.push_back(std::move(*state->generated));
