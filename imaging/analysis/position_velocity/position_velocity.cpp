@@ -66,6 +66,7 @@ public:
         }
         if (deep) at_once_ = deep_channels;
         else if (direct_) at_once_ = std::clamp<std::int64_t>(static_cast<std::int64_t>(step_pixels / std::max<std::size_t>(pixels, 1)), 1, most_channels);
+        if (at_once_ > 4) at_once_ -= at_once_ % 4; // BoxPixels::means takes four planes together
         at_once_ = std::min<std::int64_t>(at_once_, what.channels.count());
         const auto of_thread = (static_cast<std::size_t>(at_once_) * (pixels + boxes) + block) * sizeof(float);
         // Whole planes of a large image in each thread may be too much.
