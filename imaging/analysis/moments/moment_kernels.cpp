@@ -12,40 +12,33 @@ namespace {
 
 constexpr double blank = std::numeric_limits<double>::quiet_NaN();
 
-/// Eight pixels.
-constexpr std::size_t lanes = 8;
-using Doubles = double __attribute__((vector_size(64)));
-using Longs = std::int64_t __attribute__((vector_size(64)));
-
-template <class T>
-struct Lanes;
-template <>
-struct Lanes<float> {
-    using Values = float __attribute__((vector_size(32)));
-    using Bits = std::int32_t __attribute__((vector_size(32)));
-    using Keys = std::int32_t __attribute__((vector_size(64)));
-    static constexpr std::int32_t magnitude = 0x7fffffff, infinity = 0x7f800000;
-};
-template <>
-struct Lanes<double> {
-    using Values = Doubles;
-    using Bits = Longs;
-    using Keys = Longs;
-    static constexpr std::int64_t magnitude = 0x7fffffffffffffff, infinity = 0x7ff0000000000000;
+/// As many pixels as a register of `bytes` holds as doubles (Values, Bits), or as it holds as T (Keys).
+template <class T, int bytes>
+struct Lanes {
+    using Integer = Index<T>;
+    static constexpr std::size_t count = bytes / sizeof(double);
+    typedef double Doubles __attribute__((vector_size(bytes)));
+    typedef std::int64_t Longs __attribute__((vector_size(bytes)));
+    typedef T Values __attribute__((vector_size(count * sizeof(T))));
+    typedef Integer Bits __attribute__((vector_size(count * sizeof(T))));
+    typedef Integer Keys __attribute__((vector_size(bytes)));
+    typedef T KeyValues __attribute__((vector_size(bytes)));
+    static constexpr Integer magnitude = std::numeric_limits<Integer>::max();
+    static constexpr Integer infinity = sizeof(T) == 8 ? static_cast<Integer>(0x7ff0000000000000) : static_cast<Integer>(0x7f800000);
 };
 
-/// The three versions of a kernel, whose body is Body::run.
+/// The three versions of a kernel, whose body is Body::run for registers of so many bytes.
 template <class Body, class... Args>
 void run_plain(const Args&... args) {
-    Body::run(args...);
+    Body::template run<16>(args...);
 }
 template <class Body, class... Args>
 CUBELINK_TARGET_AVX2 void run_avx2(const Args&... args) {
-    Body::run(args...);
+    Body::template run<32>(args...);
 }
 template <class Body, class... Args>
 CUBELINK_TARGET_AVX512 void run_avx512(const Args&... args) {
-    Body::run(args...);
+    Body::template run<64>(args...);
 }
 template <class Body, class... Args>
 void run(SimdLevel level, const Args&... args) {
@@ -53,7 +46,8 @@ void run(SimdLevel level, const Args&... args) {
     choose<Kernel>(run_plain<Body, Args...>, run_avx2<Body, Args...>, run_avx512<Body, Args...>, level)(args...);
 }
 
-// Vectors are handed over by reference: how they are passed by value depends on the instruction set.
+// Vectors are handed over by reference: how they are passed by value depends on the instruction set. And no comparison is combined with another one
+// by & or |: GCC 12 makes single elements of that where a function's instruction set is not the file's.
 template <class Vector, class Element>
 [[gnu::always_inline]] inline void load(const Element* from, Vector& vector) {
     std::memcpy(&vector, from, sizeof vector);
@@ -67,16 +61,17 @@ template <class Vector, class Mask>
     target = reinterpret_cast<Vector>((reinterpret_cast<Mask>(chosen) & mask) | (reinterpret_cast<Mask>(target) & ~mask));
 }
 /// Finite values, 0 for others, and which they are.
-template <class T>
-[[gnu::always_inline]] inline void load_finite(const T* from, typename Lanes<T>::Values& values, typename Lanes<T>::Bits& finite) {
-    typename Lanes<T>::Bits bits;
+template <class L, class T>
+[[gnu::always_inline]] inline void load_finite(const T* from, typename L::Values& values, typename L::Bits& finite) {
+    typename L::Bits bits;
     load(from, bits);
-    finite = (bits & Lanes<T>::magnitude) < Lanes<T>::infinity;
-    values = reinterpret_cast<typename Lanes<T>::Values>(bits & finite);
+    finite = (bits & L::magnitude) < L::infinity;
+    values = reinterpret_cast<typename L::Values>(bits & finite);
 }
 
 template <class T>
 struct KeepRange {
+    template <int bytes>
     [[gnu::always_inline]] static inline void run(T* const& values, const std::size_t& n, const T& low, const T& high, const bool& inside) {
         for (std::size_t i = 0; i < n; ++i) {
             const bool within = (values[i] >= low) & (values[i] <= high);
@@ -87,11 +82,15 @@ struct KeepRange {
 
 template <class T, bool with_coordinates>
 struct AddWeighted {
+    template <int bytes>
     [[gnu::always_inline]] static inline void run(const ValueBlock<T>& block, const double* const& coordinates, const WeightedSums<T>& sums) {
-        typename Lanes<T>::Values values;
-        typename Lanes<T>::Bits finite, count;
+        using L = Lanes<T, bytes>;
+        using Doubles [[maybe_unused]] = typename L::Doubles;
+        using Longs [[maybe_unused]] = typename L::Longs;
+        typename L::Values values;
+        typename L::Bits finite, count;
         Doubles sum, by_coordinate{}, by_square{};
-        for (std::size_t pixel = 0; pixel < block.pixels; pixel += lanes) {
+        for (std::size_t pixel = 0; pixel < block.pixels; pixel += L::count) {
             load(sums.count + pixel, count);
             load(sums.sum + pixel, sum);
             if constexpr (with_coordinates) {
@@ -100,7 +99,7 @@ struct AddWeighted {
             }
             const T* from = block.values + pixel;
             for (std::size_t channel = 0; channel < block.channels; ++channel, from += block.pixels) {
-                load_finite<T>(from, values, finite);
+                load_finite<L>(from, values, finite);
                 count -= finite;
                 const Doubles wide = __builtin_convertvector(values, Doubles);
                 sum += wide;
@@ -122,15 +121,19 @@ struct AddWeighted {
 
 template <class T>
 struct AddIntegral {
+    template <int bytes>
     [[gnu::always_inline]] static inline void run(const ValueBlock<T>& block, const double* const& widths, double* const& integral) {
-        typename Lanes<T>::Values values;
-        typename Lanes<T>::Bits finite;
+        using L = Lanes<T, bytes>;
+        using Doubles [[maybe_unused]] = typename L::Doubles;
+        using Longs [[maybe_unused]] = typename L::Longs;
+        typename L::Values values;
+        typename L::Bits finite;
         Doubles sum;
-        for (std::size_t pixel = 0; pixel < block.pixels; pixel += lanes) {
+        for (std::size_t pixel = 0; pixel < block.pixels; pixel += L::count) {
             load(integral + pixel, sum);
             const T* from = block.values + pixel;
             for (std::size_t channel = 0; channel < block.channels; ++channel, from += block.pixels) {
-                load_finite<T>(from, values, finite);
+                load_finite<L>(from, values, finite);
                 sum += __builtin_convertvector(values, Doubles) * widths[channel];
             }
             store(sum, integral + pixel);
@@ -140,22 +143,29 @@ struct AddIntegral {
 
 template <class T>
 struct AddExtremes {
+    template <int bytes>
     [[gnu::always_inline]] static inline void run(const ValueBlock<T>& block, const Index<T>& first, const Extremes<T>& extremes) {
-        typename Lanes<T>::Values values, min, max;
-        typename Lanes<T>::Bits finite, at_min, at_max;
-        for (std::size_t pixel = 0; pixel < block.pixels; pixel += lanes) {
+        using L = Lanes<T, bytes>;
+        using Doubles [[maybe_unused]] = typename L::Doubles;
+        using Longs [[maybe_unused]] = typename L::Longs;
+        typename L::Values values, min, max;
+        typename L::Bits finite, at_min, at_max;
+        for (std::size_t pixel = 0; pixel < block.pixels; pixel += L::count) {
             load(extremes.min + pixel, min);
             load(extremes.max + pixel, max);
             load(extremes.at_min + pixel, at_min);
             load(extremes.at_max + pixel, at_max);
             const T* from = block.values + pixel;
             for (std::size_t channel = 0; channel < block.channels; ++channel, from += block.pixels) {
-                load_finite<T>(from, values, finite);
-                const typename Lanes<T>::Bits here = at_min * 0 + (first + static_cast<Index<T>>(channel));
-                const typename Lanes<T>::Bits less = (values < min) & finite, greater = (values > max) & finite;
-                select(less, values, min);
+                load_finite<L>(from, values, finite);
+                const typename L::Bits here = typename L::Bits{} + (first + static_cast<Index<T>>(channel));
+                typename L::Values low = typename L::Values{} + std::numeric_limits<T>::infinity(), high = -low;
+                select(finite, values, low);
+                select(finite, values, high);
+                const typename L::Bits less = low < min, greater = high > max;
+                select(less, low, min);
                 select(less, here, at_min);
-                select(greater, values, max);
+                select(greater, high, max);
                 select(greater, here, at_max);
             }
             store(min, extremes.min + pixel);
@@ -168,28 +178,32 @@ struct AddExtremes {
 
 template <class T>
 struct AddSpread {
+    template <int bytes>
     [[gnu::always_inline]] static inline void run(const ValueBlock<T>& block, const Spread& spread) {
-        typename Lanes<T>::Values values;
-        typename Lanes<T>::Bits finite;
-        for (std::size_t pixel = 0; pixel < block.pixels; pixel += lanes) {
+        using L = Lanes<T, bytes>;
+        using Doubles [[maybe_unused]] = typename L::Doubles;
+        using Longs [[maybe_unused]] = typename L::Longs;
+        typename L::Values values;
+        typename L::Bits finite;
+        for (std::size_t pixel = 0; pixel < block.pixels; pixel += L::count) {
             Doubles count, mean, m2;
             load(spread.count + pixel, count);
             load(spread.mean + pixel, mean);
             load(spread.m2 + pixel, m2);
-            typename Lanes<T>::Bits new_count = {};
+            typename L::Bits new_count = {};
             Doubles sum = {}, squares = {};
             const T* from = block.values + pixel;
             for (std::size_t channel = 0; channel < block.channels; ++channel, from += block.pixels) {
-                load_finite<T>(from, values, finite);
+                load_finite<L>(from, values, finite);
                 new_count -= finite;
                 sum += __builtin_convertvector(values, Doubles);
             }
             const Doubles n = __builtin_convertvector(new_count, Doubles);
-            const Doubles least_one = n + reinterpret_cast<Doubles>(reinterpret_cast<Longs>(n * 0 + 1) & (n < 1)); // no division by 0
+            const Doubles least_one = n + reinterpret_cast<Doubles>(reinterpret_cast<Longs>(Doubles{} + 1) & (n < 1)); // no division by 0
             const Doubles new_mean = sum / least_one;
             from = block.values + pixel;
             for (std::size_t channel = 0; channel < block.channels; ++channel, from += block.pixels) {
-                load_finite<T>(from, values, finite);
+                load_finite<L>(from, values, finite);
                 const Doubles difference = __builtin_convertvector(values, Doubles) - new_mean;
                 const Longs mask = __builtin_convertvector(finite, Longs);
                 const Doubles kept = reinterpret_cast<Doubles>(reinterpret_cast<Longs>(difference) & mask);
@@ -209,18 +223,22 @@ struct AddSpread {
 
 template <class T>
 struct AddDeviations {
+    template <int bytes>
     [[gnu::always_inline]] static inline void run(const ValueBlock<T>& block, const double* const& means, double* const& deviations) {
-        typename Lanes<T>::Values values;
-        typename Lanes<T>::Bits finite;
-        for (std::size_t pixel = 0; pixel < block.pixels; pixel += lanes) {
+        using L = Lanes<T, bytes>;
+        using Doubles [[maybe_unused]] = typename L::Doubles;
+        using Longs [[maybe_unused]] = typename L::Longs;
+        typename L::Values values;
+        typename L::Bits finite;
+        for (std::size_t pixel = 0; pixel < block.pixels; pixel += L::count) {
             Doubles mean, sum;
             load(means + pixel, mean);
             load(deviations + pixel, sum);
             const T* from = block.values + pixel;
             for (std::size_t channel = 0; channel < block.channels; ++channel, from += block.pixels) {
-                load_finite<T>(from, values, finite);
+                load_finite<L>(from, values, finite);
                 const Doubles difference = __builtin_convertvector(values, Doubles) - mean;
-                const Longs mask = __builtin_convertvector(finite, Longs) & Lanes<double>::magnitude;
+                const Longs mask = __builtin_convertvector(finite, Longs) & std::numeric_limits<std::int64_t>::max();
                 sum += reinterpret_cast<Doubles>(reinterpret_cast<Longs>(difference) & mask);
             }
             store(sum, deviations + pixel);
@@ -234,11 +252,22 @@ template <class Keys, class Element>
     key ^= (key >> (8 * sizeof(Element) - 1)) & magnitude;
 }
 
-/// The smallest key that half of the values do not exceed, by halving the interval of keys in all lanes at once.
+template <class Keys>
+[[gnu::always_inline]] inline bool any_above_zero(const Keys& keys) {
+    for (std::size_t i = 0; i < sizeof(Keys) / sizeof(keys[0]); ++i)
+        if (keys[i] > 0) return true;
+    return false;
+}
+
+/// The key in the middle, in all lanes at once: an interval of keys that holds it is narrowed, by the place where the counts at its ends say that it
+/// should be, and each third time by halves.
 template <class T>
 struct FindMedians {
+    template <int bytes>
     [[gnu::always_inline]] static inline void run(const ValueBlock<T>& block, Index<T>* const& keys, double* const& medians, const CancelToken& cancel) {
-        using Keys = typename Lanes<T>::Keys;
+        using L = Lanes<T, bytes>;
+        using Keys = typename L::Keys;
+        using Values = typename L::KeyValues;
         using Element = Index<T>;
         constexpr std::size_t width = sizeof(Keys) / sizeof(Element);
         constexpr Element absent = std::numeric_limits<Element>::max();
@@ -248,24 +277,44 @@ struct FindMedians {
             for (std::size_t channel = 0; channel < block.channels; ++channel) {
                 Keys key;
                 load(block.values + channel * block.pixels + pixel, key);
-                const Keys finite = (key & Lanes<T>::magnitude) < Lanes<T>::infinity;
-                turn_key(key, Lanes<T>::magnitude);
+                const Keys finite = (key & L::magnitude) < L::infinity;
+                turn_key(key, L::magnitude);
                 count -= finite;
                 const Keys kept = (key & finite) | (~finite & absent);
                 store(kept, keys + channel * width);
-                const Keys less = kept < low, greater = (key > high) & finite;
+                Keys present = high;
+                select(finite, key, present);
+                const Keys less = kept < low, greater = present > high;
                 select(less, kept, low);
-                select(greater, key, high);
+                select(greater, present, high);
             }
-            const Keys needed = (count + 1) >> 1;
-            for (;;) {
-                Element open[width];
-                const Keys is_open = low < high;
-                store(is_open, open);
-                Element any = 0;
-                for (std::size_t i = 0; i < width; ++i) any |= open[i];
-                if (any == 0) break;
-                const Keys middle = (low & high) + ((low ^ high) >> 1);
+            // `below` keys are at most `low`, fewer than half; `up_to` at most `high`, half or more.
+            const Keys none = count == 0, needed = (count + 1) >> 1;
+            Keys below = {}, up_to = count;
+            low -= 1;
+            select(none, needed, low); // 0 and 0: nothing to do
+            select(none, needed, high);
+            for (int round = 0;; ++round) {
+                const Keys adjacent = high - 1 <= low;
+                Keys inside = up_to - below - 1;
+                select(adjacent, Keys{}, inside);
+                if (!any_above_zero(inside)) break;
+                const Keys is_open = inside > 0;
+                Keys middle = (low & high) + ((low ^ high) >> 1);
+                if (round % 3 != 2) {
+                    Keys low_bits = low, high_bits = high;
+                    turn_key(low_bits, L::magnitude);
+                    turn_key(high_bits, L::magnitude);
+                    const Values a = reinterpret_cast<Values>(low_bits), b = reinterpret_cast<Values>(high_bits);
+                    const Values share = (__builtin_convertvector(needed - below, Values) - T(0.5)) / __builtin_convertvector(up_to - below, Values);
+                    middle = reinterpret_cast<Keys>(a + (b - a) * share);
+                    turn_key(middle, L::magnitude);
+                }
+                // Within the interval, whatever rounding and overflow have made of it.
+                const Keys least = low + 1, most = high - 1;
+                const Keys too_low = middle < least, too_high = middle > most;
+                select(too_low, least, middle);
+                select(too_high, most, middle);
                 Keys reached = {};
                 const Element* from = keys;
                 for (std::size_t channel = 0; channel < block.channels; ++channel, from += width) {
@@ -273,27 +322,46 @@ struct FindMedians {
                     load(from, key);
                     reached -= key <= middle;
                 }
-                const Keys enough = reached >= needed, more = ~enough & is_open, above = middle + 1;
-                select(enough, middle, high);
-                select(more, above, low);
+                // Lanes that are done stay as they are.
+                const Keys enough = reached >= needed;
+                Keys new_low = middle, new_below = reached, new_high = high, new_up_to = up_to;
+                select(enough, low, new_low);
+                select(enough, below, new_below);
+                select(enough, middle, new_high);
+                select(enough, reached, new_up_to);
+                select(is_open, new_low, low);
+                select(is_open, new_below, below);
+                select(is_open, new_high, high);
+                select(is_open, new_up_to, up_to);
             }
-            // Of an even number the next one counts too, which may be equal.
-            Keys reached = {}, next = reached + absent;
+            // The next key above `low` is the one in the middle. Of an even number the next after it counts too, which may be equal.
+            const Keys no_key = Keys{} + absent;
+            Keys first = no_key, second = no_key, reached = {};
             for (std::size_t channel = 0; channel < block.channels; ++channel) {
                 Keys key;
                 load(keys + channel * width, key);
-                reached -= key <= low;
-                const Keys above = (key > low) & (key < next);
-                select(above, key, next);
+                const Keys too_low = key <= low;
+                select(too_low, no_key, key);
+                const Keys less = key < first;
+                select(less, key, first);
             }
-            const Keys two = ((count & 1) == 0) & (reached <= needed);
-            Keys second = low;
-            select(two, next, second);
-            turn_key(low, Lanes<T>::magnitude);
-            turn_key(second, Lanes<T>::magnitude);
+            for (std::size_t channel = 0; channel < block.channels; ++channel) {
+                Keys key;
+                load(keys + channel * width, key);
+                const Keys too_low = key <= first;
+                reached -= too_low;
+                select(too_low, no_key, key);
+                const Keys less = key < second;
+                select(less, key, second);
+            }
+            const Keys odd = (count & 1) != 0, equal = reached > needed;
+            select(odd, first, second);
+            select(equal, first, second);
+            turn_key(first, L::magnitude);
+            turn_key(second, L::magnitude);
             T first_values[width], second_values[width];
             Element counts[width];
-            store(low, first_values);
+            store(first, first_values);
             store(second, second_values);
             store(count, counts);
             for (std::size_t i = 0; i < width; ++i) {
@@ -306,28 +374,35 @@ struct FindMedians {
 
 template <class T>
 struct FindHalfCoordinates {
+    template <int bytes>
     [[gnu::always_inline]] static inline void run(const ValueBlock<T>& block, const double* const& coordinates, const double* const& sums,
                                                   double* const& found) {
-        typename Lanes<T>::Values values;
-        typename Lanes<T>::Bits finite;
-        for (std::size_t pixel = 0; pixel < block.pixels; pixel += lanes) {
+        using L = Lanes<T, bytes>;
+        using Doubles [[maybe_unused]] = typename L::Doubles;
+        using Longs [[maybe_unused]] = typename L::Longs;
+        typename L::Values values;
+        typename L::Bits finite;
+        for (std::size_t pixel = 0; pixel < block.pixels; pixel += L::count) {
             Doubles total;
             load(sums + pixel, total);
             // Sums below 0: the same with all signs turned.
-            Doubles sign = total * 0 + 1;
+            Doubles sign = Doubles{} + 1;
             const Longs negative = total < 0;
             select(negative, -sign, sign);
             const Doubles half = total * sign / 2;
-            Doubles running = {}, previous = {}, at = {};
-            at += blank;
+            const Doubles nowhere = Doubles{} - std::numeric_limits<double>::infinity();
+            Doubles running = {}, previous = {}, at = Doubles{} + blank;
             Longs any = {}, done = total == 0;
             const T* from = block.values + pixel;
             for (std::size_t channel = 0; channel < block.channels; ++channel, from += block.pixels) {
-                load_finite<T>(from, values, finite);
+                load_finite<L>(from, values, finite);
                 const Longs present = __builtin_convertvector(finite, Longs);
                 const Doubles value = __builtin_convertvector(values, Doubles) * sign, next = running + value;
-                const Longs hit = present & ~done & (next >= half);
-                const Doubles here = sign * 0 + coordinates[channel];
+                Doubles reached = nowhere;
+                select(present, next, reached);
+                select(done, nowhere, reached);
+                const Longs hit = reached >= half;
+                const Doubles here = Doubles{} + coordinates[channel];
                 const Doubles between = previous + (here - previous) * ((half - running) / value);
                 Doubles place = here;
                 select(any, between, place);

@@ -18,9 +18,9 @@ namespace cubelink::imaging {
 namespace {
 
 constexpr float blank = std::numeric_limits<float>::quiet_NaN();
-constexpr std::int32_t group_size = 16;                // channels that are read and summed at once
-constexpr std::int64_t tile_pixels = 4096;             // of tiles whose channels need not be kept
-constexpr std::size_t kept_bytes = std::size_t(4) << 20; // of a tile whose channels are kept: about the processor's cache
+constexpr std::int32_t group_size = 8;                 // channels that are read and summed at once
+constexpr std::int64_t tile_pixels = 16384;            // of tiles whose channels need not be kept
+constexpr std::size_t kept_bytes = std::size_t(8) << 20; // of a tile whose channels are kept: with that of another thread about the last cache
 
 /// Which sums the moments need.
 struct Needs {
@@ -190,7 +190,8 @@ void read_tile(const ImageSource& source, const Rect& rect, std::span<const Pixe
         if constexpr (std::is_same_v<T, double>) source.read64(rect, {channel, stokes}, to, 1, cancel);
         else source.read(rect, {channel, stokes}, to, 1, cancel);
     };
-    if (source.capabilities().random_access) {
+    const bool contiguous = runs.size() == static_cast<std::size_t>(rect.height()) && rect.width() == source.shape().width && out.size() == static_cast<std::size_t>(rect.size() * channels.count());
+    if (source.capabilities().random_access && !contiguous) {
         if constexpr (std::is_same_v<T, double>) return source.read_pixels64(runs, channels, stokes, out, cancel);
         else return source.read_pixels(runs, channels, stokes, out, cancel);
     }
