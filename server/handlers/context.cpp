@@ -65,6 +65,7 @@ void register_handlers(HandlerContext& context) {
     register_contours(context);
     register_regions(context);
     register_region_files(context);
+    register_moments(context);
     register_position_velocity(context);
     register_image_methods(context);
     register_image_statistics(context);

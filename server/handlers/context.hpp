@@ -135,6 +135,7 @@ void register_histograms(HandlerContext& context);
 void register_contours(HandlerContext& context);
 void register_regions(HandlerContext& context);
 void register_region_files(HandlerContext& context);
+void register_moments(HandlerContext& context);
 void register_position_velocity(HandlerContext& context);
 void register_image_methods(HandlerContext& context);
 void register_image_statistics(HandlerContext& context);

@@ -12,7 +12,7 @@ namespace {
 
 /// Stops, removes or slows down something that the server has not begun: there is nothing to do.
 bool has_no_effect(const icd::Event& event) {
-    static const std::set<std::string_view> harmless = {"CLOSE_CATALOG_FILE", "STOP_MOMENT_CALC"};
+    static const std::set<std::string_view> harmless = {"CLOSE_CATALOG_FILE"};
     return harmless.contains(event.name);
 }
 

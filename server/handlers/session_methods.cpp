@@ -22,7 +22,7 @@ void require_no_arguments(const rpc::CallPtr& call) {
 
 /// What the server publishes; tools/reference/implemented.txt has the same.
 constexpr std::array published_topics = {"carta.contour.image.data",   "carta.error.data",           "carta.file.list.progress", "carta.fitting.progress",
-                                         "carta.pv.preview.data",      "carta.pv.progress",          "carta.raster.tile.data",
+                                         "carta.moment.progress",      "carta.pv.preview.data",      "carta.pv.progress",        "carta.raster.tile.data",
                                          "carta.raster.tile.sync",     "carta.region.histogram.data", "carta.region.stats.data",
                                          "carta.scripting.request",    "carta.spatial.profile.data",  "carta.spectral.profile.data",
                                          "carta.vector.overlay.tile.data", "session.changed"};

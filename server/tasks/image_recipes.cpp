@@ -2,6 +2,7 @@
 
 #include "server/tasks/expressions.hpp"
 #include "server/tasks/fitting_images.hpp"
+#include "server/tasks/moment_images.hpp"
 #include "server/tasks/position_velocity.hpp"
 #include "server/tasks/remote_file.hpp"
 #include "server/tasks/stokes_files.hpp"
@@ -38,6 +39,7 @@ constexpr Kind kinds[] = {
     {"expression", make_of_expression},
     {"fit_model", make_fit_model},
     {"fit_residual", make_fit_residual},
+    {"moment", make_moment},
     {"position_velocity", make_position_velocity},
     {"remote_file", make_of_remote_file},
     {"stokes_files", make_of_stokes_files},

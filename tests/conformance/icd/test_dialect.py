@@ -33,7 +33,7 @@ class Dialect(Case):
         info = await client.call("server.info")
         self.assertEqual({name for name in info["methods"] if name.startswith("carta.")}, calls)
         self.assertEqual({name for name in info["topics"] if name.startswith("carta.")}, topics)
-        answer = await client.call("carta.moment.request", {"file_id": 0})
+        answer = await client.call("carta.open.catalog.file", {"file_id": 0})
         self.assertIn("not implemented", answer["message"])
 
     async def test_other_versions_are_refused(self):
