@@ -121,14 +121,14 @@ class Dialect(Case):
         self.start()
         page = await self.page()
         await page.ask("OPEN_FILE", file="image.fits", file_id=0)
-        for event in ("MOMENT_REQUEST", "OPEN_CATALOG_FILE", "CATALOG_LIST_REQUEST"):
+        for event in ("OPEN_CATALOG_FILE", "CATALOG_LIST_REQUEST", "CATALOG_FILE_INFO_REQUEST"):
             answer = await page.ask(event)
             self.assertFalse(answer.success, event)
             self.assertIn(event, answer.message)
         # A page shows few failures to those who sit there; its log shows what it is sent.
         other = await self.page(page.session)
-        self.assertFalse((await page.ask("MOMENT_REQUEST")).success)
-        await page.next("ERROR_DATA", lambda m: "MOMENT_REQUEST" in m.message)
+        self.assertFalse((await page.ask("OPEN_CATALOG_FILE")).success)
+        await page.next("ERROR_DATA", lambda m: "OPEN_CATALOG_FILE" in m.message)
         page.streams.clear()
         # To take away what is not there is no error.
         await page.tell("SET_VECTOR_OVERLAY_PARAMETERS", file_id=0, stokes_intensity=-1, stokes_angle=-1)
