@@ -22,6 +22,11 @@ constexpr std::size_t short_run = 16 << 10; // bytes
 /// Of pixels that are so close (polarizations, or parts of complex numbers, lie side by side) all that is between is read along.
 constexpr std::int64_t close_step = 8;
 
+/// Long runs that lie near each other are read together, with what lies between, by one pread() for as many as the staging holds. Measured, for a box of 324 × 324
+/// in 512 channels of 1024 × 1024 in the page cache: 71 ms of the processor, 101 ms by a pread() for each run, 122 ms through the mapping, whose pages
+/// are touched once and then are too many to be kept. Short runs are left to the mapping: the spectrum of a small region that is dragged finds their pages mapped.
+constexpr std::size_t long_run = 1 << 10, near_gap = 4 << 10; // bytes
+
 /// This thread's, kept: to allocate and clear it anew costs as much as to read a tile.
 std::span<std::byte> thread_staging() {
     thread_local const auto staging = std::make_unique_for_overwrite<std::byte[]>(staging_size);
@@ -352,6 +357,53 @@ void RawImage::read_masked(const PixelMask& mask, ChannelRange channels, std::in
     read_runs(of_channel * channels.count(), nth, out, threads, cancel, convert);
 }
 
+/// Runs of neighbouring pixels, run_at(channel, 0…runs - 1): if they are long, lie near each other and in the page cache, reads them by pread(). False if not.
+template <class Out, class Converter, class RunAt>
+bool RawImage::read_near_runs(std::int64_t runs, std::int64_t depth, RunAt run_at, std::span<Out> out, const CancelToken& cancel, Converter convert) const {
+    if (out.size() / static_cast<std::size_t>(depth) * pixel_size_ < static_cast<std::size_t>(runs) * long_run) return false;
+    const auto end_of = [](const Run& run) { return run.first + static_cast<std::int64_t>(run.count); };
+    const auto gap = static_cast<std::int64_t>(near_gap / pixel_size_);
+    for (std::int64_t i = 1; i < runs; ++i) {
+        const std::int64_t between = run_at(0, i).first - end_of(run_at(0, i - 1));
+        if (between < 0 || between > gap) return false;
+    }
+    const auto nth = [&](std::int64_t i) { return run_at(i / runs, i % runs); };
+    if (!is_cached(data_->descriptor(), offset_, pixel_size_, nth, 0, runs * depth)) return false;
+    const auto staging = thread_staging();
+    const auto room = static_cast<std::int64_t>(staging.size() / pixel_size_);
+    Out* target = out.data();
+    const auto read = [&](std::int64_t first, std::int64_t count) {
+        data_->read_all(offset_ + first * static_cast<std::int64_t>(pixel_size_), staging.first(static_cast<std::size_t>(count) * pixel_size_));
+    };
+    const auto take = [&](std::int64_t at, std::size_t count) {
+        convert(staging.data() + static_cast<std::size_t>(at) * pixel_size_, target, count, layout_.scaling);
+        target += count;
+    };
+    for (std::int64_t channel = 0; channel < depth; ++channel) {
+        cancel.throw_if_cancelled();
+        for (std::int64_t i = 0; i < runs;) {
+            Run run = run_at(channel, i);
+            while (static_cast<std::int64_t>(run.count) > room) {
+                read(run.first, room);
+                take(0, static_cast<std::size_t>(room));
+                run.first += room;
+                run.count -= static_cast<std::size_t>(room);
+            }
+            const std::int64_t begin = run.first;
+            std::int64_t end = end_of(run), next = i + 1;
+            for (; next < runs && end_of(run_at(channel, next)) - begin <= room; ++next) end = end_of(run_at(channel, next));
+            read(begin, end - begin);
+            take(0, run.count);
+            for (++i; i < next; ++i) {
+                const Run other = run_at(channel, i);
+                take(other.first - begin, other.count);
+            }
+        }
+    }
+    original_->check_descriptor();
+    return true;
+}
+
 template <class Out, class Converter>
 void RawImage::read_pixels_as(std::span<const PixelRun> runs, ChannelRange channels, std::int32_t stokes, std::span<Out> out, const CancelToken& cancel,
                               Converter convert) const {
@@ -363,6 +415,10 @@ void RawImage::read_pixels_as(std::span<const PixelRun> runs, ChannelRange chann
         const PixelRun& run = runs[i];
         return Run{base + channel * layout_.step_depth + run.y * layout_.step_y + run.x0 * layout_.step_x, static_cast<std::size_t>(run.length()), 0};
     };
+    if (layout_.step_x == 1) {
+        const auto run_of = [&](std::int64_t channel, std::int64_t i) { return run_at(channel, static_cast<std::size_t>(i)); };
+        if (read_near_runs(of_channel, depth, run_of, out, cancel, convert)) return;
+    }
     const auto staging = thread_staging();
     const std::size_t room = staging.size() / pixel_size_;
     with_pixels(Way::mapping, [&](const auto& pixels) {

@@ -51,6 +51,8 @@ private:
     void read_strided(std::int64_t first, std::int64_t step, std::span<Out> out, Converter convert) const;
     template <class Out, class Converter, class RunAt>
     void read_runs(std::int64_t count, RunAt run_at, std::span<Out> out, int threads, const CancelToken& cancel, Converter convert, Way way = Way::mapping) const;
+    template <class Out, class Converter, class RunAt>
+    bool read_near_runs(std::int64_t runs, std::int64_t depth, RunAt run_at, std::span<Out> out, const CancelToken& cancel, Converter convert) const;
     template <class Out, class Converter>
     void read_pixels_as(std::span<const PixelRun> runs, ChannelRange channels, std::int32_t stokes, std::span<Out> out, const CancelToken& cancel,
                         Converter convert) const;

@@ -5,6 +5,7 @@
 #include "tests/imaging/fits/sample_files.hpp"
 #include "tests/support/effort.hpp"
 #include "tests/support/faulty_os.hpp"
+#include "tests/support/random_seed.hpp"
 
 #include <algorithm>
 #include <array>
@@ -215,6 +216,45 @@ TEST_CASE("long runs, and masks of many channels") {
     const CancelToken cancel;
     cancel.cancel();
     CHECK_THROWS_AS(image.source->read_masked(all, {0, 1}, 0, masked, 2, cancel), Cancelled);
+}
+
+TEST_CASE("long runs near each other are read together, in order or not") {
+    constexpr std::int64_t height = 24, depth = 3;
+    const samples::TemporaryFolder folder;
+    const std::uint64_t seed = cubelink::test::random_seed();
+    CAPTURE(seed);
+    std::mt19937_64 random(seed);
+    for (const std::int64_t width : {700, 90'000}) { // of the latter a row is more than is read at once
+        std::vector<float> values(static_cast<std::size_t>(width * height * depth));
+        for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 16'000'000);
+        const FitsImage image = open_fits(folder.write("cube" + std::to_string(width) + ".fits", samples::primary_header(-32, {width, height, depth}) + samples::padded(samples::floats(values))), "");
+        for (int round = 0; round < 20; ++round) {
+            std::vector<PixelRun> runs;
+            std::size_t pixels = 0;
+            for (std::int64_t y = static_cast<std::int64_t>(random() % 5); y < height; y += 1 + static_cast<std::int64_t>(random() % 2)) {
+                const auto from = static_cast<std::int64_t>(random() % 200);
+                runs.push_back({y, from, width - static_cast<std::int64_t>(random() % 200)});
+                pixels += static_cast<std::size_t>(runs.back().length());
+            }
+            if (round % 4 == 3) std::swap(runs.front(), runs.back());
+            std::vector<float> some(2 * pixels);
+            std::vector<double> wide(some.size());
+            image.source->read_pixels(runs, {1, 3}, 0, some, {});
+            image.source->read_pixels64(runs, {1, 3}, 0, wide, {});
+            std::size_t at = 0, wrong = 0;
+            for (std::int64_t channel = 1; channel < 3; ++channel)
+                for (const PixelRun& run : runs)
+                    for (std::int64_t x = run.x0; x < run.x1; ++x, ++at) {
+                        const float expected = values[static_cast<std::size_t>((channel * height + run.y) * width + x)];
+                        if (some[at] != expected || wide[at] != static_cast<double>(expected)) ++wrong;
+                    }
+            CHECK(wrong == 0);
+        }
+        const CancelToken cancel;
+        cancel.cancel();
+        std::vector<float> row(static_cast<std::size_t>(width));
+        CHECK_THROWS_AS(image.source->read_pixels(std::vector<PixelRun>{{1, 0, width}}, {0, 1}, 0, row, cancel), Cancelled);
+    }
 }
 
 TEST_CASE("a file that shrinks, vanishes or is replaced: an error for what is read of it, and nothing else") {
