@@ -57,12 +57,6 @@ double burst(WireSession& session, int seed) {
     return seconds_since(sent);
 }
 
-double metric(const ServerProcess& server, const std::string& name) {
-    const auto text = http_get(server.port(), "/metrics");
-    const auto at = text.find("\n" + name + " ");
-    return at == std::string::npos ? -1 : std::stod(text.substr(at + name.size() + 2));
-}
-
 struct Beside {
     Samples moves;
     Samples closes;
@@ -111,7 +105,7 @@ void cursor_burst(const Settings& settings) {
         session.open("cube.fits", 0);
         require_profiles(session, true);
         for (int turn = 0; turn < 10; ++turn) last[i].push_back(burst(session, turn));
-        highest[i] = metric(*server, "cubelink_commands_waiting_highest");
+        highest[i] = metric(server->port(), "cubelink_commands_waiting_highest");
     }
     for (int round = 0; round < 3; ++round)
         for (std::size_t i = 0; i < count; ++i) beside_histogram(*settings.start(settings.programs[i]), beside[i]);

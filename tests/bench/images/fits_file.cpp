@@ -3,6 +3,7 @@
 #include <bit>
 #include <cstdio>
 #include <cstring>
+#include <random>
 #include <stdexcept>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -13,6 +14,13 @@
 
 namespace cubelink::bench {
 namespace {
+
+std::int64_t file_size(std::int64_t pixels) { return fits_header_size + (pixels * 4 + 2879) / 2880 * 2880; }
+
+bool has_size(const std::string& path, std::int64_t size) {
+    struct stat info {};
+    return stat(path.c_str(), &info) == 0 && info.st_size == size;
+}
 
 void card(std::string& header, const char* text) {
     std::string line(text);
@@ -55,9 +63,8 @@ void fill_row(std::vector<std::uint32_t>& row, std::int64_t height, std::uint32_
 } // namespace
 
 void make_cube(const std::string& path, std::int64_t width, std::int64_t height, std::int64_t depth, std::int64_t planes) {
-    struct stat info {};
-    const std::int64_t size = fits_header_size + (width * height * depth * 4 + 2879) / 2880 * 2880;
-    if (stat(path.c_str(), &info) == 0 && info.st_size == size) return;
+    const std::int64_t size = file_size(width * height * depth);
+    if (has_size(path, size)) return;
 
     const auto header = header_of(width, height, depth);
 
@@ -74,6 +81,27 @@ void make_cube(const std::string& path, std::int64_t width, std::int64_t height,
     good = good && ftruncate(file, size) == 0;
     close(file);
     if (!good) throw std::runtime_error("cannot write all of " + path);
+}
+
+void make_image(const std::string& path, std::int64_t width, std::int64_t height, double noise, const std::function<double(double x, double y)>& value) {
+    const std::int64_t size = file_size(width * height);
+    if (has_size(path, size)) return;
+    std::FILE* file = std::fopen(path.c_str(), "wb");
+    if (!file) throw std::runtime_error("cannot write " + path);
+    const auto header = header_of(width, height, 1);
+    bool good = std::fwrite(header.data(), 1, header.size(), file) == header.size();
+    std::mt19937 random(1);
+    std::normal_distribution<double> deviation(0, noise);
+    std::vector<std::uint32_t> row(static_cast<std::size_t>(width));
+    for (std::int64_t y = 0; good && y < height; ++y) {
+        for (std::int64_t x = 0; x < width; ++x) {
+            const double pixel = value(static_cast<double>(x), static_cast<double>(y)) + deviation(random);
+            row[static_cast<std::size_t>(x)] = __builtin_bswap32(std::bit_cast<std::uint32_t>(static_cast<float>(pixel)));
+        }
+        good = std::fwrite(row.data(), 4, row.size(), file) == row.size();
+    }
+    good = std::fflush(file) == 0 && ftruncate(fileno(file), size) == 0 && good;
+    if (std::fclose(file) != 0 || !good) throw std::runtime_error("cannot write all of " + path);
 }
 
 void make_gzipped_image(const std::string& path, std::int64_t mebibytes) {

@@ -68,4 +68,10 @@ std::string http_get(int port, std::string_view path) {
     return answer;
 }
 
+double metric(int port, std::string_view name) {
+    const auto text = http_get(port, "/metrics");
+    const auto at = text.find("\n" + std::string(name) + " ");
+    return at == std::string::npos ? -1 : std::stod(text.substr(at + name.size() + 2));
+}
+
 } // namespace cubelink::bench

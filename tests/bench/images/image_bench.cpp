@@ -34,6 +34,16 @@ constexpr Workload workloads[] = {
     {"region-statistics", region_statistics},
     {"regions-20000", many_regions},
     {"vector-overlay", vector_overlay},
+    {"moments", moments},
+    {"position-velocity", position_velocity},
+    {"pv-preview", pv_preview},
+    {"fitting", fitting},
+    {"expressions", expressions},
+    {"hypercube", hypercube},
+    {"saving", saving},
+    {"small-requests", small_requests},
+    {"stopping", stopping},
+    {"computed-memory", computed_memory},
     {"sparse-cube", sparse_cube},
     {"beyond-the-limit", plane_beyond_the_limit},
 };
@@ -42,6 +52,7 @@ int usage() {
     std::fprintf(stderr,
                  "usage: image_bench [OPTION...] [WORKLOAD...]\n%s"
                  "  --large            a plane of 24000 x 24000 instead of 12000 x 12000 for first-tiles\n"
+                 "  --side N           pixels of a row of the cube that images are computed from (default: 1024), --channels N its channels (512)\n"
                  "  --gzip-mib N       what the gzipped image of beside-opening inflates to (default: 1600)\n"
                  "workloads (default: all):",
                  settings_usage);

@@ -99,14 +99,38 @@ double read_time(const std::string& path, std::int64_t offset, std::int64_t byte
     return best_of(tries, cpu, [&] { for_pieces(path, offset, bytes, threads, [](const std::uint32_t*, std::int64_t) {}); });
 }
 
-double read_and_sum_time(const std::string& path, std::int64_t offset, std::int64_t bytes, int threads, double* cpu) {
-    return best_of(tries, cpu, [&] {
+double read_and_sum_time(const std::string& path, std::int64_t offset, std::int64_t bytes, int threads, double* cpu, int times) {
+    return best_of(times, cpu, [&] {
         for_pieces(path, offset, bytes, threads, [](const std::uint32_t* words, std::int64_t size) {
             float sum = 0;
             std::int64_t finite = 0;
             sum_swapped(words, size / 4, sum, finite);
             sink = static_cast<double>(sum) + static_cast<double>(finite);
         });
+    });
+}
+
+double read_and_exp_time(const std::string& path, std::int64_t offset, std::int64_t bytes, int threads, double* cpu) {
+    return best_of(1, cpu, [&] {
+        for_pieces(path, offset, bytes, threads, [](const std::uint32_t* words, std::int64_t size) {
+            double sum = 0;
+            for (std::int64_t i = 0; i < size / 4; ++i) sum += std::exp(-static_cast<double>(std::bit_cast<float>(__builtin_bswap32(words[i]))));
+            sink = sum;
+        });
+    });
+}
+
+double strided_reads_time(const std::string& path, std::int64_t offset, std::int64_t bytes, std::int64_t stride, int count, int threads, double* cpu) {
+    const File file(path);
+    return best_of(1, cpu, [&] {
+        std::vector<std::thread> workers;
+        for (int t = 0; t < threads; ++t)
+            workers.emplace_back([&, t] {
+                std::vector<char> buffer(static_cast<std::size_t>(std::min(bytes, piece)));
+                for (std::int64_t i = t; i < count; i += threads)
+                    for (std::int64_t at = 0; at < bytes; at += piece) file.read(buffer.data(), std::min(piece, bytes - at), offset + i * stride + at);
+            });
+        for (auto& worker : workers) worker.join();
     });
 }
 

@@ -10,8 +10,13 @@ namespace cubelink::bench {
 
 /// Reading `bytes` of a file at `offset` from the page cache by parallel preads into small buffers.
 double read_time(const std::string& path, std::int64_t offset, std::int64_t bytes, int threads, double* cpu = nullptr);
-/// The same, with byte swap and a sum and count of the finite float32.
-double read_and_sum_time(const std::string& path, std::int64_t offset, std::int64_t bytes, int threads, double* cpu = nullptr);
+/// The same, with byte swap and a sum and count of the finite float32. `times`: tries, of which the best counts.
+double read_and_sum_time(const std::string& path, std::int64_t offset, std::int64_t bytes, int threads, double* cpu = nullptr, int times = 5);
+/// One scan of that kind that sums std::exp(-x), in double precision, of each pixel x.
+double read_and_exp_time(const std::string& path, std::int64_t offset, std::int64_t bytes, int threads, double* cpu = nullptr);
+/// One read of `count` pieces of `bytes` each, `stride` bytes apart.
+double strided_reads_time(const std::string& path, std::int64_t offset, std::int64_t bytes, std::int64_t stride, int count, int threads,
+                          double* cpu = nullptr);
 /// libzfp's time for one 256 × 256 tile of that file's first plane (`width` pixels a row) at that precision, on one thread.
 double zfp_tile_time(const std::string& path, std::int64_t offset, std::int64_t width, int precision, double* cpu = nullptr);
 /// `count` preads of 4 bytes each, `stride` bytes apart, on one thread.

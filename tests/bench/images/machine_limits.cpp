@@ -13,6 +13,12 @@ Cost sum_limit(const std::string& path, std::int64_t bytes, int threads) {
     return cost;
 }
 
+Cost one_scan(const std::string& path, std::int64_t bytes, int threads) {
+    Cost cost;
+    cost.time = read_and_sum_time(path, fits_header_size, bytes, threads, &cost.cpu, 1);
+    return cost;
+}
+
 Cost zfp_limit(const std::string& path, std::int64_t width) {
     Cost cost;
     cost.time = zfp_tile_time(path, fits_header_size, width, 11, &cost.cpu);

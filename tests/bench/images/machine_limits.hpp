@@ -10,6 +10,8 @@ namespace cubelink::bench {
 
 /// Reading and summing the first `bytes` of a file's pixels.
 Cost sum_limit(const std::string& path, std::int64_t bytes, int threads);
+/// One such scan, not the best of some.
+Cost one_scan(const std::string& path, std::int64_t bytes, int threads);
 /// libzfp at precision 11 for one tile of a file with rows of `width` pixels, on one thread.
 Cost zfp_limit(const std::string& path, std::int64_t width);
 

@@ -44,6 +44,7 @@ bool read_settings(int argc, char** argv, Settings& settings, std::vector<std::s
         else if (word == "--gzip-mib") settings.gzip_mib = number(16, 16384);
         else if (word == "--seconds") settings.seconds = number(1, 3600);
         else if (word == "--users") settings.users = number(1, 900);
+        else if (word == "--side") settings.side = number(64, 16384);
         else if (word == "--channels") settings.depth = number(2, 65536);
         else {
             std::fprintf(stderr, "%s: no such option\n", word.c_str());

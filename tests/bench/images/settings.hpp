@@ -19,7 +19,8 @@ struct Settings {
     bool large = false; // 24000² pixels instead of 12000² where a large plane is measured
     int gzip_mib = 1600; // what the gzipped image inflates to
     double seconds = 20; // of the crowd
-    int users = 100, depth = 512; // of the crowd and of its cube
+    int users = 100, depth = 512; // of the crowd and of its cube; the depth is also that of the cube that images are computed from
+    int side = 1024;              // of that one's planes
 
     std::string file(const std::string& name) const { return folder + "/" + name; }
     /// A fresh server on the folder, with the setting for threads and these options.

@@ -22,5 +22,15 @@ void beside_cube_histogram(const Settings& settings);
 void region_statistics(const Settings& settings);
 void many_regions(const Settings& settings);
 void vector_overlay(const Settings& settings);
+void moments(const Settings& settings);
+void position_velocity(const Settings& settings);
+void pv_preview(const Settings& settings);
+void fitting(const Settings& settings);
+void expressions(const Settings& settings);
+void hypercube(const Settings& settings);
+void saving(const Settings& settings);
+void small_requests(const Settings& settings);
+void stopping(const Settings& settings);
+void computed_memory(const Settings& settings);
 
 } // namespace cubelink::bench
