@@ -124,6 +124,13 @@ void FitsFile::add(Part part, const std::string& structure) {
     parts_.push_back(std::move(part));
 }
 
+void FitsFile::add_empty_primary() {
+    if (!parts_.empty()) throw std::logic_error("the primary HDU of a FITS file is its first");
+    Part primary;
+    primary.header = empty_primary();
+    add(std::move(primary), "");
+}
+
 void FitsFile::add_image(FitsImageHdu hdu) {
     Part part;
     part.numbers = numbers_of(*hdu.source);
@@ -136,11 +143,7 @@ void FitsFile::add_image(FitsImageHdu hdu) {
 void FitsFile::add_table(FitsTableHdu hdu) {
     if (hdu.rows < 0 || (hdu.rows == 0 ? !hdu.data.empty() : hdu.data.size() % static_cast<std::size_t>(hdu.rows) != 0))
         throw std::invalid_argument("the data of a table are not whole rows");
-    if (parts_.empty()) {
-        Part primary;
-        primary.header = empty_primary();
-        add(std::move(primary), "");
-    }
+    if (parts_.empty()) add_empty_primary();
     Part part;
     part.header = header_of(structure_of_table(hdu), hdu.records);
     part.data_size = hdu.data.size();

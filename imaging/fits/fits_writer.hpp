@@ -65,9 +65,11 @@ struct FitsNumbers {
 /// The HDUs of a new file. Used by one thread.
 class FitsFile {
 public:
+    /// A primary HDU without data, before the extensions. Throws std::logic_error unless the file is empty.
+    void add_empty_primary();
     /// The first one is the primary HDU, others are extensions. Throws std::invalid_argument if axes and source don't fit together.
     void add_image(FitsImageHdu hdu);
-    /// Throws std::invalid_argument if `data` has not the size of whole rows.
+    /// After an empty primary HDU if there is none. Throws std::invalid_argument if `data` has not the size of whole rows.
     void add_table(FitsTableHdu hdu);
 
     /// Bytes of the file.

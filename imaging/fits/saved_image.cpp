@@ -30,7 +30,8 @@ class SavedHeader {
 public:
     SavedHeader(const ImageToSave& image, const SaveSelection& selection) : image_(image), selection_(selection), editor_(Header(image.cards)) {}
 
-    SavedImage finish() {
+    /// Adds it to the file; warnings.
+    std::vector<std::string> add_to(FitsFile& file) {
         find_axes();
         remove_what_no_longer_holds();
         remove_unusable_coordinates();
@@ -39,9 +40,13 @@ public:
         set_spectral();
         auto beams = set_beams(editor_, image_.info, selection_.part.channels, selection_.part.stokes);
         drop();
+        if (!selection_.extension_name.empty()) {
+            for (const char* of_source : {"EXTVER", "EXTLEVEL"}) editor_.remove(of_source);
+            editor_.set("EXTNAME", selection_.extension_name, "name of this extension");
+        }
         editor_.set("DATE", selection_.date, "when this file was written (UTC)");
         for (const std::string& line : selection_.history) editor_.add_history(line);
-        for (const std::string& warning : result_.warnings) editor_.add_history(warning);
+        for (const std::string& warning : warnings_) editor_.add_history(warning);
 
         FitsImageHdu hdu;
         hdu.source = is_whole() ? image_.source : std::make_shared<const SubImage>(image_.source, selection_.part);
@@ -54,10 +59,10 @@ public:
         for (const Axis& axis : axes_) {
             if (!axis.dropped) hdu.axes.push_back(axis.role);
         }
-        result_.file.add_image(std::move(hdu));
-        if (beams) result_.file.add_table(std::move(*beams));
-        if (coordinates_) result_.file.add_table(std::move(*coordinates_));
-        return std::move(result_);
+        file.add_image(std::move(hdu));
+        if (beams) file.add_table(std::move(*beams));
+        if (coordinates_) file.add_table(std::move(*coordinates_));
+        return std::move(warnings_);
     }
 
 private:
@@ -111,7 +116,7 @@ private:
         }
         if (!removed) return;
         editor_.remove_if([](std::string_view keyword) { return keyword == "D2IMARR" || keyword == "D2IMEXT" || keyword.starts_with("D2IMERR"); });
-        result_.warnings.emplace_back("Distortions that the source has in tables are not part of this file.");
+        warnings_.emplace_back("Distortions that the source has in tables are not part of this file.");
     }
 
     /// Whether an axis has its values in a table, which is not part of the new file.
@@ -138,7 +143,7 @@ private:
             }
         }
         for (const int axis : removed) {
-            result_.warnings.push_back("The coordinates of axis " + std::to_string(axis) + " (" + text("CTYPE", axis) + ") could not be kept.");
+            warnings_.push_back("The coordinates of axis " + std::to_string(axis) + " (" + text("CTYPE", axis) + ") could not be kept.");
             editor_.remove_coordinates(axis);
         }
         // Alternate descriptions by tables.
@@ -238,11 +243,17 @@ private:
     HeaderEditor editor_;
     std::vector<Axis> axes_;
     std::optional<FitsTableHdu> coordinates_;
-    SavedImage result_;
+    std::vector<std::string> warnings_;
 };
 
 } // namespace
 
-SavedImage saved_image(const ImageToSave& image, const SaveSelection& selection) { return SavedHeader(image, selection).finish(); }
+SavedImage saved_image(const ImageToSave& image, const SaveSelection& selection) {
+    SavedImage saved;
+    saved.warnings = add_saved_image(saved.file, image, selection);
+    return saved;
+}
+
+std::vector<std::string> add_saved_image(FitsFile& file, const ImageToSave& image, const SaveSelection& selection) { return SavedHeader(image, selection).add_to(file); }
 
 } // namespace cubelink::imaging

@@ -28,6 +28,7 @@ struct SaveSelection {
     std::optional<double> rest_frequency; // Hz, above 0; velocities are converted to it
     std::vector<std::string> history;     // what was done
     std::string date;                     // of writing: "2025-01-31T12:00:00"
+    std::string extension_name;           // EXTNAME, of an image beside others in a file; empty: that of the source, if it has one
 };
 
 struct SavedImage {
@@ -37,5 +38,9 @@ struct SavedImage {
 
 /// Nothing is read yet. Throws std::out_of_range for a selection outside of the image, ImageError for what can't be written.
 SavedImage saved_image(const ImageToSave& image, const SaveSelection& selection);
+
+/// As one of several HDUs of `file`, where it is added, with its tables. At most one image of a file may have tables (beams or coordinates by channel): they
+/// are found by their names. The result is SavedImage::warnings. Throws as saved_image().
+std::vector<std::string> add_saved_image(FitsFile& file, const ImageToSave& image, const SaveSelection& selection);
 
 } // namespace cubelink::imaging

@@ -157,6 +157,14 @@ TEST_CASE("FITS writer: several HDUs, structural cards of the header are its own
     FitsFile table;
     table.add_table({card("TTYPE1", "'A'") + card("TFORM1", "'1J'"), 1, 2, std::vector<std::byte>(8)});
     CHECK(written(table).starts_with("SIMPLE  =                    T"));
+    FitsFile extensions;
+    extensions.add_empty_primary();
+    extensions.add_image({two, {FitsAxis::x, FitsAxis::y}, card("EXTNAME", "'ONLY'")});
+    CHECK(extensions.size() == 3 * 2880);
+    const auto with_extensions = folder.write("extensions.fits", written(extensions));
+    CHECK(list_image_hdus(with_extensions).size() == 1);
+    CHECK(open_fits(with_extensions, "ONLY").info.shape == ImageShape{3, 2, 1, 1});
+    CHECK_THROWS_AS(extensions.add_empty_primary(), std::logic_error);
     CHECK_THROWS_AS(file.add_table({"", 1, 3, std::vector<std::byte>(8)}), std::invalid_argument);
     CHECK_THROWS_AS(file.add_image({one, {FitsAxis::y, FitsAxis::x}, ""}), std::invalid_argument);
     CHECK_THROWS_AS(file.add_image({one, {FitsAxis::x}, ""}), std::invalid_argument);

@@ -191,3 +191,24 @@ TEST_CASE("saved image: another rest frequency") {
     selection.rest_frequency = 1.3e9;
     CHECK_THROWS_AS(saved(source, selection), ImageError);
 }
+
+TEST_CASE("saved image: several as extensions of one file") {
+    Opened one({4, 3}, with(sky, {card("EXTNAME", "'SOURCE'"), card("EXTVER", "7"), card("OBJECT", "'ONE'")}));
+    Opened two({5, 2}, with(sky, {card("OBJECT", "'TWO'")}));
+    FitsFile file;
+    file.add_empty_primary();
+    for (const auto& [source, name] : {std::pair{&one, "first"}, std::pair{&two, "second"}}) {
+        auto selection = everything(source->image);
+        selection.extension_name = name;
+        CHECK(add_saved_image(file, {source->image.source, source->image.info, source->image.cards, source->image.wcs.get()}, selection).empty());
+    }
+    std::string bytes(file.size(), '\0');
+    file.write([&](std::uint64_t at, std::span<const std::byte> part) { std::memcpy(bytes.data() + at, part.data(), part.size()); }, {});
+    const auto path = one.folder.write("several.fits", bytes);
+    const auto first = open_fits(path, "first"), second = open_fits(path, "second");
+    CHECK(first.info.shape == ImageShape{4, 3, 1, 1});
+    CHECK(second.info.shape == ImageShape{5, 2, 1, 1});
+    CHECK(header_of_saved(first).text("OBJECT") == "ONE");
+    CHECK(header_of_saved(second).text("OBJECT") == "TWO");
+    CHECK_FALSE(header_of_saved(first).integer("EXTVER"));
+}
