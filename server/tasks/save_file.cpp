@@ -1,13 +1,11 @@
 #include "server/tasks/save_file.hpp"
 
 #include "imaging/fits/saved_image.hpp"
-#include "platform/os.hpp"
 #include "rpc/icd/register.hpp"
 #include "server/tasks/calculation.hpp"
+#include "server/tasks/fits_output.hpp"
 
-#include <array>
 #include <cmath>
-#include <ctime>
 #include <optional>
 #include <utility>
 
@@ -15,8 +13,8 @@ namespace cubelink::server {
 
 namespace {
 
-/// For each byte of the header while it is edited, and for each channel its coordinates and its beam.
-constexpr std::size_t memory_of_card_byte = 16, memory_of_plane = 256;
+/// For each channel its coordinates and its beam.
+constexpr std::size_t memory_of_plane = 256;
 
 /// [start, end, step], inclusive and cut to the axis; empty: all of it. Throws PathError.
 imaging::IndexRange range_of(const google::protobuf::RepeatedField<std::int32_t>& numbers, const char* field, std::int64_t length) {
@@ -56,15 +54,6 @@ std::vector<std::string> history_of(const Saving& saving, const imaging::SaveSel
     if (part.mask) lines.push_back(saving.program + ": blank outside of region " + std::to_string(saving.request->region_id()));
     if (selection.rest_frequency) lines.push_back(saving.program + ": rest frequency set to " + std::to_string(*selection.rest_frequency) + " Hz");
     return lines;
-}
-
-std::string date_of_now() {
-    const std::time_t now = std::chrono::system_clock::to_time_t(platform::os().system_now());
-    std::tm parts{};
-    gmtime_r(&now, &parts);
-    std::array<char, 32> text{};
-    std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
-    return text.data();
 }
 
 /// Channels and stokes are checked by the command, before the job.
@@ -118,15 +107,7 @@ void save(const OpenSettings& settings, const Saving& saving, const Checked& che
     auto made = imaging::saved_image({image.source, image.info, image.cards, image.wcs.get()}, selection);
 
     FileWriter writer(settings.jail, saving.request->output_file_directory(), saving.request->output_file_name(), saving.options);
-    writer.reserve(made.file.size());
-    imaging::FitsWriteSettings writing;
-    writing.threads = context.threads;
-    writing.budget = &cache;
-    writing.cancel = context.cancel;
-    writing.progress = context.progress;
-    made.file.write([&](std::uint64_t at, std::span<const std::byte> bytes) { writer.write_at(at, bytes); }, writing);
-    context.cancel.throw_if_cancelled();
-    writer.commit();
+    write_fits(made.file, writer, cache, context, context.progress);
     saved.done = true;
     saved.warnings = std::move(made.warnings);
 }
