@@ -20,13 +20,27 @@ RegionStatePtr region_of(const Session& session, std::int32_t id) {
     return region->state;
 }
 
+/// Where to save the moments; nothing: nowhere. Throws PathError.
+std::optional<MomentFileRequest> file_of(const HandlerContext& context, const rpc::Call& call, const icd::MomentRequest& request) {
+    if (request.output_file().empty()) {
+        if (!request.output_directory().empty()) throw PathError("output_file: the file needs a name.");
+        return std::nullopt;
+    }
+    MomentFileRequest file{request.output_directory(), request.output_file(), {}, "Cubelink " + context.settings.version};
+    file.options.refusal = why_no_writing(context, call);
+    if (!file.options.refusal.empty()) throw PathError(file.options.refusal);
+    file.options.overwrite = request.overwrite();
+    file.options.is_open = open_files(context);
+    return file;
+}
+
 void make_moments(const HandlerContext& context, const CommandCall<icd::MomentRequest>& c) {
     const auto& request = *c.request;
     try {
         const auto image = c.session->image(request.file_id());
         if (!image) throw PathError("No file with id " + std::to_string(request.file_id()) + " is open.");
         MomentCalculation asked{context.files, c.session, image, c.call, moment_plan(request, image->info), region_of(*c.session, request.region_id()),
-                                request.region_id(), request.keep()};
+                                request.region_id(), request.keep(), file_of(context, *c.call, request)};
         asked.plan.stokes = image->plane.stokes;
         start_moments(std::move(asked));
     } catch (const PathError& e) { icd::answer(c.call, moments_failed(e.what())); }

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <optional>
 
 namespace cubelink::server {
 
@@ -54,7 +55,27 @@ std::vector<std::string> names_of(const MomentCalculation& asked) {
 struct Made {
     std::string notes;
     std::vector<GeneratedImage> images;
+    std::string written; // the path of the file with all of them; empty: none
+
+    /// For an answer without images that comes too late for the file.
+    std::string saved_all_the_same() const { return written.empty() ? std::string() : " They were saved as \"" + written + "\"."; }
+    void note(const std::string& sentence) {
+        if (!sentence.empty()) notes += (notes.empty() ? "" : " ") + sentence;
+    }
 };
+
+/// A file that can't be written is no reason to throw the moments away.
+void write(const MomentCalculation& asked, MomentFile& file, const TaskContext& context, const std::function<void(double)>& progress, Made& made) {
+    try {
+        made.note(file.write(asked.plan.moments, made.images, asked.session->cache(), context, progress));
+        made.written = file.path();
+    } catch (const imaging::Cancelled&) {
+        throw;
+    } catch (const std::exception& e) {
+        context.cancel.throw_if_cancelled();
+        made.note("The moments were not saved: " + std::string(e.what()));
+    }
+}
 
 void make(const MomentCalculation& asked, const std::vector<std::string>& names, const rpc::Map& source_recipe, const TaskContext& context, Made& made) {
     const Image& image = *asked.image;
@@ -66,15 +87,21 @@ void make(const MomentCalculation& asked, const std::vector<std::string>& names,
     }
     const MomentWork work({image.source, image.info, image.wcs, image.cards}, plan, context.cancel);
     image.source->check_unchanged();
+    const auto written = static_cast<std::uint64_t>(work.shape().plane_size()) * sizeof(float) * plan.moments.size();
+    std::optional<MomentFile> file;
+    if (asked.file) file.emplace(asked.settings.jail, *asked.file, written);
     MomentProgress tell(asked.session, image.file_id, asked.call->peer()->id());
-    const auto pixels = work.compute({budget, asked.settings.scratch}, context.threads, context.cancel, [&](double done) {
+    const auto progress = [&](double done) {
         tell(done);
         context.progress(done);
-    });
+    };
+    const double read = static_cast<double>(work.bytes_read()), computing = file ? read / (read + static_cast<double>(written)) : 1;
+    const auto pixels = work.compute({budget, asked.settings.scratch}, context.threads, context.cancel, [&](double done) { progress(done * computing); });
     image.source->check_unchanged();
     made.notes = work.notes();
     for (std::size_t i = 0; i < pixels.size(); ++i)
         made.images.push_back(generated_image(names[i], recipe_of_moment(plan, i, source_recipe, names[i]), work.describe(i, pixels[i], names[i]), budget, context.cancel));
+    if (file) write(asked, *file, context, [&](double done) { progress(computing + done * (1 - computing)); }, made);
 }
 
 void answer(const MomentCalculation& asked, Made& made) {
@@ -113,13 +140,15 @@ void start_moments(MomentCalculation calculation) {
             icd::MomentResponse response;
             response.set_success(true);
             response.set_cancel(true);
-            response.set_message("The moments were cancelled.");
+            response.set_message("The moments were cancelled." + made->saved_all_the_same());
             return icd::answer(asked->call, std::move(response));
         }
         if (failure) return icd::answer(asked->call, moments_failed(text_of(failure)));
         try {
             answer(*asked, *made);
-        } catch (const PathError& e) { icd::answer(asked->call, moments_failed(e.what())); } // no room for so many images
+        } catch (const PathError& e) { // no room for so many images
+            icd::answer(asked->call, moments_failed(e.what() + made->saved_all_the_same()));
+        }
     };
     task.on_session_closed = [asked] { icd::answer(asked->call, moments_failed("The session was closed.")); };
     start(std::move(task));

@@ -160,9 +160,11 @@ class Users(Case):
             page = await self.page(token=key)
             self.assertEqual(bool(page.ack.server_feature_flags & 8), not may, key)
             self.assertTrue((await page.ask("OPEN_FILE", file="image.fits", file_id=0)).success)
+            self.assertTrue((await page.ask("OPEN_FILE", file="cube.fits", file_id=1)).success)
             save = await page.ask("SAVE_FILE", file_id=0, output_file_name="out.fits", output_file_type=icd.FITS)
             export = await page.ask("EXPORT_REGION", file_id=0, file="out.crtf")
-            for answer in (save, export):
+            moments = await page.ask("MOMENT_REQUEST", file_id=1, moments=[icd.MEAN_OF_THE_SPECTRUM], axis=icd.SPECTRAL, output_file="moments.fits", overwrite=True)
+            for answer in (save, export, moments):
                 if may:
                     self.assertNotIn("permission", answer.message)
                 else:
