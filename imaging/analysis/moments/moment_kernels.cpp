@@ -12,6 +12,10 @@ namespace {
 
 constexpr double blank = std::numeric_limits<double>::quiet_NaN();
 
+/// Registers that are filled side by side where all channels of a tile are gone through: by the time that the next ones come, a channel's cache line is
+/// no longer near.
+constexpr std::size_t at_once = 2;
+
 /// As many pixels as a register of `bytes` holds as doubles (Values, Bits), or as it holds as T (Keys).
 template <class T, int bytes>
 struct Lanes {
@@ -221,27 +225,37 @@ struct AddSpread {
     }
 };
 
-template <class T>
+template <class T, bool with_squares>
 struct AddDeviations {
     template <int bytes>
-    [[gnu::always_inline]] static inline void run(const ValueBlock<T>& block, const double* const& means, double* const& deviations) {
+    [[gnu::always_inline]] static inline void run(const ValueBlock<T>& block, const double* const& means, double* const& deviations, double* const& squares) {
         using L = Lanes<T, bytes>;
         using Doubles [[maybe_unused]] = typename L::Doubles;
         using Longs [[maybe_unused]] = typename L::Longs;
         typename L::Values values;
         typename L::Bits finite;
-        for (std::size_t pixel = 0; pixel < block.pixels; pixel += L::count) {
-            Doubles mean, sum;
-            load(means + pixel, mean);
-            load(deviations + pixel, sum);
+        for (std::size_t pixel = 0; pixel < block.pixels; pixel += at_once * L::count) {
+            Doubles mean[at_once], sum[at_once], sum_of_squares[at_once];
+            for (std::size_t k = 0; k < at_once; ++k) {
+                load(means + pixel + k * L::count, mean[k]);
+                load(deviations + pixel + k * L::count, sum[k]);
+                if constexpr (with_squares) load(squares + pixel + k * L::count, sum_of_squares[k]);
+            }
             const T* from = block.values + pixel;
             for (std::size_t channel = 0; channel < block.channels; ++channel, from += block.pixels) {
-                load_finite<L>(from, values, finite);
-                const Doubles difference = __builtin_convertvector(values, Doubles) - mean;
-                const Longs mask = __builtin_convertvector(finite, Longs) & std::numeric_limits<std::int64_t>::max();
-                sum += reinterpret_cast<Doubles>(reinterpret_cast<Longs>(difference) & mask);
+                for (std::size_t k = 0; k < at_once; ++k) {
+                    load_finite<L>(from + k * L::count, values, finite);
+                    const Doubles difference = __builtin_convertvector(values, Doubles) - mean[k];
+                    const Longs mask = __builtin_convertvector(finite, Longs) & std::numeric_limits<std::int64_t>::max();
+                    const Doubles kept = reinterpret_cast<Doubles>(reinterpret_cast<Longs>(difference) & mask);
+                    sum[k] += kept;
+                    if constexpr (with_squares) sum_of_squares[k] += kept * kept;
+                }
             }
-            store(sum, deviations + pixel);
+            for (std::size_t k = 0; k < at_once; ++k) {
+                store(sum[k], deviations + pixel + k * L::count);
+                if constexpr (with_squares) store(sum_of_squares[k], squares + pixel + k * L::count);
+            }
         }
     }
 };
@@ -382,37 +396,45 @@ struct FindHalfCoordinates {
         using Longs [[maybe_unused]] = typename L::Longs;
         typename L::Values values;
         typename L::Bits finite;
-        for (std::size_t pixel = 0; pixel < block.pixels; pixel += L::count) {
-            Doubles total;
-            load(sums + pixel, total);
-            // Sums below 0: the same with all signs turned.
-            Doubles sign = Doubles{} + 1;
-            const Longs negative = total < 0;
-            select(negative, -sign, sign);
-            const Doubles half = total * sign / 2;
+        for (std::size_t pixel = 0; pixel < block.pixels; pixel += at_once * L::count) {
             const Doubles nowhere = Doubles{} - std::numeric_limits<double>::infinity();
-            Doubles running = {}, previous = {}, at = Doubles{} + blank;
-            Longs any = {}, done = total == 0;
+            Doubles sign[at_once], half[at_once], running[at_once], previous[at_once], at[at_once];
+            Longs any[at_once], done[at_once];
+            for (std::size_t k = 0; k < at_once; ++k) {
+                Doubles total;
+                load(sums + pixel + k * L::count, total);
+                // Sums below 0: the same with all signs turned.
+                sign[k] = Doubles{} + 1;
+                const Longs negative = total < 0;
+                select(negative, -sign[k], sign[k]);
+                half[k] = total * sign[k] / 2;
+                running[k] = previous[k] = Doubles{};
+                at[k] = Doubles{} + blank;
+                any[k] = Longs{};
+                done[k] = total == 0;
+            }
             const T* from = block.values + pixel;
             for (std::size_t channel = 0; channel < block.channels; ++channel, from += block.pixels) {
-                load_finite<L>(from, values, finite);
-                const Longs present = __builtin_convertvector(finite, Longs);
-                const Doubles value = __builtin_convertvector(values, Doubles) * sign, next = running + value;
-                Doubles reached = nowhere;
-                select(present, next, reached);
-                select(done, nowhere, reached);
-                const Longs hit = reached >= half;
                 const Doubles here = Doubles{} + coordinates[channel];
-                const Doubles between = previous + (here - previous) * ((half - running) / value);
-                Doubles place = here;
-                select(any, between, place);
-                select(hit, place, at);
-                done |= hit;
-                running = next;
-                select(present, here, previous);
-                any |= present;
+                for (std::size_t k = 0; k < at_once; ++k) {
+                    load_finite<L>(from + k * L::count, values, finite);
+                    const Longs present = __builtin_convertvector(finite, Longs);
+                    const Doubles value = __builtin_convertvector(values, Doubles) * sign[k], next = running[k] + value;
+                    Doubles reached = nowhere;
+                    select(present, next, reached);
+                    select(done[k], nowhere, reached);
+                    const Longs hit = reached >= half[k];
+                    const Doubles between = previous[k] + (here - previous[k]) * ((half[k] - running[k]) / value);
+                    Doubles place = here;
+                    select(any[k], between, place);
+                    select(hit, place, at[k]);
+                    done[k] |= hit;
+                    running[k] = next;
+                    select(present, here, previous[k]);
+                    any[k] |= present;
+                }
             }
-            store(at, found + pixel);
+            for (std::size_t k = 0; k < at_once; ++k) store(at[k], found + pixel + k * L::count);
         }
     }
 };
@@ -441,8 +463,9 @@ void add_spread(const ValueBlock<T>& block, const Spread& spread, SimdLevel leve
     run<AddSpread<T>>(level, block, spread);
 }
 template <class T>
-void add_deviations(const ValueBlock<T>& block, const double* means, double* deviations, SimdLevel level) {
-    run<AddDeviations<T>>(level, block, means, deviations);
+void add_deviations(const ValueBlock<T>& block, const double* means, double* deviations, double* squares, SimdLevel level) {
+    if (squares != nullptr) run<AddDeviations<T, true>>(level, block, means, deviations, squares);
+    else run<AddDeviations<T, false>>(level, block, means, deviations, squares);
 }
 template <class T>
 void find_medians(const ValueBlock<T>& block, Index<T>* keys, double* medians, const CancelToken& cancel, SimdLevel level) {
@@ -463,8 +486,8 @@ template void add_extremes(const ValueBlock<float>&, Index<float>, const Extreme
 template void add_extremes(const ValueBlock<double>&, Index<double>, const Extremes<double>&, SimdLevel);
 template void add_spread(const ValueBlock<float>&, const Spread&, SimdLevel);
 template void add_spread(const ValueBlock<double>&, const Spread&, SimdLevel);
-template void add_deviations(const ValueBlock<float>&, const double*, double*, SimdLevel);
-template void add_deviations(const ValueBlock<double>&, const double*, double*, SimdLevel);
+template void add_deviations(const ValueBlock<float>&, const double*, double*, double*, SimdLevel);
+template void add_deviations(const ValueBlock<double>&, const double*, double*, double*, SimdLevel);
 template void find_medians(const ValueBlock<float>&, Index<float>*, double*, const CancelToken&, SimdLevel);
 template void find_medians(const ValueBlock<double>&, Index<double>*, double*, const CancelToken&, SimdLevel);
 template void find_half_coordinates(const ValueBlock<float>&, const double*, const double*, double*, SimdLevel);

@@ -62,9 +62,9 @@ struct Spread {
 template <class T>
 void add_spread(const ValueBlock<T>& block, const Spread& spread, SimdLevel level = simd_level());
 
-/// Adds |value − mean|.
+/// Adds |value − mean| and, unless null, (value − mean)².
 template <class T>
-void add_deviations(const ValueBlock<T>& block, const double* means, double* deviations, SimdLevel level = simd_level());
+void add_deviations(const ValueBlock<T>& block, const double* means, double* deviations, double* squares, SimdLevel level = simd_level());
 
 /// The median of each pixel's values; NaN without any. `keys`: channels · moment_padding elements of scratch. Throws Cancelled.
 template <class T>

@@ -128,14 +128,19 @@ public:
             kernels::add_weighted<T>(block, channels.coordinates.data() + first, {count.get(), sum, by_coordinate, by_square});
         if (needs_.integral) kernels::add_integral<T>(block, channels.widths.data() + first, integral);
         if (needs_.extremes) kernels::add_extremes<T>(block, static_cast<kernels::Index<T>>(first), extremes);
-        if (needs_.spread) kernels::add_spread<T>(block, spread);
+        if (needs_.spread && !needs_.deviations) kernels::add_spread<T>(block, spread);
     }
 
     /// What needs all channels, after add() had them.
     void finish(const kernels::ValueBlock<T>& all, const Channels& channels, kernels::Index<T>* keys, const CancelToken& cancel) {
         if (needs_.deviations) {
-            for (std::size_t i = 0; i < kernels::padded(all.pixels); ++i) mean_of_sum[i] = count[i] > 0 ? sum[i] / double(count[i]) : 0.0;
-            kernels::add_deviations<T>(all, mean_of_sum, deviations);
+            const std::size_t n = kernels::padded(all.pixels);
+            for (std::size_t i = 0; i < n; ++i) mean_of_sum[i] = count[i] > 0 ? sum[i] / double(count[i]) : 0.0;
+            kernels::add_deviations<T>(all, mean_of_sum, deviations, spread.m2);
+            if (needs_.spread) {
+                std::copy_n(count.get(), n, spread.count);
+                std::copy_n(mean_of_sum, n, spread.mean);
+            }
         }
         if (needs_.medians) kernels::find_medians<T>(all, keys, medians, cancel);
         if (needs_.half_coordinates) kernels::find_half_coordinates<T>(all, channels.coordinates.data(), sum, half_coordinates);

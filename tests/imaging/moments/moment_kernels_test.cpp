@@ -17,13 +17,13 @@ template <class T>
 struct Made {
     std::vector<T> ranged, min, max;
     std::vector<Index<T>> count, at_min, at_max;
-    std::vector<double> sum, by_coordinate, by_square, integral, n, mean, m2, deviations, medians, half;
+    std::vector<double> sum, by_coordinate, by_square, integral, n, mean, m2, deviations, squares, medians, half;
 
     Made(const std::vector<T>& values, std::size_t pixels, std::size_t channels, const std::vector<double>& coordinates, SimdLevel level) : ranged(values) {
         const std::size_t room = padded(pixels);
         const ValueBlock<T> block{values.data(), pixels, channels};
         keep_range<T>(ranged.data(), pixels * channels, T(-0.5), T(0.75), pixels % 2 == 0, level);
-        for (auto* array : {&sum, &by_coordinate, &by_square, &integral, &n, &mean, &m2, &deviations, &medians, &half}) array->assign(room, 0.0);
+        for (auto* array : {&sum, &by_coordinate, &by_square, &integral, &n, &mean, &m2, &deviations, &squares, &medians, &half}) array->assign(room, 0.0);
         count.assign(room, 0);
         add_weighted<T>(block, coordinates.data(), {count.data(), sum.data(), by_coordinate.data(), by_square.data()}, level);
         add_integral<T>(block, coordinates.data(), integral.data(), level);
@@ -33,11 +33,14 @@ struct Made {
         at_max.assign(room, -1);
         add_extremes<T>(block, 3, {min.data(), max.data(), at_min.data(), at_max.data()}, level);
         for (int twice = 0; twice < 2; ++twice) add_spread<T>(block, {n.data(), mean.data(), m2.data()}, level);
-        add_deviations<T>(block, mean.data(), deviations.data(), level);
+        add_deviations<T>(block, mean.data(), deviations.data(), squares.data(), level);
+        std::vector<double> alone(room);
+        add_deviations<T>(block, mean.data(), alone.data(), nullptr, level);
+        CHECK(equal(alone, deviations));
         std::vector<Index<T>> keys(channels * moment_padding);
         find_medians<T>(block, keys.data(), medians.data(), CancelToken(), level);
         find_half_coordinates<T>(block, coordinates.data(), sum.data(), half.data(), level);
-        for (auto* array : {&sum, &by_coordinate, &by_square, &integral, &n, &mean, &m2, &deviations, &medians, &half}) array->resize(pixels);
+        for (auto* array : {&sum, &by_coordinate, &by_square, &integral, &n, &mean, &m2, &deviations, &squares, &medians, &half}) array->resize(pixels);
         for (auto* array : {&min, &max}) array->resize(pixels);
         for (auto* array : {&count, &at_min, &at_max}) array->resize(pixels);
     }
@@ -50,7 +53,7 @@ struct Made {
     bool operator==(const Made& o) const {
         return equal(ranged, o.ranged) && equal(min, o.min) && equal(max, o.max) && count == o.count && at_min == o.at_min && at_max == o.at_max &&
                equal(sum, o.sum) && equal(by_coordinate, o.by_coordinate) && equal(by_square, o.by_square) && equal(integral, o.integral) && equal(n, o.n) &&
-               equal(mean, o.mean) && equal(m2, o.m2) && equal(deviations, o.deviations) && equal(medians, o.medians) && equal(half, o.half);
+               equal(mean, o.mean) && equal(m2, o.m2) && equal(deviations, o.deviations) && equal(squares, o.squares) && equal(medians, o.medians) && equal(half, o.half);
     }
 };
 
