@@ -175,14 +175,15 @@ export async function comparePicture({ page, carta }, image, plane, file) {
   const box = await page.locator("#raster-canvas").boundingBox();
   const view = await carta("JSON.parse(JSON.stringify(carta.activeFrame.requiredFrameView))");
   const [low, high] = await carta("[carta.activeFrame.renderConfig.scaleMinVal, carta.activeFrame.renderConfig.scaleMaxVal]");
-  const perPixel = (view.xMax - view.xMin) / box.width;
+  // Pixels of position-velocity images are not square.
+  const perPixel = (view.xMax - view.xMin) / box.width, perRow = (view.yMax - view.yMin) / box.height;
   const pairs = [];
   let blanks = 0, blanksRight = 0;
   const reach = Math.max(0, Math.floor(perPixel / 2));
   // The border holds axes, and the lower right corner the page's buttons.
   for (let sy = 30; sy < box.height - 60; sy += 4) {
     for (let sx = 10; sx < box.width - 10; sx += 4) {
-      const x = Math.round(view.xMin + (sx + 0.5) * perPixel), y = Math.round(view.yMax - (sy + 0.5) * perPixel);
+      const x = Math.round(view.xMin + (sx + 0.5) * perPixel), y = Math.round(view.yMax - (sy + 0.5) * perRow);
       if (x < 2 * reach || y < 2 * reach || x >= image.width - 2 * reach || y >= image.height - 2 * reach) continue;
       let sum = 0, count = 0;
       for (let dy = -reach; dy <= reach; dy++)

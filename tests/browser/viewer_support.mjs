@@ -159,8 +159,8 @@ export class Fits {
           return;
         }
         if (card[8] === "=") {
-          const value = card.slice(10).split("/")[0].trim();
-          this.cards[name] = value.startsWith("'") ? value.slice(1, -1).trim() : Number(value);
+          const text = /^\s*'((?:[^']|'')*)'/.exec(card.slice(10))?.[1];
+          this.cards[name] = text === undefined ? Number(card.slice(10).split("/")[0]) : text.replaceAll("''", "'").trim();
         }
       }
     }
