@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 
 namespace cubelink::imaging {
 
@@ -33,6 +34,14 @@ std::string with_error(double value, double error, const std::string& unit, bool
     if (!(error > 0) || !std::isfinite(error)) return number(value, 9) + ending + (fixed ? " (fixed)" : "");
     const int digits = std::clamp(int(std::floor(std::log10(std::max(std::abs(value), error)))) - int(std::floor(std::log10(error))) + 2, 2, 15);
     return number(value, digits) + " ± " + number(error, 2) + ending;
+}
+
+/// A unit without what would look like another value to who reads the lines again.
+std::string plain_unit(const std::string& unit) {
+    std::string plain;
+    for (const char c : unit)
+        if (static_cast<unsigned char>(c) >= ' ' && std::string_view("=()[]{}").find(c) == std::string_view::npos) plain += c;
+    return plain.find_first_not_of(' ') == std::string::npos ? "arbitrary unit" : plain;
 }
 
 std::string plural(std::int64_t count, const std::string& what) { return std::to_string(count) + " " + what + (count == 1 ? "" : "s"); }
@@ -68,7 +77,7 @@ std::string sky_lines(const FitReport& report, const ComponentReport& component)
 
 std::string log_of_initial_values(std::span<const GaussianComponent> components, const std::string& unit) {
     std::string text = "Generated initial values\n";
-    const std::string of_amplitude = unit.empty() ? "arbitrary unit" : unit;
+    const std::string of_amplitude = plain_unit(unit);
     for (std::size_t k = 0; k < components.size(); ++k) {
         const GaussianComponent& c = components[k];
         text += name_of_component(k);
