@@ -57,7 +57,7 @@ public:
         std::vector<GeneratedImage> images;
         const FittedImage of{image_.source, image_.info, image_.wcs, image_.cards, plane_};
         const auto add = [&](FitImageKind kind) {
-            const auto name = name_of_fit(kind, image_.file);
+            const auto name = name_of_fit(kind, image_.file, recipe_of(image_));
             images.push_back(generated_image(name, fit_recipe(kind, recipe_of(image_), plane_, outcome_, name), fit_image(kind, of, outcome_, name), budget_,
                                              context_.cancel));
         };

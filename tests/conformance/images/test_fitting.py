@@ -472,6 +472,18 @@ class Fitting(ServerTest):
         answer = await self.fit(client, request([[50, 50, 1, 5, 4, 0]], [True] * 6 + [False], region_id=0, fov_info=fov, create_model_image=True))
         self.assertEqual(answer["model_image"]["file_info"]["name"], "large_model.fits.moment.average")
 
+    async def test_names_of_expressions(self):
+        client = await self.viewer()
+        expression = '"field.fits" * 0.5 + 1.25'
+        await client.call("carta.open.file", file_id=0, file=expression, lel_expr=True)
+        fixed = [True] * 6 + [False]
+        answer = await self.fit(client, request([[50, 40, 1, 5, 4, 0]], fixed, create_model_image=True, create_residual_image=True))
+        self.assertTrue(answer["success"], answer["message"])
+        self.assertEqual(answer["model_image"]["file_info"]["name"], expression + "_model")
+        self.assertEqual(answer["residual_image"]["file_info"]["name"], expression + "_residual")
+        answer = await self.fit(client, request([[50, 40, 1, 5, 4, 0]], fixed, create_model_image=True), file_id=2)
+        self.assertEqual(answer["model_image"]["file_info"]["name"], expression + "_residual_model")
+
 
 class FittingAfterRestart(ServerTest):
     make_files = Fitting.__dict__["make_files"]
