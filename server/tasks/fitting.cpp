@@ -47,6 +47,7 @@ public:
         const auto memory = budget_.reserve(imaging::memory_of_fit(pixels, plan_.initial.size(), threads_), context_.cancel);
         fit_ = imaging::fit_gaussians(pixels, plan_.initial, plan_.offset, plan_.fixed, options, threads_, context_.cancel);
         if (fit_.end == imaging::LeastSquaresEnd::no_value) throw PathError(imaging::sentence_of(fit_));
+        check_finite();
         outcome_.model.components = fit_.components;
         outcome_.model.offset = fit_.offset;
         return response();
@@ -139,6 +140,21 @@ private:
                                   pubsub::Audience::view_of(fitting_.call->peer()->id()));
     }
 
+    void check_finite() const {
+        bool finite = std::isfinite(fit_.offset);
+        for (const auto& component : fit_.components)
+            for (const double value : imaging::parameters_of(component)) finite &= std::isfinite(value);
+        if (!finite) throw PathError("The fit has gone to values that are not finite.");
+    }
+
+    /// 0 of what is not determined, as of what is fixed.
+    static imaging::GaussianComponent finite(const imaging::GaussianComponent& errors) {
+        auto values = imaging::parameters_of(errors);
+        for (double& value : values)
+            if (!std::isfinite(value)) value = 0;
+        return imaging::component_of(values);
+    }
+
     imaging::FixedParameters fixed(std::size_t component) const {
         imaging::FixedParameters flags{};
         for (std::size_t i = 0; i < flags.size(); ++i) flags[i] = plan_.fixed[imaging::gaussian_parameters * component + i];
@@ -154,8 +170,11 @@ private:
             imaging::ComponentReport one;
             one.value = fit_.components[k];
             one.fixed = fixed(k);
-            one.error = imaging::errors_of(one.value, one.fixed, noise_);
+            one.state = fit_.states[k];
+            const bool determined = one.state == imaging::ComponentState::determined;
+            if (determined) one.error = finite(imaging::errors_of(one.value, one.fixed, noise_));
             if (flux_unit) one.flux = imaging::flux_of(one.value, one.fixed, noise_, *flux_unit);
+            if (one.flux && !(determined && std::isfinite(one.flux->value) && std::isfinite(one.flux->error))) one.flux = imaging::Flux{};
             fill(*answer.add_result_values(), one.value);
             fill(*answer.add_result_errors(), one.error);
             // Clients take them for jansky.
@@ -213,7 +232,8 @@ private:
         std::string text;
         if (fit_.components.size() < plan_.components)
             text = "Only " + std::to_string(fit_.components.size()) + " of " + std::to_string(plan_.components) + " components stand out of the noise. ";
-        if (fit_.end == imaging::LeastSquaresEnd::iteration_limit) text += imaging::sentence_of(fit_);
+        if (fit_.end == imaging::LeastSquaresEnd::iteration_limit) text += imaging::sentence_of(fit_) + " ";
+        text += imaging::sentences_of(fit_.states);
         while (!text.empty() && text.back() == ' ') text.pop_back();
         return text;
     }

@@ -112,6 +112,7 @@ std::string log_of_fit(const FitReport& report) {
     if (fit.fallbacks > 0)
         text += "The normal matrix was singular in " + plural(fit.fallbacks, "step") + ": there the SVD was used.\n";
     text += sentence_of(fit) + "\n";
+    if (const auto sentences = sentences_of(fit.states); !sentences.empty()) text += sentences + "\n";
     const std::string unit = report.unit.empty() ? "" : " " + report.unit;
     text += "Noise (1.4826 times the median absolute deviation): " + number(report.noise.rms) + unit + "\n";
     text += "Sum of squared residuals: " + number(fit.sum) + (report.noise.rms > 0 ? " times the noise squared" : "");
@@ -119,15 +120,18 @@ std::string log_of_fit(const FitReport& report) {
     text += "\n\n";
     for (std::size_t k = 0; k < report.components.size(); ++k) {
         const ComponentReport& one = report.components[k];
+        const bool determined = one.state == ComponentState::determined;
         text += name_of_component(k);
+        if (!determined) text += "  Not determined: values without errors and without a flux.\n";
         text += "  Center X: " + with_error(one.value.x, one.error.x, "px", one.fixed[0]) + "\n";
         text += "  Center Y: " + with_error(one.value.y, one.error.y, "px", one.fixed[1]) + "\n";
         text += "  Amplitude: " + with_error(one.value.amplitude, one.error.amplitude, report.unit, one.fixed[2]) + "\n";
         text += "  FWHM X: " + with_error(one.value.fwhm_x, one.error.fwhm_x, "px", one.fixed[3]) + "\n";
         text += "  FWHM Y: " + with_error(one.value.fwhm_y, one.error.fwhm_y, "px", one.fixed[4]) + "\n";
         text += "  P.A.: " + with_error(one.value.pa, one.error.pa, "deg", one.fixed[5]) + "\n";
-        if (one.flux) text += "  Integrated flux: " + with_error(one.flux->value, one.flux->error, report.flux_unit, false) + "\n";
-        text += sky_lines(report, one) + "\n";
+        if (one.flux && !determined) text += "  Integrated flux: not determined\n";
+        else if (one.flux) text += "  Integrated flux: " + with_error(one.flux->value, one.flux->error, report.flux_unit, false) + "\n";
+        text += (determined ? sky_lines(report, one) : "") + "\n";
     }
     text += "Offset: " + with_error(fit.offset, report.offset_error, report.unit, report.offset_fixed) + "\n";
     return text;

@@ -23,6 +23,7 @@ struct ComponentReport {
     GaussianComponent value, error;
     FixedParameters fixed{};
     std::optional<Flux> flux;
+    ComponentState state = ComponentState::determined; // else errors and flux count for nothing
 };
 struct FitReport {
     std::string image; // its name, channel and polarization: "m51.fits, channel 3, stokes I"

@@ -1,6 +1,7 @@
 #pragma once
 /// Fits a sum of elliptical Gaussians and a constant to pixels. Any thread.
 
+#include "imaging/analysis/fitting/fit_outcome.hpp"
 #include "imaging/analysis/fitting/fit_pixels.hpp"
 #include "imaging/analysis/fitting/gaussian_model.hpp"
 #include "imaging/analysis/fitting/least_squares.hpp"
@@ -25,6 +26,7 @@ struct GaussianFitOptions {
 
 struct GaussianFit {
     std::vector<GaussianComponent> components; // normalised, if none of their shape was fixed
+    std::vector<ComponentState> states;        // of the components
     double offset = 0;
     double offset_variance = 0; // for residuals of variance 1; 0 if it was fixed
     double sum = 0;             // of weighted squared residuals
@@ -36,7 +38,7 @@ struct GaussianFit {
 };
 
 /// `fixed`: 6 for each component (x, y, amplitude, fwhm_x, fwhm_y, pa) and one for the offset; nothing free: std::invalid_argument. Of a result that did not
-/// converge the values are the best ones found. The result does not depend on the number of threads. Throws as FitPixels::rows.
+/// converge the values are the best ones found. Steps that leave the TrustBox are not taken. The result does not depend on the number of threads. Throws as FitPixels::rows.
 ///
 /// Takes memory_of_fit() bytes besides the pixels.
 GaussianFit fit_gaussians(const FitPixels& pixels, std::span<const GaussianComponent> start, double offset, const std::vector<bool>& fixed,

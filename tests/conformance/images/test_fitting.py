@@ -149,6 +149,9 @@ class Fitting(ServerTest):
         wide = cube[0, 0].copy()
         fits.writeto(folder / "wide.fits", wide, make_header().copy())
         cls.wide = wide
+        half = cls.cube[0, 0].copy()
+        half[:, :60] = numpy.nan
+        fits.writeto(folder / "half.fits", half, make_header())
         blank = numpy.full((20, 30), numpy.nan, "f4")
         fits.writeto(folder / "blank.fits", blank)
         fits.writeto(folder / "flat.fits", numpy.ones((20, 30), "f4"))
@@ -409,6 +412,33 @@ class Fitting(ServerTest):
                 for one in answer["result_values"] + answer["result_errors"]:
                     self.assertTrue(numpy.isfinite(values_of(one)).all(), answer)
         self.alive()
+
+    async def test_components_that_are_not_determined(self):
+        client = await self.opened("half.fits")
+        good = self.true[0][0][0]
+        for start in ([20, 40, 1, 8, 6, 30], [1e9, 1e9, 1, 5, 5, 0], [10, 70, 3, 14, 12, 30], [30, 10, 0.1, 5, 5, 0]):
+            with self.subTest(start=start):
+                answer = await self.fit(client, request([start], offset=0.25))
+                self.assertTrue(answer["success"], answer["message"])
+                cx, cy, amp, fx, fy, _ = values_of(answer["result_values"][0])
+                if start[0] < 1e9:
+                    self.assertTrue(abs(cx) < 2000 and abs(cy) < 2000 and fx < 20000, answer["result_values"])
+                if "Component 1 " not in answer["message"]:  # it has found the source
+                    self.assertTrue(0 <= cx < SHAPE[3] and 0 <= cy < SHAPE[2] and fx < 5 * SHAPE[3], answer["result_values"])
+                    continue
+                self.assertIn("Not determined", answer["log"])
+                self.assertEqual(values_of(answer["result_errors"][0]), [0] * 6)
+                self.assertEqual((answer["integrated_flux_values"], answer["integrated_flux_errors"]), ([0], [0]))
+        client = await self.opened()
+        answer = await self.fit(client, request([good, [1e9, 1e9, 1, 5, 5, 0]], offset=0.25))
+        self.assertTrue(answer["success"])
+        self.assertTrue(answer["message"].startswith("Component 2 has no influence on the fitted pixels"), answer["message"])
+        self.assertIn(answer["message"], answer["log"])
+        self.assertEqual(values_of(answer["result_values"][1]), [1e9, 1e9, 1, 5, 5, 0])
+        self.assertEqual(values_of(answer["result_errors"][1]), [0] * 6)
+        self.assertEqual(answer["integrated_flux_values"][1], 0)
+        self.check({**answer, **{name: answer[name][:1] for name in ("result_values", "result_errors", "integrated_flux_values")}}, self.cube[0, 0],
+                   [*good, 0.25], [False] * 7)  # fmt: skip
 
     async def long_fit(self, client):
         """Noise only, and 64 sources: long for certain. Returns its answer, when it has begun."""
