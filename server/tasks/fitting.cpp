@@ -15,6 +15,7 @@
 #include <chrono>
 #include <cmath>
 #include <numbers>
+#include <span>
 #include <utility>
 
 namespace cubelink::server {
@@ -37,12 +38,13 @@ public:
     icd::FittingResponse run() {
         find_region();
         find_noise();
-        const imaging::FitPixels pixels(source(), plane_, outcome_.model.rect, outcome_.mask.get(), budget_, threads_, context_.cancel);
+        const imaging::FitPixels pixels(source(), plane_, outcome_.model.rect, outcome_.mask.get(), budget_, threads_, context_.cancel,
+                                        scale_);
         if (plan_.initial.empty()) find_initial(pixels);
         imaging::GaussianFitOptions options;
         options.decomposition = plan_.solver;
         options.max_iterations = max_iterations;
-        if (noise_.rms > 0 && std::isfinite(1 / (noise_.rms * noise_.rms))) options.weight = 1 / (noise_.rms * noise_.rms);
+        options.noise = noise_.rms;
         options.on_iteration = [this](int iteration) { progress(iteration); };
         const auto memory = budget_.reserve(imaging::memory_of_fit(pixels, plan_.initial.size(), threads_), context_.cancel);
         fit_ = imaging::fit_gaussians(pixels, plan_.initial, plan_.offset, plan_.fixed, options, threads_, context_.cancel);
@@ -102,13 +104,17 @@ private:
         auto threads = threads_;
         if (imaging::order_statistics_bytes(source(), pixels, threads) > budget_.limit() / 2) threads = 1;
         const auto memory = budget_.reserve(imaging::order_statistics_bytes(source(), pixels, threads), context_.cancel);
-        const auto statistics = imaging::order_statistics(source(), pixels, {}, true, threads, context_.cancel);
+        const bool wide = source().capabilities().prefers_double;
+        static constexpr std::array<double, 2> extremes{0, 100};
+        const auto statistics = imaging::order_statistics(source(), pixels, wide ? std::span<const double>(extremes) : std::span<const double>(), true, threads,
+                                                          context_.cancel);
         const std::string where = outcome_.region ? "the region" : "the image";
         if (statistics.count == 0) throw PathError("There is no finite pixel in " + where + ".");
         const auto free = std::count(plan_.fixed.begin(), plan_.fixed.end(), false);
         if (statistics.count < free)
             throw PathError("There are fewer finite pixels in " + where + " (" + std::to_string(statistics.count) + ") than free parameters (" + std::to_string(free) + ").");
         noise_.rms = 1.4826 * statistics.mad;
+        if (wide) scale_ = imaging::scale_of(std::max(std::abs(statistics.percentiles.at(0)), std::abs(statistics.percentiles.at(1))));
         const auto* beam = imaging::find_beam(image_.info.beams, plane_.channel, computed() ? 0 : plane_.stokes);
         if (!beam || !beam->valid()) return;
         beam_ = *beam;
@@ -251,6 +257,7 @@ private:
     imaging::GaussianFit fit_;
     std::string log_;
     Clock::time_point told_{};
+    double scale_ = 1; // of the pixels while they are fitted
 };
 
 /// What the job has found, for the command that answers.

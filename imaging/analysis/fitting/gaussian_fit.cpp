@@ -75,7 +75,12 @@ private:
 GaussianFit fit_gaussians(const FitPixels& pixels, std::span<const GaussianComponent> start, double offset, const std::vector<bool>& fixed,
                           const GaussianFitOptions& options, const ThreadShare& threads, const CancelToken& cancel) {
     if (start.size() > max_gaussians || fixed.size() != gaussian_parameters * start.size() + 1) throw std::invalid_argument("components and fixed parameters don't agree");
-    Problem problem(pixels, start, offset, fixed, options.weight, threads, cancel);
+    // The pixels' scale is that of amplitudes and offset; outside of here nobody knows of it.
+    const double scale = pixels.scale(), noise = options.noise * scale;
+    std::vector<GaussianComponent> scaled_start(start.begin(), start.end());
+    for (GaussianComponent& component : scaled_start) component.amplitude *= scale;
+    const double weight = noise > 0 && std::isfinite(1 / (noise * noise)) ? 1 / (noise * noise) : 1;
+    Problem problem(pixels, scaled_start, offset * scale, fixed, weight, threads, cancel);
     if (problem.parameters() == 0) throw std::invalid_argument("no parameter is free");
     LeastSquaresOptions least_squares;
     least_squares.decomposition = options.decomposition;
@@ -85,7 +90,7 @@ GaussianFit fit_gaussians(const FitPixels& pixels, std::span<const GaussianCompo
     const auto solution = solve_least_squares(problem, problem.start(), least_squares);
 
     GaussianFit fit;
-    fit.sum = solution.sum;
+    fit.sum = options.noise > 0 ? solution.sum : solution.sum / scale / scale;
     fit.pixels = problem.observations();
     fit.free_parameters = problem.parameters();
     fit.iterations = solution.iterations;
@@ -96,6 +101,7 @@ GaussianFit fit_gaussians(const FitPixels& pixels, std::span<const GaussianCompo
         GaussianComponent component = component_of(std::span(values).subspan(gaussian_parameters * c, gaussian_parameters));
         component.fwhm_x = std::abs(component.fwhm_x);
         component.fwhm_y = std::abs(component.fwhm_y);
+        component.amplitude = fixed[gaussian_parameters * c + 2] ? start[c].amplitude : component.amplitude / scale;
         const std::size_t shape = gaussian_parameters * c + 3;
         const bool free = !fixed[shape] && !fixed[shape + 1] && !fixed[shape + 2];
         fit.components.push_back(free ? normalised(component) : component);
@@ -103,8 +109,8 @@ GaussianFit fit_gaussians(const FitPixels& pixels, std::span<const GaussianCompo
         for (std::size_t i = 0; i < flags.size(); ++i) flags[i] = fixed[gaussian_parameters * c + i];
         fit.states.push_back(state_of(fit.components.back(), flags, pixels.bounds(), problem.squares()[c]));
     }
-    fit.offset = values.back();
-    if (!fixed.back() && !solution.variances.empty()) fit.offset_variance = solution.variances.back() * options.weight;
+    fit.offset = fixed.back() ? offset : values.back() / scale;
+    if (!fixed.back() && !solution.variances.empty()) fit.offset_variance = solution.variances.back() * weight;
     return fit;
 }
 

@@ -19,7 +19,7 @@ struct GaussianFitOptions {
     Decomposition decomposition = Decomposition::qr;
     int max_iterations = 200;
     double tolerance = 1e-8;
-    double weight = 1; // of each squared residual: 1 / variance
+    double noise = 0; // standard deviation of the pixels, in which residuals are measured; 0: in the unit of the pixels
     /// Called after each iteration with its number, from 0 on. May throw.
     std::function<void(int)> on_iteration;
 };
@@ -29,7 +29,7 @@ struct GaussianFit {
     std::vector<ComponentState> states;        // of the components
     double offset = 0;
     double offset_variance = 0; // for residuals of variance 1; 0 if it was fixed
-    double sum = 0;             // of weighted squared residuals
+    double sum = 0;             // of squared residuals
     std::int64_t pixels = 0;    // finite ones
     std::size_t free_parameters = 0;
     int iterations = 0;

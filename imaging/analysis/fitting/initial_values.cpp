@@ -45,14 +45,16 @@ Smoothed smoothed(const Grid& grid, std::int64_t x, std::int64_t y) {
 class Search {
 public:
     Search(const FitPixels& pixels, std::optional<double> offset, double beam, const ThreadShare& threads, const CancelToken& cancel)
-        : threads_(threads), cancel_(cancel), fixed_offset_(offset) {
+        : threads_(threads), cancel_(cancel) {
+        if (offset) fixed_offset_ = *offset * pixels.scale();
         const Rect& bounds = pixels.bounds();
         factor_ = std::max<std::int64_t>(1, std::int64_t(std::ceil(std::sqrt(double(bounds.size()) / double(most_pixels)))));
         image_ = pyramid_of(block_means(pixels, factor_, threads, cancel));
         beam_ = beam / double(factor_);
         const Spread background = background_of(image_.front().values);
         if (!std::isfinite(background.median)) throw std::invalid_argument("No pixel is finite: there is nothing to fit.");
-        offset_ = offset.value_or(background.median);
+        scale_ = pixels.scale();
+        offset_ = fixed_offset_.value_or(background.median);
     }
 
     void run(std::size_t count) {
@@ -73,9 +75,10 @@ public:
 
     InitialValues result(const Rect& bounds) const {
         InitialValues values;
-        values.offset = offset_;
+        values.offset = offset_ / scale_;
         for (const GaussianComponent& component : found_) {
             GaussianComponent c = scaled(component, 1.0 / double(factor_));
+            c.amplitude /= scale_;
             c.x += double(bounds.x0);
             c.y += double(bounds.y0);
             values.components.push_back(c);
@@ -266,7 +269,8 @@ private:
 
     const ThreadShare& threads_;
     const CancelToken& cancel_;
-    const std::optional<double> fixed_offset_;
+    std::optional<double> fixed_offset_; // scaled, as all values in here
+    double scale_ = 1;
     std::int64_t factor_ = 1;
     double beam_ = 0;
     std::vector<Grid> image_, left_;

@@ -149,6 +149,8 @@ class Fitting(ServerTest):
         wide = cube[0, 0].copy()
         fits.writeto(folder / "wide.fits", wide, make_header().copy())
         cls.wide = wide
+        for exponent in (-200, 200):
+            fits.writeto(folder / f"e{exponent}.fits", wide * 10.0**exponent, make_header())
         half = cls.cube[0, 0].copy()
         half[:, :60] = numpy.nan
         fits.writeto(folder / "half.fits", half, make_header())
@@ -340,6 +342,25 @@ class Fitting(ServerTest):
         client = await self.opened("wide.fits")
         answer = await self.fit(client, request(self.disturbed(self.true[0][0]), offset=0.2))
         self.check(answer, self.wide, [*self.true[0][0][0], 0.25], [False] * 7)
+
+    async def test_doubles_of_any_magnitude(self):
+        true = self.true[0][0][0]
+        for exponent in (-200, 200):
+            client = await self.opened(f"e{exponent}.fits")
+            unit = 10.0**exponent
+            for start in ([NAN] * 6, [true[0] + 1, true[1] - 1, 0.8 * true[2] * unit, *true[3:]]):
+                with self.subTest(exponent=exponent, start=start):
+                    answer = await self.fit(client, request([start], offset=0.2 * unit))
+                    self.assertEqual((answer["success"], answer["message"]), (True, ""))
+                    expected, *_ = by_scipy(self.wide, [*true, 0.25], [False] * 7)
+                    got = numpy.array([*values_of(answer["result_values"][0]), answer["offset_value"]])
+                    got[[2, 6]] /= unit
+                    numpy.testing.assert_allclose(got[[0, 1, 2, 3, 4, 6]], expected[[0, 1, 2, 3, 4, 6]], rtol=1e-4)
+                    errors = numpy.array(values_of(answer["result_errors"][0]))
+                    errors[2] /= unit
+                    rms = rms_of(self.wide[numpy.isfinite(self.wide)])
+                    numpy.testing.assert_allclose(errors, condon(list(got[:6]), rms, math.sqrt(BEAM[0] * BEAM[1]) / PIXEL)[0], rtol=1e-6)
+            await client.close()
 
     async def test_initial_values_are_found(self):
         for n in range(SHAPE[0] * SHAPE[1]):

@@ -243,6 +243,50 @@ TEST_CASE("A component that nothing holds stays in sane bounds, and is said not 
     }
 }
 
+TEST_CASE("Doubles of any magnitude: the same fit, scaled") {
+    const auto seed = cubelink::test::random_seed();
+    CAPTURE(seed);
+    Random random(seed);
+    const Field field = random_field(random, 2, 0.1, 0.02);
+    BudgetCache budget(64 << 20);
+    const ImageShape shape{field.rect.width(), field.rect.height(), 1, 1};
+    const Rect rect{0, 0, shape.width, shape.height};
+    const auto fitted = [&](int exponent, bool fixed_offset, std::size_t limit) {
+        MemorySource source(shape, true);
+        for (std::size_t i = 0; i < source.pixels.size(); ++i) source.pixels[i] = std::ldexp(double(field.pixels[i]), exponent);
+        BudgetCache pixels_budget(limit);
+        const FitPixels pixels(source, {}, rect, nullptr, pixels_budget, 2, {}, scale_of(std::ldexp(16.0, exponent)));
+        const double offset = std::ldexp(field.offset, exponent);
+        const auto initial = find_initial_values(pixels, 2, fixed_offset ? std::optional(offset) : std::nullopt, 0, budget, 2, {});
+        std::vector<bool> fixed(gaussian_parameters * initial.components.size() + 1, false);
+        fixed.back() = fixed_offset;
+        GaussianFitOptions options;
+        options.noise = std::ldexp(0.1, exponent);
+        return fit_gaussians(pixels, initial.components, initial.offset, fixed, options, 2, {});
+    };
+    for (const bool fixed_offset : {false, true}) {
+        const auto plain = fitted(0, fixed_offset, 64 << 20);
+        for (const int exponent : {-900, -660, -100, 100, 660, 900}) {
+            CAPTURE(exponent);
+            const auto fit = fitted(exponent, fixed_offset, exponent == 660 ? 32 << 10 : 64 << 20);
+            REQUIRE(fit.components.size() == plain.components.size());
+            for (std::size_t k = 0; k < fit.components.size(); ++k) {
+                auto c = fit.components[k];
+                c.amplitude = std::ldexp(c.amplitude, -exponent);
+                check_close(c, plain.components[k], 1e-4);
+            }
+            CHECK(fit.sum == doctest::Approx(plain.sum).epsilon(1e-6));
+            CHECK(std::ldexp(fit.offset, -exponent) == doctest::Approx(plain.offset).epsilon(1e-4));
+            CHECK((fit.offset_variance == 0) == fixed_offset);
+        }
+    }
+    CHECK(scale_of(0) == 1);
+    CHECK(scale_of(HUGE_VAL) == 1);
+    CHECK(scale_of(1e18) == 1);
+    CHECK(scale_of(std::ldexp(1.5, 70)) == std::ldexp(1.0, -70));
+    CHECK(std::isfinite(scale_of(5e-324)));
+}
+
 TEST_CASE("Which components are not determined") {
     Random random(6);
     const Rect rect{0, 0, 80, 60};
