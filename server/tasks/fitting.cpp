@@ -26,6 +26,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int max_iterations = 200;
 constexpr auto progress_interval = std::chrono::milliseconds(200);
+/// Of the progress, where initial values are searched for.
+constexpr double part_of_search = 0.5;
 /// Passes over the pixels that a fit takes, roughly.
 constexpr std::int64_t passes = 20;
 
@@ -45,7 +47,7 @@ public:
         options.decomposition = plan_.solver;
         options.max_iterations = max_iterations;
         options.noise = noise_.rms;
-        options.on_iteration = [this](int iteration) { progress(iteration); };
+        options.on_iteration = [this](int iteration) { progress(searched_ + (1 - searched_) * double(iteration + 1) / double(max_iterations + 2)); };
         const auto memory = budget_.reserve(imaging::memory_of_fit(pixels, plan_.initial.size(), threads_), context_.cancel);
         fit_ = imaging::fit_gaussians(pixels, plan_.initial, plan_.offset, plan_.fixed, options, threads_, context_.cancel);
         if (fit_.end == imaging::LeastSquaresEnd::no_value) throw PathError(imaging::sentence_of(fit_));
@@ -125,7 +127,8 @@ private:
     void find_initial(const imaging::FitPixels& pixels) {
         const bool offset_fixed = plan_.fixed.back();
         const auto values = imaging::find_initial_values(pixels, plan_.components, offset_fixed ? std::optional(plan_.offset) : std::nullopt, noise_.beam, budget_,
-                                                         threads_, context_.cancel);
+                                                         threads_, context_.cancel, [this](double part) { progress(part_of_search * part); });
+        searched_ = part_of_search;
         plan_.initial = values.components;
         if (!offset_fixed) plan_.offset = values.offset;
         plan_.fixed.assign(imaging::gaussian_parameters * values.components.size() + 1, false);
@@ -133,11 +136,11 @@ private:
         log_ = imaging::log_of_initial_values(values.components, unit());
     }
 
-    void progress(int iteration) {
-        const auto part = float(iteration + 1) / float(max_iterations + 2);
-        context_.progress(double(part));
+    void progress(double done) {
+        const auto part = float(done);
+        context_.progress(done);
         const auto now = Clock::now();
-        if (iteration > 0 && now - told_ < progress_interval) return;
+        if (told_ != Clock::time_point() && now - told_ < progress_interval) return;
         told_ = now;
         auto message = std::make_shared<icd::FittingProgress>();
         message->set_file_id(image_.file_id);
@@ -257,7 +260,8 @@ private:
     imaging::GaussianFit fit_;
     std::string log_;
     Clock::time_point told_{};
-    double scale_ = 1; // of the pixels while they are fitted
+    double scale_ = 1;    // of the pixels while they are fitted
+    double searched_ = 0; // the part of the progress that the search for initial values was
 };
 
 /// What the job has found, for the command that answers.

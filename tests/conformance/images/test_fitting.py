@@ -362,6 +362,14 @@ class Fitting(ServerTest):
                     numpy.testing.assert_allclose(errors, condon(list(got[:6]), rms, math.sqrt(BEAM[0] * BEAM[1]) / PIXEL)[0], rtol=1e-6)
             await client.close()
 
+    async def test_progress_while_initial_values_are_found(self):
+        client = await self.opened("field.fits", channel=2)
+        answer = await self.fit(client, request([[NAN] * 6] * 3, offset=0.25))
+        self.assertTrue(answer["success"], answer["message"])
+        # The first one is never held back. A fit from given values begins with 1 / 202.
+        progress = await client.next(PROGRESS)
+        self.assertAlmostEqual(progress["progress"], 0.5 * 0.8 / 9, places=5)
+
     async def test_initial_values_are_found(self):
         for n in range(SHAPE[0] * SHAPE[1]):
             channel, stokes = n % SHAPE[1], n // SHAPE[1]

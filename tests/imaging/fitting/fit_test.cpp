@@ -257,7 +257,12 @@ TEST_CASE("Doubles of any magnitude: the same fit, scaled") {
         BudgetCache pixels_budget(limit);
         const FitPixels pixels(source, {}, rect, nullptr, pixels_budget, 2, {}, scale_of(std::ldexp(16.0, exponent)));
         const double offset = std::ldexp(field.offset, exponent);
-        const auto initial = find_initial_values(pixels, 2, fixed_offset ? std::optional(offset) : std::nullopt, 0, budget, 2, {});
+        std::vector<double> parts;
+        const auto initial = find_initial_values(pixels, 2, fixed_offset ? std::optional(offset) : std::nullopt, 0, budget, 2, {},
+                                                 [&](double part) { parts.push_back(part); });
+        CHECK(parts.size() >= initial.components.size());
+        CHECK(std::is_sorted(parts.begin(), parts.end()));
+        CHECK(parts.back() <= 1);
         std::vector<bool> fixed(gaussian_parameters * initial.components.size() + 1, false);
         fixed.back() = fixed_offset;
         GaussianFitOptions options;
