@@ -15,6 +15,7 @@
 #include <chrono>
 #include <cmath>
 #include <numbers>
+#include <span>
 #include <utility>
 
 namespace cubelink::server {
@@ -25,6 +26,8 @@ using Clock = std::chrono::steady_clock;
 
 constexpr int max_iterations = 200;
 constexpr auto progress_interval = std::chrono::milliseconds(200);
+/// Of the progress, where initial values are searched for.
+constexpr double part_of_search = 0.5;
 /// Passes over the pixels that a fit takes, roughly.
 constexpr std::int64_t passes = 20;
 
@@ -37,16 +40,18 @@ public:
     icd::FittingResponse run() {
         find_region();
         find_noise();
-        const imaging::FitPixels pixels(source(), plane_, outcome_.model.rect, outcome_.mask.get(), budget_, threads_, context_.cancel);
+        const imaging::FitPixels pixels(source(), plane_, outcome_.model.rect, outcome_.mask.get(), budget_, threads_, context_.cancel,
+                                        scale_);
         if (plan_.initial.empty()) find_initial(pixels);
         imaging::GaussianFitOptions options;
         options.decomposition = plan_.solver;
         options.max_iterations = max_iterations;
-        if (noise_.rms > 0 && std::isfinite(1 / (noise_.rms * noise_.rms))) options.weight = 1 / (noise_.rms * noise_.rms);
-        options.on_iteration = [this](int iteration) { progress(iteration); };
+        options.noise = noise_.rms;
+        options.on_iteration = [this](int iteration) { progress(searched_ + (1 - searched_) * double(iteration + 1) / double(max_iterations + 2)); };
         const auto memory = budget_.reserve(imaging::memory_of_fit(pixels, plan_.initial.size(), threads_), context_.cancel);
         fit_ = imaging::fit_gaussians(pixels, plan_.initial, plan_.offset, plan_.fixed, options, threads_, context_.cancel);
         if (fit_.end == imaging::LeastSquaresEnd::no_value) throw PathError(imaging::sentence_of(fit_));
+        check_finite();
         outcome_.model.components = fit_.components;
         outcome_.model.offset = fit_.offset;
         return response();
@@ -57,7 +62,7 @@ public:
         std::vector<GeneratedImage> images;
         const FittedImage of{image_.source, image_.info, image_.wcs, image_.cards, plane_};
         const auto add = [&](FitImageKind kind) {
-            const auto name = name_of_fit(kind, image_.file);
+            const auto name = name_of_fit(kind, image_.file, recipe_of(image_));
             images.push_back(generated_image(name, fit_recipe(kind, recipe_of(image_), plane_, outcome_, name), fit_image(kind, of, outcome_, name), budget_,
                                              context_.cancel));
         };
@@ -101,13 +106,17 @@ private:
         auto threads = threads_;
         if (imaging::order_statistics_bytes(source(), pixels, threads) > budget_.limit() / 2) threads = 1;
         const auto memory = budget_.reserve(imaging::order_statistics_bytes(source(), pixels, threads), context_.cancel);
-        const auto statistics = imaging::order_statistics(source(), pixels, {}, true, threads, context_.cancel);
+        const bool wide = source().capabilities().prefers_double;
+        static constexpr std::array<double, 2> extremes{0, 100};
+        const auto statistics = imaging::order_statistics(source(), pixels, wide ? std::span<const double>(extremes) : std::span<const double>(), true, threads,
+                                                          context_.cancel);
         const std::string where = outcome_.region ? "the region" : "the image";
         if (statistics.count == 0) throw PathError("There is no finite pixel in " + where + ".");
         const auto free = std::count(plan_.fixed.begin(), plan_.fixed.end(), false);
         if (statistics.count < free)
             throw PathError("There are fewer finite pixels in " + where + " (" + std::to_string(statistics.count) + ") than free parameters (" + std::to_string(free) + ").");
         noise_.rms = 1.4826 * statistics.mad;
+        if (wide) scale_ = imaging::scale_of(std::max(std::abs(statistics.percentiles.at(0)), std::abs(statistics.percentiles.at(1))));
         const auto* beam = imaging::find_beam(image_.info.beams, plane_.channel, computed() ? 0 : plane_.stokes);
         if (!beam || !beam->valid()) return;
         beam_ = *beam;
@@ -118,7 +127,8 @@ private:
     void find_initial(const imaging::FitPixels& pixels) {
         const bool offset_fixed = plan_.fixed.back();
         const auto values = imaging::find_initial_values(pixels, plan_.components, offset_fixed ? std::optional(plan_.offset) : std::nullopt, noise_.beam, budget_,
-                                                         threads_, context_.cancel);
+                                                         threads_, context_.cancel, [this](double part) { progress(part_of_search * part); });
+        searched_ = part_of_search;
         plan_.initial = values.components;
         if (!offset_fixed) plan_.offset = values.offset;
         plan_.fixed.assign(imaging::gaussian_parameters * values.components.size() + 1, false);
@@ -126,17 +136,32 @@ private:
         log_ = imaging::log_of_initial_values(values.components, unit());
     }
 
-    void progress(int iteration) {
-        const auto part = float(iteration + 1) / float(max_iterations + 2);
-        context_.progress(double(part));
+    void progress(double done) {
+        const auto part = float(done);
+        context_.progress(done);
         const auto now = Clock::now();
-        if (iteration > 0 && now - told_ < progress_interval) return;
+        if (told_ != Clock::time_point() && now - told_ < progress_interval) return;
         told_ = now;
         auto message = std::make_shared<icd::FittingProgress>();
         message->set_file_id(image_.file_id);
         message->set_progress(part);
         fitting_.session->publish(std::move(message), {.delivery_class = pubsub::DeliveryClass::droppable},
                                   pubsub::Audience::view_of(fitting_.call->peer()->id()));
+    }
+
+    void check_finite() const {
+        bool finite = std::isfinite(fit_.offset);
+        for (const auto& component : fit_.components)
+            for (const double value : imaging::parameters_of(component)) finite &= std::isfinite(value);
+        if (!finite) throw PathError("The fit has gone to values that are not finite.");
+    }
+
+    /// 0 of what is not determined, as of what is fixed.
+    static imaging::GaussianComponent finite(const imaging::GaussianComponent& errors) {
+        auto values = imaging::parameters_of(errors);
+        for (double& value : values)
+            if (!std::isfinite(value)) value = 0;
+        return imaging::component_of(values);
     }
 
     imaging::FixedParameters fixed(std::size_t component) const {
@@ -154,8 +179,11 @@ private:
             imaging::ComponentReport one;
             one.value = fit_.components[k];
             one.fixed = fixed(k);
-            one.error = imaging::errors_of(one.value, one.fixed, noise_);
+            one.state = fit_.states[k];
+            const bool determined = one.state == imaging::ComponentState::determined;
+            if (determined) one.error = finite(imaging::errors_of(one.value, one.fixed, noise_));
             if (flux_unit) one.flux = imaging::flux_of(one.value, one.fixed, noise_, *flux_unit);
+            if (one.flux && !(determined && std::isfinite(one.flux->value) && std::isfinite(one.flux->error))) one.flux = imaging::Flux{};
             fill(*answer.add_result_values(), one.value);
             fill(*answer.add_result_errors(), one.error);
             // Clients take them for jansky.
@@ -213,7 +241,8 @@ private:
         std::string text;
         if (fit_.components.size() < plan_.components)
             text = "Only " + std::to_string(fit_.components.size()) + " of " + std::to_string(plan_.components) + " components stand out of the noise. ";
-        if (fit_.end == imaging::LeastSquaresEnd::iteration_limit) text += imaging::sentence_of(fit_);
+        if (fit_.end == imaging::LeastSquaresEnd::iteration_limit) text += imaging::sentence_of(fit_) + " ";
+        text += imaging::sentences_of(fit_.states);
         while (!text.empty() && text.back() == ' ') text.pop_back();
         return text;
     }
@@ -231,6 +260,8 @@ private:
     imaging::GaussianFit fit_;
     std::string log_;
     Clock::time_point told_{};
+    double scale_ = 1;    // of the pixels while they are fitted
+    double searched_ = 0; // the part of the progress that the search for initial values was
 };
 
 /// What the job has found, for the command that answers.

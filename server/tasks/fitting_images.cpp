@@ -103,6 +103,23 @@ imaging::OpenedImage make(FitImageKind kind, const rpc::Map& recipe, const MakeC
     return fit_image(kind, of, outcome, text_of_recipe(recipe, "name"));
 }
 
+/// What an image's pixels come from in the end.
+struct Origin {
+    bool of_expression = false;
+    bool has_moment = false; // in between
+};
+Origin origin_of(const rpc::Map& recipe) {
+    Origin origin;
+    for (const rpc::Map* at = &recipe; at != nullptr;) {
+        const auto kind = text_of_recipe(*at, "kind");
+        origin.of_expression = kind == "expression";
+        origin.has_moment |= kind == "moment";
+        const auto* source = at->find("source");
+        at = source != nullptr ? source->get_if<rpc::Map>() : nullptr;
+    }
+    return origin;
+}
+
 } // namespace
 
 imaging::OpenedImage fit_image(FitImageKind kind, const FittedImage& of, const FitOutcome& outcome, const std::string& name) {
@@ -140,11 +157,14 @@ rpc::Map fit_recipe(FitImageKind kind, const rpc::Map& source, imaging::PlaneId 
     return recipe;
 }
 
-std::string name_of_fit(FitImageKind kind, const std::string& file) {
-    const auto moment = file.find(".moment.");
+std::string name_of_fit(FitImageKind kind, const std::string& file, const rpc::Map& recipe) {
+    const Origin origin = origin_of(recipe);
+    auto moment = std::string::npos;
+    if (!origin.of_expression) moment = file.find(".moment.");
+    else if (origin.has_moment) moment = file.rfind(".moment."); // the expression may name a moment too
     auto name = file.substr(0, moment);
     auto rest = moment == std::string::npos ? std::string() : file.substr(moment);
-    if (const auto dot = name.rfind('.'); dot != std::string::npos && dot > 0) {
+    if (const auto dot = name.rfind('.'); !origin.of_expression && dot != std::string::npos && dot > 0) {
         rest = name.substr(dot) + rest;
         name.resize(dot);
     }

@@ -33,8 +33,9 @@ enum class FitImageKind { model, residual };
 imaging::OpenedImage fit_image(FitImageKind kind, const FittedImage& of, const FitOutcome& outcome, const std::string& name);
 rpc::Map fit_recipe(FitImageKind kind, const rpc::Map& source, imaging::PlaneId plane, const FitOutcome& outcome, const std::string& name);
 
-/// "m51_model.fits" of "m51.fits", "m51_model.fits.moment.average" of "m51.fits.moment.average".
-std::string name_of_fit(FitImageKind kind, const std::string& file);
+/// "m51_model.fits" of "m51.fits", "m51_model.fits.moment.average" of "m51.fits.moment.average". The name of an image of an expression is the expression, which
+/// has no ending: "0.5*m51.fits_model". `recipe`: of the image that was fitted.
+std::string name_of_fit(FitImageKind kind, const std::string& file, const rpc::Map& recipe);
 
 /// The pixels of a shape, with their memory; null if they are all of the image's or of their bounding box, which goes to `rect`. Throws
 /// ImageError, OverBudget, Cancelled, and PathError if there are none.

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 
 namespace cubelink::imaging {
 
@@ -33,6 +34,14 @@ std::string with_error(double value, double error, const std::string& unit, bool
     if (!(error > 0) || !std::isfinite(error)) return number(value, 9) + ending + (fixed ? " (fixed)" : "");
     const int digits = std::clamp(int(std::floor(std::log10(std::max(std::abs(value), error)))) - int(std::floor(std::log10(error))) + 2, 2, 15);
     return number(value, digits) + " ± " + number(error, 2) + ending;
+}
+
+/// A unit without what would look like another value to who reads the lines again.
+std::string plain_unit(const std::string& unit) {
+    std::string plain;
+    for (const char c : unit)
+        if (static_cast<unsigned char>(c) >= ' ' && std::string_view("=()[]{}").find(c) == std::string_view::npos) plain += c;
+    return plain.find_first_not_of(' ') == std::string::npos ? "arbitrary unit" : plain;
 }
 
 std::string plural(std::int64_t count, const std::string& what) { return std::to_string(count) + " " + what + (count == 1 ? "" : "s"); }
@@ -68,7 +77,7 @@ std::string sky_lines(const FitReport& report, const ComponentReport& component)
 
 std::string log_of_initial_values(std::span<const GaussianComponent> components, const std::string& unit) {
     std::string text = "Generated initial values\n";
-    const std::string of_amplitude = unit.empty() ? "arbitrary unit" : unit;
+    const std::string of_amplitude = plain_unit(unit);
     for (std::size_t k = 0; k < components.size(); ++k) {
         const GaussianComponent& c = components[k];
         text += name_of_component(k);
@@ -103,6 +112,7 @@ std::string log_of_fit(const FitReport& report) {
     if (fit.fallbacks > 0)
         text += "The normal matrix was singular in " + plural(fit.fallbacks, "step") + ": there the SVD was used.\n";
     text += sentence_of(fit) + "\n";
+    if (const auto sentences = sentences_of(fit.states); !sentences.empty()) text += sentences + "\n";
     const std::string unit = report.unit.empty() ? "" : " " + report.unit;
     text += "Noise (1.4826 times the median absolute deviation): " + number(report.noise.rms) + unit + "\n";
     text += "Sum of squared residuals: " + number(fit.sum) + (report.noise.rms > 0 ? " times the noise squared" : "");
@@ -110,15 +120,18 @@ std::string log_of_fit(const FitReport& report) {
     text += "\n\n";
     for (std::size_t k = 0; k < report.components.size(); ++k) {
         const ComponentReport& one = report.components[k];
+        const bool determined = one.state == ComponentState::determined;
         text += name_of_component(k);
+        if (!determined) text += "  Not determined: values without errors and without a flux.\n";
         text += "  Center X: " + with_error(one.value.x, one.error.x, "px", one.fixed[0]) + "\n";
         text += "  Center Y: " + with_error(one.value.y, one.error.y, "px", one.fixed[1]) + "\n";
         text += "  Amplitude: " + with_error(one.value.amplitude, one.error.amplitude, report.unit, one.fixed[2]) + "\n";
         text += "  FWHM X: " + with_error(one.value.fwhm_x, one.error.fwhm_x, "px", one.fixed[3]) + "\n";
         text += "  FWHM Y: " + with_error(one.value.fwhm_y, one.error.fwhm_y, "px", one.fixed[4]) + "\n";
         text += "  P.A.: " + with_error(one.value.pa, one.error.pa, "deg", one.fixed[5]) + "\n";
-        if (one.flux) text += "  Integrated flux: " + with_error(one.flux->value, one.flux->error, report.flux_unit, false) + "\n";
-        text += sky_lines(report, one) + "\n";
+        if (one.flux && !determined) text += "  Integrated flux: not determined\n";
+        else if (one.flux) text += "  Integrated flux: " + with_error(one.flux->value, one.flux->error, report.flux_unit, false) + "\n";
+        text += (determined ? sky_lines(report, one) : "") + "\n";
     }
     text += "Offset: " + with_error(fit.offset, report.offset_error, report.unit, report.offset_fixed) + "\n";
     return text;

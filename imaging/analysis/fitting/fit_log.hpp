@@ -15,7 +15,7 @@
 
 namespace cubelink::imaging {
 
-/// "Generated initial values …", one line for each parameter. `unit`: of the pixels, may be empty.
+/// "Generated initial values …", one line for each parameter. `unit`: of the pixels, may be empty; any text: what could be taken for a value is left out of it.
 std::string log_of_initial_values(std::span<const GaussianComponent> components, const std::string& unit);
 
 /// What belongs to one component.
@@ -23,6 +23,7 @@ struct ComponentReport {
     GaussianComponent value, error;
     FixedParameters fixed{};
     std::optional<Flux> flux;
+    ComponentState state = ComponentState::determined; // else errors and flux count for nothing
 };
 struct FitReport {
     std::string image; // its name, channel and polarization: "m51.fits, channel 3, stokes I"

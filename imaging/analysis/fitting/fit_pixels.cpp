@@ -4,14 +4,22 @@
 #include "imaging/source/bands.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <stdexcept>
 
 namespace cubelink::imaging {
 
+double scale_of(double largest) {
+    constexpr int far = 60; // squares of 2^±60 are within floats, too
+    if (!(largest > 0) || !std::isfinite(largest)) return 1;
+    const int exponent = std::ilogb(largest);
+    return std::abs(exponent) <= far ? 1 : std::ldexp(1.0, std::clamp(-exponent, -1000, 1000));
+}
+
 FitPixels::FitPixels(const ImageSource& source, PlaneId plane, const Rect& rect, const PixelMask* mask, BudgetCache& budget, const ThreadShare& threads,
-                     const CancelToken& cancel)
-    : rect_(mask != nullptr ? mask->bounds() : rect), plane_(plane), mask_(mask), wide_(source.capabilities().prefers_double) {
+                     const CancelToken& cancel, double scale)
+    : rect_(mask != nullptr ? mask->bounds() : rect), plane_(plane), mask_(mask), wide_(source.capabilities().prefers_double), scale_(wide_ ? scale : 1) {
     if (rect_.width() <= 0 || rect_.height() <= 0) throw std::invalid_argument("no pixels to fit");
     const auto count = static_cast<std::size_t>(rect_.size());
     const std::size_t bytes = count * (wide_ ? sizeof(double) : sizeof(float));
@@ -40,8 +48,11 @@ FitPixels::FitPixels(std::span<const float> values, const Rect& rect) : rect_(re
 template <class T>
 void FitPixels::read_rows(const ImageSource& source, std::int64_t from, std::int64_t to, std::span<T> out, int threads, const CancelToken& cancel) const {
     const Rect band{rect_.x0, from, rect_.x1, to};
-    if constexpr (std::is_same_v<T, double>) source.read64(band, plane_, out, threads, cancel);
-    else source.read(band, plane_, out, threads, cancel);
+    if constexpr (std::is_same_v<T, double>) {
+        source.read64(band, plane_, out, threads, cancel);
+        if (scale_ != 1)
+            for (double& value : out) value *= scale_;
+    } else source.read(band, plane_, out, threads, cancel);
     if (mask_ == nullptr) return;
     constexpr T blank = std::numeric_limits<T>::quiet_NaN();
     const auto runs = mask_->runs();

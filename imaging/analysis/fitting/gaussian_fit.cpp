@@ -2,7 +2,9 @@
 
 #include "imaging/analysis/fitting/normal_equations.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 
 namespace cubelink::imaging {
@@ -14,7 +16,7 @@ class Problem : public LeastSquaresProblem {
 public:
     Problem(const FitPixels& pixels, std::span<const GaussianComponent> start, double offset, const std::vector<bool>& fixed, double weight,
             const ThreadShare& threads, const CancelToken& cancel)
-        : sums_(pixels, start.size(), threads), weight_(weight), cancel_(cancel) {
+        : sums_(pixels, start.size(), threads), box_(pixels.bounds(), start), weight_(weight), cancel_(cancel), squares_(start.size()), accepted_(start.size()) {
         for (const GaussianComponent& component : start)
             for (const double value : parameters_of(component)) all_.push_back(value);
         all_.push_back(offset);
@@ -39,22 +41,32 @@ public:
         all_values(x);
         std::vector<GaussianComponent> components;
         for (std::size_t i = 0; i + 1 < all_.size(); i += gaussian_parameters) components.push_back(component_of(std::span(all_).subspan(i, gaussian_parameters)));
+        if (!box_.contains(components)) return std::numeric_limits<double>::quiet_NaN();
         const NormalEquations& sums = sums_.sum(components, all_.back(), cancel_);
         count_ = std::max(count_, sums.count);
         const std::size_t p = all_.size(), n = free_.size();
+        for (std::size_t c = 0; c < squares_.size(); ++c) {
+            const std::size_t amplitude = gaussian_parameters * c + 2; // the derivative by it is the Gaussian itself
+            squares_[c] = sums.matrix[amplitude * p + amplitude];
+        }
         for (std::size_t i = 0; i < n; ++i) {
             gradient[i] = weight_ * sums.gradient[free_[i]];
             for (std::size_t k = 0; k <= i; ++k) matrix[i * n + k] = weight_ * sums.matrix[free_[i] * p + free_[k]];
         }
         return weight_ * sums.squares;
     }
+    void accept() override { accepted_ = squares_; }
+    /// Σ g² of each component, with amplitude 1, at the current point.
+    const std::vector<double>& squares() const { return accepted_; }
 
 private:
     NormalSummation sums_;
+    const TrustBox box_;
     double weight_;
     const CancelToken& cancel_;
     std::vector<double> all_;
     std::vector<std::size_t> free_;
+    std::vector<double> squares_, accepted_;
     std::int64_t count_ = 0;
 };
 
@@ -63,7 +75,12 @@ private:
 GaussianFit fit_gaussians(const FitPixels& pixels, std::span<const GaussianComponent> start, double offset, const std::vector<bool>& fixed,
                           const GaussianFitOptions& options, const ThreadShare& threads, const CancelToken& cancel) {
     if (start.size() > max_gaussians || fixed.size() != gaussian_parameters * start.size() + 1) throw std::invalid_argument("components and fixed parameters don't agree");
-    Problem problem(pixels, start, offset, fixed, options.weight, threads, cancel);
+    // The pixels' scale is that of amplitudes and offset; outside of here nobody knows of it.
+    const double scale = pixels.scale(), noise = options.noise * scale;
+    std::vector<GaussianComponent> scaled_start(start.begin(), start.end());
+    for (GaussianComponent& component : scaled_start) component.amplitude *= scale;
+    const double weight = noise > 0 && std::isfinite(1 / (noise * noise)) ? 1 / (noise * noise) : 1;
+    Problem problem(pixels, scaled_start, offset * scale, fixed, weight, threads, cancel);
     if (problem.parameters() == 0) throw std::invalid_argument("no parameter is free");
     LeastSquaresOptions least_squares;
     least_squares.decomposition = options.decomposition;
@@ -73,7 +90,7 @@ GaussianFit fit_gaussians(const FitPixels& pixels, std::span<const GaussianCompo
     const auto solution = solve_least_squares(problem, problem.start(), least_squares);
 
     GaussianFit fit;
-    fit.sum = solution.sum;
+    fit.sum = options.noise > 0 ? solution.sum : solution.sum / scale / scale;
     fit.pixels = problem.observations();
     fit.free_parameters = problem.parameters();
     fit.iterations = solution.iterations;
@@ -84,12 +101,16 @@ GaussianFit fit_gaussians(const FitPixels& pixels, std::span<const GaussianCompo
         GaussianComponent component = component_of(std::span(values).subspan(gaussian_parameters * c, gaussian_parameters));
         component.fwhm_x = std::abs(component.fwhm_x);
         component.fwhm_y = std::abs(component.fwhm_y);
+        component.amplitude = fixed[gaussian_parameters * c + 2] ? start[c].amplitude : component.amplitude / scale;
         const std::size_t shape = gaussian_parameters * c + 3;
         const bool free = !fixed[shape] && !fixed[shape + 1] && !fixed[shape + 2];
         fit.components.push_back(free ? normalised(component) : component);
+        FixedParameters flags{};
+        for (std::size_t i = 0; i < flags.size(); ++i) flags[i] = fixed[gaussian_parameters * c + i];
+        fit.states.push_back(state_of(fit.components.back(), flags, pixels.bounds(), problem.squares()[c]));
     }
-    fit.offset = values.back();
-    if (!fixed.back() && !solution.variances.empty()) fit.offset_variance = solution.variances.back() * options.weight;
+    fit.offset = fixed.back() ? offset : values.back() / scale;
+    if (!fixed.back() && !solution.variances.empty()) fit.offset_variance = solution.variances.back() * weight;
     return fit;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 /// Fits a sum of elliptical Gaussians and a constant to pixels. Any thread.
 
+#include "imaging/analysis/fitting/fit_outcome.hpp"
 #include "imaging/analysis/fitting/fit_pixels.hpp"
 #include "imaging/analysis/fitting/gaussian_model.hpp"
 #include "imaging/analysis/fitting/least_squares.hpp"
@@ -18,16 +19,17 @@ struct GaussianFitOptions {
     Decomposition decomposition = Decomposition::qr;
     int max_iterations = 200;
     double tolerance = 1e-8;
-    double weight = 1; // of each squared residual: 1 / variance
+    double noise = 0; // standard deviation of the pixels, in which residuals are measured; 0: in the unit of the pixels
     /// Called after each iteration with its number, from 0 on. May throw.
     std::function<void(int)> on_iteration;
 };
 
 struct GaussianFit {
     std::vector<GaussianComponent> components; // normalised, if none of their shape was fixed
+    std::vector<ComponentState> states;        // of the components
     double offset = 0;
     double offset_variance = 0; // for residuals of variance 1; 0 if it was fixed
-    double sum = 0;             // of weighted squared residuals
+    double sum = 0;             // of squared residuals
     std::int64_t pixels = 0;    // finite ones
     std::size_t free_parameters = 0;
     int iterations = 0;
@@ -36,7 +38,7 @@ struct GaussianFit {
 };
 
 /// `fixed`: 6 for each component (x, y, amplitude, fwhm_x, fwhm_y, pa) and one for the offset; nothing free: std::invalid_argument. Of a result that did not
-/// converge the values are the best ones found. The result does not depend on the number of threads. Throws as FitPixels::rows.
+/// converge the values are the best ones found. Steps that leave the TrustBox are not taken. The result does not depend on the number of threads. Throws as FitPixels::rows.
 ///
 /// Takes memory_of_fit() bytes besides the pixels.
 GaussianFit fit_gaussians(const FitPixels& pixels, std::span<const GaussianComponent> start, double offset, const std::vector<bool>& fixed,

@@ -45,37 +45,43 @@ Smoothed smoothed(const Grid& grid, std::int64_t x, std::int64_t y) {
 class Search {
 public:
     Search(const FitPixels& pixels, std::optional<double> offset, double beam, const ThreadShare& threads, const CancelToken& cancel)
-        : threads_(threads), cancel_(cancel), fixed_offset_(offset) {
+        : threads_(threads), cancel_(cancel) {
+        if (offset) fixed_offset_ = *offset * pixels.scale();
         const Rect& bounds = pixels.bounds();
         factor_ = std::max<std::int64_t>(1, std::int64_t(std::ceil(std::sqrt(double(bounds.size()) / double(most_pixels)))));
         image_ = pyramid_of(block_means(pixels, factor_, threads, cancel));
         beam_ = beam / double(factor_);
         const Spread background = background_of(image_.front().values);
         if (!std::isfinite(background.median)) throw std::invalid_argument("No pixel is finite: there is nothing to fit.");
-        offset_ = offset.value_or(background.median);
+        scale_ = pixels.scale();
+        offset_ = fixed_offset_.value_or(background.median);
     }
 
-    void run(std::size_t count) {
+    void run(std::size_t count, const std::function<void(double)>& on_progress) {
         double floor = 0; // of the noise, where the image has none
         while (found_.size() < count) {
             const Peak peak = highest_peak(found_, offset_, floor);
             if (peak.score == 0 || (!found_.empty() && peak.score < least_score)) break;
             if (found_.empty()) floor = 1e-6 * std::abs(peak.guess.amplitude);
             add(peak);
+            const double part = double(found_.size()) / double(count);
+            on_progress(0.8 * part * part); // with each component the next one takes longer
         }
         // The least one may have been put where no source is.
         for (std::size_t round = 0; round < 2 * count && found_.size() > 1; ++round) {
             const Peak left = highest_peak(found_, offset_, floor);
             if (left.score < 2 * least_score || !improve(left)) break;
+            on_progress(0.8 + 0.2 * double(round + 1) / double(2 * count));
         }
         std::stable_sort(found_.begin(), found_.end(), [](const auto& a, const auto& b) { return std::abs(a.amplitude) > std::abs(b.amplitude); });
     }
 
     InitialValues result(const Rect& bounds) const {
         InitialValues values;
-        values.offset = offset_;
+        values.offset = offset_ / scale_;
         for (const GaussianComponent& component : found_) {
             GaussianComponent c = scaled(component, 1.0 / double(factor_));
+            c.amplitude /= scale_;
             c.x += double(bounds.x0);
             c.y += double(bounds.y0);
             values.components.push_back(c);
@@ -266,7 +272,8 @@ private:
 
     const ThreadShare& threads_;
     const CancelToken& cancel_;
-    const std::optional<double> fixed_offset_;
+    std::optional<double> fixed_offset_; // scaled, as all values in here
+    double scale_ = 1;
     std::int64_t factor_ = 1;
     double beam_ = 0;
     std::vector<Grid> image_, left_;
@@ -277,12 +284,12 @@ private:
 } // namespace
 
 InitialValues find_initial_values(const FitPixels& pixels, std::size_t count, std::optional<double> offset, double beam, BudgetCache& budget,
-                                  const ThreadShare& threads, const CancelToken& cancel) {
+                                  const ThreadShare& threads, const CancelToken& cancel, const std::function<void(double)>& on_progress) {
     if (count < 1 || count > max_gaussians) throw std::invalid_argument("the number of components is out of range");
     const auto size = std::size_t(std::min(most_pixels, pixels.bounds().size()));
     const Reservation memory = budget.reserve(size * 8 * sizeof(float) + memory_of_fit(pixels, count, threads), cancel);
     Search search(pixels, offset, std::isfinite(beam) ? beam : 0, threads, cancel);
-    search.run(count);
+    search.run(count, on_progress ? on_progress : [](double) {});
     auto values = search.result(pixels.bounds());
     if (values.components.empty()) throw std::invalid_argument("All pixels have the same value: there is nothing to fit.");
     return values;

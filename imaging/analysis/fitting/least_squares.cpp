@@ -103,6 +103,7 @@ public:
 private:
     LeastSquaresEnd iterate() {
         if (!now_.evaluate(problem_)) return LeastSquaresEnd::no_value;
+        problem_.accept();
         update_scale();
         double damping = 1e-3, growth = 2;
         for (int iteration = 0;; ++iteration) {
@@ -120,6 +121,7 @@ private:
                 if (finite && rounding && !(steepness(next_) < 0.9 * steepness(now_))) return finish(iteration, small ? LeastSquaresEnd::step : LeastSquaresEnd::rounding);
                 if (finite && (rounding || (gained >= 0 && promised > 0))) {
                     std::swap(now_, next_);
+                    problem_.accept();
                     update_scale();
                     if (small) return finish(iteration, LeastSquaresEnd::step);
                     const double t = rounding ? 1 : 2 * gained / promised - 1;

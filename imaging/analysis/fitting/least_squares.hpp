@@ -28,6 +28,8 @@ public:
     /// Σ r² at `x` (parameters() values). Fills `gradient` with Jᵀr and `matrix`, p × p row by row, with JᵀJ: all of it, or the lower triangle. Where the model
     /// has no value, the sum is not finite. What it throws ends the solution.
     virtual double evaluate(std::span<const double> x, std::span<double> gradient, std::span<double> matrix) = 0;
+    /// The point that was evaluated last is the current one from now on. At the end it is the solution.
+    virtual void accept() {}
 };
 
 struct LeastSquaresOptions {

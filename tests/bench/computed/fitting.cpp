@@ -27,7 +27,7 @@ void compute_fits(const Settings& settings) {
     for (const Decomposition decomposition : {Decomposition::cholesky, Decomposition::qr}) {
         GaussianFitOptions options;
         options.decomposition = decomposition;
-        options.weight = 1 / (0.05 * 0.05);
+        options.noise = 0.05;
         Comparison comparison(1);
         int iterations = 0;
         for (int round = 0; round < 15; ++round) {

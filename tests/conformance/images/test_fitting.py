@@ -149,6 +149,11 @@ class Fitting(ServerTest):
         wide = cube[0, 0].copy()
         fits.writeto(folder / "wide.fits", wide, make_header().copy())
         cls.wide = wide
+        for exponent in (-200, 200):
+            fits.writeto(folder / f"e{exponent}.fits", wide * 10.0**exponent, make_header())
+        half = cls.cube[0, 0].copy()
+        half[:, :60] = numpy.nan
+        fits.writeto(folder / "half.fits", half, make_header())
         blank = numpy.full((20, 30), numpy.nan, "f4")
         fits.writeto(folder / "blank.fits", blank)
         fits.writeto(folder / "flat.fits", numpy.ones((20, 30), "f4"))
@@ -338,6 +343,33 @@ class Fitting(ServerTest):
         answer = await self.fit(client, request(self.disturbed(self.true[0][0]), offset=0.2))
         self.check(answer, self.wide, [*self.true[0][0][0], 0.25], [False] * 7)
 
+    async def test_doubles_of_any_magnitude(self):
+        true = self.true[0][0][0]
+        for exponent in (-200, 200):
+            client = await self.opened(f"e{exponent}.fits")
+            unit = 10.0**exponent
+            for start in ([NAN] * 6, [true[0] + 1, true[1] - 1, 0.8 * true[2] * unit, *true[3:]]):
+                with self.subTest(exponent=exponent, start=start):
+                    answer = await self.fit(client, request([start], offset=0.2 * unit))
+                    self.assertEqual((answer["success"], answer["message"]), (True, ""))
+                    expected, *_ = by_scipy(self.wide, [*true, 0.25], [False] * 7)
+                    got = numpy.array([*values_of(answer["result_values"][0]), answer["offset_value"]])
+                    got[[2, 6]] /= unit
+                    numpy.testing.assert_allclose(got[[0, 1, 2, 3, 4, 6]], expected[[0, 1, 2, 3, 4, 6]], rtol=1e-4)
+                    errors = numpy.array(values_of(answer["result_errors"][0]))
+                    errors[2] /= unit
+                    rms = rms_of(self.wide[numpy.isfinite(self.wide)])
+                    numpy.testing.assert_allclose(errors, condon(list(got[:6]), rms, math.sqrt(BEAM[0] * BEAM[1]) / PIXEL)[0], rtol=1e-6)
+            await client.close()
+
+    async def test_progress_while_initial_values_are_found(self):
+        client = await self.opened("field.fits", channel=2)
+        answer = await self.fit(client, request([[NAN] * 6] * 3, offset=0.25))
+        self.assertTrue(answer["success"], answer["message"])
+        # The first one is never held back. A fit from given values begins with 1 / 202.
+        progress = await client.next(PROGRESS)
+        self.assertAlmostEqual(progress["progress"], 0.5 * 0.8 / 9, places=5)
+
     async def test_initial_values_are_found(self):
         for n in range(SHAPE[0] * SHAPE[1]):
             channel, stokes = n % SHAPE[1], n // SHAPE[1]
@@ -410,6 +442,33 @@ class Fitting(ServerTest):
                     self.assertTrue(numpy.isfinite(values_of(one)).all(), answer)
         self.alive()
 
+    async def test_components_that_are_not_determined(self):
+        client = await self.opened("half.fits")
+        good = self.true[0][0][0]
+        for start in ([20, 40, 1, 8, 6, 30], [1e9, 1e9, 1, 5, 5, 0], [10, 70, 3, 14, 12, 30], [30, 10, 0.1, 5, 5, 0]):
+            with self.subTest(start=start):
+                answer = await self.fit(client, request([start], offset=0.25))
+                self.assertTrue(answer["success"], answer["message"])
+                cx, cy, amp, fx, fy, _ = values_of(answer["result_values"][0])
+                if start[0] < 1e9:
+                    self.assertTrue(abs(cx) < 2000 and abs(cy) < 2000 and fx < 20000, answer["result_values"])
+                if "Component 1 " not in answer["message"]:  # it has found the source
+                    self.assertTrue(0 <= cx < SHAPE[3] and 0 <= cy < SHAPE[2] and fx < 5 * SHAPE[3], answer["result_values"])
+                    continue
+                self.assertIn("Not determined", answer["log"])
+                self.assertEqual(values_of(answer["result_errors"][0]), [0] * 6)
+                self.assertEqual((answer["integrated_flux_values"], answer["integrated_flux_errors"]), ([0], [0]))
+        client = await self.opened()
+        answer = await self.fit(client, request([good, [1e9, 1e9, 1, 5, 5, 0]], offset=0.25))
+        self.assertTrue(answer["success"])
+        self.assertTrue(answer["message"].startswith("Component 2 has no influence on the fitted pixels"), answer["message"])
+        self.assertIn(answer["message"], answer["log"])
+        self.assertEqual(values_of(answer["result_values"][1]), [1e9, 1e9, 1, 5, 5, 0])
+        self.assertEqual(values_of(answer["result_errors"][1]), [0] * 6)
+        self.assertEqual(answer["integrated_flux_values"][1], 0)
+        self.check({**answer, **{name: answer[name][:1] for name in ("result_values", "result_errors", "integrated_flux_values")}}, self.cube[0, 0],
+                   [*good, 0.25], [False] * 7)  # fmt: skip
+
     async def long_fit(self, client):
         """Noise only, and 64 sources: long for certain. Returns its answer, when it has begun."""
         random = numpy.random.default_rng(5)
@@ -471,6 +530,18 @@ class Fitting(ServerTest):
         fov = {"region_type": "RECTANGLE", "control_points": [{"x": 50, "y": 50}, {"x": 20, "y": 20}]}
         answer = await self.fit(client, request([[50, 50, 1, 5, 4, 0]], [True] * 6 + [False], region_id=0, fov_info=fov, create_model_image=True))
         self.assertEqual(answer["model_image"]["file_info"]["name"], "large_model.fits.moment.average")
+
+    async def test_names_of_expressions(self):
+        client = await self.viewer()
+        expression = '"field.fits" * 0.5 + 1.25'
+        await client.call("carta.open.file", file_id=0, file=expression, lel_expr=True)
+        fixed = [True] * 6 + [False]
+        answer = await self.fit(client, request([[50, 40, 1, 5, 4, 0]], fixed, create_model_image=True, create_residual_image=True))
+        self.assertTrue(answer["success"], answer["message"])
+        self.assertEqual(answer["model_image"]["file_info"]["name"], expression + "_model")
+        self.assertEqual(answer["residual_image"]["file_info"]["name"], expression + "_residual")
+        answer = await self.fit(client, request([[50, 40, 1, 5, 4, 0]], fixed, create_model_image=True), file_id=2)
+        self.assertEqual(answer["model_image"]["file_info"]["name"], expression + "_residual_model")
 
 
 class FittingAfterRestart(ServerTest):

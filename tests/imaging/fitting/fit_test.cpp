@@ -212,6 +212,119 @@ TEST_CASE("Hopeless starts end, without a value that is not finite") {
     }
 }
 
+TEST_CASE("A component that nothing holds stays in sane bounds, and is said not to be determined") {
+    const auto seed = cubelink::test::random_seed();
+    CAPTURE(seed);
+    Random random(seed);
+    const Rect rect{10, 20, 160, 140};
+    for (int round = 0; round < effort(24); ++round) {
+        // Noise, or a source in the right half of which the left one is blank.
+        const bool half = round % 2 == 0;
+        const GaussianComponent source{120, 80, 3, 12, 8, 30};
+        std::vector<double> model(std::size_t(rect.size()), 0.25);
+        if (half) add_model(std::span(&source, 1), rect, model);
+        std::vector<float> values(model.size());
+        for (std::size_t i = 0; i < values.size(); ++i)
+            values[i] = half && std::int64_t(i) % rect.width() < 70 ? std::nanf("") : float(model[i] + 0.05 * random.normal());
+        const FitPixels pixels(values, rect);
+        const GaussianComponent start{random.between(12, half ? 70 : 158), random.between(22, 138), random.between(0.02, 3), 14, 12, 30};
+        GaussianFitOptions options;
+        options.decomposition = static_cast<Decomposition>(round / 2 % 4);
+        const auto fit = fit_gaussians(pixels, std::span(&start, 1), 0, std::vector<bool>(7, false), options, 2, {});
+        const auto& c = fit.components.at(0);
+        CAPTURE(start.x);
+        CAPTURE(start.y);
+        CHECK(std::abs(c.x - 85) <= 1500);
+        CHECK(std::abs(c.y - 80) <= 1200);
+        CHECK(c.fwhm_x <= 15000);
+        REQUIRE(fit.states.size() == 1);
+        const bool outside = c.x < 9.5 - c.fwhm_x || c.x > 159.5 + c.fwhm_x || c.y < 19.5 - c.fwhm_x || c.y > 139.5 + c.fwhm_x;
+        if (outside || c.fwhm_x > 750) CHECK(fit.states[0] != ComponentState::determined);
+    }
+}
+
+TEST_CASE("Doubles of any magnitude: the same fit, scaled") {
+    const auto seed = cubelink::test::random_seed();
+    CAPTURE(seed);
+    Random random(seed);
+    const Field field = random_field(random, 2, 0.1, 0.02);
+    BudgetCache budget(64 << 20);
+    const ImageShape shape{field.rect.width(), field.rect.height(), 1, 1};
+    const Rect rect{0, 0, shape.width, shape.height};
+    const auto fitted = [&](int exponent, bool fixed_offset, std::size_t limit) {
+        MemorySource source(shape, true);
+        for (std::size_t i = 0; i < source.pixels.size(); ++i) source.pixels[i] = std::ldexp(double(field.pixels[i]), exponent);
+        BudgetCache pixels_budget(limit);
+        const FitPixels pixels(source, {}, rect, nullptr, pixels_budget, 2, {}, scale_of(std::ldexp(16.0, exponent)));
+        const double offset = std::ldexp(field.offset, exponent);
+        std::vector<double> parts;
+        const auto initial = find_initial_values(pixels, 2, fixed_offset ? std::optional(offset) : std::nullopt, 0, budget, 2, {},
+                                                 [&](double part) { parts.push_back(part); });
+        CHECK(parts.size() >= initial.components.size());
+        CHECK(std::is_sorted(parts.begin(), parts.end()));
+        CHECK(parts.back() <= 1);
+        std::vector<bool> fixed(gaussian_parameters * initial.components.size() + 1, false);
+        fixed.back() = fixed_offset;
+        GaussianFitOptions options;
+        options.noise = std::ldexp(0.1, exponent);
+        return fit_gaussians(pixels, initial.components, initial.offset, fixed, options, 2, {});
+    };
+    for (const bool fixed_offset : {false, true}) {
+        const auto plain = fitted(0, fixed_offset, 64 << 20);
+        for (const int exponent : {-900, -660, -100, 100, 660, 900}) {
+            CAPTURE(exponent);
+            const auto fit = fitted(exponent, fixed_offset, exponent == 660 ? 32 << 10 : 64 << 20);
+            REQUIRE(fit.components.size() == plain.components.size());
+            for (std::size_t k = 0; k < fit.components.size(); ++k) {
+                auto c = fit.components[k];
+                c.amplitude = std::ldexp(c.amplitude, -exponent);
+                check_close(c, plain.components[k], 1e-4);
+            }
+            CHECK(fit.sum == doctest::Approx(plain.sum).epsilon(1e-6));
+            CHECK(std::ldexp(fit.offset, -exponent) == doctest::Approx(plain.offset).epsilon(1e-4));
+            CHECK((fit.offset_variance == 0) == fixed_offset);
+        }
+    }
+    CHECK(scale_of(0) == 1);
+    CHECK(scale_of(HUGE_VAL) == 1);
+    CHECK(scale_of(1e18) == 1);
+    CHECK(scale_of(std::ldexp(1.5, 70)) == std::ldexp(1.0, -70));
+    CHECK(std::isfinite(scale_of(5e-324)));
+}
+
+TEST_CASE("Which components are not determined") {
+    Random random(6);
+    const Rect rect{0, 0, 80, 60};
+    const std::vector<GaussianComponent> sources{{20, 30, 5, 8, 6, 10}, {60, 30, 5, 8, 6, 10}};
+    std::vector<double> model(std::size_t(rect.size()), 0.0);
+    add_model(sources, rect, model);
+    std::vector<float> values;
+    for (const double value : model) values.push_back(float(value + 0.01 * random.normal()));
+    for (int y = 40; y < 60; ++y)
+        for (int x = 0; x < 80; ++x) values[std::size_t(y * 80 + x)] = std::nanf("");
+    const FitPixels pixels(values, rect);
+    std::vector<GaussianComponent> start{sources[0], {1e9, 1e9, 1, 5, 5, 0}, sources[1], {40, 58, 1, 1, 1, 0}, {40, 10, 0, 5, 5, 0}};
+    std::vector<bool> fixed(31, false);
+    for (int i = 24; i < 27; ++i) fixed[std::size_t(i)] = true; // the last one, and its amplitude 0
+    const auto fit = fit_gaussians(pixels, start, 0, fixed, {}, 2, {});
+    using enum ComponentState;
+    CHECK(fit.states == std::vector{determined, no_influence, determined, no_influence, no_influence});
+    CHECK(sentences_of(fit.states).starts_with("Components 2, 4 and 5 have no influence on the fitted pixels"));
+    CHECK(fit.components[1] == start[1]);
+
+    CHECK(state_of({-8, 30, 1, 5, 5, 0}, {}, rect, 3) == outside);
+    CHECK(state_of({-8, 30, 1, 5, 5, 0}, {true, true}, rect, 3) == determined); // as was wanted
+    CHECK(state_of({-4, 30, 1, 5, 5, 0}, {}, rect, 3) == determined);
+    CHECK(state_of({4, 30, 1, 401, 5, 0}, {}, rect, 3) == too_wide);
+    CHECK(state_of({4, 30, 1, 401, 5, 0}, {false, false, false, true, true, true}, rect, 3) == determined);
+    CHECK(state_of({4, 30, 1, 5, 5, 0}, {}, rect, 1e-8) == no_influence);
+    CHECK(state_of({4, 30, 1, 5, 5, 0}, {true, true, true, true, true, true}, rect, 0) == determined);
+    CHECK(sentences_of(std::vector{outside, determined, too_wide, too_wide}) ==
+          "Component 1 has left the fitted pixels: the centre is further from them than the width. Not determined. "
+          "Components 3 and 4 are more than five times as wide as what was fitted: not determined.");
+    CHECK(sentences_of(std::vector{determined, determined}).empty());
+}
+
 TEST_CASE("Start values: random fields of 1 to 8 sources are fitted from nothing") {
     const auto seed = cubelink::test::random_seed();
     CAPTURE(seed);

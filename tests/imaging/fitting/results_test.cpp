@@ -9,6 +9,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <random>
@@ -145,6 +146,10 @@ TEST_CASE("The log: generated values are plain decimals, and nothing else looks 
     const std::regex pattern(R"(= (-?\d+(\.\d+)?) \()");
     CHECK(std::distance(std::sregex_iterator(text.begin(), text.end(), pattern), std::sregex_iterator()) == 12);
     CHECK(log_of_initial_values(components, "").find("(arbitrary unit)") != std::string::npos);
+    CHECK(log_of_initial_values(components, "[()]").find("(arbitrary unit)") != std::string::npos);
+    const std::string hostile = log_of_initial_values(components, "Jy = 7 (px)\n= 8 (");
+    CHECK(std::distance(std::sregex_iterator(hostile.begin(), hostile.end(), pattern), std::sregex_iterator()) == 12);
+    CHECK(std::count(hostile.begin(), hostile.end(), '\n') == std::count(text.begin(), text.end(), '\n'));
 
     FitReport report;
     report.image = "a.fits";
@@ -159,6 +164,13 @@ TEST_CASE("The log: generated values are plain decimals, and nothing else looks 
     CHECK(log.find("has not converged") != std::string::npos);
     CHECK(log.find("(fixed)") != std::string::npos);
     CHECK(log.find("Integrated flux: 1 ± 0.25 Jy") != std::string::npos);
+    CHECK(log.find("ot determined") == std::string::npos);
+    report.components[1].state = ComponentState::outside;
+    report.fit.states = {ComponentState::determined, ComponentState::outside};
+    const std::string lost = log_of_fit(report);
+    CHECK(lost.find("Component 2 has left the fitted pixels") != std::string::npos);
+    CHECK(lost.find("Component #2:\n  Not determined") != std::string::npos);
+    CHECK(lost.find("Integrated flux: not determined") > lost.find("Integrated flux: 1 ± 0.25 Jy"));
     CHECK(std::distance(std::sregex_iterator(log.begin(), log.end(), pattern), std::sregex_iterator()) == 0);
 }
 
