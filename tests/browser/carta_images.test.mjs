@@ -209,8 +209,8 @@ await check("images of expressions come back with the session", async () => {
   const names = await frames();
   assert.deepEqual(names, ["cube.fits", EXPRESSION, "source.fits"]);
   await show(EXPRESSION);
-  await carta("(carta.activeFrame.setChannels(10, 0, true), 0)");
-  await showsPicture(test, { width: WIDTH, height: HEIGHT }, plane((x, y) => Math.sqrt(value(x, y, 10) + 1) * 2), 0.97, "carta-images-restored");
+  await carta("(carta.activeFrame.setChannels(17, 0, true), 0)");
+  await showsPicture(test, { width: WIDTH, height: HEIGHT }, plane((x, y) => Math.sqrt(value(x, y, 17) + 1) * 2), 0.97, "carta-images-restored");
 });
 
 await check("no error of the page on the way", async () => assert.deepEqual(problems, []));

@@ -180,8 +180,8 @@ export async function comparePicture({ page, carta }, image, plane, file) {
   const pairs = [];
   let blanks = 0, blanksRight = 0;
   const reach = Math.max(0, Math.floor(perPixel / 2));
-  // The border holds axes, and the lower right corner the page's buttons.
-  for (let sy = 30; sy < box.height - 60; sy += 4) {
+  // The border holds axes, the upper one two lines of values at the cursor, and the lower right corner the page's buttons.
+  for (let sy = 50; sy < box.height - 60; sy += 4) {
     for (let sx = 10; sx < box.width - 10; sx += 4) {
       const x = Math.round(view.xMin + (sx + 0.5) * perPixel), y = Math.round(view.yMax - (sy + 0.5) * perRow);
       if (x < 2 * reach || y < 2 * reach || x >= image.width - 2 * reach || y >= image.height - 2 * reach) continue;
