@@ -111,9 +111,10 @@ bool convert_reference(HeaderEditor& editor, int axis, const std::string& type, 
         if (unit == 0 || !value) return false;
         const double before = *value * unit, after = from_frequency(to_frequency(before, kind, old_rest), kind, new_rest);
         const double factor = old_rest * slope(kind, before / c) / (new_rest * slope(kind, after / c));
-        if (!std::isfinite(after) || !std::isfinite(factor)) return false;
+        const double new_step = editor.number(step).value_or(1) * factor;
+        if (!std::isfinite(after) || !std::isnormal(new_step)) return false;
         editor.set("CRVAL" + number, after / unit);
-        editor.set(step, editor.number(step).value_or(1) * factor);
+        editor.set(step, new_step);
         return true;
     }
     return false;
@@ -123,8 +124,6 @@ bool convert_reference(HeaderEditor& editor, int axis, const std::string& type, 
 
 std::optional<FitsTableHdu> set_spectral_values(HeaderEditor& editor, int axis, const std::vector<double>& values, SpectralKind kind, double step_of_one) {
     editor.remove_coordinates(axis);
-    const bool usable = !values.empty() && std::all_of(values.begin(), values.end(), [](double value) { return std::isfinite(value); });
-    if (!usable) return std::nullopt;
     const TypeAndUnit type = type_of(kind);
     const std::string number = std::to_string(axis);
     editor.set("CUNIT" + number, type.unit);
@@ -155,6 +154,18 @@ bool set_rest_frequency(HeaderEditor& editor, int axis, double old_rest, double 
     editor.rename([&](std::string_view keyword) { return keyword == "RESTFREQ" ? std::string(has_new ? "" : "RESTFRQ") : keyword == "RESTWAV" ? std::string() : std::string(keyword); });
     editor.set("RESTFRQ", new_rest, "rest frequency (Hz)");
     return anew;
+}
+
+void check_converted(const std::vector<double>& before, const std::vector<double>& after, double new_rest) {
+    const auto way = [](double from, double to) { return to > from ? 1 : to < from ? -1 : 0; };
+    bool usable = before.size() == after.size();
+    for (std::size_t i = 0; usable && i < before.size(); ++i) {
+        if (!std::isfinite(before[i])) continue;
+        usable = std::isfinite(after[i]);
+        if (i > 0 && std::isfinite(before[i - 1])) usable = usable && way(after[i - 1], after[i]) == way(before[i - 1], before[i]);
+    }
+    if (usable) return;
+    throw ImageError("With a rest frequency of " + fits_number(new_rest) + " Hz the channels would have velocities that can't be told apart: choose one nearer to their frequencies.");
 }
 
 std::optional<FitsTableHdu> set_beams(HeaderEditor& editor, const ImageInfo& info, const IndexRange& channels, const IndexRange& stokes) {

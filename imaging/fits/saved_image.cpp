@@ -128,6 +128,11 @@ private:
         return fits ? axis : nullptr;
     }
 
+    void remove_coordinates(int axis) {
+        warnings_.push_back("The coordinates of axis " + std::to_string(axis) + " (" + text("CTYPE", axis) + ") could not be kept.");
+        editor_.remove_coordinates(axis);
+    }
+
     void remove_unusable_coordinates() {
         std::vector<int> removed;
         const auto* facts = image_.wcs != nullptr ? &image_.wcs->axis_facts() : nullptr;
@@ -142,10 +147,7 @@ private:
                 if (is_celestial(axis) && std::find(removed.begin(), removed.end(), axis) == removed.end()) removed.push_back(axis);
             }
         }
-        for (const int axis : removed) {
-            warnings_.push_back("The coordinates of axis " + std::to_string(axis) + " (" + text("CTYPE", axis) + ") could not be kept.");
-            editor_.remove_coordinates(axis);
-        }
+        for (const int axis : removed) remove_coordinates(axis);
         // Alternate descriptions by tables.
         for (const char alternate : alternates.substr(1)) {
             bool in_table = false;
@@ -203,12 +205,15 @@ private:
         const auto spectral = spectrum();
         bool anew = is_in_table(axis);
         if (selection_.rest_frequency) anew = set_rest_frequency(editor_, axis, old_rest, rest) || anew;
+        std::vector<double> all;
+        if (spectral) all = spectral->values(spectral->kind(), rest > 0 ? std::optional(rest) : std::nullopt);
+        if (spectral && selection_.rest_frequency) check_converted(spectral->native_values(), all, rest);
         if (!anew) return;
         if (!spectral) throw ImageError("The channels have no usable coordinates: they can't be converted to another rest frequency.");
-        const auto all = spectral->values(spectral->kind(), rest > 0 ? std::optional(rest) : std::nullopt);
         const AxisCut& cut = axes_[static_cast<std::size_t>(axis - 1)].cut;
         std::vector<double> values;
         for (std::int64_t i = 0; i < cut.count; ++i) values.push_back(all[static_cast<std::size_t>(cut.from + i * cut.step)]);
+        if (!std::all_of(values.begin(), values.end(), [](double value) { return std::isfinite(value); })) return remove_coordinates(axis);
         const auto from = static_cast<std::size_t>(cut.from), neighbour = from + 1 < all.size() ? from + 1 : from > 0 ? from - 1 : from;
         const double step = neighbour == from ? 1 : (all[neighbour] - all[from]) * (neighbour > from ? 1 : -1);
         coordinates_ = set_spectral_values(editor_, axis, values, spectral->kind(), std::isfinite(step) && step != 0 ? step : 1);

@@ -31,7 +31,7 @@ imaging::IndexRange range_of(const google::protobuf::RepeatedField<std::int32_t>
 
 std::optional<double> rest_frequency_of(double value) {
     if (std::isnan(value) || value == 0) return std::nullopt;
-    if (!std::isfinite(value) || value < 0) throw PathError("rest_freq: expected a frequency in Hz, or NaN to leave it as it is.");
+    if (!(value >= 1 && value <= 1e18)) throw PathError("rest_freq: expected a frequency from 1 to 1e18 Hz, or NaN to leave it as it is.");
     return value;
 }
 

@@ -254,7 +254,7 @@ class Saving(ServerTest):
                 hdus.close()
             self.assertEqual(rest, 1.3e9)
             numpy.testing.assert_allclose(frequencies[1], frequencies[0], rtol=1e-12)
-        for value in (-1.0, math.inf):
+        for value in (-1.0, math.inf, 5e-324, 0.5, 1.1e18, 1.7e308):
             ack = await save(client, "refused.fits", rest_freq=value)
             self.assertEqual((ack["success"], "rest_freq" in ack["message"]), (False, True))
         self.assertTrue((await save(client, "unchanged.fits", rest_freq=0.0))["success"])

@@ -192,6 +192,33 @@ TEST_CASE("saved image: another rest frequency") {
     CHECK_THROWS_AS(saved(source, selection), ImageError);
 }
 
+TEST_CASE("saved image: a rest frequency that leaves velocities of no use is refused") {
+    for (const char* type : {"VRAD", "VOPT", "VELO", "VOPT-F2W", "VELO-F2V", "VRAD-W2F"}) {
+        CAPTURE(type);
+        Opened source({8, 6, 9}, with(sky, {card("CTYPE3", "'" + std::string(type) + "'"), card("CRVAL3", "1500.0"), card("CRPIX3", "2.0"), card("CDELT3", "-300.0"), card("CUNIT3", "'km/s'"),
+                                            card("RESTFRQ", "1.42E9")}));
+        auto selection = everything(source.image);
+        for (const double rest : {5e-324, 1e-300, 1e-20, 1.0, 1e3, 1e12, 1e18, 1e22, 1e100, 1.7e308}) {
+            CAPTURE(rest);
+            selection.rest_frequency = rest;
+            try {
+                const auto image = saved(source, selection);
+                // What is not refused is of use.
+                REQUIRE(image.wcs->spectral_axis());
+                const auto& values = image.wcs->spectral_axis()->native_values();
+                const bool rises = values[1] > values[0];
+                for (std::size_t i = 0; i < values.size(); ++i) {
+                    CHECK(std::isfinite(values[i]));
+                    if (i > 0) CHECK((rises ? values[i] > values[i - 1] : values[i] < values[i - 1]));
+                }
+            } catch (const ImageError& error) {
+                CHECK(std::string(error.what()).find("rest frequency of") != std::string::npos);
+                CHECK((rest < 1e6 || rest > 1e15));
+            }
+        }
+    }
+}
+
 TEST_CASE("saved image: several as extensions of one file") {
     Opened one({4, 3}, with(sky, {card("EXTNAME", "'SOURCE'"), card("EXTVER", "7"), card("OBJECT", "'ONE'")}));
     Opened two({5, 2}, with(sky, {card("OBJECT", "'TWO'")}));
