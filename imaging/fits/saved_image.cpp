@@ -40,6 +40,7 @@ public:
         set_spectral();
         auto beams = set_beams(editor_, image_.info, selection_.part.channels, selection_.part.stokes);
         drop();
+        complete_coordinates();
         if (!selection_.extension_name.empty()) {
             for (const char* of_source : {"EXTVER", "EXTLEVEL"}) editor_.remove(of_source);
             editor_.set("EXTNAME", selection_.extension_name, "name of this extension");
@@ -241,6 +242,22 @@ private:
                    (celestial && std::find(of_celestial.begin(), of_celestial.end(), keyword) != of_celestial.end());
         });
         editor_.drop_axes(dropped);
+    }
+
+    /// Axes without coordinates before one that has some get those that the standard gives them anyway: verifiers complain of gaps.
+    void complete_coordinates() {
+        static constexpr std::array stems{"CTYPE", "CRPIX", "CRVAL"};
+        const auto has_any = [&](int axis) { return std::any_of(stems.begin(), stems.end(), [&](const char* stem) { return editor_.has(stem + std::to_string(axis)); }); };
+        int last = axis_count();
+        while (last > 0 && !has_any(last)) --last;
+        for (int axis = 1; axis <= last; ++axis) {
+            for (const std::string stem : stems) {
+                const std::string keyword = stem + std::to_string(axis);
+                if (editor_.has(keyword)) continue;
+                if (stem == "CTYPE") editor_.set(keyword, "");
+                else editor_.set(keyword, 0.0);
+            }
+        }
     }
 
     const ImageToSave& image_;

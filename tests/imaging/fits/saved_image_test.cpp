@@ -192,6 +192,25 @@ TEST_CASE("saved image: another rest frequency") {
     CHECK_THROWS_AS(saved(source, selection), ImageError);
 }
 
+TEST_CASE("saved image: axes without coordinates between others get the standard's") {
+    Opened source({8, 6, 1, 5}, {card("CTYPE3", "'STOKES'"), card("CRVAL3", "2.0"), card("CRPIX3", "1.0"), card("CDELT3", "1.0")});
+    auto selection = everything(source.image);
+    const auto image = saved(source, selection);
+    const auto header = header_of_saved(image);
+    for (const char* axis : {"1", "2"}) {
+        CHECK(header.text(std::string("CTYPE") + axis) == "");
+        CHECK(header.number(std::string("CRPIX") + axis) == 0.0);
+        CHECK(header.number(std::string("CRVAL") + axis) == 0.0);
+    }
+    CHECK(header.find("CTYPE4") == nullptr);
+    CHECK(image.info.axes.stokes == source.image.info.axes.stokes);
+    CHECK(image.info.axes.spectral == source.image.info.axes.spectral);
+    CHECK(image.wcs->pixel_to_world({3, 2}, 1, 0) == source.image.wcs->pixel_to_world({3, 2}, 1, 0));
+    // Without any there are none afterwards.
+    Opened bare({8, 6}, {});
+    CHECK(header_of_saved(saved(bare, everything(bare.image))).find("CTYPE1") == nullptr);
+}
+
 TEST_CASE("saved image: a rest frequency that leaves velocities of no use is refused") {
     for (const char* type : {"VRAD", "VOPT", "VELO", "VOPT-F2W", "VELO-F2V", "VRAD-W2F"}) {
         CAPTURE(type);
