@@ -236,6 +236,9 @@ OpenedImage join_polarizations(std::vector<StokesPart> parts, const std::string&
         const ImageInfo& info = part.image.info;
         if (info.shape.stokes != 1)
             throw ImageError("\"" + info.name + "\" holds " + std::to_string(info.shape.stokes) + " polarizations; images of one each can be joined");
+        const int own = info.stokes_types.size() == 1 ? info.stokes_types.front() : 0;
+        if (own != 0 && own != part.polarization)
+            warnings.push_back("\"" + info.name + "\" is taken for polarization " + polarization_name(part.polarization) + ", its header says " + polarization_name(own));
         if (&part != &parts.front()) compare(parts.front().image, part.image, warnings);
     }
     const OpenedImage& first = parts.front().image;

@@ -27,8 +27,8 @@ void check_polarizations(std::span<const int> types);
 /// STOKES axis: in place of the one that it has, or appended. Each stokes index keeps the beams of its part.
 ///
 /// Throws ImageError, with the names of the images and what differs, unless the parts agree in shape, types of axes, celestial and spectral frame, and in world
-/// coordinates to a tenth of a pixel at the corners. Units or rest frequencies that differ, and world coordinates that one of them lacks, are a warning
-/// in `info.warnings`. `budget` as for StackedImage.
+/// coordinates to a tenth of a pixel at the corners. Units or rest frequencies that differ, world coordinates that one of them lacks, and a STOKES axis
+/// that says another polarization, are a warning in `info.warnings`. `budget` as for StackedImage.
 OpenedImage join_polarizations(std::vector<StokesPart> parts, const std::string& name, BudgetCache* budget);
 
 /// What such an image is called: "cube_I.fits" and "cube_Q.fits" make "cube_hypercube_IQ.fits". Folders in the names don't count.

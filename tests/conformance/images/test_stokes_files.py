@@ -13,6 +13,7 @@ from astropy.io import fits
 
 from harness import (ERROR, HISTOGRAM, PROGRAM, SPECTRAL, Server, ServerTest, block_values, codes_of_layer, connect, downsampled, finite, get_tiles, layers, pixels,
                      profile_values, until)  # fmt: skip
+from saving_support import verify
 from test_polarizations import averaged, computed
 
 SEED = int(os.environ.get("CUBELINK_SEED", 0)) or int.from_bytes(os.urandom(4), "little")
@@ -71,6 +72,8 @@ class Files(ServerTest):
         fits.writeto(folder / "otherwise.fits", cls.cubes["Q"], header_of(CTYPE3="VRAD", CUNIT3="m/s"))
         fits.writeto(folder / "kelvin.fits", cls.cubes["Q"], header_of(BUNIT="K"))
         fits.writeto(folder / "both.fits", numpy.stack([cls.cubes["I"], cls.cubes["Q"]]), header_of("I"))
+        for name, axes in (("flat", (5, 6)), ("cube", (3, 5, 6))):
+            fits.writeto(folder / f"bare_{name}.fits", numpy.ones(axes, "f4"))
         (folder / "text.fits").write_text("no image")
 
     async def check_planes(self, client, order, ack, file_id=0):
@@ -195,6 +198,28 @@ class Files(ServerTest):
         self.assertTrue(answer["success"], answer["message"])
         warning = await client.next(ERROR, lambda m: "units differ" in m["message"])
         self.assertEqual(warning["severity"], "WARNING")
+
+    async def test_a_file_that_says_another_polarization_is_a_warning(self):
+        client = await self.viewer()
+        answer = await concat(client, stokes_files(I="axis_I.fits", U="axis_Q.fits"))
+        self.assertTrue(answer["success"], answer["message"])
+        warning = await client.next(ERROR, lambda m: "axis_Q.fits" in m["message"])
+        self.assertIn("polarization U, its header says Q", warning["message"])
+        self.assertEqual(warning["severity"], "WARNING")
+
+    async def test_saved_without_coordinates(self):
+        client = await self.viewer()
+        for name, shape in (("flat", (5, 6)), ("cube", (3, 5, 6))):
+            answer = await concat(client, stokes_files(I=f"bare_{name}.fits", Q=f"bare_{name}.fits"), 8)
+            self.assertTrue(answer["success"], answer["message"])
+            saved = await client.call("carta.save.file", {"file_id": 8, "output_file_name": f"saved_{name}.fits", "output_file_type": "FITS", "keep_degenerate": True})
+            self.assertTrue(saved["success"], saved["message"])
+            self.assertEqual(verify(self.folder / f"saved_{name}.fits"), [])
+            before = answer["open_file_ack"]["file_info_extended"]
+            again = await client.call("carta.open.file", {"file": f"saved_{name}.fits", "file_id": 9})
+            for field in ("width", "height", "depth", "stokes", "axes_numbers", "stokes_vals"):
+                self.assertEqual(again["file_info_extended"].get(field), before.get(field), field)
+            self.assertEqual(fits.getdata(self.folder / f"saved_{name}.fits").shape, (2, *shape))
 
     async def test_one_of_the_files_is_written_again(self):
         client = await self.viewer()

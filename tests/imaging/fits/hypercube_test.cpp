@@ -185,6 +185,15 @@ TEST_CASE("what does not agree is named") {
     };
     CHECK(has(warning(changed(cube_world, "BUNIT", "BUNIT   = 'K'")), "units differ"));
     CHECK(has(warning(changed(cube_world, "RESTFRQ", "RESTFRQ = 1.6E9")), "rest frequencies"));
+
+    const auto of_axis = [&](const char* value) {
+        return make.join(make.part(1), make.part(2, with(cube_world, {"CTYPE4  = 'STOKES'", std::string("CRVAL4  = ") + value, "CDELT4  = 1.0", "CRPIX4  = 1.0"}), {6, 5, 4, 1}, "b.fits"));
+    };
+    CHECK(of_axis("2.0").info.warnings.empty());
+    CHECK(of_axis("0.0").info.warnings.empty()); // says nothing that is known
+    REQUIRE(of_axis("1.0").info.warnings.size() == 1);
+    CHECK(has(of_axis("1.0").info.warnings[0], "\"b.fits\" is taken for polarization Q, its header says I"));
+    CHECK(has(of_axis("-5.0").info.warnings[0], "says XX"));
 }
 
 TEST_CASE("names of joined images") {
