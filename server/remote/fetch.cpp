@@ -23,6 +23,8 @@ using platform::os;
 constexpr int redirect_limit = 4;
 constexpr int poll_ms = 50;
 constexpr int connect_seconds = 20;
+constexpr std::size_t header_limit = 64 << 10; // bytes of all of an answer
+constexpr const char* headers_too_long = "the headers of its answer are too long";
 constexpr std::size_t told_limit = 1 << 10; // bytes of an answer that says what is wrong
 
 // Both handles are void pointers.
@@ -38,6 +40,7 @@ struct Transfer {
     CURL* handle = nullptr;
 
     std::int64_t written = 0;
+    std::size_t header_bytes = 0;
     std::string told{};    // the beginning of an answer that is not a file
     std::string failure{}; // what ended it, if that was this side
 
@@ -75,6 +78,13 @@ struct Transfer {
         return true;
     }
 
+    /// False: the transfer ends.
+    bool take_header(std::size_t size) {
+        header_bytes += size;
+        if (header_bytes > header_limit) failure = headers_too_long;
+        return header_bytes <= header_limit;
+    }
+
     /// The socket for an address that a name has led to; CURL_SOCKET_BAD if it may not be connected to.
     curl_socket_t connect_to(const curl_sockaddr& address) {
         if (!may_connect(url.host, address.addr)) {
@@ -87,6 +97,10 @@ struct Transfer {
 
 std::size_t on_data(char* data, std::size_t one, std::size_t count, void* transfer) {
     return static_cast<Transfer*>(transfer)->take(data, one * count) ? one * count : CURL_WRITEFUNC_ERROR;
+}
+
+std::size_t on_header(char*, std::size_t one, std::size_t count, void* transfer) {
+    return static_cast<Transfer*>(transfer)->take_header(one * count) ? one * count : CURL_WRITEFUNC_ERROR;
 }
 
 curl_socket_t on_open_socket(void* transfer, curlsocktype, curl_sockaddr* address) { return static_cast<Transfer*>(transfer)->connect_to(*address); }
@@ -144,6 +158,8 @@ private:
         if (result != CURLE_OK) {
             if (result == CURLE_FILESIZE_EXCEEDED)
                 fail("the file is larger than " + std::to_string(settings_.size_limit >> 20) + " MiB, the limit of this server");
+            // So the library calls a single header of more than 100 KiB.
+            if (result == CURLE_OUT_OF_MEMORY && transfer.written == 0 && transfer.told.empty()) fail(headers_too_long);
             fail(transfer.failure.empty() ? ::curl_easy_strerror(result) : transfer.failure);
         }
         const long status = transfer.status();
@@ -182,6 +198,8 @@ private:
         set(CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(settings_.size_limit));
         set(CURLOPT_WRITEFUNCTION, &on_data);
         set(CURLOPT_WRITEDATA, static_cast<void*>(&transfer));
+        set(CURLOPT_HEADERFUNCTION, &on_header);
+        set(CURLOPT_HEADERDATA, static_cast<void*>(&transfer));
         set(CURLOPT_OPENSOCKETFUNCTION, &on_open_socket);
         set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(&transfer));
     }
