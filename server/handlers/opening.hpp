@@ -18,7 +18,7 @@ void answer_not_opened(const rpc::CallPtr& call, std::int32_t file_id, const std
     icd::answer(call, std::move(answer));
 }
 
-/// `prepare`: how what the message asks for is opened; by a command. What it throws is why it is not.
+/// `prepare`: how what the message asks for is opened; by a command. What it throws is why it is not. Its `end`, if it has one, is called before the answer.
 template <class M, class Answer>
 void on_opening(HandlerContext& context, std::function<Opening(const CommandCall<M>&)> prepare) {
     const auto open = [&context, prepare = std::move(prepare)](const CommandCall<M>& c) {
@@ -29,7 +29,8 @@ void on_opening(HandlerContext& context, std::function<Opening(const CommandCall
         } catch (const PathError& error) { return answer_not_opened<Answer>(c.call, file_id, error.what()); }
         const auto marker = name_of_marker(opening.request.directory(), opening.request.file(), opening.request.hdu());
         opening.call = c.call;
-        opening.end = [session = c.session, call = c.call, keeper = context.keeper, file_id, marker](const ImagePtr& image, const std::string& failure) {
+        opening.end = [session = c.session, call = c.call, keeper = context.keeper, file_id, marker, ended = std::move(opening.end)](const ImagePtr& image, const std::string& failure) {
+            if (ended) ended(image, failure);
             if (!image) return answer_not_opened<Answer>(call, file_id, failure);
             session->open_image(image, [&] {
                 Answer answer;

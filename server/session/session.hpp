@@ -26,6 +26,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -101,8 +102,9 @@ public:
     /// Tiles that were asked for and have not been computed, see TileSet.
     std::atomic<std::size_t> tiles_under_way{0};
     ChannelMaps channel_maps;
-    /// How many files of other servers were asked for: they are named by their number.
-    std::int32_t remote_files = 0; // by commands
+    /// Files of other servers are named by numbers: the first that none has had, and those of files that are being fetched. By commands.
+    std::int32_t next_remote_file = 0;
+    std::set<std::int32_t> remote_files_under_way;
     /// Moments and the like that are being computed. Closing their image stops them.
     Calculations calculations;
     /// Stops those of a kind (STOP_MOMENT_CALC, …), or all, on an image; -1: on all images. `label`: only those that have it.

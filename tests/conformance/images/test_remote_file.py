@@ -108,6 +108,10 @@ class Service(http.server.BaseHTTPRequestHandler):
                 self.wfile.write(b"HTTP/1.0 200 OK\r\n")
                 while not self.server.stopping.is_set():
                     self.wfile.write(b"X-More: and more\r\n" * 100)
+            elif kind == "long header":
+                self.wfile.write(b"HTTP/1.0 200 OK\r\nX-More: ")
+                self.wfile.write(b"more" * (100 << 10))
+                self.wfile.write(b"\r\n\r\n")
             elif kind == "silent":
                 self.server.stopping.wait(PATIENCE)
             elif kind == "large":
@@ -216,6 +220,20 @@ class RemoteFile(ServerTest):
                 await self.check_pixels(client, 3 + number)
             await client.close()
 
+    async def test_only_what_was_opened_is_numbered(self):
+        client = await self.viewer()
+        await self.refused(client, "missing", "404")
+        self.assertEqual((await ask(client, "good", 1))["open_file_ack"]["file_info"]["name"], "remote_file.fits")
+        await client.call("carta.close.file", {"file_id": 1})
+        await self.refused(client, "html", "FITS")
+        await self.refused(client, "", "hips")
+        pending = [(await client.start("carta.remote.file.request", [request(kind, 2 + n)]))[1] for n, kind in enumerate(("good", "missing", "good"))]
+        answers = [(await asyncio.wait_for(answer, PATIENCE))["result"] for answer in pending]
+        self.assertEqual([answer["success"] for answer in answers], [True, False, True])
+        names = [answer["open_file_ack"]["file_info"]["name"] for answer in answers if answer["success"]]
+        self.assertEqual(len({"remote_file.fits", *names}), 3, names)
+        self.assertEqual(names[0], "remote_file1.fits")
+
     async def test_what_is_asked(self):
         client = await self.viewer()
         for hips in ("CDS/P/DSS2/red", "CDS/a&b=c?d#e/../%41 é\n'\""):
@@ -261,7 +279,7 @@ class RemoteFile(ServerTest):
         for kind, why in (("html", "not a FITS file"), ("empty", "not a FITS file"), ("short", "not a FITS file"), ("zipped", "not a FITS file"),
                           ("bomb", "not a FITS file"), ("endless", "larger than 1 MiB"), ("large", "larger than 1 MiB"), ("cut off", "127.0.0.1"),
                           ("cut off within", "cut off"), ("other size", f"{WIDTH} × {HEIGHT - 1} pixels"), ("damaged", "BITPIX"), ("no image", "no HDU"),
-                          ("broken", "answered 500"), ("nothing", "answered 204"), ("circle", "without end"), ("headers", "could not be fetched")):  # fmt: skip
+                          ("broken", "answered 500"), ("nothing", "answered 204"), ("circle", "without end"), ("headers", "headers of its answer are too long"), ("long header", "headers of its answer are too long")):  # fmt: skip
             await self.refused(client, kind, why)
         message = await self.refused(client, "missing", 'answered 404 ({"title": "Bad survey", "description": "no such HiPS [31m"})')
         self.assertTrue(message.isascii() and message.isprintable())
