@@ -205,7 +205,7 @@ TEST_CASE("convolution: a source with its channel's beam becomes one with the co
     std::vector<std::shared_ptr<const void>> leftovers;
     const CancelToken cancel;
     const auto used = budget.statistics().used;
-    CHECK_THROWS_AS(compute_moment_maps(input, moments, planes, {budget, "", &leftovers}, 2, cancel, [&](double done) {
+    CHECK_THROWS_AS(compute_moment_maps(input, moments, planes, {budget, "", &leftovers}, 1, cancel, [&](double done) {
                         if (done > 0.6) cancel.cancel();
                     }), Cancelled);
     CHECK(leftovers.size() == 1);
