@@ -114,7 +114,6 @@ class Moments(ServerTest):
         cls.cube = cube.astype("f4")
         fits.writeto(folder / "cube.fits", cls.cube, spectral_header())
         fits.writeto(folder / "plane.fits", cls.cube[0], fits.Header())
-        fits.writeto(folder / "furlong.fits", cls.cube, spectral_header(unit="furlong"))
         fits.writeto(folder / "one.fits", cls.cube[:1], spectral_header(depth=1))
         header = spectral_header()
         header["CTYPE4"], header["CRVAL4"], header["CRPIX4"], header["CDELT4"] = "STOKES", 1, 1, 1
@@ -284,11 +283,6 @@ class Moments(ServerTest):
         base = "large.fits.moment."
         self.assertEqual(sorted(names), sorted(base + suffix + str(n) for suffix in ("integrated", "median") for n in (1, 2, 3)))
         await settled(client)
-
-    async def test_an_axis_without_a_known_unit(self):
-        client = await self.opened("furlong.fits")
-        answer = await moments_of(client, [2])
-        self.assertIn("Coordinates are not velocities, but values on the axis.", answer["message"])
 
     async def test_stokes_and_computed_polarizations(self):
         client = await self.opened("stokes.fits")
