@@ -132,7 +132,7 @@ Reservation BudgetCache::reserve(std::size_t bytes, const CancelToken& cancel) {
     CacheState& s = *state_;
     const auto refuse = [&](const std::string& why) CUBELINK_REQUIRES(s.mutex) -> OverBudget {
         ++s.counts.refused;
-        return OverBudget(std::to_string(bytes >> 20) + " MiB are needed, but " + why + " (memory limit " + std::to_string(s.limit >> 20) +
+        return OverBudget(std::to_string((bytes >> 20) + (bytes % (1u << 20) != 0)) + " MiB are needed, but " + why + " (memory limit " + std::to_string(s.limit >> 20) +
                           " MiB)");
     };
     const auto deadline = Clock::now() + std::chrono::milliseconds(s.max_wait_ms);
@@ -150,6 +150,25 @@ Reservation BudgetCache::reserve(std::size_t bytes, const CancelToken& cancel) {
         cancel.throw_if_cancelled();
         if (Clock::now() >= deadline) throw refuse("the rest is in use");
         s.changed.wait_for(lock, kCancelPoll);
+    }
+    s.used += bytes;
+    Reservation reservation;
+    reservation.state_ = state_;
+    reservation.bytes_ = bytes;
+    return reservation;
+}
+
+std::optional<Reservation> BudgetCache::try_reserve(std::size_t bytes) {
+    CacheState& s = *state_;
+    std::vector<std::shared_ptr<const void>> dropped;
+    platform::MutexLock lock(s.mutex);
+    if (bytes > s.limit) return std::nullopt;
+    while (s.used > s.limit - bytes) {
+        s.evict(bytes, dropped);
+        if (dropped.empty()) return std::nullopt;
+        lock.unlock();
+        dropped.clear();
+        lock.lock();
     }
     s.used += bytes;
     Reservation reservation;

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <typeinfo>
@@ -79,6 +80,8 @@ public:
 
     /// Takes bytes from the budget; evicts, then waits. Throws OverBudget, Cancelled (within 50 ms).
     Reservation reserve(std::size_t bytes, const CancelToken& cancel);
+    /// The same without waiting: nothing where reserve() would wait or throw.
+    std::optional<Reservation> try_reserve(std::size_t bytes);
 
     /// The cached value, or the one that `make()` returns as a shared_ptr<const T>, at a cost of `bytes`. One thread makes it, others that
     /// ask for the key meanwhile wait for it, or throw Cancelled. If the making thread is cancelled, a waiting one takes over; if it throws

@@ -41,7 +41,7 @@ std::string check_settings(const icd::PvPreviewSettings& settings, const Session
         return "preview_settings: rebin_xy and rebin_z must be 1 to " + std::to_string(max_rebin) + ".";
     wish.image_quality = quality_of(settings.image_compression_quality(), wish.image_quality);
     wish.animation_quality = quality_of(settings.animation_compression_quality(), wish.animation_quality);
-    if (settings.region_id() <= 0) return {};
+    if (settings.region_id() == 0 || settings.region_id() == image_region) return {};
     const auto region = session.region(settings.region_id());
     if (!region) return "preview_settings.region_id: there is no region with id " + std::to_string(settings.region_id()) + ".";
     const auto type = region->state->shape.type;

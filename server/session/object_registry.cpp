@@ -156,6 +156,25 @@ void ObjectRegistry::release(ObjectId id) {
 
 std::int32_t ObjectRegistry::next_id(ObjectKind kind) const {
     const MutexLock lock(mutex_);
+    return next_of(kind);
+}
+
+std::optional<std::int32_t> ObjectRegistry::free_ids(ObjectKind kind, std::size_t count) const {
+    const MutexLock lock(mutex_);
+    std::set<std::int64_t> taken; // at most as many as a session may hold
+    for (auto it = objects_.lower_bound(first_of(kind)); it != objects_.end() && it->first.kind == kind; ++it) taken.insert(it->first.id);
+    for (auto id = reserved_.lower_bound(first_of(kind)); id != reserved_.end() && id->kind == kind; ++id) taken.insert(id->id);
+    const auto wanted = static_cast<std::int64_t>(count);
+    const auto gap_from = [&](std::int64_t from) {
+        for (auto id = taken.lower_bound(from); id != taken.end() && *id - from < wanted; ++id) from = *id + 1;
+        return from;
+    };
+    for (const std::int64_t from : {std::int64_t{next_of(kind)}, gap_from(first_id(kind))})
+        if (from + wanted - 1 <= INT32_MAX && gap_from(from) == from) return static_cast<std::int32_t>(from);
+    return std::nullopt;
+}
+
+std::int32_t ObjectRegistry::next_of(ObjectKind kind) const {
     const auto it = next_ids_.find(kind);
     auto next = it == next_ids_.end() ? first_id(kind) : it->second;
     for (auto id = reserved_.lower_bound(first_of(kind)); id != reserved_.end() && id->kind == kind; ++id)

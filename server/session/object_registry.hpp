@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -58,6 +59,9 @@ public:
     void release(ObjectId id);
     /// The id above all that have been in use or are reserved: images and catalogs begin at 0, regions at 1.
     std::int32_t next_id(ObjectKind kind) const;
+    /// The first of `count` ids that follow each other for new objects: next_id() if there are so many from there on, else the lowest that are neither in use
+    /// nor reserved. Nothing if there are none.
+    std::optional<std::int32_t> free_ids(ObjectKind kind, std::size_t count) const;
     /// Ids below have been in use: of a session that is restored.
     void set_next_id(ObjectKind kind, std::int32_t id);
 
@@ -67,6 +71,7 @@ public:
 private:
     using Objects = std::map<ObjectId, ObjectPtr>;
     ObjectPtr find_any(ObjectId id) const;
+    std::int32_t next_of(ObjectKind kind) const CUBELINK_REQUIRES(mutex_);
     std::vector<ObjectPtr> all_of(ObjectKind kind) const;
     void take_out(Objects::iterator position, std::vector<ObjectPtr>& closed) CUBELINK_REQUIRES(mutex_);
     std::vector<ObjectPtr> belonging_to(ObjectId id) const CUBELINK_REQUIRES(mutex_);

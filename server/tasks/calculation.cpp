@@ -44,15 +44,33 @@ GeneratedImage generated_image(std::string name, rpc::Map recipe, imaging::Opene
     return {std::move(name), std::move(recipe), std::move(opened), std::move(memory)};
 }
 
+void rename(GeneratedImage& image, const std::string& name) {
+    if (image.name == name) return;
+    image.name = name;
+    image.recipe["name"] = name;
+    image.opened.info.name = name;
+    for (auto& entry : image.opened.info.computed)
+        if (entry.name == "Name") entry.value = name;
+}
+
+void release_later(Session& session, Leftovers leftovers) {
+    if (leftovers.empty()) return;
+    Job job; // the server's own, and not bulk: long jobs of the session don't keep the memory from others, and its end does not drop this
+    job.job_class = JobClass::view;
+    job.work = [held = std::move(leftovers)](const JobContext&) mutable { held.clear(); };
+    session.scheduler().post(std::move(job));
+}
+
 void add_generated(Session& session, const Image& of, std::vector<GeneratedImage> generated, const std::function<void(const std::vector<ImagePtr>&)>& answer) {
     const auto count = session.objects().count(ObjectKind::image), limit = ObjectRegistry::limit_of(ObjectKind::image);
     if (count + generated.size() > limit)
         throw PathError("A session has at most " + std::to_string(limit) + " files open: close some of them.");
+    const auto first = session.objects().free_ids(ObjectKind::image, generated.size());
+    if (!first) throw PathError("There are no file ids left for " + std::to_string(generated.size()) + " images: close some files.");
     std::vector<ImagePtr> images;
-    auto id = session.next_file_id();
     for (auto& one : generated) {
         auto info = generated_file_info(one.name, one.opened.info);
-        images.push_back(make_session_image({.file_id = id++,
+        images.push_back(make_session_image({.file_id = *first + static_cast<std::int32_t>(images.size()),
                                              .directory = of.directory,
                                              .file = std::move(one.name),
                                              .recipe = std::move(one.recipe),

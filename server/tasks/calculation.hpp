@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,11 @@ struct Calculation {
 /// By a command of the session.
 void start(Calculation calculation);
 
+/// What takes long to give back, as large files of the scratch disk and files that were not finished do: no answer waits for it.
+using Leftovers = std::vector<std::shared_ptr<const void>>;
+/// Lets them go in a job: by the command that ends a calculation, after it has answered.
+void release_later(Session& session, Leftovers leftovers);
+
 /// An image that was computed, before it has an id.
 struct GeneratedImage {
     std::string name;
@@ -40,7 +46,10 @@ struct GeneratedImage {
 /// Takes the memory of its header from the budget: by the job. Throws OverBudget, Cancelled.
 GeneratedImage generated_image(std::string name, rpc::Map recipe, imaging::OpenedImage opened, imaging::BudgetCache& budget, const imaging::CancelToken& cancel);
 
-/// By the command that ends a calculation: opens the images, with the ids that follow the highest one in use, in the folder of the one that they were made from.
+/// Gives it another name, as if it had been made with that.
+void rename(GeneratedImage& image, const std::string& name);
+
+/// By the command that ends a calculation: opens the images, with the ids of ObjectRegistry::free_ids(), in the folder of the one that they were made from.
 /// `answer` is called with them before anything follows from them. Throws PathError, before anything has changed, if the session has no room for so many.
 void add_generated(Session& session, const Image& of, std::vector<GeneratedImage> generated, const std::function<void(const std::vector<ImagePtr>&)>& answer);
 

@@ -43,7 +43,9 @@ MomentWork::MomentWork(MomentSource source, MomentPlan plan, const imaging::Canc
     if (unknown == plan_.channels.count()) throw PathError("The channels have no values on the spectral axis.");
     if (unknown > 0) notes_ += "Left out: " + std::to_string(unknown) + " channels without a value on the spectral axis. ";
     if (unit_ != "km/s")
-        notes_ += "Coordinates are not velocities, but " + (meaning_ == "frequency" || meaning_.starts_with("wavelength") ? meaning_ + ", for there is no rest frequency. " : meaning_ + "s. ");
+        notes_ += "Coordinates are not velocities, but " + (meaning_ == "frequency" || meaning_.starts_with("wavelength") ? meaning_ + ", for there is no rest frequency. "
+                                                    : meaning_ == "value on the axis"                                       ? "values on the axis. "
+                                                                                                                            : meaning_ + "s. ");
 
     if (plan_.pixels == MomentPixels::include) maps_.include = imaging::ValueRange{plan_.low, plan_.high};
     if (plan_.pixels == MomentPixels::exclude) maps_.exclude = imaging::ValueRange{plan_.low, plan_.high};
@@ -91,6 +93,7 @@ std::vector<std::shared_ptr<imaging::MemoryImage>> MomentWork::compute(const ima
     std::vector<std::span<float>> planes;
     for (std::size_t i = 0; i < plan_.moments.size(); ++i) {
         images.push_back(std::make_shared<imaging::MemoryImage>(shape(), resources.budget, cancel, resources.scratch));
+        if (resources.leftovers != nullptr) resources.leftovers->push_back(images.back());
         planes.push_back(images.back()->plane({0, 0}));
     }
     imaging::compute_moment_maps(maps_, plan_.moments, planes, resources, threads, cancel, progress);

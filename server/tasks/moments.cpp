@@ -56,6 +56,8 @@ struct Made {
     std::string notes;
     std::vector<GeneratedImage> images;
     std::string written; // the path of the file with all of them; empty: none
+    std::shared_ptr<MomentFile> file; // while it is not finished
+    Leftovers leftovers;
 
     /// For an answer without images that comes too late for the file.
     std::string saved_all_the_same() const { return written.empty() ? std::string() : " They were saved as \"" + written + "\"."; }
@@ -88,23 +90,38 @@ void make(const MomentCalculation& asked, const std::vector<std::string>& names,
     const MomentWork work({image.source, image.info, image.wcs, image.cards}, plan, context.cancel);
     image.source->check_unchanged();
     const auto written = static_cast<std::uint64_t>(work.shape().plane_size()) * sizeof(float) * plan.moments.size();
-    std::optional<MomentFile> file;
-    if (asked.file) file.emplace(asked.settings.jail, *asked.file, written);
+    if (asked.file) made.file = std::make_shared<MomentFile>(asked.settings.jail, *asked.file, written);
     MomentProgress tell(asked.session, image.file_id, asked.call->peer()->id());
     const auto progress = [&](double done) {
         tell(done);
         context.progress(done);
     };
-    const double read = static_cast<double>(work.bytes_read()), computing = file ? read / (read + static_cast<double>(written)) : 1;
-    const auto pixels = work.compute({budget, asked.settings.scratch}, context.threads, context.cancel, [&](double done) { progress(done * computing); });
+    const double read = static_cast<double>(work.bytes_read()), computing = made.file ? read / (read + static_cast<double>(written)) : 1;
+    const auto pixels = work.compute({budget, asked.settings.scratch, &made.leftovers}, context.threads, context.cancel, [&](double done) { progress(done * computing); });
     image.source->check_unchanged();
     made.notes = work.notes();
     for (std::size_t i = 0; i < pixels.size(); ++i)
         made.images.push_back(generated_image(names[i], recipe_of_moment(plan, i, source_recipe, names[i]), work.describe(i, pixels[i], names[i]), budget, context.cancel));
-    if (file) write(asked, *file, context, [&](double done) { progress(computing + done * (1 - computing)); }, made);
+    if (made.file) write(asked, *made.file, context, [&](double done) { progress(computing + done * (1 - computing)); }, made);
+    made.file.reset();
+}
+
+/// A file that was cancelled is closed later, any other before the answer, which tells of it.
+void make_and_close(const MomentCalculation& asked, const std::vector<std::string>& names, const rpc::Map& source_recipe, const TaskContext& context, Made& made) {
+    try {
+        make(asked, names, source_recipe, context, made);
+    } catch (const imaging::Cancelled&) {
+        throw;
+    } catch (...) {
+        made.file.reset();
+        throw;
+    }
 }
 
 void answer(const MomentCalculation& asked, Made& made) {
+    // Others may have got the names that were free when the work began.
+    if (const auto names = names_of(asked); asked.keep)
+        for (std::size_t i = 0; i < made.images.size(); ++i) rename(made.images[i], names[i]);
     add_generated(*asked.session, *asked.image, std::move(made.images), [&](const std::vector<ImagePtr>& images) {
         icd::MomentResponse response;
         response.set_success(true);
@@ -113,6 +130,23 @@ void answer(const MomentCalculation& asked, Made& made) {
             if (const auto ack = std::dynamic_pointer_cast<const icd::OpenFileAck>(icd::message_of(image->acknowledgement))) *response.add_open_file_acks() = *ack;
         icd::answer(asked.call, std::move(response));
     });
+}
+
+void end(const MomentCalculation& asked, Made& made, const std::exception_ptr& failure) {
+    if (failure && is_cancelled(failure)) {
+        // As it was asked for: pages show a failure to their user.
+        icd::MomentResponse response;
+        response.set_success(true);
+        response.set_cancel(true);
+        response.set_message("The moments were cancelled." + made.saved_all_the_same());
+        return icd::answer(asked.call, std::move(response));
+    }
+    if (failure) return icd::answer(asked.call, moments_failed(text_of(failure)));
+    try {
+        answer(asked, made);
+    } catch (const PathError& e) { // no room for so many images
+        icd::answer(asked.call, moments_failed(e.what() + made.saved_all_the_same()));
+    }
 }
 
 } // namespace
@@ -133,22 +167,12 @@ void start_moments(MomentCalculation calculation) {
     task.name = "moments";
     task.bytes = asked->image->shape().plane_size() * asked->plan.channels.count() * std::int64_t{sizeof(float)};
     task.call = asked->call;
-    task.work = [asked, made, names = names_of(*asked), recipe = recipe_of(*asked->image)](const TaskContext& context) { make(*asked, names, recipe, context, *made); };
+    task.work = [asked, made, names = names_of(*asked), recipe = recipe_of(*asked->image)](const TaskContext& context) { make_and_close(*asked, names, recipe, context, *made); };
     task.end = [asked, made](const std::exception_ptr& failure) {
-        if (failure && is_cancelled(failure)) {
-            // As it was asked for: pages show a failure to their user.
-            icd::MomentResponse response;
-            response.set_success(true);
-            response.set_cancel(true);
-            response.set_message("The moments were cancelled." + made->saved_all_the_same());
-            return icd::answer(asked->call, std::move(response));
-        }
-        if (failure) return icd::answer(asked->call, moments_failed(text_of(failure)));
-        try {
-            answer(*asked, *made);
-        } catch (const PathError& e) { // no room for so many images
-            icd::answer(asked->call, moments_failed(e.what() + made->saved_all_the_same()));
-        }
+        end(*asked, *made, failure);
+        made->images.clear();
+        if (made->file) made->leftovers.push_back(std::move(made->file));
+        release_later(*asked->session, std::move(made->leftovers));
     };
     task.on_session_closed = [asked] { icd::answer(asked->call, moments_failed("The session was closed.")); };
     start(std::move(task));

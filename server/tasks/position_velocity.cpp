@@ -73,16 +73,6 @@ void compute(const PreparedCut& prepared, imaging::MemoryImage& into, imaging::B
     prepared.source->pixels->check_unchanged();
 }
 
-/// Giving back a large file of the scratch disk takes a while: no answer waits for it.
-void release_later(Session& session, std::shared_ptr<const imaging::ImageSource> pixels) {
-    if (!pixels) return;
-    Job job;
-    job.owner = session.number();
-    job.job_class = JobClass::bulk;
-    job.work = [held = std::move(pixels)](const JobContext&) mutable { held.reset(); };
-    session.scheduler().post(std::move(job));
-}
-
 std::shared_ptr<const imaging::PolarizationSource> with_polarizations(std::shared_ptr<const imaging::ImageSource> source, const imaging::ImageInfo& info) {
     const auto& types = info.stokes_types;
     const bool known = std::any_of(types.begin(), types.end(), [](int type) { return type != 0; });
@@ -161,10 +151,17 @@ std::string pv_name(const std::string& file, const std::string& number) {
     return name.substr(0, dot) + "_pv" + number + name.substr(dot);
 }
 
-void answer_pv_failure(const rpc::CallPtr& call, const std::string& why, bool cancelled) {
+void answer_pv_failure(const rpc::CallPtr& call, const std::string& why) {
     icd::PvResponse response;
     response.set_message(why);
-    response.set_cancel(cancelled);
+    icd::answer(call, std::move(response));
+}
+
+void answer_pv_cancelled(const rpc::CallPtr& call, const std::string& text) {
+    icd::PvResponse response;
+    response.set_success(true);
+    response.set_message(text);
+    response.set_cancel(true);
     icd::answer(call, std::move(response));
 }
 
@@ -242,13 +239,18 @@ void start_position_velocity(const OpenSettings& settings, PvRequest request) {
     };
     calculation.end = [state](const std::exception_ptr& failure) {
         const auto& asked = state->request;
-        auto pixels = std::exchange(state->pixels, nullptr);
+        Leftovers leftovers;
+        if (state->pixels) leftovers.push_back(std::exchange(state->pixels, nullptr));
         if (failure) {
-            answer_pv_failure(asked.call, is_cancelled(failure) ? "The position-velocity image was cancelled." : text_of(failure), is_cancelled(failure));
-            return release_later(*asked.session, std::move(pixels));
+            if (is_cancelled(failure)) answer_pv_cancelled(asked.call, "The position-velocity image was cancelled.");
+            else answer_pv_failure(asked.call, text_of(failure));
+            state->generated.reset();
+            return release_later(*asked.session, std::move(leftovers));
         }
         std::vector<GeneratedImage> generated;
         generated.push_back(std::move(*state->generated));
+        state->generated.reset();
+        rename(generated.front(), free_name(*asked.session, *asked.image, asked.keep)); // others may have got the name that was free when the work began
         try {
             add_generated(*asked.session, *asked.image, std::move(generated), [&](const std::vector<ImagePtr>& images) {
                 icd::PvResponse response;
@@ -259,8 +261,9 @@ void start_position_velocity(const OpenSettings& settings, PvRequest request) {
                 icd::answer(asked.call, std::move(response));
             });
         } catch (const PathError& error) { answer_pv_failure(asked.call, error.what()); }
+        release_later(*asked.session, std::move(leftovers));
     };
-    calculation.on_session_closed = [state] { answer_pv_failure(state->request.call, "The session has ended.", true); };
+    calculation.on_session_closed = [state] { answer_pv_cancelled(state->request.call, "The session has ended."); };
     start(std::move(calculation));
 }
 

@@ -45,7 +45,9 @@ void start_position_velocity(const OpenSettings& settings, PvRequest request);
 imaging::OpenedImage make_position_velocity(const rpc::Map& recipe, const MakeContext& context);
 
 /// PV_RESPONSE for what can't be done.
-void answer_pv_failure(const rpc::CallPtr& call, const std::string& why, bool cancelled = false);
+void answer_pv_failure(const rpc::CallPtr& call, const std::string& why);
+/// PV_RESPONSE for what was stopped, or whose image was closed: a success, as it was asked for. Pages show a failure to their user.
+void answer_pv_cancelled(const rpc::CallPtr& call, const std::string& text);
 /// "cube_pv.fits" for "folder/cube.fits".
 std::string pv_name(const std::string& file, const std::string& number = "");
 

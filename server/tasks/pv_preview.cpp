@@ -227,7 +227,7 @@ void start_pv_preview(PvPreviewWish wish) {
         const auto connections = session.connections();
         const bool connected = std::any_of(connections.begin(), connections.end(), [&](const auto& one) { return one->id() == asked.pv.connection; });
         if (failure || !connected || session.image(asked.pv.image->file_id) != asked.pv.image)
-            return answer_pv_failure(call, "The position-velocity preview was cancelled.", true);
+            return answer_pv_cancelled(call, "The position-velocity preview was cancelled.");
         const auto line = session.region(asked.pv.region_id);
         if (!line) return answer_pv_failure(call, "The region of the position-velocity preview has been removed.");
         if (previews_of(session) >= max_pv_previews)
@@ -242,7 +242,7 @@ void start_pv_preview(PvPreviewWish wish) {
         list.push_back({preview});
         session.require(key, std::move(list));
     };
-    calculation.on_session_closed = [state] { answer_pv_failure(state->wish.pv.call, "The session has ended.", true); };
+    calculation.on_session_closed = [state] { answer_pv_cancelled(state->wish.pv.call, "The session has ended."); };
     start(std::move(calculation));
 }
 

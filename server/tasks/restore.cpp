@@ -6,9 +6,12 @@
 #include "server/session/session_keeper.hpp"
 #include "server/session/snapshot.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <iterator>
 #include <utility>
+#include <vector>
 
 namespace cubelink::server {
 
@@ -131,9 +134,11 @@ private:
     void restore_kinds(bool (*of_kind)(const std::string&), void (Restoring::*next)()) {
         pending_ = 1; // this function, so that what is done at once does not end it
         next_ = next;
-        for (auto& object : saved_.objects) {
+        const auto first = std::stable_partition(saved_.objects.begin(), saved_.objects.end(), [&](const rpc::Map& object) { return !of_kind(text_field(object, "kind")); });
+        std::vector<rpc::Map> objects(std::make_move_iterator(first), std::make_move_iterator(saved_.objects.end()));
+        saved_.objects.erase(first, saved_.objects.end());
+        for (auto& object : objects) {
             const auto kind = text_field(object, "kind");
-            if (!of_kind(kind)) continue;
             const auto restorer = settings_.restorers.find(kind);
             if (restorer == settings_.restorers.end()) {
                 log::warn(name() + ": objects of the kind \"" + kind + "\" are not known here and left out");

@@ -6,6 +6,7 @@
 #include "server/net/log.hpp"
 #include "server/session/contour_settings.hpp"
 #include "server/session/region_message.hpp"
+#include "server/tasks/image_recipes.hpp"
 #include "server/tasks/stokes_files.hpp"
 
 #include <algorithm>
@@ -45,6 +46,9 @@ bool is_unchanged(const Image& image) {
 
 bool is_the_same(const Image& image, const icd::ImageProperties& asked) {
     if (asked.stokes_files_size() > 1) return image.recipe == opening_of(asked).recipe && is_unchanged(image);
+    // What is a file may have the name of an expression. Other images that were made are known by their names.
+    const std::string kind = image.recipe.empty() ? "file" : text_of_recipe(image.recipe, "kind");
+    if (asked.lel_expr() != (kind == "expression") || kind == "stokes_files") return false;
     if (image.directory != asked.directory() || image.file != asked.file()) return false;
     if (!asked.hdu().empty() && asked.hdu() != image.info.hdu) return false;
     if (image.support_aips_beam != asked.support_aips_beam()) return false;

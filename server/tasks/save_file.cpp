@@ -89,6 +89,7 @@ imaging::SubImageSelection part_of(const Saving& saving, const Checked& checked,
 struct Saved {
     bool done = false;
     std::vector<std::string> warnings;
+    std::shared_ptr<FileWriter> writer; // while the file is not finished
 };
 
 void save(const OpenSettings& settings, const Saving& saving, const Checked& checked, const TaskContext& context, Saved& saved) {
@@ -106,10 +107,23 @@ void save(const OpenSettings& settings, const Saving& saving, const Checked& che
     selection.history = history_of(saving, selection);
     auto made = imaging::saved_image({image.source, image.info, image.cards, image.wcs.get()}, selection);
 
-    FileWriter writer(settings.jail, saving.request->output_file_directory(), saving.request->output_file_name(), saving.options);
-    write_fits(made.file, writer, cache, context, context.progress);
+    saved.writer = std::make_shared<FileWriter>(settings.jail, saving.request->output_file_directory(), saving.request->output_file_name(), saving.options);
+    write_fits(made.file, *saved.writer, cache, context, context.progress);
+    saved.writer.reset();
     saved.done = true;
     saved.warnings = std::move(made.warnings);
+}
+
+/// A file that was cancelled is closed later, any other before the answer.
+void save_and_close(const OpenSettings& settings, const Saving& saving, const Checked& checked, const TaskContext& context, Saved& saved) {
+    try {
+        save(settings, saving, checked, context, saved);
+    } catch (const imaging::Cancelled&) {
+        throw;
+    } catch (...) {
+        saved.writer.reset();
+        throw;
+    }
 }
 
 icd::SaveFileAck answer_of(const Saving& saving, const Saved& saved, const std::exception_ptr& failure) {
@@ -152,8 +166,11 @@ void start_saving(const OpenSettings& settings, Saving given) {
     const double values = static_cast<double>(saving->image->shape().plane_size()) * static_cast<double>(checked.channels.count) * static_cast<double>(checked.stokes.count);
     calculation.bytes = static_cast<std::int64_t>(std::min(values * 2 * sizeof(float), 1e18)); // read and written
     calculation.call = saving->call;
-    calculation.work = [&settings, saving, checked, saved](const TaskContext& context) { save(settings, *saving, checked, context, *saved); };
-    calculation.end = [saving, saved](const std::exception_ptr& failure) { icd::answer(saving->call, answer_of(*saving, *saved, failure)); };
+    calculation.work = [&settings, saving, checked, saved](const TaskContext& context) { save_and_close(settings, *saving, checked, context, *saved); };
+    calculation.end = [saving, saved](const std::exception_ptr& failure) {
+        icd::answer(saving->call, answer_of(*saving, *saved, failure));
+        if (saved->writer) release_later(*saving->session, {std::move(saved->writer)});
+    };
     calculation.on_session_closed = [saving] { icd::answer(saving->call, saving_failed(*saving->request, "The session was closed.")); };
     start(std::move(calculation));
 }

@@ -84,13 +84,14 @@ void compute_moment_maps(const MomentMapsInput& input, std::span<const Moment> m
 
     const bool by_noise = input.noise_threshold != 0;
     Stages stages(1 + int(input.beams.has_value()) + int(by_noise), progress);
-    std::unique_ptr<MemoryImage> convolved;
+    std::shared_ptr<MemoryImage> convolved;
     PixelMask moved;
     if (input.beams) {
         // The noise is that of whole planes.
         const ImageShape& shape = base.source->shape();
         const Rect rect = by_noise ? Rect{0, 0, shape.width, shape.height} : input.rect;
-        convolved = std::make_unique<MemoryImage>(ImageShape{rect.width(), rect.height(), input.channels.count(), 1}, resources.budget, cancel, resources.scratch);
+        convolved = std::make_shared<MemoryImage>(ImageShape{rect.width(), rect.height(), input.channels.count(), 1}, resources.budget, cancel, resources.scratch);
+        if (resources.leftovers != nullptr) resources.leftovers->push_back(convolved);
         convolve_channels(*base.source, rect, input.channels, input.stokes, *input.beams, *convolved, &resources.budget, threads, cancel, stages.current());
         convolved->check_unchanged();
         base.source = convolved.get();

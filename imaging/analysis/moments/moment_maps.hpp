@@ -29,6 +29,9 @@ struct MomentMapsInput {
 struct MomentResources {
     BudgetCache& budget;
     std::string scratch; // folder for convolved cubes that are too large for the memory
+    /// If not null: what is large is left here too, also if an exception is thrown. Giving back a large file of the scratch folder takes long, and so the caller
+    /// says when.
+    std::vector<std::shared_ptr<const void>>* leftovers = nullptr;
 };
 
 /// As compute_moments(), which it ends in.

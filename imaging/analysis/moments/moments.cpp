@@ -20,6 +20,7 @@ namespace {
 constexpr float blank = std::numeric_limits<float>::quiet_NaN();
 constexpr std::int32_t group_size = 8;                 // channels that are read and summed at once
 constexpr std::int64_t tile_pixels = 16384;            // of tiles whose channels need not be kept
+constexpr std::int64_t least_pixels = 1024;            // of a tile that is made small because memory is in use elsewhere
 constexpr std::size_t kept_bytes = std::size_t(8) << 20; // of a tile whose channels are kept: with that of another thread about the last cache
 
 /// Which sums the moments need.
@@ -223,6 +224,29 @@ void keep_values(const MomentInput& input, const Channels& channels, std::size_t
     }
 }
 
+std::size_t memory_of(const MomentTiles& tiles, const TileCosts& costs) {
+    return static_cast<std::size_t>(tiles.threads()) * (tiles.largest() * costs.of_pixel + costs.of_thread);
+}
+
+/// Tiles whose memory is there: where much of the budget is in use smaller ones, or fewer threads, and only where these don't fit it is waited for.
+MomentTiles tiles_in(BudgetCache* budget, const MomentInput& input, TileCosts costs, int threads, const CancelToken& cancel, Reservation& reservation) {
+    const std::size_t least = static_cast<std::size_t>(least_pixels) * costs.of_pixel + costs.of_thread;
+    for (;;) {
+        const MomentTiles tiles(*input.source, input.rect, input.mask, costs, threads);
+        if (budget == nullptr) return tiles;
+        const std::size_t needed = memory_of(tiles, costs);
+        if (auto there = budget->try_reserve(needed)) {
+            reservation = std::move(*there);
+            return tiles;
+        }
+        costs.memory = std::min(costs.memory, needed) / 2;
+        if (costs.memory < least) {
+            reservation = budget->reserve(needed, cancel);
+            return tiles;
+        }
+    }
+}
+
 template <class T>
 void compute(const MomentInput& input, std::span<const Moment> moments, std::span<const std::span<float>> planes, const ThreadShare& threads,
              const CancelToken& cancel, const MomentOptions& options) {
@@ -238,11 +262,9 @@ void compute(const MomentInput& input, std::span<const Moment> moments, std::spa
     costs.good_size = needs.all_channels() ? std::clamp<std::int64_t>(static_cast<std::int64_t>(kept_bytes / (sizeof(T) * std::max<std::size_t>(depth, 1))), 256, tile_pixels)
                                            : tile_pixels;
     costs.memory = options.memory;
-    const MomentTiles tiles(source, input.rect, input.mask, costs, threads.most());
-    const ThreadShare share(tiles.threads(), [threads] { return threads.now(); });
     Reservation reservation;
-    if (options.budget != nullptr)
-        reservation = options.budget->reserve(share.slots() * (tiles.largest() * costs.of_pixel + costs.of_thread), cancel);
+    const MomentTiles tiles = tiles_in(options.budget, input, costs, threads.most(), cancel, reservation);
+    const ThreadShare share(tiles.threads(), [threads] { return threads.now(); });
 
     struct Buffers {
         std::vector<PixelRun> runs;

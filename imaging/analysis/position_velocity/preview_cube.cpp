@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
+#include <chrono>
 #include <cmath>
 #include <limits>
 #include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace cubelink::imaging {
@@ -34,10 +36,44 @@ std::string size_text(std::size_t bytes) {
     return text;
 }
 
-[[noreturn]] void refuse(const PreviewCubeSpec& spec, const BudgetCache& budget, const char* why) {
+[[noreturn]] void refuse(const PreviewCubeSpec& spec, const BudgetCache& budget, const std::string& why) {
     throw ImageError("The preview's cube of " + std::to_string(spec.width()) + " × " + std::to_string(spec.height()) + " pixels and " +
                      std::to_string(spec.depth()) + " channels takes " + size_text(spec.bytes()) + ", " + why + " the memory limit of " +
                      size_text(budget.limit()) + ". Choose a smaller region, fewer channels, or average more pixels and channels (rebin).");
+}
+
+/// What all cubes take together.
+std::atomic<std::size_t> in_cubes{0};
+
+class Share {
+public:
+    explicit Share(std::size_t bytes) : bytes_(bytes) {}
+    Share(const Share&) = delete;
+    Share& operator=(const Share&) = delete;
+    ~Share() { in_cubes.fetch_sub(bytes_); }
+
+private:
+    const std::size_t bytes_;
+};
+
+/// How long a cube that has been given up may be in use by a drawing that ends.
+constexpr auto share_wait = std::chrono::seconds(1);
+
+std::shared_ptr<const void> share_for(const PreviewCubeSpec& spec, const BudgetCache& budget, const CancelToken& cancel) {
+    const std::size_t bytes = spec.bytes(), all = budget.limit() / 2;
+    if (bytes > all) refuse(spec, budget, "more than half of");
+    const auto deadline = std::chrono::steady_clock::now() + share_wait;
+    for (std::size_t others = in_cubes.load();;) {
+        if (bytes + others <= all) {
+            if (in_cubes.compare_exchange_weak(others, others + bytes)) return std::make_shared<const Share>(bytes);
+            continue;
+        }
+        cancel.throw_if_cancelled();
+        if (std::chrono::steady_clock::now() >= deadline)
+            refuse(spec, budget, "and the other previews of this server " + size_text(others) + ": all together may take half of");
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+        others = in_cubes.load();
+    }
 }
 
 /// How the cube is read.
@@ -110,7 +146,6 @@ void read_channel(const ImageSource& source, const PreviewCubeSpec& spec, std::i
 }
 
 Reservation reserve_for(const PreviewCubeSpec& spec, std::size_t scratch, BudgetCache& budget, const CancelToken& cancel) {
-    if (spec.bytes() > budget.limit() / 2) refuse(spec, budget, "more than half of");
     try {
         return budget.reserve(spec.bytes() + scratch, cancel);
     } catch (const OverBudget&) {
@@ -127,6 +162,7 @@ PreviewCube::PreviewCube(const ImageSource& source, const PreviewCubeSpec& spec,
     check_request(source.shape(), spec.rect, {spec.channels.from, 0}, static_cast<std::size_t>(spec.rect.size()));
     const Plan plan(spec, source.capabilities());
     const std::size_t of_thread = (plan.buffer(spec) + plan.reads(spec)) * sizeof(float) + plan.buffer(spec) / static_cast<std::size_t>(plan.channels) * 16;
+    share_ = share_for(spec, budget, cancel);
     memory_ = reserve_for(spec, of_thread * threads.slots(), budget, cancel);
     const std::int64_t width = spec.width(), height = spec.height(), depth = spec.depth();
     pixels_ = make_pixels<float>(static_cast<std::size_t>(width * height * depth));

@@ -8,6 +8,7 @@
 #include "imaging/source/image_source.hpp"
 
 #include <functional>
+#include <memory>
 #include <span>
 
 namespace cubelink::imaging {
@@ -33,7 +34,8 @@ struct PreviewCubeSpec {
 class PreviewCube {
 public:
     /// Reads it, each pixel once: the mean of the finite pixels of each block, NaN if there are none. `progress`, if given, is called by the calling thread with
-    /// 0 to 1. Throws ImageError, with the sizes, if it takes more than half of the budget's limit or finds no room in it; Cancelled; and as ImageSource::read.
+    /// 0 to 1. Throws ImageError, with the sizes, if all cubes of the process would take more than half of the budget's limit, or it finds no room in it;
+    /// Cancelled; and as ImageSource::read.
     PreviewCube(const ImageSource& source, const PreviewCubeSpec& spec, BudgetCache& budget, const ThreadShare& threads, const CancelToken& cancel,
                 const std::function<void(double)>& progress = {});
 
@@ -44,6 +46,7 @@ public:
 
 private:
     const PreviewCubeSpec spec_;
+    std::shared_ptr<const void> share_; // of what all cubes of the process may take
     Reservation memory_;
     Pixels<float> pixels_; // channel fastest, then x, y: a cut reads spectra, one after the other
     bool blanks_ = false;  // whether there is any

@@ -132,6 +132,8 @@ std::string fits_unit(const std::string& unit) { return unit == "milliarcsec" ? 
 } // namespace
 
 std::string why_no_spectral_axis(const ImageInfo& info) {
+    if (info.axes.spectral != 0 && std::find(info.rendered_axes.begin(), info.rendered_axes.end(), info.axes.spectral) != info.rendered_axes.end())
+        return "The spectral axis is one of the two that are displayed: position-velocity images are made along a third one.";
     if (info.axes.spectral == 0 || info.axes.depth == 0) return "The image has no spectral axis.";
     if (info.axes.depth != info.axes.spectral) return "The channels of this image are not along its spectral axis.";
     return "";
@@ -159,12 +161,14 @@ PvHeader pv_header(const ImageInfo& info, const Wcs* wcs, const Header& header, 
     put_axis(cards, spec.reverse ? 2 : 1, position, is_line ? static_cast<double>((spec.positions - 1) / 2) : 0, is_line ? "from the middle of the line" : "along the polyline");
     put_axis(cards, spec.reverse ? 1 : 2, spectral, 0, "");
     if (has_stokes) {
-        double value = spec.stokes; // of a computed polarization
-        if (!is_computed_stokes(spec.stokes) || spec.stokes < info.shape.stokes) {
+        double value = 0;
+        const bool of_file = !is_computed_stokes(spec.stokes) || spec.stokes < info.shape.stokes;
+        if (of_file) {
             const std::string n = std::to_string(info.axes.stokes), diagonal = "CD" + n + "_" + n;
             value = header.number("CRVAL" + n).value_or(1) + (spec.stokes + 1 - header.number("CRPIX" + n).value_or(1)) * header.number(header.find(diagonal) ? diagonal : "CDELT" + n).value_or(1);
         }
         put_axis(cards, 3, {"STOKES", "", value, 1}, 0, "");
+        if (!of_file) cards.set("CRVAL3", 0.0, "a computed polarization");
     }
     for (const char* name : kept) {
         const Card* card = header.find(name);

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy
 from astropy.io import fits
 
-from harness import (ERROR, HISTOGRAM, PATIENCE, PROGRAM, SPATIAL, SPECTRAL, Server, ServerTest, check_histogram, codes_of_layer, connect, downsampled, get_tiles,
+from harness import (ERROR, HISTOGRAM, PATIENCE, PROGRAM, SPATIAL, SPECTRAL, Server, ServerTest, block_values, check_histogram, codes_of_layer, connect, downsampled, get_tiles,
                      open_file, pixels, profile_values, settled, until)  # fmt: skip
 
 SEED = int(os.environ.get("CUBELINK_SEED", 0)) or int.from_bytes(os.urandom(4), "little")
@@ -56,6 +56,7 @@ class Expressions(ServerTest):
         write_cube(folder / "sub dir" / "my plane-1.fits", plane, BUNIT="K")
         write_cube(folder / "sub dir" / "deeper" / "3c 273.fits", plane + 1)
         write_cube(folder / "small.fits", plane[:40, :50])
+        write_cube(folder / "2*small.fits", plane[:30, :20])
         write_cube(folder / "moved.fits", plane, CRVAL1=31.0)
         stokes = cls.random.normal(size=(4, 2, 60, 70)).astype("f4")
         cls.cubes["stokes"] = stokes
@@ -66,6 +67,14 @@ class Expressions(ServerTest):
         fits.writeto(folder / "z.fits", parts, fits.Header([("CTYPE4", "COMPLEX"), ("CRVAL4", 1.0), ("CRPIX4", 1.0), ("CDELT4", 1.0), ("BUNIT", "Jy")]))
         (folder.parent / "outside.fits").write_bytes((folder / "a.fits").read_bytes())
         os.symlink(folder.parent / "outside.fits", folder / "link.fits")
+
+    async def test_a_file_with_the_name_of_an_expression_is_resumed(self):
+        client = await self.viewer()
+        for lel_expr, shape in ((True, (40, 50)), (False, (30, 20)), (False, (30, 20)), (True, (40, 50))):
+            image = {"directory": "", "file": "2*small.fits", "hdu": "", "file_id": 0, "lel_expr": lel_expr, "render_mode": "RASTER", "regions": {}}
+            answer = await client.call("carta.resume.session", {"images": [image], "catalog_files": []}, timeout=PATIENCE)
+            self.assertTrue(answer["success"], answer["message"])
+            self.assertEqual(block_values(await client.call("image.read", file_id=0, timeout=PATIENCE)).squeeze().shape, shape)
 
     async def opened(self, client, expression, file_id=0, directory=""):
         request = {"directory": directory, "file": expression, "file_id": file_id, "lel_expr": True, "render_mode": "RASTER"}

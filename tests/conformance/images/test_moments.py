@@ -261,6 +261,28 @@ class Moments(ServerTest):
         await open_file(client, "plane.fits", 9)
         answer = await moments_of(client, [0, 1])
         self.assertEqual([ack["file_id"] for ack in answer["open_file_acks"]], [10, 11])
+        await client.call("carta.close.file", {"file_id": 9})
+        await open_file(client, "plane.fits", 2**31 - 2)
+        for moments, ids in (((0,), [2**31 - 1]), ((0, 1, 2), [5, 6, 7])):
+            answer = await moments_of(client, moments)
+            self.assertEqual([ack["file_id"] for ack in answer["open_file_acks"]], ids)
+        self.alive()
+
+    async def test_names_of_requests_that_overlap(self):
+        client = await self.opened("large.fits")
+        asked = request([1, 4], keep=True, spectral_range={"min": 0, "max": 19})
+        answers = [(await client.start("carta.moment.request", [asked]))[1] for _ in range(3)]
+        names = []
+        for answer in answers:
+            answer = (await asyncio.wait_for(answer, PATIENCE))["result"]
+            self.assertTrue(answer["success"], answer["message"])
+            for ack in answer["open_file_acks"]:
+                computed = next(iter(ack["file_info_extended"].values()))["computed_entries"] if "computed_entries" not in ack["file_info_extended"] else ack["file_info_extended"]["computed_entries"]
+                self.assertEqual({entry["name"]: entry["value"] for entry in computed}["Name"], ack["file_info"]["name"])
+                names.append(ack["file_info"]["name"])
+        base = "large.fits.moment."
+        self.assertEqual(sorted(names), sorted(base + suffix + str(n) for suffix in ("integrated", "median") for n in (1, 2, 3)))
+        await settled(client)
 
     async def test_stokes_and_computed_polarizations(self):
         client = await self.opened("stokes.fits")
@@ -522,7 +544,9 @@ class Restored(unittest.IsolatedAsyncioTestCase):
 
     def stop(self):
         while self.servers:
-            self.servers.pop().__exit__()
+            server = self.servers.pop()
+            server.__exit__()
+            self.assertNotIn("not known here", "".join(server.errors))
 
     async def restarted(self, client, ids):
         """A client of the same session on a new server, once the store has these images, and nothing else."""

@@ -172,7 +172,7 @@ class PositionVelocity(ServerTest):
             await client.call("carta.set.image.channels", {"file_id": 0, "channel": 3, "stokes": stokes, "required_tiles": {"file_id": 0}})
             ack = await self.made(client, region, width=5, keep=True)
             self.same(await self.pixels(client, ack["file_id"]), expected_pv(cube, line, 5))
-            self.assertEqual(header_of(ack["file_info_extended"])["CRVAL3"], {2: 3, 14: 14}[stokes])
+            self.assertEqual(header_of(ack["file_info_extended"])["CRVAL3"], {2: 3, 14: 0}[stokes])
 
     async def test_other_images(self):
         client = await self.viewer()
@@ -223,7 +223,7 @@ class PositionVelocity(ServerTest):
                                    ("no file", line, {"file_id": 7}), ("spectral axis", flat, {"file_id": 1}), ("the limit is", long_, {}),
                                    ("above the last", line, {"spectral_range": {"min": 5, "max": 4}}), ("not in the image", line, {"spectral_range": {"min": 30, "max": 40}}),
                                    ("rebin", line, {"preview_settings": {"rebin_xy": -1}}), ("closed region", line, {"preview_settings": {"region_id": line}}),
-                                   ("no region", line, {"preview_settings": {"region_id": 77}})):  # fmt: skip
+                                   ("no region", line, {"preview_settings": {"region_id": 77}}), ("no region", line, {"preview_settings": {"region_id": -7}})):  # fmt: skip
             answer = await self.ask(client, region, **more)
             self.assertFalse(answer["success"], text)
             self.assertIn(text, answer["message"].lower())
@@ -390,6 +390,7 @@ class Large(ServerTest):
         await stop()
         answer = (await asyncio.wait_for(answer, PATIENCE))["result"]
         self.assertTrue(answer["cancel"], answer)
+        self.assertTrue(answer["success"], answer)
         self.assertIsNone(answer.get("open_file_ack"))
         self.assertIsNone(answer.get("preview_data"))
         await settled(client)
@@ -406,6 +407,20 @@ class Large(ServerTest):
         self.assertTrue(0 <= progress["progress"] <= 1)
         await client.call("carta.close.file", {"file_id": 0})
         self.assertTrue((await asyncio.wait_for(answer, PATIENCE))["result"]["cancel"])
+        await settled(client)
+
+    async def test_names_of_requests_that_overlap(self):
+        client, line = await self.opened()
+        request = {"file_id": 0, "region_id": line, "width": 3, "keep": True, "spectral_range": {"min": 0, "max": 4}}
+        answers = [(await client.start("carta.pv.request", [request]))[1] for _ in range(3)]
+        names = []
+        for answer in answers:
+            answer = (await asyncio.wait_for(answer, PATIENCE))["result"]
+            self.assertTrue(answer["success"], answer["message"])
+            ack = answer["open_file_ack"]
+            self.assertEqual({entry["name"]: entry["value"] for entry in ack["file_info_extended"]["computed_entries"]}["Name"], ack["file_info"]["name"])
+            names.append(ack["file_info"]["name"])
+        self.assertEqual(sorted(names), ["large_pv.fits", "large_pv1.fits", "large_pv2.fits"])
         await settled(client)
 
     async def test_a_preview_is_stopped(self):

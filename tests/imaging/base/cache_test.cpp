@@ -104,6 +104,34 @@ TEST_CASE("a thread that waits for memory gets it when it is released, or throws
     CHECK_THROWS_AS(cache.reserve(50, cancel), Cancelled);
 }
 
+TEST_CASE("who does not wait gets what is free, or could be") {
+    BudgetCache cache(100, 60'000);
+    CHECK_FALSE(cache.try_reserve(101));
+    cache.get<int>(CacheKey{}, 60, CancelToken(), [] { return std::make_shared<const int>(1); });
+    CHECK(cache.try_reserve(100)->bytes() == 100); // what is cached, but not in use, goes
+    CHECK(cache.statistics().used == 0);
+    const Reservation most = cache.reserve(70, CancelToken());
+    CHECK_FALSE(cache.try_reserve(31));
+    CHECK(cache.try_reserve(30)->bytes() == 30);
+    CHECK(cache.statistics().used == 70);
+    CHECK(cache.statistics().refused == 0);
+}
+
+TEST_CASE("what is needed is rounded up in the message") {
+    BudgetCache cache(std::size_t{4} << 20, 0);
+    const Reservation all = cache.reserve(std::size_t{4} << 20, CancelToken());
+    const auto message = [&](std::size_t bytes) {
+        try {
+            cache.reserve(bytes, CancelToken());
+        } catch (const OverBudget& error) { return std::string(error.what()); }
+        return std::string();
+    };
+    CHECK(message(1) == "1 MiB are needed, but the rest is in use (memory limit 4 MiB)");
+    CHECK(message(std::size_t{2} << 20).starts_with("2 MiB"));
+    CHECK(message((std::size_t{2} << 20) + 1).starts_with("3 MiB"));
+    CHECK(message(SIZE_MAX).starts_with("17592186044416 MiB are needed, but that is more than all of it"));
+}
+
 TEST_CASE("a key is computed once, however many threads ask") {
     BudgetCache cache(1000);
     std::atomic<int> made{0};

@@ -1,4 +1,5 @@
 #include "imaging/analysis/convolution/convolution.hpp"
+#include "imaging/analysis/moments/moment_maps.hpp"
 #include "tests/imaging/pixels/test_sources.hpp"
 #include "tests/support/random_seed.hpp"
 
@@ -189,6 +190,28 @@ TEST_CASE("convolution: a source with its channel's beam becomes one with the co
         CHECK(worst < 0.03);
     }
     CHECK(plan_common_beam(beams, {0, 3}, 0, matrix, shape, "K").scales[2] == 1.0);
+
+    // The convolved cube of moments that are cancelled is not given back before the caller says so.
+    MomentMapsInput input;
+    input.source = std::shared_ptr<const ImageSource>(std::shared_ptr<void>(), &source);
+    input.channels = {0, 3};
+    input.rect = {0, 0, 101, 101};
+    input.coordinates = {1, 2, 3};
+    input.widths = {1, 1, 1};
+    input.beams = plan;
+    std::vector<float> map(101 * 101);
+    const std::vector<std::span<float>> planes{map};
+    const std::vector<Moment> moments{Moment::mean};
+    std::vector<std::shared_ptr<const void>> leftovers;
+    const CancelToken cancel;
+    const auto used = budget.statistics().used;
+    CHECK_THROWS_AS(compute_moment_maps(input, moments, planes, {budget, "", &leftovers}, 1, cancel, [&](double done) {
+                        if (done > 0.6) cancel.cancel();
+                    }), Cancelled);
+    CHECK(leftovers.size() == 1);
+    CHECK(budget.statistics().used == used + sizeof(float) * 3 * 101 * 101);
+    leftovers.clear();
+    CHECK(budget.statistics().used == used);
     beams[1].major = NAN;
     CHECK(plan_common_beam(beams, {0, 3}, 0, matrix, shape, "K").problem == "channel 1 has no valid beam");
     CHECK_FALSE(plan_common_beam(beams, {2, 3}, 0, std::nullopt, shape, "K").problem.empty());

@@ -271,6 +271,34 @@ TEST_CASE("moments: cancelled, over budget, contradictory") {
     CHECK_THROWS_AS(compute_moments(input, median, planes, 1, CancelToken()), std::out_of_range);
 }
 
+TEST_CASE("moments: where memory is in use elsewhere tiles are smaller") {
+    MemorySource source({300, 200, 60, 1});
+    test::fill_odd(source, 1, 0.1);
+    const MomentInput input = whole(source);
+    const std::vector<Moment> moments{Moment::median, Moment::integrated};
+    std::vector<float> expected(2 * 60'000), got(expected.size(), -1);
+    const auto compute = [&](std::vector<float>& values, const MomentOptions& options) {
+        const std::span<float> all(values);
+        const std::vector<std::span<float>> planes{all.first(60'000), all.last(60'000)};
+        compute_moments(input, moments, planes, 4, CancelToken(), options);
+    };
+    compute(expected, {});
+    BudgetCache budget(std::size_t{64} << 20, 0); // whoever has to wait fails
+    MomentOptions options;
+    options.budget = &budget;
+    options.memory = budget.limit() / 4;
+    for (const std::size_t free : {std::size_t{64} << 20, std::size_t{3} << 20, std::size_t{1} << 20, std::size_t{600} << 10}) {
+        const auto held = budget.reserve(budget.limit() - free, CancelToken());
+        std::fill(got.begin(), got.end(), -1.0F);
+        compute(got, options);
+        int wrong = 0;
+        for (std::size_t i = 0; i < got.size(); ++i) wrong += !(got[i] == expected[i] || (std::isnan(got[i]) && std::isnan(expected[i])));
+        CHECK(wrong == 0);
+    }
+    const auto held = budget.reserve(budget.limit() - 100'000, CancelToken());
+    CHECK_THROWS_AS(compute(got, options), OverBudget);
+}
+
 TEST_CASE("moments: names and units") {
     CHECK(moment_suffix(Moment::weighted_dispersion) == "weighted_dispersion_coord");
     CHECK(moment_unit(Moment::integrated, "Jy/beam", "km/s") == "Jy/beam.km/s");

@@ -147,3 +147,29 @@ TEST_CASE("what does not fit is refused with its size") {
     CHECK_THROWS_AS(PreviewCube(image, smaller, budget, 1, cancel), Cancelled);
     CHECK(budget.statistics().used == used);
 }
+
+TEST_CASE("all cubes together take half of the memory at most") {
+    BudgetCache budget{std::size_t{4} << 20, 600'000}; // waiting for memory would show
+    MemoryImage image({100, 100, 20, 1}, budget);
+    PreviewCubeSpec spec{.rect = {0, 0, 100, 100}, .channels = {0, 20}};
+    const auto make = [&] { return std::make_unique<const PreviewCube>(image, spec, budget, 1, CancelToken()); };
+    auto first = make();
+    const auto second = make();
+    const auto used = budget.statistics().used;
+    try {
+        make();
+        FAIL("a third one");
+    } catch (const ImageError& error) {
+        CHECK(std::string(error.what()) == "The preview's cube of 100 × 100 pixels and 20 channels takes 0.8 MiB, and the other previews of this server 1.5 MiB: all together may take "
+                                           "half of the memory limit of 4.0 MiB. Choose a smaller region, fewer channels, or average more pixels and channels (rebin).");
+    }
+    CHECK(budget.statistics().used == used);
+    spec.rebin_z = 2;
+    CHECK(make() != nullptr);
+    spec.rebin_z = 1;
+    const CancelToken cancel;
+    cancel.cancel();
+    CHECK_THROWS_AS(PreviewCube(image, spec, budget, 1, cancel), Cancelled);
+    first.reset();
+    CHECK(make() != nullptr);
+}

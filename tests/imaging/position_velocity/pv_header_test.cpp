@@ -131,6 +131,9 @@ TEST_CASE("what there is in the header") {
     CHECK(made.image.info.axes.spectral == 2);
     CHECK(made.image.info.warnings.empty());
 
+    const auto computed = pv_of(of, {.positions = 11, .channels = {4, 9}, .stokes = 14}, budget).header.header;
+    CHECK(computed.number("CRVAL3") == 0);
+
     const auto polyline = pv_of(of, {.type = RegionType::polyline, .positions = 10, .unit = "milliarcsec", .channels = {4, 9}, .reverse = true}, budget).header.header;
     CHECK(polyline.text("CTYPE2") == "Distance");
     CHECK(polyline.text("CUNIT2") == "mas");
@@ -150,6 +153,7 @@ TEST_CASE("channels without a frequency keep their axis") {
     auto info = of.info;
     info.axes.spectral = 0;
     CHECK_THROWS_AS(pv_header(info, of.wcs.get(), header_of(of), {.channels = {0, 1}}), ImageError);
+    CHECK(why_no_spectral_axis(info) == "The image has no spectral axis.");
     info.axes.spectral = 1;
-    CHECK_FALSE(why_no_spectral_axis(info).empty());
+    CHECK(why_no_spectral_axis(info) == "The spectral axis is one of the two that are displayed: position-velocity images are made along a third one.");
 }

@@ -67,6 +67,26 @@ TEST_CASE_FIXTURE(Fixture, "ids: images from 0, regions from 1, and those of a r
     CHECK(registry.next_id(ObjectKind::region) == 9);
 }
 
+TEST_CASE_FIXTURE(Fixture, "free ids follow the highest one; at the end of the numbers they are the lowest that are free") {
+    CHECK(registry.free_ids(ObjectKind::image, 3) == 0);
+    CHECK(registry.free_ids(ObjectKind::region, 3) == 1);
+    for (const int id : {0, 2, 6}) put(image_id(id));
+    registry.reserve(image_id(9));
+    CHECK(registry.free_ids(ObjectKind::image, 13) == 10);
+    put(image_id(INT32_MAX - 2));
+    CHECK(registry.free_ids(ObjectKind::image, 2) == INT32_MAX - 1);
+    CHECK(registry.free_ids(ObjectKind::image, 3) == 3);
+    put(image_id(INT32_MAX));
+    CHECK(registry.free_ids(ObjectKind::image, 1) == INT32_MAX - 1);
+    put(image_id(INT32_MAX - 1));
+    CHECK(registry.free_ids(ObjectKind::image, 1) == 1);
+    CHECK(registry.free_ids(ObjectKind::image, 2) == 3);
+    CHECK(registry.free_ids(ObjectKind::image, 4) == 10);
+    CHECK_FALSE(registry.free_ids(ObjectKind::image, INT32_MAX));
+    CHECK(registry.close(image_id(2)));
+    CHECK(registry.free_ids(ObjectKind::image, 5) == 1);
+}
+
 TEST_CASE_FIXTURE(Fixture, "what belongs to an object is closed with it, also when it is replaced") {
     put(image_id(1));
     put(image_id(2));

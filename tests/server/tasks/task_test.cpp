@@ -1,4 +1,4 @@
-#include "server/tasks/task.hpp"
+#include "server/tasks/calculation.hpp"
 
 #include "imaging/base/budget_cache.hpp"
 #include "pubsub/hub.hpp"
@@ -140,6 +140,17 @@ TEST_CASE_FIXTURE(Fixture, "a session that is closed ends its tasks, each once")
     for (const std::int32_t id : {0, 1, 2, 3}) wait_for("session closed " + std::to_string(id));
     scheduler.stop();
     CHECK(noted().size() == 5);
+}
+
+TEST_CASE_FIXTURE(Fixture, "what is released later is let go by a job") {
+    int thing = 0;
+    const auto here = std::this_thread::get_id();
+    Leftovers leftovers;
+    leftovers.emplace_back(&thing, [this, here](const void*) { note(std::this_thread::get_id() == here ? "let go at once" : "let go"); });
+    release_later(*session, std::move(leftovers));
+    release_later(*session, {});
+    wait_for("let go");
+    CHECK(noted().size() == 1);
 }
 
 TEST_CASE_FIXTURE(Fixture, "an answering job that is dropped answers") {
