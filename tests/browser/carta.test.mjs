@@ -171,10 +171,10 @@ await check("a program drives it by scripting", async () => {
 });
 
 await check("what is not implemented is refused in words, and nothing waits for it", async () => {
-  await carta(`(carta.backendService.requestMoment({ fileId: carta.activeFrame.frameInfo.fileId, moments: [0], spectralRange: { min: 0, max: 9 }, regionId: -1 })
+  await carta(`(carta.backendService.loadCatalogFile('.', 'catalog.xml', 1, 50)
     .then(() => (window.refusal = "it was not refused"), (error) => (window.refusal = String(error.message ?? error)))), 0`);
   await page.waitForFunction("window.refusal");
-  assert.match(await page.evaluate("window.refusal"), /MOMENT_REQUEST is not implemented/);
+  assert.match(await page.evaluate("window.refusal"), /OPEN_CATALOG_FILE is not implemented/);
   // What CARTA's Python client waits for before it saves a picture.
   await carta("carta.waitForImageData().then(() => (window.pictureIsThere = true)), 0");
   await page.waitForFunction("window.pictureIsThere");
