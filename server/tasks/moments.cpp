@@ -104,6 +104,7 @@ void make(const MomentCalculation& asked, const std::vector<std::string>& names,
         made.images.push_back(generated_image(names[i], recipe_of_moment(plan, i, source_recipe, names[i]), work.describe(i, pixels[i], names[i]), budget, context.cancel));
     if (made.file) write(asked, *made.file, context, [&](double done) { progress(computing + done * (1 - computing)); }, made);
     made.file.reset();
+    progress(1); // whichever thread ended last
 }
 
 /// A file that was cancelled is closed later, any other before the answer, which tells of it.
