@@ -2,7 +2,7 @@
 
 #include "server/handlers/context.hpp"
 #include "server/session/region_message.hpp"
-#include "server/tasks/fitting.hpp"
+#include "server/tasks/images/fitting.hpp"
 
 #include "rpc/icd/messages.hpp"
 

@@ -1,7 +1,7 @@
 // MOMENT_REQUEST, STOP_MOMENT_CALC.
 
 #include "server/handlers/context.hpp"
-#include "server/tasks/moments.hpp"
+#include "server/tasks/images/moments.hpp"
 
 #include "rpc/icd/messages.hpp"
 

@@ -1,7 +1,7 @@
 // PV_REQUEST, STOP_PV_CALC, STOP_PV_PREVIEW and CLOSE_PV_PREVIEW.
 
 #include "server/handlers/context.hpp"
-#include "server/tasks/pv_preview.hpp"
+#include "server/tasks/images/pv_preview.hpp"
 
 #include <algorithm>
 #include <cmath>

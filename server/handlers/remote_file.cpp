@@ -1,7 +1,7 @@
 // REMOTE_FILE_REQUEST.
 
 #include "server/handlers/opening.hpp"
-#include "server/tasks/remote_file.hpp"
+#include "server/tasks/images/remote_file.hpp"
 
 #include <algorithm>
 

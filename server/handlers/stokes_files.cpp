@@ -1,7 +1,7 @@
 // CONCAT_STOKES_FILES.
 
 #include "server/handlers/opening.hpp"
-#include "server/tasks/stokes_files.hpp"
+#include "server/tasks/images/stokes_files.hpp"
 
 namespace cubelink::server {
 

@@ -36,7 +36,7 @@ public:
     // Facts, complete before it is given to a session.
     const std::int32_t file_id;
     std::string directory, file; // of a computed image: its source's folder, and the name that it was given
-    /// What it was made from, if it was computed: see server/tasks/image_recipes.hpp. Empty: from a file.
+    /// What it was made from, if it was computed: see server/tasks/images/image_recipes.hpp. Empty: from a file.
     rpc::Map recipe;
     std::int32_t hdu = 0;
     bool support_aips_beam = false; // as it was opened

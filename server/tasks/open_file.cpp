@@ -1,9 +1,9 @@
 #include "server/tasks/open_file.hpp"
 
-#include "server/tasks/expressions.hpp"
+#include "server/tasks/images/expressions.hpp"
 #include "server/tasks/file_messages.hpp"
-#include "server/tasks/image_recipes.hpp"
-#include "server/tasks/remote_file.hpp"
+#include "server/tasks/images/image_recipes.hpp"
+#include "server/tasks/images/remote_file.hpp"
 #include "server/tasks/session_image.hpp"
 
 #include "imaging/formats.hpp"

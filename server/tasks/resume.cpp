@@ -6,8 +6,8 @@
 #include "server/net/log.hpp"
 #include "server/session/contour_settings.hpp"
 #include "server/session/region_message.hpp"
-#include "server/tasks/image_recipes.hpp"
-#include "server/tasks/stokes_files.hpp"
+#include "server/tasks/images/image_recipes.hpp"
+#include "server/tasks/images/stokes_files.hpp"
 
 #include <algorithm>
 #include <chrono>

@@ -2,8 +2,8 @@
 /// The calculation of MOMENT_REQUEST.
 
 #include "server/session/region.hpp"
-#include "server/tasks/moment_file.hpp"
-#include "server/tasks/moment_plan.hpp"
+#include "server/tasks/images/moment_file.hpp"
+#include "server/tasks/images/moment_plan.hpp"
 #include "server/tasks/open_file.hpp"
 
 #include <memory>

@@ -3,7 +3,7 @@
 
 #include "server/session/region.hpp"
 #include "server/tasks/calculation.hpp"
-#include "server/tasks/fitting_request.hpp"
+#include "server/tasks/images/fitting_request.hpp"
 
 #include "rpc/icd/messages.hpp"
 

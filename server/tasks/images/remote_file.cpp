@@ -1,6 +1,6 @@
-#include "server/tasks/remote_file.hpp"
+#include "server/tasks/images/remote_file.hpp"
 
-#include "server/tasks/image_recipes.hpp"
+#include "server/tasks/images/image_recipes.hpp"
 
 #include "imaging/formats.hpp"
 #include "platform/text.hpp"

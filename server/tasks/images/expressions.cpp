@@ -1,4 +1,4 @@
-#include "server/tasks/expressions.hpp"
+#include "server/tasks/images/expressions.hpp"
 
 #include "imaging/expressions/expression_image.hpp"
 #include "imaging/expressions/open_expression.hpp"

@@ -2,7 +2,7 @@
 /// Images computed from others by an expression (docs/expressions.md): the recipe "expression" {directory, expression, support_aips_beam}:
 /// names in which are files in that folder.
 
-#include "server/tasks/image_recipes.hpp"
+#include "server/tasks/images/image_recipes.hpp"
 
 namespace cubelink::server {
 

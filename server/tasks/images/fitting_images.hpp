@@ -1,7 +1,7 @@
 #pragma once
 /// Model and residual of a fit as images of a session: at once, and again from their recipes ("fit_model", "fit_residual").
 
-#include "server/tasks/image_recipes.hpp"
+#include "server/tasks/images/image_recipes.hpp"
 
 #include "imaging/analysis/fitting/fit_images.hpp"
 #include "imaging/source/pixel_mask.hpp"

@@ -1,4 +1,4 @@
-#include "server/tasks/fitting_images.hpp"
+#include "server/tasks/images/fitting_images.hpp"
 
 #include "imaging/analysis/fitting/gaussian_fit.hpp"
 #include "imaging/fits/describe_image.hpp"

@@ -1,7 +1,7 @@
-#include "server/tasks/moment_images.hpp"
+#include "server/tasks/images/moment_images.hpp"
 
 #include "server/files/jail.hpp"
-#include "server/tasks/image_recipes.hpp"
+#include "server/tasks/images/image_recipes.hpp"
 
 #include "imaging/analysis/moments/moment_axis.hpp"
 #include "imaging/analysis/moments/moment_header.hpp"

@@ -1,7 +1,7 @@
 #pragma once
 /// Moment images: their headers at once, their pixels by a job, or, of a restored session, when they are first read.
 
-#include "server/tasks/moment_plan.hpp"
+#include "server/tasks/images/moment_plan.hpp"
 #include "server/tasks/open_file.hpp"
 
 #include "imaging/analysis/moments/moment_maps.hpp"

@@ -1,8 +1,8 @@
-#include "server/tasks/moments.hpp"
+#include "server/tasks/images/moments.hpp"
 
 #include "server/tasks/calculation.hpp"
-#include "server/tasks/image_recipes.hpp"
-#include "server/tasks/moment_images.hpp"
+#include "server/tasks/images/image_recipes.hpp"
+#include "server/tasks/images/moment_images.hpp"
 
 #include "rpc/icd/register.hpp"
 

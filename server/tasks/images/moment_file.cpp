@@ -1,4 +1,4 @@
-#include "server/tasks/moment_file.hpp"
+#include "server/tasks/images/moment_file.hpp"
 
 #include "imaging/fits/saved_image.hpp"
 

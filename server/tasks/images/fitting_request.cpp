@@ -1,4 +1,4 @@
-#include "server/tasks/fitting_request.hpp"
+#include "server/tasks/images/fitting_request.hpp"
 
 #include "server/files/jail.hpp"
 

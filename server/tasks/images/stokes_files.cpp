@@ -1,6 +1,6 @@
-#include "server/tasks/stokes_files.hpp"
+#include "server/tasks/images/stokes_files.hpp"
 
-#include "server/tasks/image_recipes.hpp"
+#include "server/tasks/images/image_recipes.hpp"
 
 #include "imaging/fits/stokes_hypercube.hpp"
 

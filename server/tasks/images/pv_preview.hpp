@@ -1,7 +1,7 @@
 #pragma once
 /// Previews of position-velocity images: a part of the cube is loaded into memory; from then on products follow the line (server/products/pv_preview.cpp).
 
-#include "server/tasks/position_velocity.hpp"
+#include "server/tasks/images/position_velocity.hpp"
 
 namespace cubelink::server {
 

@@ -1,4 +1,4 @@
-#include "server/tasks/pv_preview.hpp"
+#include "server/tasks/images/pv_preview.hpp"
 
 #include "server/session/pv_preview.hpp"
 #include "server/tasks/file_messages.hpp"

@@ -1,6 +1,6 @@
-#include "server/tasks/position_velocity.hpp"
+#include "server/tasks/images/position_velocity.hpp"
 
-#include "server/tasks/image_recipes.hpp"
+#include "server/tasks/images/image_recipes.hpp"
 
 #include "imaging/analysis/position_velocity/position_velocity.hpp"
 #include "imaging/fits/describe_image.hpp"

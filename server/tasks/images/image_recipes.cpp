@@ -1,11 +1,11 @@
-#include "server/tasks/image_recipes.hpp"
+#include "server/tasks/images/image_recipes.hpp"
 
-#include "server/tasks/expressions.hpp"
-#include "server/tasks/fitting_images.hpp"
-#include "server/tasks/moment_images.hpp"
-#include "server/tasks/position_velocity.hpp"
-#include "server/tasks/remote_file.hpp"
-#include "server/tasks/stokes_files.hpp"
+#include "server/tasks/images/expressions.hpp"
+#include "server/tasks/images/fitting_images.hpp"
+#include "server/tasks/images/moment_images.hpp"
+#include "server/tasks/images/position_velocity.hpp"
+#include "server/tasks/images/remote_file.hpp"
+#include "server/tasks/images/stokes_files.hpp"
 
 #include "imaging/formats.hpp"
 #include "rpc/values/convert.hpp"

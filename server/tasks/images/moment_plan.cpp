@@ -1,9 +1,9 @@
-#include "server/tasks/moment_plan.hpp"
+#include "server/tasks/images/moment_plan.hpp"
 
 #include "imaging/source/image_info.hpp"
 #include "rpc/values/convert.hpp"
 #include "server/files/jail.hpp"
-#include "server/tasks/image_recipes.hpp"
+#include "server/tasks/images/image_recipes.hpp"
 
 #include <algorithm>
 #include <cmath>

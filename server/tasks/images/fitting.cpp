@@ -1,8 +1,8 @@
-#include "server/tasks/fitting.hpp"
+#include "server/tasks/images/fitting.hpp"
 
 #include "server/files/jail.hpp"
-#include "server/tasks/fitting_images.hpp"
-#include "server/tasks/image_recipes.hpp"
+#include "server/tasks/images/fitting_images.hpp"
+#include "server/tasks/images/image_recipes.hpp"
 
 #include "imaging/analysis/fitting/fit_log.hpp"
 #include "imaging/analysis/fitting/initial_values.hpp"
