@@ -20,6 +20,7 @@ MAY = {
     "imaging/regions": ["platform", "imaging/base", "imaging/source", "imaging/world"],
     "imaging/analysis": ["platform", "imaging/base", "imaging/kernels", "imaging/source", "imaging/world", "imaging/pixels", "imaging/regions"],
     "imaging/expressions": ["platform", "imaging/base", "imaging/kernels", "imaging/source", "imaging/world", "imaging/pixels", "imaging/fits"],
+    "imaging/tables": ["platform", "imaging/base", "imaging/fits", "imaging/source", "imaging/world"],
     "imaging": ["platform", "imaging"],
     "rpc": ["platform"],
     "pubsub": ["platform", "rpc"],

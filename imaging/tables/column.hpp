@@ -1,0 +1,105 @@
+#pragma once
+/// One column of a table: its values in chunks of equally many rows, in their own type. Immutable; any thread.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cubelink::imaging {
+
+enum class ColumnType { // numbers as in ICD ColumnType
+    unsupported = 0,    // listed without values: arrays, complex numbers, bits
+    string = 1,
+    uint8 = 2,
+    int8 = 3,
+    uint16 = 4,
+    int16 = 5,
+    uint32 = 6,
+    int32 = 7,
+    uint64 = 8,
+    int64 = 9,
+    float32 = 10,
+    float64 = 11,
+    boolean = 12 // bytes of 0 and 1
+};
+
+/// Bytes of a value; 0 for strings and unsupported columns.
+std::size_t size_of(ColumnType type);
+std::string_view name_of(ColumnType type);
+
+/// What is known of a column from the table's header. Texts are valid UTF-8.
+struct ColumnInfo {
+    std::string name, unit, description;
+    std::string source_type; // as the file says it: "char[12]", "3D", "double array of 2"
+    std::string ucd;         // VOTable's meaning of it, or FITS's TUCD: "pos.eq.ra"
+    ColumnType type = ColumnType::unsupported;
+    /// COOSYS or TIMESYS that it refers to; empty: none.
+    std::string system;
+};
+
+/// Memory of a sealed chunk: a part of the budget, or of a scratch file that is mapped.
+class TableBlock {
+public:
+    virtual ~TableBlock() = default;
+    virtual std::span<const std::byte> bytes() const = 0;
+};
+using TableBlockPtr = std::shared_ptr<const TableBlock>;
+
+class Column {
+public:
+    /// The texts of a chunk.
+    struct Texts {
+        std::span<const std::uint32_t> ends; // of each row's text in `bytes`; it begins where the one before ends
+        const char* bytes = nullptr;
+        std::size_t size() const { return ends.size(); }
+        std::string_view operator[](std::size_t row) const {
+            const auto begin = row == 0 ? 0u : ends[row - 1];
+            return {bytes + begin, ends[row] - begin};
+        }
+    };
+    struct Chunk {
+        TableBlockPtr values; // numbers; or the ends of texts
+        TableBlockPtr texts;  // bytes of texts
+        TableBlockPtr nulls;  // a bit for each row, lowest first, set where there is no value; null if all have one
+    };
+
+    Column(ColumnInfo column, std::size_t rows, std::size_t chunk_rows, std::vector<Chunk> sealed)
+        : info(std::move(column)), rows_(rows), chunk_rows_(chunk_rows), chunks_(std::move(sealed)) {}
+
+    const ColumnInfo info;
+
+    std::size_t rows() const { return rows_; }
+    /// A power of two, the same for all columns of a table; the last chunk may have fewer.
+    std::size_t chunk_rows() const { return chunk_rows_; }
+    /// 0 for unsupported columns.
+    std::size_t chunks() const { return chunks_.size(); }
+
+    /// REQUIRES: T is the column's type: std::uint8_t … double; std::uint8_t for booleans. Where there is no value: NaN, or 0.
+    template <class T>
+    std::span<const T> values(std::size_t chunk) const {
+        const auto bytes = chunks_[chunk].values->bytes();
+        return {reinterpret_cast<const T*>(bytes.data()), bytes.size() / sizeof(T)};
+    }
+    /// REQUIRES: a column of strings.
+    Texts texts(std::size_t chunk) const {
+        return {values<std::uint32_t>(chunk), reinterpret_cast<const char*>(chunks_[chunk].texts->bytes().data())};
+    }
+    /// Whether the file has no value there. A NaN that is in the file is a value.
+    bool is_null(std::size_t row) const {
+        const auto& nulls = chunks_[row / chunk_rows_].nulls;
+        if (!nulls) return false;
+        const auto within = row % chunk_rows_;
+        return (std::to_integer<unsigned>(nulls->bytes()[within / 8]) >> (within % 8) & 1) != 0;
+    }
+    bool has_nulls(std::size_t chunk) const { return chunks_[chunk].nulls != nullptr; }
+
+private:
+    std::size_t rows_, chunk_rows_;
+    std::vector<Chunk> chunks_;
+};
+
+} // namespace cubelink::imaging

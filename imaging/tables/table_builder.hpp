@@ -1,0 +1,89 @@
+#pragma once
+/// Fills the columns of a table while a file is read, row by row or many rows at once, in bounded memory: what fits into the budget's share is kept
+/// there, the rest in a scratch file without a name. Each belongs to one thread at a time; columns of one table may be filled by different threads.
+
+#include "imaging/base/budget_cache.hpp"
+#include "imaging/base/cancel.hpp"
+#include "imaging/tables/table.hpp"
+
+#include <cstring>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace cubelink::imaging {
+
+/// Where sealed chunks go. Thread-safe.
+class TableStorage {
+public:
+    /// `memory_share`: bytes of the budget that one table may take; beyond, and where the budget has no room, blocks are written to a file in `scratch`.
+    TableStorage(BudgetCache& budget, std::string scratch, std::size_t memory_share);
+    ~TableStorage();
+    TableStorage(const TableStorage&) = delete;
+    TableStorage& operator=(const TableStorage&) = delete;
+
+    /// Keeps a copy of the bytes. Throws TableError if the scratch disk has no room (64 MiB stay free on it), Cancelled.
+    TableBlockPtr keep(std::span<const std::byte> bytes, const CancelToken& cancel);
+    std::size_t in_memory() const, on_disk() const; // bytes
+
+private:
+    struct State;
+    const std::shared_ptr<State> state_; // lives as long as its blocks
+};
+
+/// Rows of a chunk of a table of so many columns: a power of two, 65,536 for few; less for many, so that all chunks that are being filled take 64 MiB at most.
+std::size_t chunk_rows_for(std::size_t columns);
+
+class ColumnBuilder {
+public:
+    ColumnBuilder(ColumnInfo info, std::size_t chunk_rows, TableStorage& storage, CancelToken cancel);
+
+    /// REQUIRES: T is the column's type (std::uint8_t for booleans).
+    template <class T>
+    void append(T value) {
+        seal_if_full();
+        values_.resize(values_.size() + sizeof(T));
+        std::memcpy(values_.data() + values_.size() - sizeof(T), &value, sizeof(T));
+        added(1);
+    }
+    /// Room for the next rows, at most rows_left_in_chunk(), to be filled before the next call. REQUIRES: no column of strings.
+    std::span<std::byte> extend(std::size_t rows);
+    std::size_t rows_left_in_chunk() const { return chunk_rows_ - in_chunk_; }
+    /// The bytes as they are: whoever sends them makes them valid UTF-8. Throws TableError for texts of a chunk beyond 4 GiB.
+    void append_text(std::string_view text);
+    /// NaN, 0 or an empty text, marked as missing.
+    void append_null();
+    /// Marks one of the rows that the last extend() added as missing.
+    void mark_null(std::size_t row_of_last_extend);
+
+    std::size_t rows() const { return sealed_rows_ + in_chunk_; }
+    const ColumnInfo& info() const { return info_; }
+    /// The builder can't be used afterwards.
+    std::shared_ptr<const Column> finish();
+
+private:
+    void added(std::size_t rows) {
+        in_chunk_ += rows;
+        if (in_chunk_ == chunk_rows_) full_ = true; // sealed before the next row: mark_null() may follow
+    }
+    void seal_if_full() {
+        if (full_) seal();
+    }
+    void seal();
+    void set_null(std::size_t row);
+
+    const ColumnInfo info_;
+    const std::size_t chunk_rows_;
+    TableStorage& storage_;
+    const CancelToken cancel_;
+    std::vector<std::byte> values_;  // of the chunk that is being filled; ends of texts
+    std::vector<char> texts_;
+    std::vector<std::byte> nulls_;
+    std::size_t in_chunk_ = 0, sealed_rows_ = 0, last_extend_ = 0;
+    bool full_ = false;
+    std::vector<Column::Chunk> chunks_;
+};
+
+} // namespace cubelink::imaging
