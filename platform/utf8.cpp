@@ -1,8 +1,8 @@
-#include "rpc/values/utf8.hpp"
+#include "platform/utf8.hpp"
 
 #include <cstring>
 
-namespace cubelink::rpc {
+namespace cubelink::platform {
 
 namespace {
 
@@ -92,4 +92,4 @@ void append_utf8(std::string& out, std::uint32_t code_point) {
     }
 }
 
-} // namespace cubelink::rpc
+} // namespace cubelink::platform
