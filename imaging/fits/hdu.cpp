@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 namespace cubelink::imaging {
@@ -97,22 +98,25 @@ std::int64_t size_of_data(const Header& header, int bitpix, const std::vector<st
 
 bool known_bitpix(std::int64_t bitpix) { return bitpix == 8 || bitpix == 16 || bitpix == 32 || bitpix == 64 || bitpix == -32 || bitpix == -64; }
 
+/// BITPIX of a header that was read; 0 if it has none that is known.
+int bitpix_of(const Header& header) {
+    const auto bitpix = header.integer("BITPIX");
+    return bitpix && known_bitpix(*bitpix) ? static_cast<int>(*bitpix) : 0;
+}
+
 /// The HDU as its header describes it. `tables`: names of the tables with coordinates.
-Hdu describe(Header header, int number, const std::set<std::string>& tables) {
+Hdu describe(HduHeader read, int number, const std::set<std::string>& tables) {
     Hdu hdu;
     hdu.number = number;
-    hdu.extname = header.text("EXTNAME").value_or("");
-    const auto bitpix = header.integer("BITPIX");
-    if (!bitpix || !known_bitpix(*bitpix)) {
-        const Card* card = header.find("BITPIX");
-        hdu.error = card == nullptr ? "BITPIX is missing" : "BITPIX is " + card->value + ": must be 8, 16, 32, 64, -32 or -64";
-    } else {
-        hdu.bitpix = static_cast<int>(*bitpix);
-    }
-    hdu.axes = axis_lengths(header, "NAXIS", hdu.error);
-    hdu.data_size = size_of_data(header, hdu.bitpix, hdu.axes, number == 0, hdu.error);
+    hdu.extname = read.header.text("EXTNAME").value_or("");
+    hdu.bitpix = bitpix_of(read.header);
+    hdu.axes = std::move(read.axes);
+    hdu.data_offset = read.data_offset;
+    hdu.data_size = read.data_size;
+    hdu.error = std::move(read.error);
 
-    const std::string type = number == 0 ? "IMAGE" : header.text("XTENSION").value_or("");
+    const std::string type = std::move(read.type);
+    Header& header = read.header;
     hdu.random_groups = number == 0 && header.is_true("GROUPS") && !hdu.axes.empty() && hdu.axes.front() == 0;
     if (type == "IMAGE" || type == "IUEIMAGE") {
         hdu.image = hdu.axes.size() >= 2 && !hdu.random_groups;
@@ -151,6 +155,9 @@ std::string what_it_is(std::string_view first) {
     return ": it does not begin with SIMPLE";
 }
 
+/// For messages.
+std::string place_of(const std::string& shown, int number) { return number == 0 ? shown : shown + ", HDU " + std::to_string(number); }
+
 /// The rows of a table; fewer if the file ends before.
 std::vector<std::byte> read_rows(ByteSource& source, const Hdu& hdu) {
     std::vector<std::byte> rows(static_cast<std::size_t>(std::min(hdu.data_size, source.size().value_or(hdu.data_size))));
@@ -158,7 +165,43 @@ std::vector<std::byte> read_rows(ByteSource& source, const Hdu& hdu) {
     return rows;
 }
 
+/// Whether there is a header; throws ImageError if there is none at the beginning of the file.
+bool header_begins(ByteSource& source, int number, std::int64_t offset, const std::string& shown) {
+    char first[30]{};
+    const std::size_t count = source.read(offset, std::as_writable_bytes(std::span(first)));
+    if (number == 0) {
+        if (count == 0) throw ImageError(shown + ": the file is empty");
+        if (std::strncmp(first, "SIMPLE  =", 9) != 0) throw ImageError(shown + ": not a FITS file" + what_it_is({first, count}));
+    } else if (std::strncmp(first, "XTENSION=", 9) != 0) {
+        return false; // the end, or special records (deprecated in the standard)
+    }
+    return true;
+}
+
+HduHeader read_header(ByteSource& source, int number, std::int64_t offset, const std::string& shown, const CancelToken& cancel) {
+    HduHeader hdu;
+    hdu.header = Header(read_records(source, offset, hdu.data_offset, place_of(shown, number), cancel));
+    const Header& header = hdu.header;
+    if (number == 0 && !header.is_true("SIMPLE")) throw ImageError(shown + ": not a FITS file: SIMPLE is not T");
+    hdu.type = number == 0 ? "IMAGE" : header.text("XTENSION").value_or("");
+    const int bitpix = bitpix_of(header);
+    if (bitpix == 0) {
+        const Card* card = header.find("BITPIX");
+        hdu.error = card == nullptr ? "BITPIX is missing" : "BITPIX is " + card->value + ": must be 8, 16, 32, 64, -32 or -64";
+    }
+    hdu.axes = axis_lengths(header, "NAXIS", hdu.error);
+    hdu.data_size = size_of_data(header, bitpix, hdu.axes, number == 0, hdu.error);
+    // Its size is at most 2^62.
+    if (__builtin_add_overflow(hdu.data_offset, (hdu.data_size + block - 1) / block * block, &hdu.next_offset)) hdu.next_offset = std::numeric_limits<std::int64_t>::max();
+    return hdu;
+}
+
 } // namespace
+
+std::optional<HduHeader> read_hdu_header(ByteSource& source, int number, std::int64_t offset, const std::string& shown, const CancelToken& cancel) {
+    if (!header_begins(source, number, offset, shown)) return std::nullopt;
+    return read_header(source, number, offset, shown, cancel);
+}
 
 bool has_pixels(const Hdu& hdu) {
     return std::none_of(hdu.axes.begin(), hdu.axes.end(), [](std::int64_t length) { return length == 0; });
@@ -170,32 +213,22 @@ HduList scan_hdus(ByteSource& source, const std::string& shown, const CancelToke
     std::int64_t table_bytes = 0;
     std::int64_t offset = 0;
     for (int number = 0; number < hdu_limit; ++number) {
-        const std::string where = number == 0 ? shown : shown + ", HDU " + std::to_string(number);
-        char first[30]{};
-        const std::size_t count = source.read(offset, std::as_writable_bytes(std::span(first)));
-        if (number == 0) {
-            if (count == 0) throw ImageError(shown + ": the file is empty");
-            if (std::strncmp(first, "SIMPLE  =", 9) != 0) throw ImageError(shown + ": not a FITS file" + what_it_is({first, count}));
-        } else if (std::strncmp(first, "XTENSION=", 9) != 0) {
-            break; // the end, or special records (deprecated in the standard)
-        }
-        std::int64_t data_offset = 0;
+        if (!header_begins(source, number, offset, shown)) break;
         Hdu hdu;
         try {
-            Header header(read_records(source, offset, data_offset, where, cancel));
-            if (number == 0 && !header.is_true("SIMPLE")) throw ImageError(shown + ": not a FITS file: SIMPLE is not T");
-            hdu = describe(std::move(header), number, table_names);
+            auto read = read_header(source, number, offset, shown, cancel);
+            offset = read.next_offset;
+            hdu = describe(std::move(read), number, table_names);
         } catch (const ImageError& error) {
             if (number == 0) throw;
             list.error = error.what();
             break;
         }
-        hdu.data_offset = data_offset;
         list.count = number + 1;
         if (number == 0) list.primary_axes = static_cast<int>(hdu.axes.size());
         list.random_groups = list.random_groups || hdu.random_groups;
         const bool lost = !hdu.error.empty() && !hdu.compressed;
-        if (!hdu.error.empty()) hdu.error = where + ": " + hdu.error;
+        if (!hdu.error.empty()) hdu.error = place_of(shown, number) + ": " + hdu.error;
         if (lost) list.error = hdu.error;
         if (hdu.image && hdu.error.empty()) table_names.merge(coordinate_table_names(hdu.header));
         if (hdu.coordinate_table && !lost && hdu.data_size <= coordinate_table_limit - table_bytes) {
@@ -207,14 +240,12 @@ HduList scan_hdus(ByteSource& source, const std::string& shown, const CancelToke
             auto beams = read_beam_table(hdu.header, read_rows(source, hdu));
             if (!beams.empty()) list.beam_tables.push_back({number, std::move(beams)});
         }
-        const std::int64_t size = hdu.data_size;
         if (hdu.image) {
             if (!wanted(hdu)) hdu.header = hdu.table_header = Header();
             list.images.push_back(std::move(hdu));
         }
         if (lost) break; // the next one begins at an unknown place
-        const std::int64_t padded = (size + block - 1) / block * block;
-        if (__builtin_add_overflow(data_offset, padded, &offset) || !source.may_continue(offset)) break;
+        if (offset == std::numeric_limits<std::int64_t>::max() || !source.may_continue(offset)) break;
     }
     return list;
 }

@@ -8,6 +8,7 @@
 #include "imaging/world/header.hpp"
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,20 @@ struct Hdu {
     bool coordinate_table = false;     // holds coordinates of a "-TAB" axis of an image before it
     std::string error;               // why the data can't be where the header says; empty if nothing is wrong
 };
+
+/// A header, and the place of its data.
+struct HduHeader {
+    Header header;
+    std::string type;                  // XTENSION; "IMAGE" for the primary HDU
+    std::vector<std::int64_t> axes;    // NAXISn
+    std::int64_t data_offset = 0;
+    std::int64_t data_size = 0;        // bytes, without padding
+    std::int64_t next_offset = 0;      // where the next HDU begins
+    std::string error;                 // why the data can't be where the header says, and the next HDU can't be found; empty if nothing is wrong
+};
+
+/// The header of HDU `number`, which would begin at `offset`; nothing if there is none. Throws ImageError if it is damaged, or if the file is not FITS.
+std::optional<HduHeader> read_hdu_header(ByteSource& source, int number, std::int64_t offset, const std::string& shown, const CancelToken& cancel);
 
 /// False if an axis has the length 0.
 bool has_pixels(const Hdu& hdu);
