@@ -23,13 +23,13 @@ namespace {
 constexpr std::size_t segment_size = std::size_t{256} << 20; // of the scratch file, mapped at once
 constexpr std::size_t disk_reserve = std::size_t{64} << 20;  // stays free on the scratch disk
 constexpr std::size_t block_alignment = 64;
+constexpr std::size_t text_share = 16; // bytes of a row's text that a builder keeps for itself
 
-class MemoryBlock final : public TableBlock {
+class MemoryBlock final : public WritableTableBlock {
 public:
-    MemoryBlock(std::span<const std::byte> bytes, Reservation memory) : memory_(std::move(memory)), values_(make_pixels<std::byte>(bytes.size())), size_(bytes.size()) {
-        std::copy(bytes.begin(), bytes.end(), values_.get());
-    }
+    MemoryBlock(std::size_t size, Reservation memory) : memory_(std::move(memory)), values_(make_pixels<std::byte>(size)), size_(size) {}
     std::span<const std::byte> bytes() const override { return {values_.get(), size_}; }
+    std::span<std::byte> writable() override { return {values_.get(), size_}; }
 
 private:
     const Reservation memory_;
@@ -91,20 +91,21 @@ struct TableStorage::State {
         used = 0;
     }
 
-    TableBlockPtr keep_on_disk(std::span<const std::byte> bytes) {
+    TableBlockPtr keep_on_disk(std::span<const std::span<const std::byte>> pieces, std::size_t size) {
         const MutexLock lock(mutex);
-        if (!segment || segment->size() - used < bytes.size()) begin_segment(bytes.size());
-        const auto offset = used;
-        for (auto rest = bytes; !rest.empty();) {
-            const auto at = segment_offset + static_cast<std::int64_t>(offset + bytes.size() - rest.size());
-            const auto count = os().pwrite(descriptor, rest.data(), rest.size(), at);
-            if (count < 0 && errno == EINTR) continue;
-            if (count <= 0) failed(count < 0 ? std::strerror(errno) : "it takes no more");
-            rest = rest.subspan(static_cast<std::size_t>(count));
+        if (!segment || segment->size() - used < size) begin_segment(size);
+        auto at = segment_offset + static_cast<std::int64_t>(used);
+        for (auto rest : pieces) {
+            while (!rest.empty()) {
+                const auto count = os().pwrite(descriptor, rest.data(), rest.size(), at);
+                if (count <= 0) failed(count < 0 ? std::strerror(errno) : "it takes no more");
+                rest = rest.subspan(static_cast<std::size_t>(count));
+                at += count;
+            }
         }
-        used = std::min(segment->size(), (offset + bytes.size() + block_alignment - 1) / block_alignment * block_alignment);
-        on_disk += bytes.size();
-        return std::make_shared<MappedBlock>(segment, offset, bytes.size());
+        const auto offset = std::exchange(used, std::min(segment->size(), (used + size + block_alignment - 1) / block_alignment * block_alignment));
+        on_disk += size;
+        return std::make_shared<MappedBlock>(segment, offset, size);
     }
 };
 
@@ -113,25 +114,33 @@ TableStorage::TableStorage(BudgetCache& budget, std::string scratch, std::size_t
 
 TableStorage::~TableStorage() = default;
 
-TableBlockPtr TableStorage::keep(std::span<const std::byte> bytes, const CancelToken& cancel) {
+TableBlockPtr TableStorage::keep(std::span<const std::byte> bytes, const CancelToken& cancel) { return keep(std::span(&bytes, 1), cancel); }
+
+TableBlockPtr TableStorage::keep(std::span<const std::span<const std::byte>> pieces, const CancelToken& cancel) {
     cancel.throw_if_cancelled();
-    if (bytes.empty()) return std::make_shared<EmptyBlock>();
-    bool fits = false;
+    std::size_t size = 0;
+    for (const auto& piece : pieces) size += piece.size();
+    if (size == 0) return std::make_shared<EmptyBlock>();
+    const auto block = allocate(size, cancel);
+    if (!block) return state_->keep_on_disk(pieces, size);
+    auto to = block->writable().begin();
+    for (const auto& piece : pieces) to = std::copy(piece.begin(), piece.end(), to);
+    return block;
+}
+
+std::shared_ptr<WritableTableBlock> TableStorage::allocate(std::size_t bytes, const CancelToken& cancel) {
     {
         const MutexLock lock(state_->mutex);
-        fits = !state_->refused && state_->in_memory + bytes.size() <= state_->memory_share;
-        if (fits) state_->in_memory += bytes.size();
+        if (state_->refused || bytes > state_->memory_share || state_->in_memory > state_->memory_share - bytes) return nullptr;
+        state_->in_memory += bytes;
     }
-    if (!fits) return state_->keep_on_disk(bytes);
     try {
-        return std::make_shared<MemoryBlock>(bytes, state_->budget.reserve(bytes.size(), cancel));
+        return std::make_shared<MemoryBlock>(bytes, state_->budget.reserve(bytes, cancel));
     } catch (const OverBudget&) {
-        {
-            const MutexLock lock(state_->mutex);
-            state_->in_memory -= bytes.size();
-            state_->refused = true;
-        }
-        return state_->keep_on_disk(bytes);
+        const MutexLock lock(state_->mutex);
+        state_->in_memory -= bytes;
+        state_->refused = true;
+        return nullptr;
     }
 }
 
@@ -165,18 +174,24 @@ std::span<std::byte> ColumnBuilder::extend(std::size_t rows) {
 
 void ColumnBuilder::append_text(std::string_view text) {
     seal_if_full();
-    if (text.size() > std::numeric_limits<std::uint32_t>::max() - texts_.size())
+    if (text.size() > std::numeric_limits<std::uint32_t>::max() - text_bytes_)
         throw TableError("column \"" + info_.name + "\": more than 4 GiB of text in " + std::to_string(chunk_rows_) + " rows");
     texts_.insert(texts_.end(), text.begin(), text.end());
-    const auto end = static_cast<std::uint32_t>(texts_.size());
+    text_bytes_ += text.size();
+    const auto end = static_cast<std::uint32_t>(text_bytes_);
     values_.resize(values_.size() + sizeof(end));
     std::memcpy(values_.data() + values_.size() - sizeof(end), &end, sizeof(end));
     added(1);
+    if (text.empty()) set_null(in_chunk_ - 1);
+    // Long texts don't grow in memory that nobody counts.
+    if (texts_.size() < chunk_rows_ * text_share) return;
+    text_pieces_.push_back(storage_.keep(std::as_bytes(std::span(texts_)), cancel_));
+    texts_.clear();
 }
 
 void ColumnBuilder::append_null() {
-    if (info_.type == ColumnType::string) append_text({});
-    else if (info_.type == ColumnType::float32) append(std::numeric_limits<float>::quiet_NaN());
+    if (info_.type == ColumnType::string) return append_text({});
+    if (info_.type == ColumnType::float32) append(std::numeric_limits<float>::quiet_NaN());
     else if (info_.type == ColumnType::float64) append(std::numeric_limits<double>::quiet_NaN());
     else {
         const auto value = extend(1);
@@ -195,11 +210,18 @@ void ColumnBuilder::set_null(std::size_t row) {
 void ColumnBuilder::seal() {
     Column::Chunk chunk;
     chunk.values = storage_.keep(values_, cancel_);
-    if (info_.type == ColumnType::string) chunk.texts = storage_.keep(std::as_bytes(std::span(texts_)), cancel_);
+    if (info_.type == ColumnType::string) {
+        std::vector<std::span<const std::byte>> pieces;
+        for (const auto& piece : text_pieces_) pieces.push_back(piece->bytes());
+        pieces.push_back(std::as_bytes(std::span(texts_)));
+        chunk.texts = storage_.keep(pieces, cancel_);
+    }
     if (!nulls_.empty()) chunk.nulls = storage_.keep(nulls_, cancel_);
     chunks_.push_back(std::move(chunk));
     values_.clear();
     texts_.clear();
+    text_pieces_.clear();
+    text_bytes_ = 0;
     nulls_.clear();
     sealed_rows_ += std::exchange(in_chunk_, 0);
     full_ = false;

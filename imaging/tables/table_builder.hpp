@@ -15,6 +15,23 @@
 
 namespace cubelink::imaging {
 
+/// A block that its maker fills before anyone else sees it.
+class WritableTableBlock : public TableBlock {
+public:
+    virtual std::span<std::byte> writable() = 0;
+};
+
+/// A part of a larger block.
+class PartOfBlock final : public TableBlock {
+public:
+    PartOfBlock(TableBlockPtr whole, std::size_t offset, std::size_t size) : whole_(std::move(whole)), bytes_(whole_->bytes().subspan(offset, size)) {}
+    std::span<const std::byte> bytes() const override { return bytes_; }
+
+private:
+    const TableBlockPtr whole_;
+    const std::span<const std::byte> bytes_;
+};
+
 /// Where sealed chunks go. Thread-safe.
 class TableStorage {
 public:
@@ -26,6 +43,10 @@ public:
 
     /// Keeps a copy of the bytes. Throws TableError if the scratch disk has no room (64 MiB stay free on it), Cancelled.
     TableBlockPtr keep(std::span<const std::byte> bytes, const CancelToken& cancel);
+    /// The same for bytes in several pieces, as one block.
+    TableBlockPtr keep(std::span<const std::span<const std::byte>> pieces, const CancelToken& cancel);
+    /// Memory to be filled, uninitialised; null where there is no room for it in memory: fill other memory then, and keep() it.
+    std::shared_ptr<WritableTableBlock> allocate(std::size_t bytes, const CancelToken& cancel);
     std::size_t in_memory() const, on_disk() const; // bytes
 
 private:
@@ -51,7 +72,7 @@ public:
     /// Room for the next rows, at most rows_left_in_chunk(), to be filled before the next call. REQUIRES: no column of strings.
     std::span<std::byte> extend(std::size_t rows);
     std::size_t rows_left_in_chunk() const { return chunk_rows_ - in_chunk_; }
-    /// The bytes as they are: whoever sends them makes them valid UTF-8. Throws TableError for texts of a chunk beyond 4 GiB.
+    /// An empty text is marked as missing. The bytes as they are: the caller makes them valid UTF-8. Throws TableError for texts of a chunk beyond 4 GiB.
     void append_text(std::string_view text);
     /// NaN, 0 or an empty text, marked as missing.
     void append_null();
@@ -79,7 +100,9 @@ private:
     TableStorage& storage_;
     const CancelToken cancel_;
     std::vector<std::byte> values_;  // of the chunk that is being filled; ends of texts
-    std::vector<char> texts_;
+    std::vector<char> texts_;             // the last part of the chunk's; what came before is in text_pieces_
+    std::vector<TableBlockPtr> text_pieces_;
+    std::size_t text_bytes_ = 0;          // of the chunk, all pieces
     std::vector<std::byte> nulls_;
     std::size_t in_chunk_ = 0, sealed_rows_ = 0, last_extend_ = 0;
     bool full_ = false;
