@@ -19,13 +19,19 @@ struct CoordinateSystem {
     std::string equinox, epoch;
 };
 
-/// What a table's header says.
+/// VOTable TIMESYS.
+struct TimeSystem {
+    std::string id, scale, position, origin; // "TCB", "BARYCENTER", "MJD-origin" or a Julian date
+};
+
+/// What a table's header says. Texts are valid UTF-8.
 struct TableInfo {
     enum class Format { fits = 0, votable = 1, text = 2 }; // the first two as in ICD CatalogFileType
     Format format = Format::votable;
     std::string name;        // of the table; may be empty
     std::string description; // for people: DESCRIPTION and INFO, or the header's cards
     std::vector<CoordinateSystem> systems;
+    std::vector<TimeSystem> time_systems;
     std::vector<ColumnInfo> columns; // all, unsupported ones too
     std::optional<std::int64_t> rows; // if the header says so
     std::vector<std::string> other_tables; // of the same file, which are not read: "table 2 (\"spectra\", 15 columns)"

@@ -1,0 +1,165 @@
+#include "imaging/tables/text_records.hpp"
+
+#include "imaging/tables/cell_text.hpp"
+#include "imaging/tables/table.hpp"
+#include "imaging/tables/table_options.hpp"
+
+#include <algorithm>
+
+namespace cubelink::imaging {
+
+namespace {
+
+constexpr std::size_t record_limit = std::size_t{16} << 20; // bytes
+constexpr std::size_t comment_limit = 10'000, comment_length = 10'000;
+
+bool separates(char c, char delimiter) { return c == delimiter || (delimiter == ' ' && c == '\t'); }
+
+/// Cells of a line without quotes.
+template <class Add>
+void cut_plain(std::string_view line, char delimiter, Add&& add) {
+    if (delimiter == ' ') {
+        for (;;) {
+            line = without_blanks(line);
+            if (line.empty()) return;
+            const auto end = line.find_first_of(" \t");
+            add(line.substr(0, end));
+            line.remove_prefix(std::min(end, line.size()));
+        }
+    }
+    for (;;) {
+        const auto end = line.find(delimiter);
+        add(without_blanks(line.substr(0, end)));
+        if (end == std::string_view::npos) return;
+        line.remove_prefix(end + 1);
+    }
+}
+
+} // namespace
+
+/// The line at the beginning of the input, without its end; `size` has that too. False at the end of the file.
+bool TextRecords::find_line(std::string_view& line, std::size_t& size) {
+    std::size_t searched = 0;
+    for (;;) {
+        const auto rest = input_.rest();
+        const auto end = rest.find('\n', searched);
+        if (end != std::string_view::npos) {
+            line = rest.substr(0, end);
+            size = end + 1;
+            break;
+        }
+        searched = rest.size();
+        if (searched > record_limit) throw TableError(input_.where() + ": the line is longer than 16 MiB");
+        if (input_.more()) continue;
+        line = input_.rest();
+        size = line.size();
+        if (line.empty()) return false;
+        break;
+    }
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    return true;
+}
+
+bool TextRecords::next() {
+    input_.consume(std::exchange(used_, 0));
+    for (;;) {
+        std::string_view line;
+        std::size_t size = 0;
+        if (!find_line(line, size)) return false;
+        if (line.starts_with('#')) {
+            if (!begun_ && comments_.size() < comment_limit) comments_.emplace_back(line.substr(1, comment_length));
+            input_.consume(size);
+            continue;
+        }
+        if (std::all_of(line.begin(), line.end(), [](char c) { return c == ' ' || c == '\t'; }) && (delimiter_ != '\t' || line.empty())) {
+            input_.consume(size);
+            continue;
+        }
+        if (delimiter_ == 0) choose_delimiter(line);
+        begun_ = true;
+        cells_.clear();
+        unquoted_.clear();
+        if (line.find('"') == std::string_view::npos) {
+            cut(line);
+            used_ = size;
+        } else {
+            used_ = cut_quoted();
+        }
+        return true;
+    }
+}
+
+void TextRecords::choose_delimiter(std::string_view line) {
+    // What is quoted does not count.
+    std::string plain;
+    bool quoted = false;
+    for (const char c : line) {
+        if (c == '"') quoted = !quoted;
+        else if (!quoted) plain += c;
+    }
+    delimiter_ = ',';
+    for (const char c : {'\t', ',', ';', '|'}) {
+        if (plain.find(c) == std::string::npos) continue;
+        delimiter_ = c;
+        return;
+    }
+    if (without_blanks(plain).find_first_of(" \t") != std::string_view::npos) delimiter_ = ' ';
+}
+
+void TextRecords::cut(std::string_view line) {
+    cut_plain(line, delimiter_, [this](std::string_view cell) {
+        if (cells_.size() > column_limit) throw TableError(input_.where() + ": the row has more than " + std::to_string(column_limit) + " cells");
+        cells_.push_back(cell);
+    });
+}
+
+std::vector<std::string> TextRecords::split(std::string_view line) const {
+    std::vector<std::string> cells;
+    cut_plain(line, delimiter_, [&](std::string_view cell) {
+        if (cells.size() <= column_limit) cells.emplace_back(cell);
+    });
+    return cells;
+}
+
+/// A row with quotes, which may have several lines. Returns its size.
+std::size_t TextRecords::cut_quoted() {
+    for (bool last = false;;) {
+        cells_.clear();
+        unquoted_.clear();
+        if (const auto size = try_quoted(input_.rest(), last)) return *size;
+        if (last) throw TableError(input_.where() + ": the file ends within quotes");
+        if (input_.rest().size() > record_limit) throw TableError(input_.where() + ": a row is longer than 16 MiB: is a quote without its end?");
+        last = !input_.more();
+    }
+}
+
+/// The size of the row at the beginning of `text`; nothing if it does not end there. `last`: no more text follows.
+std::optional<std::size_t> TextRecords::try_quoted(std::string_view text, bool last) {
+    for (std::size_t at = 0;; ++at) {
+        while (at < text.size() && (text[at] == ' ' || text[at] == '\t') && (text[at] != delimiter_ || delimiter_ == ' ')) ++at;
+        if (cells_.size() > column_limit) throw TableError(input_.where() + ": the row has more than " + std::to_string(column_limit) + " cells");
+        const auto begin = at;
+        const bool quoted = at < text.size() && text[at] == '"';
+        if (quoted) {
+            std::string& cell = unquoted_.emplace_back();
+            for (++at;; ++at) {
+                const auto quote = text.find('"', at);
+                if (quote == std::string_view::npos) return std::nullopt;
+                cell += text.substr(at, quote - at);
+                at = quote + 1;
+                if (at == text.size() || text[at] != '"') break;
+                cell += '"';
+            }
+            cells_.push_back(cell);
+        }
+        while (at < text.size() && !separates(text[at], delimiter_) && text[at] != '\n') ++at; // what is behind a quoted cell is dropped
+        if (!quoted) {
+            const auto cell = without_blanks(text.substr(begin, at - begin));
+            if (delimiter_ != ' ' || !cell.empty()) cells_.push_back(cell);
+        }
+        if (at == text.size()) return last ? std::optional(at) : std::nullopt;
+        if (text[at] == '\n') return at + 1;
+    }
+}
+
+} // namespace cubelink::imaging

@@ -1,0 +1,21 @@
+#pragma once
+/// Tables in text files: comma, semicolon, bar or tab between the cells, or blanks. Free functions; any thread.
+///
+/// Lines that begin with '#' are comments; quoted cells may hold anything, quotes doubled. The first line has the names unless one of its cells is a number: the
+/// last comment ahead of it has them then, if it has as many cells. VizieR's lines of units and dashes, and the header of ECSV (astropy's format, APE 6), are
+/// understood. A column's type is that of all its cells: 64-bit integers, doubles, booleans or text.
+
+#include "imaging/tables/byte_feed.hpp"
+#include "imaging/tables/table.hpp"
+#include "imaging/tables/table_options.hpp"
+
+#include <functional>
+#include <memory>
+
+namespace cubelink::imaging {
+
+/// `open`: the file from its beginning, UTF-8, valid or not; it is read twice or three times. Throws TableError, whose message begins with the line; ImageError,
+/// Cancelled.
+TablePtr read_text_table(const std::function<std::unique_ptr<ByteFeed>()>& open, const TableOptions& options);
+
+} // namespace cubelink::imaging
