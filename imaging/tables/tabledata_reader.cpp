@@ -97,6 +97,7 @@ private:
             if (extra_cells_++ == 0) first_extra_ = "row " + std::to_string(rows_ + 1) + " (" + input_.where(at) + ")";
             return;
         }
+        if (cells_->is_text(column_)) text = without_blanks(text); // as documents are indented
         if (!cells_->append(column_, text)) [[unlikely]] put_odd(text, at);
         ++column_;
     }

@@ -1,9 +1,20 @@
 #include "imaging/tables/text_cells.hpp"
 
 #include "imaging/tables/cell_text.hpp"
+#include "platform/text.hpp"
 #include "platform/utf8.hpp"
 
 namespace cubelink::imaging {
+
+namespace {
+
+/// Texts that are no values, and that nobody needs a warning of.
+bool stands_for_nothing(std::string_view text, const std::optional<std::string>& null) {
+    text = without_blanks(text);
+    return text.empty() || (null && text == *null) || platform::equal_ignoring_case(text, "null");
+}
+
+} // namespace
 
 template <class T>
 bool TextCells::append_integer(Cell& cell, std::string_view text) {
@@ -14,8 +25,7 @@ bool TextCells::append_integer(Cell& cell, std::string_view text) {
         return true;
     }
     cell.builder->append_null();
-    text = without_blanks(text);
-    return text.empty() || (cell.null_text && text == *cell.null_text);
+    return stands_for_nothing(text, cell.null_text);
 }
 
 template <class T>
@@ -27,8 +37,7 @@ bool TextCells::append_real(Cell& cell, std::string_view text) {
         return true;
     }
     cell.builder->append_null();
-    text = without_blanks(text);
-    return text.empty() || (cell.null_text && text == *cell.null_text);
+    return stands_for_nothing(text, cell.null_text);
 }
 
 bool TextCells::append_boolean(Cell& cell, std::string_view text) {
@@ -39,7 +48,7 @@ bool TextCells::append_boolean(Cell& cell, std::string_view text) {
         return true;
     }
     cell.builder->append_null();
-    return text.empty() || text == "?" || (cell.null_text && text == *cell.null_text);
+    return text == "?" || stands_for_nothing(text, cell.null_text);
 }
 
 bool TextCells::append_string(Cell& cell, std::string_view text) {

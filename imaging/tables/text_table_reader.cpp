@@ -92,6 +92,10 @@ private:
                 break;
             }
             const auto& cells = records.cells();
+            // Sentences are no table.
+            if (records.delimiter() == ' ' && !ecsv_ && cells.size() != columns_.size())
+                throw TableError("this is no table that can be read: row " + std::to_string(row + 1) + " (" + records.where() + ") has " + std::to_string(cells.size()) +
+                                 " cells between blanks, the first row has " + std::to_string(columns_.size()));
             for (std::size_t i = 0; i < std::min(cells.size(), guesses.size()); ++i) guesses[i].see(cells[i]);
         }
         if (typed_) return;

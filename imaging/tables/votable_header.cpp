@@ -79,8 +79,7 @@ void VotableHeader::begin(std::string_view qualified, Attributes attributes) {
         if (parent() == Element::table) begin_field(attributes);
         break;
     case Element::values:
-        if (const char* null = find(attributes, "null"); null != nullptr && parent() == Element::field && table_ && !table_->fields.empty())
-            table_->fields.back().null = clipped(null, name_limit);
+        begin_values(attributes);
         break;
     case Element::info:
         info_name_ = value(attributes, "name");
@@ -122,6 +121,16 @@ void VotableHeader::begin_field(Attributes attributes) {
     field.info.ucd = value(attributes, "ucd");
     field.ref = value(attributes, "ref");
     fields.push_back(std::move(field));
+}
+
+/// Its missing value may be that of another VALUES, which it refers to.
+void VotableHeader::begin_values(Attributes attributes) {
+    std::optional<std::string> null;
+    if (const char* text = find(attributes, "null"); text != nullptr) null = clipped(text, name_limit);
+    else if (const auto known = nulls_by_id_.find(value(attributes, "ref")); known != nulls_by_id_.end()) null = known->second;
+    if (!null) return;
+    if (const auto id = value(attributes, "ID"); !id.empty() && nulls_by_id_.size() < column_limit) nulls_by_id_.try_emplace(id, *null);
+    if (parent() == Element::field && table_ && !table_->fields.empty()) table_->fields.back().null = null;
 }
 
 void VotableHeader::begin_stream(Attributes attributes) {
@@ -171,6 +180,8 @@ void VotableHeader::end_info() {
         if (platform::equal_ignoring_case(info_value_, "ERROR")) query_error_ = content.empty() ? "the query has failed" : clipped(content, name_limit);
         overflow_ = overflow_ || platform::equal_ignoring_case(info_value_, "OVERFLOW");
     }
+    // As services without QUERY_STATUS have it.
+    if (platform::equal_ignoring_case(info_name_, "error") && query_error_.empty()) query_error_ = clipped(content.empty() ? info_value_ : content, name_limit);
     auto line = info_name_;
     if (!info_value_.empty()) line += ": " + info_value_;
     if (!content.empty() && content != info_value_) line += std::string(line.empty() ? "" : ": ") + std::string(content);

@@ -55,6 +55,7 @@ private:
     Element parent() const { return open_.size() < 2 ? Element::other : open_[open_.size() - 2]; }
     void begin_table(Attributes attributes);
     void begin_field(Attributes attributes);
+    void begin_values(Attributes attributes);
     void begin_stream(Attributes attributes);
     void begin_system(std::string_view name, Attributes attributes);
     void end_table();
@@ -68,6 +69,7 @@ private:
     int chosen_number_ = 0, table_count_ = 0;
     std::map<std::string, std::vector<VotableField>, std::less<>> by_id_; // of tables that others may refer to
     std::size_t kept_fields_ = 0;
+    std::map<std::string, std::string, std::less<>> nulls_by_id_; // of VALUES
     std::vector<std::pair<int, std::string>> others_;
     std::size_t more_tables_ = 0;
     std::string description_, infos_; // of the document and its resources
