@@ -180,6 +180,7 @@ private:
         const auto begin_rows = [&] {
             header().choose();
             maker_.info = header().info(table);
+            maker_.info.warnings.clear(); // they come again at the end
             maker_.begin_rows();
         };
         const auto rows = tabledata ? read_tabledata(input_, table.fields, maker_, begin_rows)
@@ -188,7 +189,7 @@ private:
         if (rows == 0) return;
         if (options_.most_rows == 0) {
             header().choose();
-            maker_.info = header().info(table);
+            maker_.info.columns = header().info(table).columns;
         }
         rows_ = std::min(rows, options_.most_rows);
         done_ = rows_ == options_.most_rows;
@@ -222,7 +223,7 @@ private:
             throw TableError("the file holds no TABLE with columns");
         }
         if (!draft->unreadable.empty()) throw TableError("the table can't be read: " + draft->unreadable);
-        maker_.info = header().info(*draft);
+        maker_.info.columns = header().info(*draft).columns;
         maker_.begin_rows();
         rows_ = 0;
         finish_info(*draft);

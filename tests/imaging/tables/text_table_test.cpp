@@ -1,0 +1,101 @@
+#include "tests/imaging/tables/samples.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cmath>
+
+using namespace samples;
+
+namespace {
+
+std::vector<std::string> names(const Table& table) {
+    std::vector<std::string> out;
+    for (const auto& column : table.info.columns) out.push_back(column.name);
+    return out;
+}
+
+std::vector<ColumnType> types(const Table& table) {
+    std::vector<ColumnType> out;
+    for (const auto& column : table.info.columns) out.push_back(column.type);
+    return out;
+}
+
+using enum ColumnType;
+
+} // namespace
+
+TEST_CASE("types by all cells") {
+    const auto table = open("id,n,x,flag,name,empty\n1,2,3,true,a,\n-5,,1e5,F, b ,\n9223372036854775807,null,nan,,\"c,\n\"\"d\"\"\",\n");
+    CHECK(table->info.format == TableInfo::Format::text);
+    CHECK(types(*table) == std::vector<ColumnType>{int64, int64, float64, boolean, string, string});
+    CHECK(numbers<std::int64_t>(*table, 0) == std::vector<std::int64_t>{1, -5, INT64_MAX});
+    CHECK(nulls(*table, 1) == std::vector<bool>{false, true, true});
+    CHECK(numbers<double>(*table, 2)[1] == 1e5);
+    CHECK(numbers<std::uint8_t>(*table, 3) == std::vector<std::uint8_t>{1, 0, 0});
+    CHECK(nulls(*table, 3) == std::vector<bool>{false, false, true});
+    CHECK(texts(*table, 4) == std::vector<std::string>{"a", "b", "c,\n\"d\""});
+    CHECK(table->info.warnings.empty());
+}
+
+TEST_CASE("a type that only a late row tells") {
+    for (const auto& [cell, type] : {std::pair{"1.5", float64}, std::pair{"1e3", float64}, std::pair{"x", string}, std::pair{"99999999999999999999", string}}) {
+        std::string text = "n\n";
+        for (int i = 0; i < 20'000; ++i) text += std::to_string(i) + "\n";
+        const auto table = open(text + cell + "\n");
+        CHECK(table->rows == 20'001);
+        CHECK(types(*table) == std::vector<ColumnType>{type});
+        if (type == string) CHECK(texts(*table, 0).back() == cell);
+    }
+}
+
+TEST_CASE("delimiters, comments and names") {
+    for (const char* delimiter : {",", "\t", ";", "|", " ", " \t  "}) {
+        std::string text = "# made by hand\n#\na-b-c\n1-2-x\n# between\n3-4-y\r\n";
+        for (std::size_t at; (at = text.find('-')) != std::string::npos;) text.replace(at, 1, delimiter);
+        text.replace(2, 12, "made-by-hand");
+        const auto table = open(text);
+        CAPTURE(delimiter);
+        CHECK(names(*table) == std::vector<std::string>{"a", "b", "c"});
+        CHECK(numbers<std::int64_t>(*table, 1) == std::vector<std::int64_t>{2, 4});
+        CHECK(texts(*table, 2) == std::vector<std::string>{"x", "y"});
+        CHECK(table->info.description == "made-by-hand");
+    }
+    CHECK(names(*open("# ra dec\n1 2\n3 4\n")) == std::vector<std::string>{"ra", "dec"});
+    CHECK(names(*open("# ra dec mag\n1 2\n3 4\n")) == std::vector<std::string>{"column 1", "column 2"});
+    CHECK(open("# ra dec\n1 2\n3 4\n")->rows == 2);
+    CHECK(open("a,b\n", "t.csv")->rows == 0);
+    CHECK(open("\xEF\xBB\xBF\"a, b\",c\n1,2")->info.columns[0].name == "a, b");
+    CHECK(texts(*open("a\n\xff\xfe?\n"), 0) == std::vector<std::string>{"\uFFFD\uFFFD?"});
+}
+
+TEST_CASE("VizieR's units and dashes") {
+    const auto table = open("#\n#RESOURCE=yCat\nRAJ2000\tDEJ2000\tName\ndeg\tdeg\t \n-------\t-------\t----\n1.5\t-2.5\tA 1\n2.5\t \tB\n");
+    CHECK(table->rows == 2);
+    CHECK(table->info.columns[0].unit == "deg");
+    CHECK(table->info.columns[2].unit == "");
+    CHECK(types(*table) == std::vector<ColumnType>{float64, float64, string});
+    CHECK(nulls(*table, 1) == std::vector<bool>{false, true});
+    CHECK(open("a\tb\n---\t---\nx\ty\n")->rows == 1);
+    CHECK(open("a\tb\nx\ty\nz\tz\n")->rows == 2);
+}
+
+TEST_CASE("ECSV says its types") {
+    const auto table = open("# %ECSV 1.0\n# ---\n# delimiter: ','\n# datatype:\n# - {name: a, unit: deg, datatype: float32, description: 'it''s, a'}\n# -\n#   name: b\n#   datatype: uint8\n"
+                            "# - {name: c, datatype: string, subtype: 'float64[2]'}\n# - {name: d, datatype: bool}\n# meta: !!omap\n# - {x: 1}\n# schema: astropy-2.0\na,b,c,d\n1,2,\"[1,2]\",True\n,300,,False\n");
+    CHECK(types(*table) == std::vector<ColumnType>{float32, uint8, string, boolean});
+    CHECK(table->info.columns[0].unit == "deg");
+    CHECK(table->info.columns[0].description == "it's, a");
+    CHECK(texts(*table, 2) == std::vector<std::string>{"[1,2]", ""});
+    CHECK(numbers<std::uint8_t>(*table, 1) == std::vector<std::uint8_t>{2, 0});
+    REQUIRE(table->info.warnings.size() == 1);
+    CHECK(contains(table->info.warnings[0], "row 2 (line 16, column 1), column \"b\": \"300\" is no value of type uint8"));
+}
+
+TEST_CASE("rows that are too short or too long") {
+    const auto table = open("a,b\n1\n1,2,3\n");
+    CHECK(nulls(*table, 1) == std::vector<bool>{true, false});
+    REQUIRE(table->info.warnings.size() == 2);
+    CHECK(contains(table->info.warnings[0], "rows with more cells than columns, the first is row 2 (line 3, column 1)"));
+    CHECK(contains(table->info.warnings[1], "1 cells are missing"));
+    CHECK(contains(error_of("a b\n1 2 3\n"), "row 1 (line 2, column 1) has 3 cells between blanks, the first row has 2"));
+}
