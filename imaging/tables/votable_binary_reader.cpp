@@ -33,8 +33,8 @@ struct Cell {
 
 class Reader {
 public:
-    Reader(InputBuffer& input, bool flags, std::span<const VotableField> fields, TableMaker& maker, const std::function<void()>& begin_rows)
-        : base64_(input), fields_(fields), maker_(maker), begin_rows_(begin_rows), flag_bytes_(flags ? (fields.size() + 7) / 8 : 0) {
+    Reader(InputBuffer& input, bool flags, ArrayLengths lengths, std::span<const VotableField> fields, TableMaker& maker, const std::function<void()>& begin_rows)
+        : base64_(input), lengths_(lengths), fields_(fields), maker_(maker), begin_rows_(begin_rows), flag_bytes_(flags ? (fields.size() + 7) / 8 : 0) {
         fixed_ = true;
         row_size_ = static_cast<std::int64_t>(flag_bytes_);
         for (const auto& field : fields) {
@@ -147,7 +147,9 @@ private:
             const auto elements = static_cast<std::int32_t>(big_endian<std::uint32_t>(decoded_.data() + at_));
             at_ += 4;
             if (elements < 0) fail(index, "a length of " + std::to_string(elements));
-            size = field.bits ? (std::int64_t{elements} + 7) / 8 : elements * field.element_size;
+            const std::int64_t slice = lengths_ == ArrayLengths::slices ? field.count : 1;
+            if (__builtin_mul_overflow(std::int64_t{elements}, slice, &size) || size > (std::int64_t{1} << 58)) fail(index, "an array that is longer than any file");
+            size = field.bits ? (size + 7) / 8 : size * field.element_size;
         }
         if (cell.builder == nullptr) return skip(size, index);
         if (size > static_cast<std::int64_t>(text_limit)) fail(index, "a text of " + std::to_string(size) + " bytes is longer than 16 MiB");
@@ -238,6 +240,7 @@ private:
     }
 
     Base64Reader base64_;
+    const ArrayLengths lengths_;
     const std::span<const VotableField> fields_;
     TableMaker& maker_;
     const std::function<void()>& begin_rows_;
@@ -253,8 +256,9 @@ private:
 
 } // namespace
 
-std::int64_t read_votable_binary(InputBuffer& input, bool flags, std::span<const VotableField> fields, TableMaker& maker, const std::function<void()>& begin_rows) {
-    return Reader(input, flags, fields, maker, begin_rows).run();
+std::int64_t read_votable_binary(InputBuffer& input, bool flags, ArrayLengths lengths, std::span<const VotableField> fields, TableMaker& maker,
+                                 const std::function<void()>& begin_rows) {
+    return Reader(input, flags, lengths, fields, maker, begin_rows).run();
 }
 
 } // namespace cubelink::imaging

@@ -9,6 +9,7 @@
 #include "imaging/tables/xml_text.hpp"
 #include "platform/utf8.hpp"
 
+#include <algorithm>
 #include <exception>
 #include <expat.h>
 #include <utility>
@@ -74,7 +75,11 @@ private:
 
 class Reader {
 public:
-    Reader(std::unique_ptr<ByteFeed> feed, const TableOptions& options) : input_(std::move(feed)), options_(options), maker_(options) {}
+    Reader(std::unique_ptr<ByteFeed> feed, const TableOptions& options, ArrayLengths lengths)
+        : input_(std::move(feed)), options_(options), lengths_(lengths), maker_(options) {}
+
+    /// Whether the lengths of arrays that were read have two meanings.
+    bool ambiguous() const { return ambiguous_; }
 
     TablePtr run() {
         try {
@@ -183,8 +188,9 @@ private:
             maker_.info.warnings.clear(); // they come again at the end
             maker_.begin_rows();
         };
+        if (!tabledata) ambiguous_ = std::any_of(table.fields.begin(), table.fields.end(), [](const auto& field) { return field.variable && field.count != 1; });
         const auto rows = tabledata ? read_tabledata(input_, table.fields, maker_, begin_rows)
-                                    : read_votable_binary(input_, data == VotableHeader::Data::binary2, table.fields, maker_, begin_rows);
+                                    : read_votable_binary(input_, data == VotableHeader::Data::binary2, lengths_, table.fields, maker_, begin_rows);
         if (!tabledata && rows == 0) skip_stream();
         if (rows == 0) return;
         if (options_.most_rows == 0) {
@@ -232,14 +238,27 @@ private:
 
     InputBuffer input_;
     const TableOptions& options_;
+    const ArrayLengths lengths_;
     Parser parser_;
     TableMaker maker_;
     std::int64_t rows_ = -1; // of the table that was read
-    bool begun_ = false, done_ = false, read_all_ = false;
+    bool begun_ = false, done_ = false, read_all_ = false, ambiguous_ = false;
 };
 
 } // namespace
 
-TablePtr read_votable(std::unique_ptr<ByteFeed> feed, const TableOptions& options) { return Reader(std::move(feed), options).run(); }
+TablePtr read_votable(const std::function<std::unique_ptr<ByteFeed>()>& open, const TableOptions& options) {
+    Reader reader(open(), options, ArrayLengths::elements);
+    try {
+        return reader.run();
+    } catch (const TableError&) {
+        if (!reader.ambiguous()) throw;
+        try {
+            return Reader(open(), options, ArrayLengths::slices).run();
+        } catch (const TableError&) {
+        }
+        throw;
+    }
+}
 
 } // namespace cubelink::imaging

@@ -8,12 +8,14 @@
 #include "imaging/tables/table.hpp"
 #include "imaging/tables/table_options.hpp"
 
+#include <functional>
 #include <memory>
 
 namespace cubelink::imaging {
 
-/// The first TABLE that has rows or, if none has, the first that has columns. With options.most_rows 0 its header. `feed`: UTF-8, valid or not.
+/// The first TABLE that has rows or, if none has, the first that has columns. With options.most_rows 0 its header. `open`: the file from its beginning, UTF-8,
+/// valid or not; it is read a second time if its binary data can be understood in two ways, and the first is wrong.
 /// Throws TableError, whose message begins with the line and column; ImageError if the file can't be read; Cancelled.
-TablePtr read_votable(std::unique_ptr<ByteFeed> feed, const TableOptions& options);
+TablePtr read_votable(const std::function<std::unique_ptr<ByteFeed>()>& open, const TableOptions& options);
 
 } // namespace cubelink::imaging

@@ -60,7 +60,7 @@ TEST_CASE("files that end too early name the place") {
             if (file == files[0] && size > 60 && size < file->find("</TABLEDATA>")) CHECK(contains(error_of(part), "line "));
         }
     }
-    CHECK(error_of(stars.substr(0, stars.find("x &amp;"))) == "table.dat: line 6, column 40: the file ends within a cell of row 1");
+    CHECK(error_of(stars.substr(0, stars.find("x &amp;"))) == "table.dat: line 6, column 36: the file ends within a cell of row 1");
     CHECK(contains(error_of(fits_stars.substr(0, 5760 + 20)), "HDU 1: the file ends within row 2 of 3, after 5780 bytes"));
     CHECK(contains(error_of(ascii_stars.substr(0, 5760 + 20)), "HDU 1: the file ends within row 2 of 2"));
     for (const auto* file : files) {

@@ -147,6 +147,16 @@ TEST_CASE("BINARY and BINARY2: null values, flags, variable texts") {
     }
 }
 
+TEST_CASE("lengths of arrays of arrays count numbers, or slices") {
+    const std::string fields = "<FIELD name='a' datatype='short' arraysize='3x*'/><FIELD name='n' datatype='int'/>";
+    for (const std::int32_t length : {6, 2}) {
+        std::string data;
+        for (std::int32_t row = 0; row < 3; ++row) data += bytes(length, std::uint64_t{1}, std::uint32_t{2}, row);
+        const auto table = open(votable(fields, binary("BINARY", data)));
+        CHECK(numbers<std::int32_t>(*table, 1) == std::vector<std::int32_t>{0, 1, 2});
+    }
+}
+
 TEST_CASE("base64 in lines, with blanks, without padding") {
     std::string content;
     for (int i = 0; i < 1000; ++i) content += bytes(std::int32_t{i});
