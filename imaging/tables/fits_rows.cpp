@@ -46,7 +46,7 @@ public:
         // Each thread holds a chunk.
         const auto all = maker_.options().threads;
         const auto chunk_bytes = std::max<std::size_t>(value_bytes_ + text_bytes_, 1) * maker_.chunk_rows();
-        const int most = parallel ? std::clamp<int>(static_cast<int>((std::size_t{256} << 20) / chunk_bytes), 1, all.most()) : 1;
+        const int most = parallel ? std::clamp<int>(static_cast<int>((std::size_t{128} << 20) / chunk_bytes), 1, all.most()) : 1;
         const ThreadShare share(most, [all] { return all.now(); });
         std::vector<Stage> stages(static_cast<std::size_t>(most));
         parallel_for(share, chunks, maker_.options().cancel, [&](std::int64_t chunk, int thread) {

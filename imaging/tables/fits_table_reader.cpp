@@ -159,7 +159,7 @@ private:
             maker_.column(index)->append(column.zero + column.scale * value);
             return;
         }
-        if (!cells.append(index, text)) maker_.count_bad_cell(row, index, text, "");
+        if (!cells.append(index, text)) maker_.count_bad_cell(row, index, text, [] { return std::string(); });
     }
 
     void finish_info() {

@@ -88,6 +88,7 @@ TablePtr open_table(const std::shared_ptr<const FileHandle>& file, const TableOp
         case TableKind::none: throw TableError(file->size() == 0 ? "the file is empty" : "this is no table: neither VOTable nor FITS nor text");
         }
         file->check_descriptor();
+        if (options.progress) options.progress(1);
         return table;
     } catch (const ImageError& error) {
         throw TableError(error.what());

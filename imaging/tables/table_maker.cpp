@@ -23,18 +23,13 @@ void TableMaker::begin_rows(std::size_t row_bytes) {
 
 void TableMaker::set_column(std::size_t index, std::shared_ptr<const Column> column) { made_[index] = std::move(column); }
 
-void TableMaker::count_bad_cell(std::int64_t row, std::size_t column, std::string_view text, const std::string& where) {
-    if (bad_cells_++ > 0) return;
+void TableMaker::note_bad_cell(std::int64_t row, std::size_t column, std::string_view text, const std::string& where) {
     first_bad_cell_ = "row " + std::to_string(row + 1) + (where.empty() ? "" : " (" + where + ")") + ", column \"" + info.columns[column].name + "\": \"" +
                       clipped(text, 60) + "\" is no value of type " + info.columns[column].source_type;
 }
 
-void TableMaker::count_missing_cells(std::int64_t row, std::size_t cells, const std::string& where) {
-    if (missing_cells_ == 0) first_short_row_ = "row " + std::to_string(row + 1) + " (" + where + ")";
-    missing_cells_ += static_cast<std::int64_t>(cells);
-    const auto all = (row + 1) * static_cast<std::int64_t>(columns());
-    if (missing_cells_ > 1'000'000 && missing_cells_ > all / 2)
-        throw TableError(where + ": from " + first_short_row_ + " on, most rows have fewer cells than the table has columns (" + std::to_string(columns()) + ")");
+void TableMaker::refuse_missing_cells(const std::string& where) const {
+    throw TableError(where + ": from " + first_short_row_ + " on, most rows have fewer cells than the table has columns (" + std::to_string(columns()) + ")");
 }
 
 TablePtr TableMaker::finish(std::int64_t rows) {

@@ -103,12 +103,12 @@ private:
     }
 
     /// The value is missing already.
-    void put_odd(std::string_view text, const char* at) { maker_.count_bad_cell(rows_, column_, text, input_.where(at)); }
+    void put_odd(std::string_view text, const char* at) { maker_.count_bad_cell(rows_, column_, text, [&] { return input_.where(at); }); }
 
     void end_row() {
         in_row_ = false;
         if (column_ < cells_->columns()) {
-            maker_.count_missing_cells(rows_, cells_->columns() - column_, input_.where());
+            maker_.count_missing_cells(rows_, cells_->columns() - column_, [this] { return input_.where(); });
             for (; column_ < cells_->columns(); ++column_) cells_->append_missing(column_);
         }
         ++rows_;
@@ -196,9 +196,10 @@ void skip_tabledata(InputBuffer& input) {
         const auto rest = input.rest();
         for (auto at = rest.find(name); at != std::string_view::npos; at = rest.find(name, at + 1)) {
             // "</TABLEDATA", or "</vot:TABLEDATA".
-            const auto open = rest.rfind('<', at);
-            if (open == std::string_view::npos || at - open > 100 || rest[open + 1] != '/') continue;
-            input.consume(open);
+            const auto from = at - std::min<std::size_t>(at, 100);
+            const auto open = rest.substr(from, at - from).rfind('<');
+            if (open == std::string_view::npos || rest[from + open + 1] != '/') continue;
+            input.consume(from + open);
             return;
         }
         input.consume(rest.size() - std::min<std::size_t>(rest.size(), 128));

@@ -11,7 +11,7 @@ namespace cubelink::imaging {
 namespace {
 
 constexpr std::size_t record_limit = std::size_t{16} << 20; // bytes
-constexpr std::size_t comment_limit = 10'000, comment_length = 10'000;
+constexpr std::size_t comment_limit = 10'000, comment_length = 2'000;
 
 bool separates(char c, char delimiter) { return c == delimiter || (delimiter == ' ' && c == '\t'); }
 

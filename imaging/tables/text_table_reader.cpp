@@ -207,14 +207,14 @@ private:
                     cells.append_missing(i);
                 } else if (!cells.append(i, texts[i])) {
                     if (guessed && !typed_) throw WrongGuess();
-                    maker.count_bad_cell(row, i, texts[i], records.where());
+                    maker.count_bad_cell(row, i, texts[i], [&] { return records.where(); });
                 } else if (guessed && columns_[i].type == ColumnType::int64 && !typed_ && !is_digits(texts[i])) {
                     throw WrongGuess(); // "1e5" and "1.0" are integers here, but the column is one of reals
                 }
             }
             if (texts.size() > columns_.size() && extra++ == 0) first_extra = "row " + std::to_string(row + 1) + " (" + records.where() + ")";
             if (count == columns_.size()) continue;
-            maker.count_missing_cells(row, columns_.size() - count, records.where());
+            maker.count_missing_cells(row, columns_.size() - count, [&] { return records.where(); });
             for (std::size_t i = count; i < columns_.size(); ++i) cells.append_missing(i);
         }
         if (extra > 0) maker.info.warnings.push_back("There are rows with more cells than columns, the first is " + first_extra + ".");

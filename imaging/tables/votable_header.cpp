@@ -12,7 +12,7 @@ namespace cubelink::imaging {
 
 namespace {
 
-constexpr std::size_t depth_limit = 64, text_limit = 64 << 10, name_limit = 1000, system_limit = 1000, summary_limit = 1000;
+constexpr std::size_t depth_limit = 64, text_limit = 64 << 10, name_limit = 500, column_text_limit = 2000, names_limit = 2000, system_limit = 1000, summary_limit = 1000;
 
 std::string_view local_name(std::string_view name) { return name.substr(name.rfind(':') + 1); } // npos + 1 is 0
 
@@ -69,6 +69,8 @@ void VotableHeader::begin(std::string_view qualified, Attributes attributes) {
     const auto element = element_of(name);
     if (!begun_ && element != Element::votable) throw TableError("this is no VOTable: it begins with <" + clipped(name, 60) + ">");
     begun_ = true;
+    remember(qualified);
+    for (auto at = attributes; at[0] != nullptr; at += 2) remember(at[0]);
     if (open_.size() >= depth_limit) throw TableError("elements are nested more than " + std::to_string(depth_limit) + " deep");
     open_.push_back(element);
     text_.clear();
@@ -95,6 +97,14 @@ void VotableHeader::begin(std::string_view qualified, Attributes attributes) {
     default:
         if (name == "COOSYS" || name == "TIMESYS") begin_system(name, attributes);
     }
+}
+
+/// expat keeps every name that it has met.
+void VotableHeader::remember(std::string_view name) {
+    if (names_.contains(name)) return;
+    if (name.size() > name_limit) throw TableError("the name of an element or attribute is longer than " + std::to_string(name_limit) + " bytes");
+    if (names_.size() >= names_limit) throw TableError("elements and attributes have more than " + std::to_string(names_limit) + " names");
+    names_.emplace(name);
 }
 
 void VotableHeader::begin_table(Attributes attributes) {
@@ -169,7 +179,7 @@ void VotableHeader::end() {
 }
 
 void VotableHeader::end_description() {
-    if (parent() == Element::field && table_ && !table_->fields.empty()) table_->fields.back().info.description = clipped(without_blanks(text_), text_limit);
+    if (parent() == Element::field && table_ && !table_->fields.empty()) table_->fields.back().info.description = clipped(without_blanks(text_), column_text_limit);
     else if (parent() == Element::table && table_) append_line(table_->description, text_);
     else if (parent() == Element::votable || parent() == Element::resource) append_line(description_, text_);
 }

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,8 +52,9 @@ private:
     using Attributes = const char**;
     static Element element_of(std::string_view name);
     static const char* find(Attributes attributes, std::string_view name);
-    static std::string value(Attributes attributes, std::string_view name, std::size_t limit = 1000);
+    static std::string value(Attributes attributes, std::string_view name, std::size_t limit = 500);
     Element parent() const { return open_.size() < 2 ? Element::other : open_[open_.size() - 2]; }
+    void remember(std::string_view name);
     void begin_table(Attributes attributes);
     void begin_field(Attributes attributes);
     void begin_values(Attributes attributes);
@@ -63,6 +65,7 @@ private:
     void end_description();
 
     std::vector<Element> open_;
+    std::set<std::string, std::less<>> names_; // of elements and attributes
     bool begun_ = false;
     std::optional<VotableDraft> table_;  // the one that is open
     std::optional<VotableDraft> chosen_; // or the first, when that has ended

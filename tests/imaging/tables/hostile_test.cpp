@@ -122,6 +122,10 @@ TEST_CASE("too deep, too many, too long") {
     std::string rows;
     for (int i = 0; i < 1'000; ++i) rows += "<TR/>";
     CHECK(contains(error_of(votable(wide, tabledata(rows))), "most rows have fewer cells than the table has columns (9000)"));
+    std::string names = "<VOTABLE>";
+    for (int i = 0; i < 3'000; ++i) names += "<e" + std::to_string(i) + "/>";
+    CHECK(contains(error_of(names), "elements and attributes have more than 2000 names"));
+    CHECK(contains(error_of("<VOTABLE " + std::string(1000, 'x') + "='1'/>"), "is longer than 500 bytes"));
     // Entries that are only listed cost no memory.
     std::string tables = "<VOTABLE><RESOURCE>";
     for (int i = 0; i < 3'000; ++i) tables += "<TABLE ID='t" + std::to_string(i) + "'><FIELD name='a' datatype='int'/></TABLE>";
