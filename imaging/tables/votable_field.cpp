@@ -1,7 +1,7 @@
 #include "imaging/tables/votable_field.hpp"
 
 #include "imaging/tables/cell_text.hpp"
-#include "imaging/tables/table.hpp"
+#include "imaging/tables/table_maker.hpp"
 
 #include <array>
 
@@ -31,7 +31,7 @@ constexpr std::array<Primitive, 12> primitives{{{"boolean", ColumnType::boolean,
 /// "5", "5x3", "*", "5*", "5x*". Returns the number of dimensions.
 int read_arraysize(std::string_view text, VotableField& field) {
     const auto fail = [&](const char* why) {
-        throw TableError("column \"" + field.info.name + "\": arraysize \"" + std::string(text.substr(0, 100)) + "\" " + why);
+        throw TableError("column \"" + field.info.name + "\": arraysize \"" + clipped(text, 100) + "\" " + why);
     };
     auto rest = without_blanks(text);
     int dimensions = 1;
