@@ -9,26 +9,27 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
+#include <utility>
 
 namespace cubelink::imaging {
 
 class InputBuffer {
 public:
-    explicit InputBuffer(std::unique_ptr<ByteFeed> feed, std::size_t piece = 256 << 10) : feed_(std::move(feed)), piece_(piece), bytes_(2 * piece) {}
+    explicit InputBuffer(std::unique_ptr<ByteFeed> feed) : feed_(std::move(feed)) {}
 
     /// What has been read and not been consumed.
-    std::string_view rest() const { return {bytes_.data() + begin_, end_ - begin_}; }
+    std::string_view rest() const { return {bytes_.get() + begin_, end_ - begin_}; }
     /// Makes rest() longer; false at the end of the text. Views of it are invalid afterwards.
     bool more() {
         if (begin_ > 0) {
             count_lines();
-            std::memmove(bytes_.data(), bytes_.data() + begin_, end_ - begin_);
+            std::memmove(bytes_.get(), bytes_.get() + begin_, end_ - begin_);
             end_ -= begin_;
             begin_ = 0;
         }
-        if (bytes_.size() - end_ < piece_) bytes_.resize(std::max(bytes_.size() * 2, end_ + piece_));
-        const auto count = feed_->next({bytes_.data() + end_, bytes_.size() - end_});
+        if (capacity_ - end_ < piece_) grow(std::max(capacity_ * 2, end_ + piece_));
+        const auto count = feed_->next({bytes_.get() + end_, capacity_ - end_});
+        piece_ = std::min(piece_ * 2, most_piece);
         end_ += count;
         return count > 0;
     }
@@ -44,10 +45,10 @@ public:
     /// "line 12, column 5" of a place in rest(), both from 1; columns in bytes.
     std::string where(const char* at) const {
         std::int64_t line = line_, column = column_;
-        advance({bytes_.data(), static_cast<std::size_t>(at - bytes_.data())}, line, column);
+        advance({bytes_.get(), static_cast<std::size_t>(at - bytes_.get())}, line, column);
         return "line " + std::to_string(line) + ", column " + std::to_string(column);
     }
-    std::string where() const { return where(bytes_.data() + begin_); }
+    std::string where() const { return where(bytes_.get() + begin_); }
 
 private:
     static void advance(std::string_view text, std::int64_t& line, std::int64_t& column) {
@@ -56,12 +57,20 @@ private:
         if (lines > 0) column = static_cast<std::int64_t>(text.size() - text.rfind('\n'));
         else column += static_cast<std::int64_t>(text.size());
     }
-    void count_lines() { advance({bytes_.data(), begin_}, line_, column_); }
+    void count_lines() { advance({bytes_.get(), begin_}, line_, column_); }
+    void grow(std::size_t capacity) {
+        auto bytes = std::make_unique_for_overwrite<char[]>(capacity);
+        std::copy_n(bytes_.get(), end_, bytes.get());
+        bytes_ = std::move(bytes);
+        capacity_ = capacity;
+    }
+
+    static constexpr std::size_t first_piece = 8 << 10, most_piece = 256 << 10;
 
     const std::unique_ptr<ByteFeed> feed_;
-    const std::size_t piece_;
-    std::vector<char> bytes_;
-    std::size_t begin_ = 0, end_ = 0;
+    std::size_t piece_ = first_piece; // that is read at least: more and more, as small files are many
+    std::unique_ptr<char[]> bytes_;
+    std::size_t capacity_ = 0, begin_ = 0, end_ = 0;
     std::int64_t line_ = 1, column_ = 1; // of bytes_[0]
 };
 

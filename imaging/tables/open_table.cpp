@@ -19,7 +19,7 @@ std::string first_bytes(const std::shared_ptr<const FileHandle>& file) {
     BudgetCache unused(0);
     const TableOptions options{unused, {}};
     const auto feed = open_feed(file, options);
-    std::string bytes(64 << 10, '\0');
+    std::string bytes(8 << 10, '\0');
     std::size_t size = 0;
     while (size < bytes.size()) {
         const auto count = feed->next(std::span(bytes).subspan(size));
