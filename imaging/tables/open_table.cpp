@@ -81,10 +81,12 @@ TablePtr open_table(const std::shared_ptr<const FileHandle>& file, const TableOp
     try {
         TextEncoding encoding{};
         TablePtr table;
+        auto quiet = options;
+        quiet.progress = nullptr;
         switch (kind_of(first_bytes(file), encoding)) {
         case TableKind::fits: table = read_fits_table(file, options); break;
         case TableKind::votable: table = read_votable([&] { return to_utf8(open_feed(file, options), encoding); }, options); break;
-        case TableKind::text: table = read_text_table([&] { return to_utf8(open_feed(file, options), encoding); }, options); break;
+        case TableKind::text: table = read_text_table([&](bool tell) { return to_utf8(open_feed(file, tell ? options : quiet), encoding); }, options); break;
         case TableKind::none: throw TableError(file->size() == 0 ? "the file is empty" : "this is no table: neither VOTable nor FITS nor text");
         }
         file->check_descriptor();

@@ -64,7 +64,7 @@ struct WrongGuess {};
 
 class Reader {
 public:
-    Reader(const std::function<std::unique_ptr<ByteFeed>()>& open, const TableOptions& options) : open_(open), options_(options) {}
+    Reader(const OpenText& open, const TableOptions& options) : open_(open), options_(options) {}
 
     TablePtr run() {
         look(look_rows);
@@ -81,7 +81,7 @@ public:
 private:
     /// Reads the header and guesses the columns' types from so many rows.
     void look(std::size_t rows) {
-        TextRecords records(open_());
+        TextRecords records(open_(false));
         columns_.clear();
         read_header(records);
         std::vector<Guess> guesses(columns_.size());
@@ -118,7 +118,7 @@ private:
         // The comments come with the first row, but their header says how that is cut.
         typed_ = false;
         if (first_look_) {
-            TextRecords first(open_());
+            TextRecords first(open_(false));
             first.set_delimiter(',');
             if (!first.next()) throw TableError("the file has no row");
             ecsv_ = is_ecsv(first.comments());
@@ -168,7 +168,7 @@ private:
             again_ = true;
             return;
         }
-        TextRecords ahead(open_());
+        TextRecords ahead(open_(false));
         ahead.set_delimiter(records.delimiter());
         if (!ahead.next() || !ahead.next() || !ahead.next() || !is_dashes(ahead.cells())) {
             again_ = true;
@@ -185,7 +185,7 @@ private:
     }
 
     TablePtr read(bool guessed) {
-        TextRecords records(open_());
+        TextRecords records(open_(true));
         auto types = std::move(columns_);
         columns_.clear();
         read_header(records); // again, to get past it
@@ -221,7 +221,7 @@ private:
         return maker.finish(row);
     }
 
-    const std::function<std::unique_ptr<ByteFeed>()>& open_;
+    const OpenText& open_;
     const TableOptions& options_;
     std::vector<ColumnInfo> columns_;
     std::string description_;
@@ -233,6 +233,6 @@ private:
 
 } // namespace
 
-TablePtr read_text_table(const std::function<std::unique_ptr<ByteFeed>()>& open, const TableOptions& options) { return Reader(open, options).run(); }
+TablePtr read_text_table(const OpenText& open, const TableOptions& options) { return Reader(open, options).run(); }
 
 } // namespace cubelink::imaging

@@ -14,8 +14,11 @@
 
 namespace cubelink::imaging {
 
-/// `open`: the file from its beginning, UTF-8, valid or not; it is read twice or three times. Throws TableError, whose message begins with the line; ImageError,
-/// Cancelled.
-TablePtr read_text_table(const std::function<std::unique_ptr<ByteFeed>()>& open, const TableOptions& options);
+/// The file from its beginning, UTF-8, valid or not. `tell`: how far it has been read is told, as the table is being made of this.
+using OpenText = std::function<std::unique_ptr<ByteFeed>(bool tell)>;
+
+/// Opens the file several times: looks at its beginning, reads it, and looks at all of it in between if its beginning has misled. Throws TableError, whose message
+/// begins with the line; ImageError, Cancelled.
+TablePtr read_text_table(const OpenText& open, const TableOptions& options);
 
 } // namespace cubelink::imaging

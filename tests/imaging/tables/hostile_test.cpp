@@ -1,5 +1,6 @@
 #include "tests/imaging/tables/samples.hpp"
 #include "tests/support/effort.hpp"
+#include "tests/support/faulty_os.hpp"
 #include "tests/support/random_seed.hpp"
 
 #include <doctest/doctest.h>
@@ -209,6 +210,46 @@ TEST_CASE("a reader that is cancelled, and one that tells how far it is") {
             CHECK_THROWS_AS(open_table(path, options), Cancelled);
             CHECK(budget.statistics().used == 0);
         }
+    }
+}
+
+TEST_CASE("every step that the operating system can refuse, and short reads and writes") {
+    std::string rows;
+    for (int i = 0; i < 2'000; ++i) rows += "<TR><TD>" + std::to_string(i) + "</TD><TD>" + std::string(100, 'x') + "</TD></TR>";
+    const auto long_stars = votable("<FIELD name='a' datatype='int'/><FIELD name='b' datatype='char' arraysize='*'/>", tabledata(rows));
+    const test::TemporaryFolder folder;
+    for (const auto& content : {long_stars, binary_stars, fits_stars, ascii_stars, text_stars, gzipped(fits_stars)}) {
+        const auto path = folder.write("t", content).string();
+        BudgetCache budget(1 << 26, 10);
+        const TableOptions options{.budget = budget, .scratch = folder.text(), .memory_share = 0, .threads = ThreadShare(1)};
+        const auto expected = open_table(path, options)->rows;
+        test::FaultyOs faults;
+        int failed = 0;
+        for (int n = 1; n < 1000; ++n) {
+            faults.fail_any(n, EIO);
+            try {
+                const auto rows = open_table(path, options)->rows;
+                CHECK(rows == expected);
+            } catch (const TableError& error) {
+                CHECK(std::string_view(error.what()).size() > 5);
+                ++failed;
+            }
+            if (faults.count() < n) break;
+        }
+        CHECK(failed >= 4);
+        faults.heal();
+        faults.short_reads(7);
+        faults.short_writes(11);
+        CHECK(open_table(path, options)->rows == expected);
+        faults.full_after(10);
+        CHECK_THROWS_AS(open_table(path, options), TableError);
+        faults.heal();
+        // The file is written to while it is being read.
+        int n = 0;
+        faults.before([&](test::Call call, int) {
+            if (call == test::Call::read && ++n == 3) folder.write("t", content + " ");
+        });
+        CHECK_THROWS_AS(open_table(path, options), TableError);
     }
 }
 
