@@ -26,7 +26,7 @@ private:
     InputBuffer& input_;
     std::uint32_t bits_ = 0; // of a group that has begun
     int characters_ = 0;
-    std::byte left_[3]{};    // decoded and not yet asked for
+    std::byte left_[3]{}; // decoded and not yet asked for
     int left_count_ = 0;
     bool padded_ = false, ended_ = false;
     std::int64_t position_ = 0;

@@ -37,7 +37,8 @@ private:
 class GzipFeed final : public ByteFeed {
 public:
     GzipFeed(std::shared_ptr<const FileHandle> file, const TableOptions& options)
-        : size_(std::max<std::int64_t>(file->size(), 1)), inflater_(std::move(file)), cancel_(options.cancel), progress_(options.progress) {}
+        : size_(std::max<std::int64_t>(file->size(), 1)), inflater_(std::move(file)), cancel_(options.cancel), progress_(options.progress) {
+    }
     std::size_t next(std::span<char> out) override {
         cancel_.throw_if_cancelled();
         const auto count = inflater_.next(std::as_writable_bytes(out.first(std::min<std::size_t>(out.size(), 1 << 20))));

@@ -74,7 +74,8 @@ void read_entries(ColumnInfo& column, std::string_view text, bool flow) {
         const auto key = without_blanks(text.substr(0, colon));
         text.remove_prefix(colon + 1);
         text = without_blanks(text);
-        if (text.starts_with('!') || text.starts_with('{') || text.starts_with('[')) return; // tagged or nested: nothing that a column shows
+        if (text.starts_with('!') || text.starts_with('{') || text.starts_with('['))
+            return; // tagged or nested: nothing that a column shows
         set(column, key, take_scalar(text, flow));
         text = without_blanks(text);
         if (!flow || !text.starts_with(',')) return;
@@ -84,7 +85,9 @@ void read_entries(ColumnInfo& column, std::string_view text, bool flow) {
 
 } // namespace
 
-bool is_ecsv(const std::vector<std::string>& comments) { return !comments.empty() && without_blanks(comments.front()).starts_with("%ECSV"); }
+bool is_ecsv(const std::vector<std::string>& comments) {
+    return !comments.empty() && without_blanks(comments.front()).starts_with("%ECSV");
+}
 
 EcsvHeader read_ecsv_header(const std::vector<std::string>& comments) {
     EcsvHeader header;

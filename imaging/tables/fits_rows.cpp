@@ -33,8 +33,8 @@ struct Stage {
 class Rows {
 public:
     Rows(ByteSource& source, std::int64_t offset, const FitsTableShape& shape, std::int64_t rows, TableMaker& maker)
-        : source_(source), offset_(offset), shape_(shape), rows_(rows), maker_(maker), chunk_rows_(static_cast<std::int64_t>(maker.chunk_rows())),
-          at_(shape.columns.size()) {
+        : source_(source), offset_(offset), shape_(shape), rows_(rows), maker_(maker),
+          chunk_rows_(static_cast<std::int64_t>(maker.chunk_rows())), at_(shape.columns.size()) {
         place_columns();
     }
 
@@ -52,17 +52,20 @@ public:
         parallel_for(share, chunks, maker_.options().cancel, [&](std::int64_t chunk, int thread) {
             read_chunk(chunk, stages[static_cast<std::size_t>(thread)]);
             const auto done = chunks_done_.fetch_add(1) + 1;
-            if (thread == 0 && maker_.options().progress) maker_.options().progress(static_cast<double>(done) / static_cast<double>(chunks));
+            if (thread == 0 && maker_.options().progress)
+                maker_.options().progress(static_cast<double>(done) / static_cast<double>(chunks));
         });
         for (std::size_t i = 0; i < chunks_.size(); ++i)
             if (kept(i))
-                maker_.set_column(i, std::make_shared<const Column>(shape_.columns[i].info, static_cast<std::size_t>(rows_), maker_.chunk_rows(), std::move(chunks_[i])));
+                maker_.set_column(i, std::make_shared<const Column>(shape_.columns[i].info, static_cast<std::size_t>(rows_),
+                                                                    maker_.chunk_rows(), std::move(chunks_[i])));
     }
 
 private:
     bool kept(std::size_t column) const { return shape_.columns[column].info.type != ColumnType::unsupported; }
 
-    /// Where a column's cells are in a block: as in the file or, if rows are long and little of them is wanted, one wanted cell after the other.
+    /// Where a column's cells are in a block: as in the file or, if rows are long and little of them is wanted, one wanted cell after the
+    /// other.
     void place_columns() {
         for (std::size_t i = 0; i < shape_.columns.size(); ++i) {
             if (!kept(i)) continue;
@@ -93,7 +96,9 @@ private:
         if (!picked_) return read_at(row, 0, stage.block);
         for (std::size_t i = 0; i < count; ++i)
             for (std::size_t c = 0; c < shape_.columns.size(); ++c)
-                if (kept(c)) read_at(row + static_cast<std::int64_t>(i), shape_.columns[c].offset, std::span(stage.block).subspan(i * stride_ + at_[c], shape_.columns[c].width));
+                if (kept(c))
+                    read_at(row + static_cast<std::int64_t>(i), shape_.columns[c].offset,
+                            std::span(stage.block).subspan(i * stride_ + at_[c], shape_.columns[c].width));
     }
 
     void read_chunk(std::int64_t chunk, Stage& stage) {
@@ -176,7 +181,8 @@ private:
                 texts.bytes.insert(texts.bytes.end(), valid.begin(), valid.end());
             }
             if (texts.bytes.size() > std::numeric_limits<std::uint32_t>::max())
-                throw TableError("column \"" + shape_.columns[index].info.name + "\": more than 4 GiB of text in " + std::to_string(count) + " rows");
+                throw TableError("column \"" + shape_.columns[index].info.name + "\": more than 4 GiB of text in " + std::to_string(count) +
+                                 " rows");
             texts.ends.push_back(static_cast<std::uint32_t>(texts.bytes.size()));
             if (text.empty()) mark(stage.nulls[index], row + i, count);
         }
@@ -197,7 +203,8 @@ private:
 
 } // namespace
 
-void read_fits_rows(ByteSource& source, std::int64_t offset, const FitsTableShape& shape, std::int64_t rows, bool parallel, TableMaker& maker) {
+void read_fits_rows(ByteSource& source, std::int64_t offset, const FitsTableShape& shape, std::int64_t rows, bool parallel,
+                    TableMaker& maker) {
     Rows(source, offset, shape, rows, maker).run(parallel);
 }
 

@@ -9,8 +9,10 @@
 
 namespace cubelink::imaging {
 
-/// Reads `rows` rows from `offset` of the source into the maker's columns. `parallel`: the source may be read by several threads at once, anywhere.
-/// REQUIRES: maker.begin_rows(); the columns of both are the same. Throws TableError if the source ends before, ImageError, Cancelled.
-void read_fits_rows(ByteSource& source, std::int64_t offset, const FitsTableShape& shape, std::int64_t rows, bool parallel, TableMaker& maker);
+/// Reads `rows` rows from `offset` of the source into the maker's columns. `parallel`: the source may be read by several threads at once,
+/// anywhere. REQUIRES: maker.begin_rows(); the columns of both are the same. Throws TableError if the source ends before, ImageError,
+/// Cancelled.
+void read_fits_rows(ByteSource& source, std::int64_t offset, const FitsTableShape& shape, std::int64_t rows, bool parallel,
+                    TableMaker& maker);
 
 } // namespace cubelink::imaging

@@ -92,7 +92,8 @@ void read_binary_form(const Header& header, std::size_t index, std::string_view 
     const auto number = number_of(index);
     auto rest = without_blanks(form);
     const auto repeat = take_number(rest, 1);
-    if (!repeat || *repeat < 0 || *repeat > row_limit) fail(column, index, "TFORM \"" + std::string(form) + "\": the number of elements is beyond any file");
+    if (!repeat || *repeat < 0 || *repeat > row_limit)
+        fail(column, index, "TFORM \"" + std::string(form) + "\": the number of elements is beyond any file");
     if (rest.empty()) fail(column, index, "TFORM \"" + std::string(form) + "\" has no type");
     const char letter = rest.front() == 'Q' ? 'P' : rest.front();
     rest.remove_prefix(1);
@@ -121,7 +122,8 @@ void read_ascii_form(const Header& header, std::size_t index, std::string_view f
     const char letter = rest.empty() ? ' ' : rest.front();
     if (!rest.empty()) rest.remove_prefix(1);
     const auto width = take_number(rest, 1);
-    if (!width || *width < 0 || *width > row_limit) fail(column, index, "TFORM \"" + std::string(form) + "\": the width is beyond any file");
+    if (!width || *width < 0 || *width > row_limit)
+        fail(column, index, "TFORM \"" + std::string(form) + "\": the width is beyond any file");
     column.width = static_cast<std::size_t>(*width);
     if (rest.starts_with('.')) {
         rest.remove_prefix(1);
@@ -136,7 +138,8 @@ void read_ascii_form(const Header& header, std::size_t index, std::string_view f
     default: fail(column, index, "TFORM \"" + std::string(form) + "\" has an unknown type");
     }
     const auto begin = header.integer("TBCOL" + number);
-    if (!begin || *begin < 1 || *begin > row_limit) fail(column, index, "TBCOL" + number + (begin ? " lies outside of the row" : " is missing"));
+    if (!begin || *begin < 1 || *begin > row_limit)
+        fail(column, index, "TBCOL" + number + (begin ? " lies outside of the row" : " is missing"));
     column.offset = static_cast<std::size_t>(*begin - 1);
     column.null_text = header.text("TNULL" + number);
     column.scale = header.number("TSCAL" + number).value_or(1);
@@ -149,8 +152,10 @@ void read_ascii_form(const Header& header, std::size_t index, std::string_view f
 
 FitsTableShape fits_table_shape(const Header& header, const std::string& type) {
     const auto fields = header.integer("TFIELDS"), width = header.integer("NAXIS1"), rows = header.integer("NAXIS2");
-    if (!fields || *fields < 0 || *fields > 999) throw TableError(std::string("TFIELDS ") + (fields ? "is not a number from 0 to 999" : "is missing"));
-    if (!width || *width < 0 || *width > row_limit) throw TableError(std::string("NAXIS1 ") + (width ? "is not the length of a row" : "is missing"));
+    if (!fields || *fields < 0 || *fields > 999)
+        throw TableError(std::string("TFIELDS ") + (fields ? "is not a number from 0 to 999" : "is missing"));
+    if (!width || *width < 0 || *width > row_limit)
+        throw TableError(std::string("NAXIS1 ") + (width ? "is not the length of a row" : "is missing"));
     if (!rows || *rows < 0) throw TableError(std::string("NAXIS2 ") + (rows ? "is negative" : "is missing"));
     FitsTableShape shape;
     shape.ascii = type == "TABLE";
@@ -172,13 +177,16 @@ FitsTableShape fits_table_shape(const Header& header, const std::string& type) {
             offset += column.width;
         }
         if (column.offset > shape.row_size || column.width > shape.row_size - column.offset)
-            fail(column, i, "TFORM \"" + *form + "\": it ends at byte " + std::to_string(column.offset + column.width) + ", but a row has " + std::to_string(shape.row_size));
+            fail(column, i,
+                 "TFORM \"" + *form + "\": it ends at byte " + std::to_string(column.offset + column.width) + ", but a row has " +
+                     std::to_string(shape.row_size));
         if (column.info.name.empty()) column.info.name = "column " + number;
         if (const auto dimensions = header.text("TDIM" + number)) column.info.source_type += " " + *dimensions;
         column.info.unit = header.text("TUNIT" + number).value_or("");
         column.info.ucd = header.text("TUCD" + number).value_or("");
         column.info.description = header.text("TCOMM" + number).value_or("");
-        if (const Card* card = header.find("TTYPE" + number); card != nullptr && column.info.description.empty()) column.info.description = card->comment;
+        if (const Card* card = header.find("TTYPE" + number); card != nullptr && column.info.description.empty())
+            column.info.description = card->comment;
         if (column.width == 0) column.info.type = ColumnType::unsupported;
         shape.columns.push_back(std::move(column));
     }
@@ -198,7 +206,9 @@ TableInfo fits_table_info(const Header& header) {
         // What describes single columns is told with them.
         const auto letters = keyword.find_last_not_of("0123456789");
         if (keyword.starts_with('T') && letters != std::string_view::npos && letters + 1 < keyword.size()) continue;
-        std::string line = card.kind == Card::Kind::commentary ? card.text : card.keyword + " = " + card.value + (card.comment.empty() ? "" : " / " + card.comment);
+        std::string line = card.kind == Card::Kind::commentary
+                               ? card.text
+                               : card.keyword + " = " + card.value + (card.comment.empty() ? "" : " / " + card.comment);
         if (without_blanks(line).empty()) continue;
         info.description += (info.description.empty() ? "" : "\n") + line;
     }

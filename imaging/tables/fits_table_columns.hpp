@@ -17,10 +17,10 @@ namespace cubelink::imaging {
 
 struct FitsTableColumn {
     ColumnInfo info;
-    std::size_t offset = 0, width = 0; // of its cell in a row, bytes
+    std::size_t offset = 0, width = 0;           // of its cell in a row, bytes
     ColumnType stored = ColumnType::unsupported; // of a binary number before TSCAL and TZERO
-    bool flip_sign = false; // unsigned numbers, as FITS stores them: with the highest bit turned over
-    bool scaled = false;    // value = zero + scale · stored
+    bool flip_sign = false;                      // unsigned numbers, as FITS stores them: with the highest bit turned over
+    bool scaled = false;                         // value = zero + scale · stored
     double scale = 1, zero = 0;
     std::optional<std::int64_t> null;     // of stored integers
     std::optional<std::string> null_text; // ASCII tables

@@ -89,7 +89,8 @@ private:
         auto text = "HDU " + std::to_string(number) + " (";
         if (const auto name = hdu.header.text("EXTNAME"); name && !name->empty()) text += "\"" + *name + "\", ";
         const auto columns = hdu.header.integer("TFIELDS").value_or(0), rows = hdu.axes.size() >= 2 ? hdu.axes[1] : 0;
-        return text + std::to_string(columns) + (columns == 1 ? " column, " : " columns, ") + std::to_string(rows) + (rows == 1 ? " row)" : " rows)");
+        return text + std::to_string(columns) + (columns == 1 ? " column, " : " columns, ") + std::to_string(rows) +
+               (rows == 1 ? " row)" : " rows)");
     }
 
     void begin(const HduHeader& hdu, const FitsTableShape& shape) {
@@ -101,7 +102,8 @@ private:
             if (column.info.type == ColumnType::unsupported) continue;
             wanted += std::max(column.width, size_of(column.info.type)) + sizeof(std::uint32_t);
             if (wanted > wanted_limit)
-                throw TableError("column \"" + column.info.name + "\" (TFORM \"" + column.info.source_type + "\"): rows are longer than " + std::to_string(wanted_limit >> 20) + " MiB");
+                throw TableError("column \"" + column.info.name + "\" (TFORM \"" + column.info.source_type + "\"): rows are longer than " +
+                                 std::to_string(wanted_limit >> 20) + " MiB");
         }
         maker_.begin_rows(wanted);
     }
@@ -113,7 +115,8 @@ private:
         if (const auto size = source_->size(); size && rows > 0) {
             const auto there = std::max<std::int64_t>(*size - hdu.data_offset, 0) / static_cast<std::int64_t>(shape.row_size);
             if (there < rows)
-                throw TableError("the file ends within row " + std::to_string(there + 1) + " of " + std::to_string(shape.rows) + ", after " + std::to_string(*size) + " bytes");
+                throw TableError("the file ends within row " + std::to_string(there + 1) + " of " + std::to_string(shape.rows) +
+                                 ", after " + std::to_string(*size) + " bytes");
         }
         if (rows > 0 && shape.ascii) read_ascii(hdu.data_offset, shape, rows);
         else if (rows > 0) read_fits_rows(*source_, hdu.data_offset, shape, rows, !gzipped_, maker_);
@@ -131,12 +134,17 @@ private:
             options_.cancel.throw_if_cancelled();
             const auto count = std::min(step, rows - row);
             block.resize(static_cast<std::size_t>(count) * shape.row_size);
-            const auto got = source_->read(offset + row * static_cast<std::int64_t>(shape.row_size), std::as_writable_bytes(std::span(block)));
+            const auto got =
+                source_->read(offset + row * static_cast<std::int64_t>(shape.row_size), std::as_writable_bytes(std::span(block)));
             if (got < block.size())
-                throw TableError("the file ends within row " + std::to_string(row + static_cast<std::int64_t>(got / shape.row_size) + 1) + " of " + std::to_string(shape.rows));
+                throw TableError("the file ends within row " + std::to_string(row + static_cast<std::int64_t>(got / shape.row_size) + 1) +
+                                 " of " + std::to_string(shape.rows));
             for (std::int64_t i = 0; i < count; ++i)
                 for (std::size_t c = 0; c < shape.columns.size(); ++c)
-                    take_ascii(cells, shape.columns[c], c, std::string_view(block).substr(static_cast<std::size_t>(i) * shape.row_size + shape.columns[c].offset, shape.columns[c].width), row + i);
+                    take_ascii(cells, shape.columns[c], c,
+                               std::string_view(block).substr(static_cast<std::size_t>(i) * shape.row_size + shape.columns[c].offset,
+                                                              shape.columns[c].width),
+                               row + i);
             if (options_.progress) options_.progress(static_cast<double>(row + count) / static_cast<double>(rows));
         }
     }
@@ -171,7 +179,9 @@ private:
 
     TablePtr without_rows(int hdus) {
         if (!damaged_.empty()) throw TableError(damaged_);
-        if (!first_) throw TableError(shown_ + ": the file holds no table: it has " + std::to_string(hdus) + (hdus == 1 ? " HDU" : " HDUs") + " with other things");
+        if (!first_)
+            throw TableError(shown_ + ": the file holds no table: it has " + std::to_string(hdus) + (hdus == 1 ? " HDU" : " HDUs") +
+                             " with other things");
         try {
             auto shape = fits_table_shape(first_->hdu.header, first_->hdu.type);
             shape.rows = 0;

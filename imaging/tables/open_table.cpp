@@ -1,11 +1,11 @@
 #include "imaging/tables/open_table.hpp"
 
+#include "imaging/base/image_error.hpp"
 #include "imaging/tables/byte_feed.hpp"
 #include "imaging/tables/cell_text.hpp"
 #include "imaging/tables/fits_table_reader.hpp"
 #include "imaging/tables/text_table_reader.hpp"
 #include "imaging/tables/votable_reader.hpp"
-#include "imaging/base/image_error.hpp"
 
 #include <algorithm>
 #include <array>
@@ -86,8 +86,11 @@ TablePtr open_table(const std::shared_ptr<const FileHandle>& file, const TableOp
         switch (kind_of(first_bytes(file), encoding)) {
         case TableKind::fits: table = read_fits_table(file, options); break;
         case TableKind::votable: table = read_votable([&] { return to_utf8(open_feed(file, options), encoding); }, options); break;
-        case TableKind::text: table = read_text_table([&](bool tell) { return to_utf8(open_feed(file, tell ? options : quiet), encoding); }, options); break;
-        case TableKind::none: throw TableError(file->size() == 0 ? "the file is empty" : "this is no table: neither VOTable nor FITS nor text");
+        case TableKind::text:
+            table = read_text_table([&](bool tell) { return to_utf8(open_feed(file, tell ? options : quiet), encoding); }, options);
+            break;
+        case TableKind::none:
+            throw TableError(file->size() == 0 ? "the file is empty" : "this is no table: neither VOTable nor FITS nor text");
         }
         file->check_descriptor();
         if (options.progress) options.progress(1);

@@ -10,8 +10,9 @@
 
 namespace cubelink::imaging {
 
-/// Reads the file's first table with rows. With options.most_rows 0 its header, and rows as far as that says how many there are. Memory: what `options` allows,
-/// and some 200 MiB at most while it is read. Throws TableError, whose message names the file and the place in it; Cancelled.
+/// Reads the file's first table with rows. With options.most_rows 0 its header, and rows as far as that says how many there are. Memory:
+/// what `options` allows, and some 200 MiB at most while it is read. Throws TableError, whose message names the file and the place in it;
+/// Cancelled.
 TablePtr open_table(const std::shared_ptr<const FileHandle>& file, const TableOptions& options);
 TablePtr open_table(const std::string& path, const TableOptions& options);
 

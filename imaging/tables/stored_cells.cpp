@@ -51,7 +51,8 @@ void gather(CellRun cells, ColumnType type, bool flip_sign, std::byte* out) {
 
 void gather_scaled(CellRun cells, ColumnType stored, double scale, double zero, std::byte* out) {
     if (stored == ColumnType::float32)
-        return gather_doubles(cells, scale, zero, out, [](const std::byte* at) { return static_cast<double>(std::bit_cast<float>(load<std::uint32_t>(at))); });
+        return gather_doubles(cells, scale, zero, out,
+                              [](const std::byte* at) { return static_cast<double>(std::bit_cast<float>(load<std::uint32_t>(at))); });
     if (stored == ColumnType::float64)
         return gather_doubles(cells, scale, zero, out, [](const std::byte* at) { return std::bit_cast<double>(load<std::uint64_t>(at)); });
     gather_doubles(cells, scale, zero, out, [stored](const std::byte* at) { return static_cast<double>(stored_integer(at, stored)); });

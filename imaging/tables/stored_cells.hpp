@@ -1,5 +1,6 @@
 #pragma once
-/// Cells of one column as binary tables store them, big-endian and a row apart from each other, to values side by side. Pure functions; any thread.
+/// Cells of one column as binary tables store them, big-endian and a row apart from each other, to values side by side. Pure functions; any
+/// thread.
 
 #include "imaging/tables/column.hpp"
 
@@ -16,7 +17,8 @@ struct CellRun {
     std::size_t rows = 0;
 };
 
-/// Numbers of size_of(type) bytes. `flip_sign`: the highest bit is turned over, which makes unsigned numbers of the signed ones that FITS stores, and the reverse.
+/// Numbers of size_of(type) bytes. `flip_sign`: the highest bit is turned over, which makes unsigned numbers of the signed ones that FITS
+/// stores, and the reverse.
 void gather(CellRun cells, ColumnType type, bool flip_sign, std::byte* out);
 
 /// Doubles: zero + scale · stored, where stored has the given type.

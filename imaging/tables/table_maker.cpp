@@ -8,7 +8,8 @@
 namespace cubelink::imaging {
 
 void TableMaker::begin_rows(std::size_t row_bytes) {
-    if (columns() > column_limit) throw TableError("the table has " + std::to_string(columns()) + " columns, more than " + std::to_string(column_limit));
+    if (columns() > column_limit)
+        throw TableError("the table has " + std::to_string(columns()) + " columns, more than " + std::to_string(column_limit));
     storage_ = std::make_unique<TableStorage>(options_.budget, options_.scratch, options_.memory_share);
     std::size_t supported = 0;
     for (const auto& one : info.columns) supported += one.type != ColumnType::unsupported;
@@ -24,27 +25,34 @@ void TableMaker::begin_rows(std::size_t row_bytes) {
 void TableMaker::set_column(std::size_t index, std::shared_ptr<const Column> column) { made_[index] = std::move(column); }
 
 void TableMaker::note_bad_cell(std::int64_t row, std::size_t column, std::string_view text, const std::string& where) {
-    first_bad_cell_ = "row " + std::to_string(row + 1) + (where.empty() ? "" : " (" + where + ")") + ", column \"" + info.columns[column].name + "\": \"" +
-                      clipped(text, 60) + "\" is no value of type " + info.columns[column].source_type;
+    first_bad_cell_ = "row " + std::to_string(row + 1) + (where.empty() ? "" : " (" + where + ")") + ", column \"" +
+                      info.columns[column].name + "\": \"" + clipped(text, 60) + "\" is no value of type " +
+                      info.columns[column].source_type;
 }
 
 void TableMaker::refuse_missing_cells(const std::string& where) const {
-    throw TableError(where + ": from " + first_short_row_ + " on, most rows have fewer cells than the table has columns (" + std::to_string(columns()) + ")");
+    throw TableError(where + ": from " + first_short_row_ + " on, most rows have fewer cells than the table has columns (" +
+                     std::to_string(columns()) + ")");
 }
 
 TablePtr TableMaker::finish(std::int64_t rows) {
     if (bad_cells_ > 0) {
-        auto text = bad_cells_ == 1 ? "One cell is shown as missing: " : std::to_string(bad_cells_) + " cells are shown as missing, the first in ";
+        auto text =
+            bad_cells_ == 1 ? "One cell is shown as missing: " : std::to_string(bad_cells_) + " cells are shown as missing, the first in ";
         info.warnings.push_back(text + first_bad_cell_ + ".");
     }
-    if (missing_cells_ > 0) info.warnings.push_back(std::to_string(missing_cells_) + " cells are missing at the ends of rows, the first in " + first_short_row_ + ".");
+    if (missing_cells_ > 0)
+        info.warnings.push_back(std::to_string(missing_cells_) + " cells are missing at the ends of rows, the first in " +
+                                first_short_row_ + ".");
     auto table = std::make_shared<Table>();
     table->rows = static_cast<std::size_t>(rows);
     table->chunk_rows = chunk_rows_;
     for (std::size_t i = 0; i < columns(); ++i) {
         if (i < made_.size() && made_[i]) table->columns.push_back(std::move(made_[i]));
         else if (i < builders_.size() && builders_[i]) table->columns.push_back(builders_[i]->finish());
-        else table->columns.push_back(std::make_shared<const Column>(info.columns[i], table->rows, chunk_rows_, std::vector<Column::Chunk>{}));
+        else
+            table->columns.push_back(
+                std::make_shared<const Column>(info.columns[i], table->rows, chunk_rows_, std::vector<Column::Chunk>{}));
     }
     table->info = std::move(info);
     return table;

@@ -18,8 +18,8 @@ public:
     TableInfo info;
 
     const TableOptions& options() const { return options_; }
-    /// Call once info.columns is complete. Throws TableError if there are too many. `row_bytes`: what a row's values and texts take, if that is known: chunks of
-    /// long rows have fewer.
+    /// Call once info.columns is complete. Throws TableError if there are too many. `row_bytes`: what a row's values and texts take, if
+    /// that is known: chunks of long rows have fewer.
     void begin_rows(std::size_t row_bytes = 0);
     std::size_t columns() const { return info.columns.size(); }
     /// nullptr for unsupported columns. REQUIRES: begin_rows().
@@ -29,18 +29,20 @@ public:
     /// A column whose chunks were made elsewhere, in place of that builder's.
     void set_column(std::size_t index, std::shared_ptr<const Column> column);
 
-    /// One more cell that is not what its column wants, and is shown as missing: one warning tells of all of them. `where` returns the place in the file, and is
-    /// called for the first.
+    /// One more cell that is not what its column wants, and is shown as missing: one warning tells of all of them. `where` returns the
+    /// place in the file, and is called for the first.
     template <class Where>
     void count_bad_cell(std::int64_t row, std::size_t column, std::string_view text, Where&& where) {
         if (bad_cells_++ == 0) note_bad_cell(row, column, text, where());
     }
-    /// Rows that are shorter than the table is wide are filled up, within reason: throws TableError when most of the table is made of such cells.
+    /// Rows that are shorter than the table is wide are filled up, within reason: throws TableError when most of the table is made of such
+    /// cells.
     template <class Where>
     void count_missing_cells(std::int64_t row, std::size_t cells, Where&& where) {
         if (missing_cells_ == 0) first_short_row_ = "row " + std::to_string(row + 1) + " (" + where() + ")";
         missing_cells_ += static_cast<std::int64_t>(cells);
-        if (missing_cells_ > 1'000'000 && missing_cells_ > (row + 1) * static_cast<std::int64_t>(columns()) / 2) refuse_missing_cells(where());
+        if (missing_cells_ > 1'000'000 && missing_cells_ > (row + 1) * static_cast<std::int64_t>(columns()) / 2)
+            refuse_missing_cells(where());
     }
 
     /// The maker can't be used afterwards.

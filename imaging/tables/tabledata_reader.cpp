@@ -98,12 +98,15 @@ private:
             return;
         }
         if (cells_->is_text(column_)) text = without_blanks(text); // as documents are indented
-        if (!cells_->append(column_, text)) [[unlikely]] put_odd(text, at);
+        if (!cells_->append(column_, text)) [[unlikely]]
+            put_odd(text, at);
         ++column_;
     }
 
     /// The value is missing already.
-    void put_odd(std::string_view text, const char* at) { maker_.count_bad_cell(rows_, column_, text, [&] { return input_.where(at); }); }
+    void put_odd(std::string_view text, const char* at) {
+        maker_.count_bad_cell(rows_, column_, text, [&] { return input_.where(at); });
+    }
 
     void end_row() {
         in_row_ = false;
@@ -163,8 +166,8 @@ private:
 
     [[noreturn]] void too_long() const {
         fail("row " + std::to_string(rows_ + 1) + ", column " +
-             (column_ < fields_.size() ? "\"" + fields_[column_].info.name + "\"" : std::to_string(column_ + 1)) + ": the cell is longer than " +
-             std::to_string(cell_limit >> 20) + " MiB");
+             (column_ < fields_.size() ? "\"" + fields_[column_].info.name + "\"" : std::to_string(column_ + 1)) +
+             ": the cell is longer than " + std::to_string(cell_limit >> 20) + " MiB");
     }
     [[noreturn]] void fail(const std::string& what) const { throw TableError(input_.where() + ": " + what); }
     [[noreturn]] void unexpected(const XmlTag& tag) const {
@@ -186,7 +189,8 @@ private:
 
 } // namespace
 
-std::int64_t read_tabledata(InputBuffer& input, std::span<const VotableField> fields, TableMaker& maker, const std::function<void()>& begin_rows) {
+std::int64_t read_tabledata(InputBuffer& input, std::span<const VotableField> fields, TableMaker& maker,
+                            const std::function<void()>& begin_rows) {
     return Reader(input, fields, maker, begin_rows).run();
 }
 

@@ -19,7 +19,8 @@ public:
     std::size_t columns() const { return cells_.size(); }
     bool supported(std::size_t column) const { return cells_[column].builder != nullptr; }
     bool is_text(std::size_t column) const { return cells_[column].text; }
-    /// False: it is no value of the column's type, and counts as missing. An empty one is missing. Texts become valid UTF-8. Nothing is done for unsupported columns.
+    /// False: it is no value of the column's type, and counts as missing. An empty one is missing. Texts become valid UTF-8. Nothing is
+    /// done for unsupported columns.
     bool append(std::size_t column, std::string_view text) {
         Cell& cell = cells_[column];
         return cell.builder == nullptr || cell.append(cell, text);

@@ -108,7 +108,8 @@ void TextRecords::choose_delimiter(std::string_view line) {
 
 void TextRecords::cut(std::string_view line) {
     cut_plain(line, delimiter_, [this](std::string_view cell) {
-        if (cells_.size() > column_limit) throw TableError(input_.where() + ": the row has more than " + std::to_string(column_limit) + " cells");
+        if (cells_.size() > column_limit)
+            throw TableError(input_.where() + ": the row has more than " + std::to_string(column_limit) + " cells");
         cells_.push_back(cell);
     });
 }
@@ -128,7 +129,8 @@ std::size_t TextRecords::cut_quoted() {
         unquoted_.clear();
         if (const auto size = try_quoted(input_.rest(), last)) return *size;
         if (last) throw TableError(input_.where() + ": the file ends within quotes");
-        if (input_.rest().size() > record_limit) throw TableError(input_.where() + ": a row is longer than 16 MiB: is a quote without its end?");
+        if (input_.rest().size() > record_limit)
+            throw TableError(input_.where() + ": a row is longer than 16 MiB: is a quote without its end?");
         last = !input_.more();
     }
 }
@@ -137,7 +139,8 @@ std::size_t TextRecords::cut_quoted() {
 std::optional<std::size_t> TextRecords::try_quoted(std::string_view text, bool last) {
     for (std::size_t at = 0;; ++at) {
         while (at < text.size() && (text[at] == ' ' || text[at] == '\t') && (text[at] != delimiter_ || delimiter_ == ' ')) ++at;
-        if (cells_.size() > column_limit) throw TableError(input_.where() + ": the row has more than " + std::to_string(column_limit) + " cells");
+        if (cells_.size() > column_limit)
+            throw TableError(input_.where() + ": the row has more than " + std::to_string(column_limit) + " cells");
         const auto begin = at;
         const bool quoted = at < text.size() && text[at] == '"';
         if (quoted) {

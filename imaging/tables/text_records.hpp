@@ -20,7 +20,8 @@ public:
     void set_delimiter(char delimiter) { delimiter_ = delimiter; }
     char delimiter() const { return delimiter_; }
 
-    /// The next row that is not empty and no comment; false at the end. Throws TableError for a row beyond 16 MiB, and for a quote without an end.
+    /// The next row that is not empty and no comment; false at the end. Throws TableError for a row beyond 16 MiB, and for a quote without
+    /// an end.
     bool next();
     /// Of the row; valid until the next call of next().
     const std::vector<std::string_view>& cells() const { return cells_; }

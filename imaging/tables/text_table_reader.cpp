@@ -94,8 +94,9 @@ private:
             const auto& cells = records.cells();
             // Sentences are no table.
             if (records.delimiter() == ' ' && !ecsv_ && cells.size() != columns_.size())
-                throw TableError("this is no table that can be read: row " + std::to_string(row + 1) + " (" + records.where() + ") has " + std::to_string(cells.size()) +
-                                 " cells between blanks, the first row has " + std::to_string(columns_.size()));
+                throw TableError("this is no table that can be read: row " + std::to_string(row + 1) + " (" + records.where() + ") has " +
+                                 std::to_string(cells.size()) + " cells between blanks, the first row has " +
+                                 std::to_string(columns_.size()));
             for (std::size_t i = 0; i < std::min(cells.size(), guesses.size()); ++i) guesses[i].see(cells[i]);
         }
         if (typed_) return;
@@ -178,7 +179,9 @@ private:
         records.next();
     }
     static bool is_dashes(const std::vector<std::string_view>& cells) {
-        return !cells.empty() && std::all_of(cells.begin(), cells.end(), [](std::string_view cell) { return !cell.empty() && cell.find_first_not_of('-') == std::string_view::npos; });
+        return !cells.empty() && std::all_of(cells.begin(), cells.end(), [](std::string_view cell) {
+            return !cell.empty() && cell.find_first_not_of('-') == std::string_view::npos;
+        });
     }
     static bool looks_like_units(const std::vector<std::string>& cells) {
         return std::none_of(cells.begin(), cells.end(), [](const std::string& cell) { return is_number(cell); });
@@ -212,7 +215,8 @@ private:
                     throw WrongGuess(); // "1e5" and "1.0" are integers here, but the column is one of reals
                 }
             }
-            if (texts.size() > columns_.size() && extra++ == 0) first_extra = "row " + std::to_string(row + 1) + " (" + records.where() + ")";
+            if (texts.size() > columns_.size() && extra++ == 0)
+                first_extra = "row " + std::to_string(row + 1) + " (" + records.where() + ")";
             if (count == columns_.size()) continue;
             maker.count_missing_cells(row, columns_.size() - count, [&] { return records.where(); });
             for (std::size_t i = count; i < columns_.size(); ++i) cells.append_missing(i);

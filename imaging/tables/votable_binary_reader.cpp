@@ -33,15 +33,20 @@ struct Cell {
 
 class Reader {
 public:
-    Reader(InputBuffer& input, bool flags, ArrayLengths lengths, std::span<const VotableField> fields, TableMaker& maker, const std::function<void()>& begin_rows)
-        : base64_(input), lengths_(lengths), fields_(fields), maker_(maker), begin_rows_(begin_rows), flag_bytes_(flags ? (fields.size() + 7) / 8 : 0) {
+    Reader(InputBuffer& input, bool flags, ArrayLengths lengths, std::span<const VotableField> fields, TableMaker& maker,
+           const std::function<void()>& begin_rows)
+        : base64_(input), lengths_(lengths), fields_(fields), maker_(maker), begin_rows_(begin_rows),
+          flag_bytes_(flags ? (fields.size() + 7) / 8 : 0) {
         fixed_ = true;
         row_size_ = static_cast<std::int64_t>(flag_bytes_);
         for (const auto& field : fields) {
-            if (!field.known) throw TableError(input.where() + ": column \"" + field.info.name + "\" has no datatype of VOTable (" + field.info.source_type + "), which binary data need");
+            if (!field.known)
+                throw TableError(input.where() + ": column \"" + field.info.name + "\" has no datatype of VOTable (" +
+                                 field.info.source_type + "), which binary data need");
             fixed_ = fixed_ && !field.variable;
             if (field.info.type == ColumnType::string && !field.variable && field.cell_size() > static_cast<std::int64_t>(text_limit))
-                throw TableError(input.where() + ": column \"" + field.info.name + "\": cells of " + std::to_string(field.cell_size()) + " bytes are more than 16 MiB");
+                throw TableError(input.where() + ": column \"" + field.info.name + "\": cells of " + std::to_string(field.cell_size()) +
+                                 " bytes are more than 16 MiB");
             if (__builtin_add_overflow(row_size_, field.variable ? 4 : field.cell_size(), &row_size_))
                 throw TableError(input.where() + ": column \"" + field.info.name + "\": the rows are longer than any file");
         }
@@ -80,7 +85,8 @@ private:
         const auto row = static_cast<std::size_t>(row_size_);
         for (;;) {
             maker_.options().cancel.throw_if_cancelled();
-            auto most = std::min<std::size_t>(std::max<std::size_t>(block_size / row, 1), maker_.chunk_rows() - static_cast<std::size_t>(rows_) % maker_.chunk_rows());
+            auto most = std::min<std::size_t>(std::max<std::size_t>(block_size / row, 1),
+                                              maker_.chunk_rows() - static_cast<std::size_t>(rows_) % maker_.chunk_rows());
             most = static_cast<std::size_t>(std::min<std::int64_t>(static_cast<std::int64_t>(most), maker_.options().most_rows - rows_));
             if (most == 0) return;
             ensure(most * row);
@@ -123,7 +129,9 @@ private:
             if (flagged(i)) missing(i);
     }
 
-    static bool is_flagged(const std::byte* flags, std::size_t index) { return (std::to_integer<unsigned>(flags[index / 8]) >> (7 - index % 8) & 1) != 0; }
+    static bool is_flagged(const std::byte* flags, std::size_t index) {
+        return (std::to_integer<unsigned>(flags[index / 8]) >> (7 - index % 8) & 1) != 0;
+    }
 
     /// Rows of any length, one after the other.
     void read_rows() {
@@ -148,7 +156,8 @@ private:
             at_ += 4;
             if (elements < 0) fail(index, "a length of " + std::to_string(elements));
             const std::int64_t slice = lengths_ == ArrayLengths::slices ? field.count : 1;
-            if (__builtin_mul_overflow(std::int64_t{elements}, slice, &size) || size > (std::int64_t{1} << 58)) fail(index, "an array that is longer than any file");
+            if (__builtin_mul_overflow(std::int64_t{elements}, slice, &size) || size > (std::int64_t{1} << 58))
+                fail(index, "an array that is longer than any file");
             size = field.bits ? (size + 7) / 8 : size * field.element_size;
         }
         if (cell.builder == nullptr) return skip(size, index);
@@ -207,7 +216,8 @@ private:
     /// `size` decoded bytes side by side, from at_ on; false if there are fewer.
     bool ensure(std::size_t size) {
         if (available() >= size) return true;
-        std::copy(decoded_.begin() + static_cast<std::ptrdiff_t>(at_), decoded_.begin() + static_cast<std::ptrdiff_t>(end_), decoded_.begin());
+        std::copy(decoded_.begin() + static_cast<std::ptrdiff_t>(at_), decoded_.begin() + static_cast<std::ptrdiff_t>(end_),
+                  decoded_.begin());
         end_ -= at_;
         at_ = 0;
         const auto wanted = std::max(size, block_size);
@@ -256,8 +266,8 @@ private:
 
 } // namespace
 
-std::int64_t read_votable_binary(InputBuffer& input, bool flags, ArrayLengths lengths, std::span<const VotableField> fields, TableMaker& maker,
-                                 const std::function<void()>& begin_rows) {
+std::int64_t read_votable_binary(InputBuffer& input, bool flags, ArrayLengths lengths, std::span<const VotableField> fields,
+                                 TableMaker& maker, const std::function<void()>& begin_rows) {
     return Reader(input, flags, lengths, fields, maker, begin_rows).run();
 }
 

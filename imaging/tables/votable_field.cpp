@@ -86,7 +86,8 @@ VotableField votable_field(std::string_view name, std::string_view datatype, std
     field.info.source_type += "[" + std::string(without_blanks(arraysize)) + "]";
     const int dimensions = read_arraysize(arraysize, field);
     const bool text = primitive->type == ColumnType::string;
-    if (text ? dimensions > 1 || (!field.variable && field.count == 0) : field.variable || field.count != 1) field.info.type = ColumnType::unsupported;
+    if (text ? dimensions > 1 || (!field.variable && field.count == 0) : field.variable || field.count != 1)
+        field.info.type = ColumnType::unsupported;
     return field;
 }
 

@@ -17,13 +17,13 @@ struct VotableField {
     std::string ref;                 // of a COOSYS or TIMESYS, or of anything else
     std::optional<std::string> null; // VALUES null=
 
-    bool bits = false;               // packed, eight in a byte
+    bool bits = false; // packed, eight in a byte
     bool boolean = false;
-    bool known = true;               // its datatype is one of the standard's
-    bool wide_text = false;          // unicodeChar
-    std::int64_t element_size = 1;   // bytes in BINARY
-    std::int64_t count = 1;          // elements; of variable arrays, of all dimensions but the last
-    bool variable = false;           // BINARY has the number of elements ahead of them
+    bool known = true;             // its datatype is one of the standard's
+    bool wide_text = false;        // unicodeChar
+    std::int64_t element_size = 1; // bytes in BINARY
+    std::int64_t count = 1;        // elements; of variable arrays, of all dimensions but the last
+    bool variable = false;         // BINARY has the number of elements ahead of them
 
     /// Bytes of a cell of fixed length in BINARY.
     std::int64_t cell_size() const { return bits ? (count + 7) / 8 : count * element_size; }

@@ -12,7 +12,8 @@ namespace cubelink::imaging {
 
 namespace {
 
-constexpr std::size_t depth_limit = 64, text_limit = 64 << 10, name_limit = 500, column_text_limit = 2000, names_limit = 2000, system_limit = 1000, summary_limit = 1000;
+constexpr std::size_t depth_limit = 64, text_limit = 64 << 10, name_limit = 500, column_text_limit = 2000, names_limit = 2000,
+                      system_limit = 1000, summary_limit = 1000;
 
 std::string_view local_name(std::string_view name) { return name.substr(name.rfind(':') + 1); } // npos + 1 is 0
 
@@ -80,9 +81,7 @@ void VotableHeader::begin(std::string_view qualified, Attributes attributes) {
     case Element::field:
         if (parent() == Element::table) begin_field(attributes);
         break;
-    case Element::values:
-        begin_values(attributes);
-        break;
+    case Element::values: begin_values(attributes); break;
     case Element::info:
         info_name_ = value(attributes, "name");
         info_value_ = value(attributes, "value", text_limit);
@@ -102,7 +101,8 @@ void VotableHeader::begin(std::string_view qualified, Attributes attributes) {
 /// expat keeps every name that it has met.
 void VotableHeader::remember(std::string_view name) {
     if (names_.contains(name)) return;
-    if (name.size() > name_limit) throw TableError("the name of an element or attribute is longer than " + std::to_string(name_limit) + " bytes");
+    if (name.size() > name_limit)
+        throw TableError("the name of an element or attribute is longer than " + std::to_string(name_limit) + " bytes");
     if (names_.size() >= names_limit) throw TableError("elements and attributes have more than " + std::to_string(names_limit) + " names");
     names_.emplace(name);
 }
@@ -154,11 +154,13 @@ void VotableHeader::begin_stream(Attributes attributes) {
 void VotableHeader::begin_system(std::string_view name, Attributes attributes) {
     if (systems_.size() + time_systems_.size() >= system_limit) return;
     if (name == "TIMESYS") {
-        time_systems_.push_back({value(attributes, "ID"), value(attributes, "timescale"), value(attributes, "refposition"), value(attributes, "timeorigin")});
+        time_systems_.push_back(
+            {value(attributes, "ID"), value(attributes, "timescale"), value(attributes, "refposition"), value(attributes, "timeorigin")});
         return;
     }
     auto system = value(attributes, "system");
-    systems_.push_back({value(attributes, "ID"), system.empty() ? "eq_FK5" : system, value(attributes, "equinox"), value(attributes, "epoch")});
+    systems_.push_back(
+        {value(attributes, "ID"), system.empty() ? "eq_FK5" : system, value(attributes, "equinox"), value(attributes, "epoch")});
 }
 
 void VotableHeader::text(std::string_view text) {
@@ -179,7 +181,8 @@ void VotableHeader::end() {
 }
 
 void VotableHeader::end_description() {
-    if (parent() == Element::field && table_ && !table_->fields.empty()) table_->fields.back().info.description = clipped(without_blanks(text_), column_text_limit);
+    if (parent() == Element::field && table_ && !table_->fields.empty())
+        table_->fields.back().info.description = clipped(without_blanks(text_), column_text_limit);
     else if (parent() == Element::table && table_) append_line(table_->description, text_);
     else if (parent() == Element::votable || parent() == Element::resource) append_line(description_, text_);
 }
@@ -187,11 +190,13 @@ void VotableHeader::end_description() {
 void VotableHeader::end_info() {
     const auto content = without_blanks(text_);
     if (info_name_ == "QUERY_STATUS") {
-        if (platform::equal_ignoring_case(info_value_, "ERROR")) query_error_ = content.empty() ? "the query has failed" : clipped(content, name_limit);
+        if (platform::equal_ignoring_case(info_value_, "ERROR"))
+            query_error_ = content.empty() ? "the query has failed" : clipped(content, name_limit);
         overflow_ = overflow_ || platform::equal_ignoring_case(info_value_, "OVERFLOW");
     }
     // As services without QUERY_STATUS have it.
-    if (platform::equal_ignoring_case(info_name_, "error") && query_error_.empty()) query_error_ = clipped(content.empty() ? info_value_ : content, name_limit);
+    if (platform::equal_ignoring_case(info_name_, "error") && query_error_.empty())
+        query_error_ = clipped(content.empty() ? info_value_ : content, name_limit);
     auto line = info_name_;
     if (!info_value_.empty()) line += ": " + info_value_;
     if (!content.empty() && content != info_value_) line += std::string(line.empty() ? "" : ": ") + std::string(content);

@@ -48,7 +48,22 @@ public:
     const std::string& query_error() const { return query_error_; }
 
 private:
-    enum class Element { votable, resource, table, field, values, description, info, data, tabledata, binary, binary2, stream, fits, other };
+    enum class Element {
+        votable,
+        resource,
+        table,
+        field,
+        values,
+        description,
+        info,
+        data,
+        tabledata,
+        binary,
+        binary2,
+        stream,
+        fits,
+        other
+    };
     using Attributes = const char**;
     static Element element_of(std::string_view name);
     static const char* find(Attributes attributes, std::string_view name);

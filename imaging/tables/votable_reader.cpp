@@ -83,7 +83,8 @@ public:
 
     TablePtr run() {
         try {
-            while (!done_ && step()) {}
+            while (!done_ && step()) {
+            }
         } catch (const TableError& error) {
             if (!read_all_) throw;
             maker_.info.warnings.push_back(std::string("The file is damaged behind the table: ") + error.what() + ".");
@@ -188,9 +189,12 @@ private:
             maker_.info.warnings.clear(); // they come again at the end
             maker_.begin_rows();
         };
-        if (!tabledata) ambiguous_ = std::any_of(table.fields.begin(), table.fields.end(), [](const auto& field) { return field.variable && field.count != 1; });
-        const auto rows = tabledata ? read_tabledata(input_, table.fields, maker_, begin_rows)
-                                    : read_votable_binary(input_, data == VotableHeader::Data::binary2, lengths_, table.fields, maker_, begin_rows);
+        if (!tabledata)
+            ambiguous_ =
+                std::any_of(table.fields.begin(), table.fields.end(), [](const auto& field) { return field.variable && field.count != 1; });
+        const auto rows =
+            tabledata ? read_tabledata(input_, table.fields, maker_, begin_rows)
+                      : read_votable_binary(input_, data == VotableHeader::Data::binary2, lengths_, table.fields, maker_, begin_rows);
         if (!tabledata && rows == 0) skip_stream();
         if (rows == 0) return;
         if (options_.most_rows == 0) {
@@ -217,7 +221,8 @@ private:
         info.columns = std::move(maker_.info.columns);
         info.warnings.insert(info.warnings.end(), maker_.info.warnings.begin(), maker_.info.warnings.end());
         if (info.rows && *info.rows != rows_ && !done_)
-            info.warnings.push_back("The header speaks of " + std::to_string(*info.rows) + " rows, but the table has " + std::to_string(rows_) + ".");
+            info.warnings.push_back("The header speaks of " + std::to_string(*info.rows) + " rows, but the table has " +
+                                    std::to_string(rows_) + ".");
         if (!done_) info.rows = rows_;
         maker_.info = std::move(info);
     }
@@ -225,7 +230,8 @@ private:
     TablePtr without_rows() {
         const auto* draft = header().chosen();
         if (draft == nullptr) {
-            if (!header().query_error().empty()) throw TableError("the file holds no table, but an error of the service that made it: " + header().query_error());
+            if (!header().query_error().empty())
+                throw TableError("the file holds no table, but an error of the service that made it: " + header().query_error());
             throw TableError("the file holds no TABLE with columns");
         }
         if (!draft->unreadable.empty()) throw TableError("the table can't be read: " + draft->unreadable);

@@ -116,7 +116,8 @@ void append_decoded(std::string& out, std::string_view text) {
             const bool hex = name[1] == 'x';
             const auto digits = name.substr(hex ? 2 : 1);
             const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), code, hex ? 16 : 10);
-            if (error != std::errc() || stop != digits.data() + digits.size() || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000)) code = 0;
+            if (error != std::errc() || stop != digits.data() + digits.size() || code > 0x10FFFF || (code >= 0xD800 && code < 0xE000))
+                code = 0;
         }
         if (code == 0) {
             out += '&';

@@ -1,6 +1,6 @@
 #pragma once
-/// Markup and text of XML, as far as a reader of tables meets them between expat's events. All throw TableError, naming line and column, where the text ends
-/// too early or a piece is too long. One thread each.
+/// Markup and text of XML, as far as a reader of tables meets them between expat's events. All throw TableError, naming line and column,
+/// where the text ends too early or a piece is too long. One thread each.
 
 #include "imaging/tables/input_buffer.hpp"
 
@@ -15,8 +15,8 @@ struct XmlTag {
     std::string_view text; // from '<' to '>'
     std::string_view name; // without a prefix
     std::size_t size = 0;
-    bool end = false;      // "</name>"
-    bool empty = false;    // "<name/>"
+    bool end = false;   // "</name>"
+    bool empty = false; // "<name/>"
 };
 
 inline constexpr std::size_t tag_limit = std::size_t{1} << 20; // bytes
@@ -27,7 +27,8 @@ XmlTag tag_at(InputBuffer& input);
 /// Consumes a comment or a processing instruction at the beginning of rest(); false if there is none.
 bool skip_aside(InputBuffer& input);
 
-/// Consumes a CDATA section at the beginning of rest() and appends its text; false if there is none. Stops when `text` is longer than `limit`.
+/// Consumes a CDATA section at the beginning of rest() and appends its text; false if there is none. Stops when `text` is longer than
+/// `limit`.
 bool read_cdata(InputBuffer& input, std::string& text, std::size_t limit);
 
 /// Appends text with its references (&lt; &#65; …) replaced; those that are unknown stay as they are. Lines end with \n.

@@ -1,5 +1,6 @@
-// Tables of 20 columns opened, without a server: FITS, VOTable's three encodings, CSV. The limit is reading the file's bytes, which are in the page cache, once
-// into a buffer of 256 KiB, and once into fresh memory of their size, as a program does that keeps them. The best of five, wall clock.
+// Tables of 20 columns opened, without a server: FITS, VOTable's three encodings, CSV. The limit is reading the file's bytes, which are in
+// the page cache, once into a buffer of 256 KiB, and once into fresh memory of their size, as a program does that keeps them. The best of
+// five, wall clock.
 //
 //     table_bench [ROWS [FOLDER]]
 
@@ -78,7 +79,8 @@ void put_number(std::string& out, T value) {
     out.append(text, end);
 }
 
-void put_text_row(std::string& out, const Rows& rows, std::size_t row, std::string_view before, std::string_view between, std::string_view after) {
+void put_text_row(std::string& out, const Rows& rows, std::size_t row, std::string_view before, std::string_view between,
+                  std::string_view after) {
     out += before;
     for (int i = 0; i < 9; ++i) put_number(out, rows.doubles[row * 9 + static_cast<std::size_t>(i)]), out += between;
     for (int i = 0; i < 6; ++i) put_number(out, rows.floats[row * 6 + static_cast<std::size_t>(i)]), out += between;
@@ -101,7 +103,8 @@ std::string fits_file(const Rows& rows) {
         out.resize((out.size() + 2879) / 2880 * 2880, ' ');
     };
     card("SIMPLE", "T"), card("BITPIX", "8"), card("NAXIS", "0"), end();
-    card("XTENSION", "'BINTABLE'"), card("BITPIX", "8"), card("NAXIS", "2"), card("NAXIS1", "132"), card("NAXIS2", std::to_string(rows.rows));
+    card("XTENSION", "'BINTABLE'"), card("BITPIX", "8"), card("NAXIS", "2"), card("NAXIS1", "132"),
+        card("NAXIS2", std::to_string(rows.rows));
     card("PCOUNT", "0"), card("GCOUNT", "1"), card("TFIELDS", "20");
     for (int i = 1; i <= 20; ++i) {
         const std::string number = std::to_string(i);
@@ -167,7 +170,8 @@ void read_whole(int descriptor, std::size_t size) {
 void measure(const std::string& folder, const char* name, const std::string& content) {
     const auto path = folder + "/table_bench." + name;
     const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC, 0600);
-    for (std::size_t at = 0; at < content.size();) at += static_cast<std::size_t>(std::max<ssize_t>(::write(descriptor, content.data() + at, content.size() - at), 0));
+    for (std::size_t at = 0; at < content.size();)
+        at += static_cast<std::size_t>(std::max<ssize_t>(::write(descriptor, content.data() + at, content.size() - at), 0));
     const auto size = content.size();
     const double through = best_of_five([&] { read_through(descriptor); });
     const double whole = best_of_five([&] { read_whole(descriptor, size); });
@@ -177,7 +181,8 @@ void measure(const std::string& folder, const char* name, const std::string& con
         TableOptions options{.budget = budget, .scratch = folder, .memory_share = std::size_t{1} << 30};
         options.threads = ThreadShare(threads);
         const double opened = best_of_five([&] { open_table(path, options); });
-        std::printf("   %d: %7.1f ms = %4.2f × read, %4.2f × fresh, %5.0f MB/s", threads, opened, opened / through, opened / whole, static_cast<double>(size) / opened / 1e3);
+        std::printf("   %d: %7.1f ms = %4.2f × read, %4.2f × fresh, %5.0f MB/s", threads, opened, opened / through, opened / whole,
+                    static_cast<double>(size) / opened / 1e3);
     }
     std::printf("\n");
     std::fflush(stdout);

@@ -1,7 +1,7 @@
 /// Whatever a FITS table says, it is a table or an error, and all texts are valid UTF-8.
 ///
-/// Input that begins with "SIMPLE" is a file as it lies, gzip too. Any other is a table in short: lines are cards of a table's header, what follows 0x1f is its data,
-/// and zeros follow them.
+/// Input that begins with "SIMPLE" is a file as it lies, gzip too. Any other is a table in short: lines are cards of a table's header, what
+/// follows 0x1f is its data, and zeros follow them.
 // link: cubelink_imaging
 
 #include "imaging/tables/open_table.hpp"

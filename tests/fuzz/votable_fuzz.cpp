@@ -1,6 +1,7 @@
 /// Whatever a VOTable or a text table says, it is a table or an error, and all texts are valid UTF-8.
 ///
-/// Input: the file. A '@' stands for base64 of the bytes up to the next '@', so that the fuzzer changes what the data say and not their encoding.
+/// Input: the file. A '@' stands for base64 of the bytes up to the next '@', so that the fuzzer changes what the data say and not their
+/// encoding.
 // link: cubelink_imaging
 
 #include "imaging/tables/open_table.hpp"
@@ -25,7 +26,9 @@ void require(bool condition) {
 void append_base64(std::string& out, std::string_view bytes) {
     constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (std::size_t at = 0; at < bytes.size(); at += 3) {
-        const auto byte = [&](std::size_t i) { return at + i < bytes.size() ? static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[at + i])) : 0u; };
+        const auto byte = [&](std::size_t i) {
+            return at + i < bytes.size() ? static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[at + i])) : 0u;
+        };
         const auto group = byte(0) << 16 | byte(1) << 8 | byte(2);
         for (std::size_t i = 0; i < 4; ++i) out += at + i > bytes.size() ? '=' : alphabet[group >> (18 - 6 * i) & 63];
     }
@@ -52,7 +55,8 @@ void look_at(const Table& table) {
         for (const auto& text : *list) require(platform::is_utf8(text));
     for (const auto& column : table.columns) {
         require(column->rows() == table.rows);
-        for (const auto* text : {&column->info.name, &column->info.unit, &column->info.description, &column->info.source_type, &column->info.ucd, &column->info.system})
+        for (const auto* text : {&column->info.name, &column->info.unit, &column->info.description, &column->info.source_type,
+                                 &column->info.ucd, &column->info.system})
             require(platform::is_utf8(*text));
         if (column->info.type == ColumnType::unsupported) continue;
         for (std::size_t row = 0; row < table.rows; ++row) column->is_null(row);

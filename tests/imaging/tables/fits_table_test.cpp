@@ -11,9 +11,24 @@ TEST_CASE("columns of a binary table") {
         std::string out = bytes(n, u, s, big) + flag;
         return out + std::string("ab  \0x", 6) + bytes(1.0, 2.0) + "\xff\x80" + bytes(std::int16_t{4}, 2.5f);
     };
-    const Cards cards{{"TTYPE1", "'n'      / a count"}, {"TNULL1", "-99"}, {"TUNIT1", "'ct'"}, {"TTYPE2", "'i1'"}, {"TZERO2", "-128"}, {"TZERO3", "32768"}, {"TSCAL3", "1"},
-                      {"TZERO4", "9223372036854775808"}, {"TUCD4", "'meta.id'"}, {"TCOMM6", "'a name'"}, {"TDIM7", "'(2,1)'"}, {"TSCAL9", "0.5"}, {"TZERO9", "10"}, {"TNULL9", "4"},
-                      {"EXTNAME", "'stars'"}, {"RADESYS", "'FK5'"}, {"EQUINOX", "2000.0"}, {"OBSERVER", "'me'"}};
+    const Cards cards{{"TTYPE1", "'n'      / a count"},
+                      {"TNULL1", "-99"},
+                      {"TUNIT1", "'ct'"},
+                      {"TTYPE2", "'i1'"},
+                      {"TZERO2", "-128"},
+                      {"TZERO3", "32768"},
+                      {"TSCAL3", "1"},
+                      {"TZERO4", "9223372036854775808"},
+                      {"TUCD4", "'meta.id'"},
+                      {"TCOMM6", "'a name'"},
+                      {"TDIM7", "'(2,1)'"},
+                      {"TSCAL9", "0.5"},
+                      {"TZERO9", "10"},
+                      {"TNULL9", "4"},
+                      {"EXTNAME", "'stars'"},
+                      {"RADESYS", "'FK5'"},
+                      {"EQUINOX", "2000.0"},
+                      {"OBSERVER", "'me'"}};
     const auto table = open(fits(46, 3, {"J", "B", "I", "K", "L", "6A", "2D", "9X", "I", "E"}, cards,
                                  row(1, 0, -32768, INT64_MIN, 'T') + row(-99, 255, 32767, -1, 'F') + row(3, 128, 0, 0, '\0')));
     REQUIRE(table->rows == 3);
@@ -46,9 +61,25 @@ TEST_CASE("columns of a binary table") {
 TEST_CASE("an ASCII table: null texts, numbers without points, D exponents, blanks") {
     const Cards cards{{"TBCOL1", "1"}, {"TBCOL2", "6"}, {"TBCOL3", "13"}, {"TBCOL4", "22"}, {"TNULL2", "'----'"}, {"TSCAL4", "10.0"}};
     const auto table = open(fits(30, 3, {"A4", "I6", "F8.2", "E9.3"}, cards,
-                                 "abc  " "-12345" " " "    1234" " " "  1.5D+01"
-                                 "     " " ---- " " " "    1.25" " " "         "
-                                 "x    " "     1" " " "    junk" " " "   -2E-1 ", "TABLE"));
+                                 "abc  "
+                                 "-12345"
+                                 " "
+                                 "    1234"
+                                 " "
+                                 "  1.5D+01"
+                                 "     "
+                                 " ---- "
+                                 " "
+                                 "    1.25"
+                                 " "
+                                 "         "
+                                 "x    "
+                                 "     1"
+                                 " "
+                                 "    junk"
+                                 " "
+                                 "   -2E-1 ",
+                                 "TABLE"));
     REQUIRE(table->rows == 3);
     CHECK(texts(*table, 0) == std::vector<std::string>{"abc", "", "x"});
     CHECK(table->info.columns[1].type == ColumnType::int32);
@@ -81,14 +112,16 @@ TEST_CASE("rows of which little is wanted, and rows in many chunks") {
     }
     for (const std::size_t share : {std::size_t{0}, std::size_t{1} << 20, std::size_t{1} << 28})
         for (const int threads : {1, 3}) {
-            const auto table = open(fits(12, static_cast<std::size_t>(count), {"J", "8A"}, {{"TNULL1", "77777"}}, data), "t", {.memory_share = share, .threads = threads});
+            const auto table = open(fits(12, static_cast<std::size_t>(count), {"J", "8A"}, {{"TNULL1", "77777"}}, data), "t",
+                                    {.memory_share = share, .threads = threads});
             const auto n = numbers<std::int32_t>(*table, 0);
             const auto s = texts(*table, 1);
             REQUIRE(n.size() == static_cast<std::size_t>(count));
             int wrong = 0;
             for (int i = 0; i < count; ++i) {
                 const auto index = static_cast<std::size_t>(i);
-                wrong += n[index] != (i == 77777 ? 0 : i) || s[index] != std::to_string(i) || table->columns[0]->is_null(index) != (i == 77777);
+                wrong +=
+                    n[index] != (i == 77777 ? 0 : i) || s[index] != std::to_string(i) || table->columns[0]->is_null(index) != (i == 77777);
             }
             CHECK(wrong == 0);
         }
@@ -100,7 +133,8 @@ TEST_CASE("the first table with rows, the others by name") {
     const auto three = fits(8, 2, {"D"}, {{"EXTNAME", "'last'"}}, bytes(1.0, 2.0)).substr(2880);
     const auto table = open(one + two + three);
     CHECK(numbers<double>(*table, 0) == std::vector<double>{4.5});
-    CHECK(table->info.other_tables == std::vector<std::string>{"HDU 1 (\"empty\", 1 column, 0 rows)", "HDU 3 (\"last\", 1 column, 2 rows)"});
+    CHECK(table->info.other_tables ==
+          std::vector<std::string>{"HDU 1 (\"empty\", 1 column, 0 rows)", "HDU 3 (\"last\", 1 column, 2 rows)"});
     CHECK(table->info.warnings.empty());
     CHECK(open(one)->rows == 0);
     CHECK(open(one)->info.other_tables.empty());

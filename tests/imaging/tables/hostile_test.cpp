@@ -14,12 +14,16 @@ namespace test = cubelink::test;
 
 namespace {
 
-const std::string stars = votable("<FIELD name='a' datatype='int'/><FIELD name='b' datatype='char' arraysize='*'/>", tabledata("<TR><TD>1</TD><TD>x &amp; y</TD></TR>\n<TR><TD>2</TD><TD><![CDATA[z]]></TD></TR>"));
-const std::string binary_stars = votable("<FIELD name='a' datatype='int'/><FIELD name='b' datatype='char' arraysize='*'/><FIELD name='c' datatype='double' arraysize='2x*'/>",
-                                         binary("BINARY2", std::string(1, '\x40') + bytes(std::int32_t{7}, std::int32_t{2}) + "xy" + bytes(std::int32_t{2}, 1.0, 2.0)));
+const std::string stars = votable("<FIELD name='a' datatype='int'/><FIELD name='b' datatype='char' arraysize='*'/>",
+                                  tabledata("<TR><TD>1</TD><TD>x &amp; y</TD></TR>\n<TR><TD>2</TD><TD><![CDATA[z]]></TD></TR>"));
+const std::string binary_stars = votable(
+    "<FIELD name='a' datatype='int'/><FIELD name='b' datatype='char' arraysize='*'/><FIELD name='c' datatype='double' arraysize='2x*'/>",
+    binary("BINARY2", std::string(1, '\x40') + bytes(std::int32_t{7}, std::int32_t{2}) + "xy" + bytes(std::int32_t{2}, 1.0, 2.0)));
 const std::string fits_stars = fits(17, 3, {"J", "5A", "D"}, {{"TNULL1", "5"}, {"TTYPE1", "'a'"}, {"TSCAL3", "2.0"}},
-                                    bytes(std::int32_t{1}) + "abcde" + bytes(1.5) + bytes(std::int32_t{2}) + "fghij" + bytes(2.5) + bytes(std::int32_t{5}) + "klmno" + bytes(3.5));
-const std::string ascii_stars = fits(20, 2, {"A5", "I4", "F8.2"}, {{"TBCOL1", "1"}, {"TBCOL2", "7"}, {"TBCOL3", "12"}}, "abcde   12    3.5   fghij   -1      250 ", "TABLE");
+                                    bytes(std::int32_t{1}) + "abcde" + bytes(1.5) + bytes(std::int32_t{2}) + "fghij" + bytes(2.5) +
+                                        bytes(std::int32_t{5}) + "klmno" + bytes(3.5));
+const std::string ascii_stars = fits(20, 2, {"A5", "I4", "F8.2"}, {{"TBCOL1", "1"}, {"TBCOL2", "7"}, {"TBCOL3", "12"}},
+                                     "abcde   12    3.5   fghij   -1      250 ", "TABLE");
 const std::string text_stars = "name,n,\"flux [Jy]\"\na,1,2.5\n\"b, \"\"c\"\"\",2,\n# comment\nd,3,nan\n";
 
 std::string gzipped(const std::string& content) {
@@ -94,9 +98,11 @@ TEST_CASE("bytes that are changed at random") {
 }
 
 TEST_CASE("entities are not read") {
-    const std::string bomb = R"(<?xml version="1.0"?><!DOCTYPE VOTABLE [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]><VOTABLE>&b;</VOTABLE>)";
+    const std::string bomb =
+        R"(<?xml version="1.0"?><!DOCTYPE VOTABLE [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;&a;&a;">]><VOTABLE>&b;</VOTABLE>)";
     CHECK(contains(error_of(bomb), "the document declares entities, which are not read"));
-    const std::string outside = R"(<!DOCTYPE VOTABLE [<!ENTITY e SYSTEM "file:///etc/passwd">]><VOTABLE><DESCRIPTION>&e;</DESCRIPTION></VOTABLE>)";
+    const std::string outside =
+        R"(<!DOCTYPE VOTABLE [<!ENTITY e SYSTEM "file:///etc/passwd">]><VOTABLE><DESCRIPTION>&e;</DESCRIPTION></VOTABLE>)";
     CHECK(contains(error_of(outside), "declares entities"));
     CHECK(contains(error_of("<!DOCTYPE VOTABLE [" + std::string(20'000, ' ') + "]><VOTABLE/>"), "longer than 16 KiB"));
 }
@@ -112,10 +118,12 @@ TEST_CASE("too deep, too many, too long") {
     for (int i = 0; i < 100'000; ++i) many += ",c";
     CHECK(contains(error_of("a" + many + "\n1,2\n"), "more than 10000 cells"));
     CHECK(contains(error_of("<VOTABLE x='" + std::string(2 << 20, '>') + "'/>"), "a tag is longer than 1 MiB"));
-    CHECK(contains(error_of(votable("<FIELD name='long one' datatype='char' arraysize='*'/>", tabledata("\n<TR><TD>" + std::string(17 << 20, 'x') + "</TD></TR>"))),
+    CHECK(contains(error_of(votable("<FIELD name='long one' datatype='char' arraysize='*'/>",
+                                    tabledata("\n<TR><TD>" + std::string(17 << 20, 'x') + "</TD></TR>"))),
                    "row 1, column \"long one\": the cell is longer than 16 MiB"));
     CHECK(contains(error_of("a,b\n" + std::string(17 << 20, 'x')), "line 2, column 1: the line is longer than 16 MiB"));
-    CHECK(contains(error_of("a,b\n1,\"\n" + std::string(17 << 20, 'x')), "line 2, column 1: a row is longer than 16 MiB: is a quote without its end?"));
+    CHECK(contains(error_of("a,b\n1,\"\n" + std::string(17 << 20, 'x')),
+                   "line 2, column 1: a row is longer than 16 MiB: is a quote without its end?"));
     CHECK(contains(error_of("a,b\n1,\"x\n"), "the file ends within quotes"));
     // Rows of nothing would take columns × 8 bytes each.
     wide.clear();
@@ -136,13 +144,20 @@ TEST_CASE("too deep, too many, too long") {
 }
 
 TEST_CASE("lengths that lie, in VOTable") {
-    const auto field = [](const char* type, const char* size) { return "<FIELD name='f' datatype='" + std::string(type) + "' arraysize='" + size + "'/>"; };
-    CHECK(contains(error_of(votable(field("char", "*"), binary("BINARY", bytes(std::int32_t{INT32_MAX}) + "abc"))), "row 1, column \"f\" (byte 4 of the binary data): a text of 2147483647 bytes"));
-    CHECK(contains(error_of(votable(field("char", "*"), binary("BINARY", bytes(std::int32_t{-2}) + "abc"))), "row 1, column \"f\" (byte 4 of the binary data): a length of -2"));
-    CHECK(contains(error_of(votable(field("double", "*"), binary("BINARY", bytes(std::int32_t{INT32_MAX}) + "abc"))), "the binary data end within row 1, column \"f\""));
-    CHECK(contains(error_of(votable(field("char", "2147483648"), binary("BINARY", "abc"))), "column \"f\": cells of 2147483648 bytes are more than 16 MiB"));
+    const auto field = [](const char* type, const char* size) {
+        return "<FIELD name='f' datatype='" + std::string(type) + "' arraysize='" + size + "'/>";
+    };
+    CHECK(contains(error_of(votable(field("char", "*"), binary("BINARY", bytes(std::int32_t{INT32_MAX}) + "abc"))),
+                   "row 1, column \"f\" (byte 4 of the binary data): a text of 2147483647 bytes"));
+    CHECK(contains(error_of(votable(field("char", "*"), binary("BINARY", bytes(std::int32_t{-2}) + "abc"))),
+                   "row 1, column \"f\" (byte 4 of the binary data): a length of -2"));
+    CHECK(contains(error_of(votable(field("double", "*"), binary("BINARY", bytes(std::int32_t{INT32_MAX}) + "abc"))),
+                   "the binary data end within row 1, column \"f\""));
+    CHECK(contains(error_of(votable(field("char", "2147483648"), binary("BINARY", "abc"))),
+                   "column \"f\": cells of 2147483648 bytes are more than 16 MiB"));
     CHECK(contains(error_of(votable(field("double", "2147483648"), binary("BINARY", "abc"))), "the binary data end within row 1"));
-    CHECK(contains(error_of(votable(field("double", "99999999999999999999"), tabledata(""))), "column \"f\": arraysize \"99999999999999999999\" is too large"));
+    CHECK(contains(error_of(votable(field("double", "99999999999999999999"), tabledata(""))),
+                   "column \"f\": arraysize \"99999999999999999999\" is too large"));
     CHECK(contains(error_of(votable(field("double", "4000000000x4000000000"), tabledata(""))), "is too large"));
     CHECK(contains(error_of(votable(field("double", "3x"), tabledata(""))), "is not a size"));
     CHECK(contains(error_of(votable(field("double", "-3"), tabledata(""))), "is not a size"));
@@ -151,7 +166,9 @@ TEST_CASE("lengths that lie, in VOTable") {
 }
 
 TEST_CASE("what is not base64 is named by line and column") {
-    const auto document = [](const std::string& stream) { return votable("<FIELD name='f' datatype='int'/>", "<BINARY><STREAM encoding='base64'>\n" + stream + "\n</STREAM></BINARY>"); };
+    const auto document = [](const std::string& stream) {
+        return votable("<FIELD name='f' datatype='int'/>", "<BINARY><STREAM encoding='base64'>\n" + stream + "\n</STREAM></BINARY>");
+    };
     CHECK(contains(error_of(document("AAAAAAA!")), "line 7, column 8: this is not base64"));
     CHECK(contains(error_of(document("AAAAAA==AAAA")), "line 7, column 9: base64 data go on after their end"));
     CHECK(contains(error_of(document("AAAAA")), "line 8, column 1: the base64 data end within a byte"));
@@ -159,8 +176,11 @@ TEST_CASE("what is not base64 is named by line and column") {
 }
 
 TEST_CASE("FITS headers that lie") {
-    const auto with = [](std::size_t row, std::size_t rows, const std::string& form, const Cards& more = {}) { return error_of(fits(row, rows, {form}, more, std::string(100, 'x'))); };
-    CHECK(contains(with(8, 3, "99999999999999999999D"), "HDU 1: column 1: TFORM \"99999999999999999999D\": the number of elements is beyond any file"));
+    const auto with = [](std::size_t row, std::size_t rows, const std::string& form, const Cards& more = {}) {
+        return error_of(fits(row, rows, {form}, more, std::string(100, 'x')));
+    };
+    CHECK(contains(with(8, 3, "99999999999999999999D"),
+                   "HDU 1: column 1: TFORM \"99999999999999999999D\": the number of elements is beyond any file"));
     CHECK(contains(with(8, 3, "2147483648A"), "it ends at byte 2147483648, but a row has 8"));
     CHECK(contains(with(2147483648, 1, "2147483648A", {{"TTYPE1", "'f'"}}), "column"));
     CHECK(contains(with(8, 3, "2D", {{"TTYPE1", "'flux'"}}), "column 1 (\"flux\"): TFORM \"2D\": it ends at byte 16, but a row has 8"));
@@ -171,14 +191,18 @@ TEST_CASE("FITS headers that lie") {
     CHECK(contains(error_of(fits(8, 1, {"A4"}, {{"TBCOL1", "6"}}, "xxxxxxxx", "TABLE")), "it ends at byte 9, but a row has 8"));
     CHECK(contains(error_of(fits(8, 1, {"A4"}, {{"TBCOL1", "0"}}, "xxxxxxxx", "TABLE")), "TBCOL1 lies outside of the row"));
     CHECK(contains(error_of(fits(8, 1, {"A4"}, {}, "xxxxxxxx", "TABLE")), "TBCOL1 is missing"));
-    CHECK(contains(error_of(header({{"SIMPLE", "T"}, {"BITPIX", "8"}, {"NAXIS", "0"}}), "t.fits"), "t.fits: the file holds no table: it has 1 HDU with other things"));
+    CHECK(contains(error_of(header({{"SIMPLE", "T"}, {"BITPIX", "8"}, {"NAXIS", "0"}}), "t.fits"),
+                   "t.fits: the file holds no table: it has 1 HDU with other things"));
     // Rows without bytes are none, however many there are.
     CHECK(open(fits(0, 1'000'000'000'000, {"0D"}, {}, ""))->rows == 0);
 }
 
 TEST_CASE("other files") {
     CHECK(error_of("", "t.xml") == "t.xml: the file is empty");
-    CHECK(contains(error_of(std::string("\x7f" "ELF\0\0\1", 7)), "this is no table"));
+    CHECK(contains(error_of(std::string("\x7f"
+                                        "ELF\0\0\1",
+                                        7)),
+                   "this is no table"));
     CHECK(contains(error_of("This is a letter.\nIt has lines of words that are no table\n"), "this is no table"));
     CHECK(contains(error_of("   \n\n"), "this is no table"));
 }
@@ -191,7 +215,8 @@ TEST_CASE("a reader that is cancelled, and one that tells how far it is") {
     std::string doubles;
     for (int i = 0; i < 300'000; ++i) doubles += bytes(1.5);
     const std::string field = "<FIELD name='f' datatype='double'/>";
-    for (const auto& content : {votable(field, tabledata(rows)), votable(field, binary("BINARY", doubles)), fits(8, 300'000, {"D"}, {}, doubles), numbers}) {
+    for (const auto& content :
+         {votable(field, tabledata(rows)), votable(field, binary("BINARY", doubles)), fits(8, 300'000, {"D"}, {}, doubles), numbers}) {
         for (const bool packed : {false, true}) {
             const test::TemporaryFolder folder;
             const auto path = folder.write("t", packed ? gzipped(content) : content).string();

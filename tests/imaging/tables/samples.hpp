@@ -74,7 +74,9 @@ inline std::string base64(std::string_view bytes) {
     constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     std::string out;
     for (std::size_t at = 0; at < bytes.size(); at += 3) {
-        const auto byte = [&](std::size_t i) { return at + i < bytes.size() ? static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[at + i])) : 0u; };
+        const auto byte = [&](std::size_t i) {
+            return at + i < bytes.size() ? static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[at + i])) : 0u;
+        };
         const auto group = byte(0) << 16 | byte(1) << 8 | byte(2);
         for (std::size_t i = 0; i < 4; ++i) out += at + i > bytes.size() ? '=' : alphabet[group >> (18 - 6 * i) & 63];
     }
@@ -96,8 +98,8 @@ std::string bytes(T... values) {
 
 /// `fields`: FIELD elements; `data`: TABLEDATA, BINARY or BINARY2 element.
 inline std::string votable(std::string_view fields, std::string_view data) {
-    return "<?xml version=\"1.0\"?>\n<VOTABLE version=\"1.4\">\n<RESOURCE>\n<TABLE name=\"stars\">\n" + std::string(fields) + "\n<DATA>" + std::string(data) +
-           "</DATA>\n</TABLE>\n</RESOURCE>\n</VOTABLE>\n";
+    return "<?xml version=\"1.0\"?>\n<VOTABLE version=\"1.4\">\n<RESOURCE>\n<TABLE name=\"stars\">\n" + std::string(fields) + "\n<DATA>" +
+           std::string(data) + "</DATA>\n</TABLE>\n</RESOURCE>\n</VOTABLE>\n";
 }
 inline std::string tabledata(std::string_view rows) { return "<TABLEDATA>" + std::string(rows) + "</TABLEDATA>"; }
 inline std::string binary(std::string_view name, std::string_view bytes) {
@@ -123,9 +125,16 @@ inline std::string header(const Cards& cards) {
 }
 
 /// A primary HDU without data, and a table. `columns`: values of TFORMn, and other cards by their names.
-inline std::string fits(std::size_t row_size, std::size_t rows, const std::vector<std::string>& forms, const Cards& more, std::string data, const char* type = "BINTABLE") {
-    Cards cards{{"XTENSION", "'" + std::string(type) + "'"}, {"BITPIX", "8"}, {"NAXIS", "2"}, {"NAXIS1", std::to_string(row_size)}, {"NAXIS2", std::to_string(rows)},
-                {"PCOUNT", "0"}, {"GCOUNT", "1"}, {"TFIELDS", std::to_string(forms.size())}};
+inline std::string fits(std::size_t row_size, std::size_t rows, const std::vector<std::string>& forms, const Cards& more, std::string data,
+                        const char* type = "BINTABLE") {
+    Cards cards{{"XTENSION", "'" + std::string(type) + "'"},
+                {"BITPIX", "8"},
+                {"NAXIS", "2"},
+                {"NAXIS1", std::to_string(row_size)},
+                {"NAXIS2", std::to_string(rows)},
+                {"PCOUNT", "0"},
+                {"GCOUNT", "1"},
+                {"TFIELDS", std::to_string(forms.size())}};
     for (std::size_t i = 0; i < forms.size(); ++i) cards.emplace_back("TFORM" + std::to_string(i + 1), "'" + forms[i] + "'");
     cards.insert(cards.end(), more.begin(), more.end());
     pad(data, '\0');

@@ -1,7 +1,7 @@
 /// Reads a table and writes all of it, for check_astropy.py: table_dump FILE [MEMORY_SHARE [MOST_ROWS [THREADS]]]
 ///
-/// A line of JSON, then for each column with values: one byte a row (1: missing), then the values; of strings the ends (uint32) of all rows, as if they were one
-/// text, and the text. Exit status 2: the file can't be read, and the message is on stderr.
+/// A line of JSON, then for each column with values: one byte a row (1: missing), then the values; of strings the ends (uint32) of all
+/// rows, as if they were one text, and the text. Exit status 2: the file can't be read, and the message is on stderr.
 
 #include "imaging/tables/open_table.hpp"
 
@@ -38,8 +38,9 @@ std::string list(const Items& items, Show&& show) {
 void write_header(const Table& table) {
     const auto& info = table.info;
     const auto columns = list(info.columns, [](const ColumnInfo& c) {
-        return "{\"name\":" + quoted(c.name) + ",\"unit\":" + quoted(c.unit) + ",\"description\":" + quoted(c.description) + ",\"source_type\":" + quoted(c.source_type) +
-               ",\"ucd\":" + quoted(c.ucd) + ",\"type\":" + quoted(std::string(name_of(c.type))) + ",\"system\":" + quoted(c.system) + "}";
+        return "{\"name\":" + quoted(c.name) + ",\"unit\":" + quoted(c.unit) + ",\"description\":" + quoted(c.description) +
+               ",\"source_type\":" + quoted(c.source_type) + ",\"ucd\":" + quoted(c.ucd) +
+               ",\"type\":" + quoted(std::string(name_of(c.type))) + ",\"system\":" + quoted(c.system) + "}";
     });
     const auto systems = list(info.systems, [](const CoordinateSystem& s) {
         return "[" + quoted(s.id) + "," + quoted(s.system) + "," + quoted(s.equinox) + "," + quoted(s.epoch) + "]";
@@ -47,10 +48,11 @@ void write_header(const Table& table) {
     const auto times = list(info.time_systems, [](const TimeSystem& s) {
         return "[" + quoted(s.id) + "," + quoted(s.scale) + "," + quoted(s.position) + "," + quoted(s.origin) + "]";
     });
-    std::printf("{\"rows\":%zu,\"chunk_rows\":%zu,\"format\":%d,\"name\":%s,\"description\":%s,\"info_rows\":%lld,\"systems\":%s,\"times\":%s,\"others\":%s,\"warnings\":%s,\"columns\":%s}\n",
+    std::printf("{\"rows\":%zu,\"chunk_rows\":%zu,\"format\":%d,\"name\":%s,\"description\":%s,\"info_rows\":%lld,\"systems\":%s,\"times\":"
+                "%s,\"others\":%s,\"warnings\":%s,\"columns\":%s}\n",
                 table.rows, table.chunk_rows, static_cast<int>(info.format), quoted(info.name).c_str(), quoted(info.description).c_str(),
-                static_cast<long long>(info.rows.value_or(-1)), systems.c_str(), times.c_str(), list(info.other_tables, quoted).c_str(), list(info.warnings, quoted).c_str(),
-                columns.c_str());
+                static_cast<long long>(info.rows.value_or(-1)), systems.c_str(), times.c_str(), list(info.other_tables, quoted).c_str(),
+                list(info.warnings, quoted).c_str(), columns.c_str());
 }
 
 void write(const void* data, std::size_t size) {

@@ -38,7 +38,8 @@ TEST_CASE("types by all cells") {
 }
 
 TEST_CASE("a type that only a late row tells") {
-    for (const auto& [cell, type] : {std::pair{"1.5", float64}, std::pair{"1e3", float64}, std::pair{"x", string}, std::pair{"99999999999999999999", string}}) {
+    for (const auto& [cell, type] :
+         {std::pair{"1.5", float64}, std::pair{"1e3", float64}, std::pair{"x", string}, std::pair{"99999999999999999999", string}}) {
         std::string text = "n\n";
         for (int i = 0; i < 20'000; ++i) text += std::to_string(i) + "\n";
         const auto table = open(text + cell + "\n");
@@ -80,8 +81,10 @@ TEST_CASE("VizieR's units and dashes") {
 }
 
 TEST_CASE("ECSV says its types") {
-    const auto table = open("# %ECSV 1.0\n# ---\n# delimiter: ','\n# datatype:\n# - {name: a, unit: deg, datatype: float32, description: 'it''s, a'}\n# -\n#   name: b\n#   datatype: uint8\n"
-                            "# - {name: c, datatype: string, subtype: 'float64[2]'}\n# - {name: d, datatype: bool}\n# meta: !!omap\n# - {x: 1}\n# schema: astropy-2.0\na,b,c,d\n1,2,\"[1,2]\",True\n,300,,False\n");
+    const auto table = open("# %ECSV 1.0\n# ---\n# delimiter: ','\n# datatype:\n# - {name: a, unit: deg, datatype: float32, description: "
+                            "'it''s, a'}\n# -\n#   name: b\n#   datatype: uint8\n"
+                            "# - {name: c, datatype: string, subtype: 'float64[2]'}\n# - {name: d, datatype: bool}\n# meta: !!omap\n# - "
+                            "{x: 1}\n# schema: astropy-2.0\na,b,c,d\n1,2,\"[1,2]\",True\n,300,,False\n");
     CHECK(types(*table) == std::vector<ColumnType>{float32, uint8, string, boolean});
     CHECK(table->info.columns[0].unit == "deg");
     CHECK(table->info.columns[0].description == "it's, a");

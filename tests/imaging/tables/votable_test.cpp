@@ -79,7 +79,8 @@ TEST_CASE("what a VOTable says of itself") {
 }
 
 TEST_CASE("cells in every form that XML has for them") {
-    const auto table = open(votable("<FIELD name='s' datatype='char' arraysize='*'/><FIELD name='n' datatype='int'><VALUES null='-9'/></FIELD><FIELD name='b' datatype='boolean'/>",
+    const auto table = open(votable("<FIELD name='s' datatype='char' arraysize='*'/><FIELD name='n' datatype='int'><VALUES "
+                                    "null='-9'/></FIELD><FIELD name='b' datatype='boolean'/>",
                                     tabledata(R"(
 <TR><TD>a &lt;b&gt; &#65;&#x42; &amp;amp;</TD><TD>-9</TD><TD>T</TD></TR>
 <TR ><TD
@@ -87,7 +88,9 @@ TEST_CASE("cells in every form that XML has for them") {
 <!-- <TR> --><TR><TD>  two words
  </TD><TD></TD><TD>?</TD></TR><?php TR ?>
 <TR><TD/><TD>null</TD><TD>1</TD></TR>
-<TR><TD>)" "\xff\xc3\xa9" R"(</TD><TD>12.0</TD><TD>TRUE</TD></TR>
+<TR><TD>)"
+                                              "\xff\xc3\xa9"
+                                              R"(</TD><TD>12.0</TD><TD>TRUE</TD></TR>
 <TR><TD>&nothing; &</TD><TD>+7</TD><TD>maybe</TD></TR>
 )")));
     REQUIRE(table->rows == 6);
@@ -97,11 +100,13 @@ TEST_CASE("cells in every form that XML has for them") {
     CHECK(numbers<std::uint8_t>(*table, 2) == std::vector<std::uint8_t>{1, 0, 0, 1, 1, 0});
     CHECK(nulls(*table, 2) == std::vector<bool>{false, false, true, false, false, true});
     REQUIRE(table->info.warnings.size() == 1);
-    CHECK(table->info.warnings[0] == "One cell is shown as missing: row 6 (line 14, column 40), column \"b\": \"maybe\" is no value of type boolean.");
+    CHECK(table->info.warnings[0] ==
+          "One cell is shown as missing: row 6 (line 14, column 40), column \"b\": \"maybe\" is no value of type boolean.");
 }
 
 TEST_CASE("numbers beyond their type") {
-    const auto table = open(votable("<FIELD name='f' datatype='float'/><FIELD name='d' datatype='double'/><FIELD name='u' datatype='unsignedByte'/><FIELD name='l' datatype='long'/>",
+    const auto table = open(votable("<FIELD name='f' datatype='float'/><FIELD name='d' datatype='double'/><FIELD name='u' "
+                                    "datatype='unsignedByte'/><FIELD name='l' datatype='long'/>",
                                     tabledata("<TR><TD>1e60</TD><TD>-1e600</TD><TD>256</TD><TD>9223372036854775807</TD></TR>"
                                               "<TR><TD>1e-60</TD><TD>+Inf</TD><TD>-1</TD><TD>9223372036854775808</TD></TR>"
                                               "<TR><TD>NaN</TD><TD>1.5D2</TD><TD>255</TD><TD>-9223372036854775808</TD></TR>")));
@@ -117,7 +122,8 @@ TEST_CASE("numbers beyond their type") {
 }
 
 TEST_CASE("rows that are too short or too long") {
-    const auto table = open(votable("<FIELD name='a' datatype='int'/><FIELD name='b' datatype='int'/>", tabledata("<TR><TD>1</TD></TR><TR><TD>1</TD><TD>2</TD><TD>3</TD></TR><TR/>")));
+    const auto table = open(votable("<FIELD name='a' datatype='int'/><FIELD name='b' datatype='int'/>",
+                                    tabledata("<TR><TD>1</TD></TR><TR><TD>1</TD><TD>2</TD><TD>3</TD></TR><TR/>")));
     CHECK(numbers<std::int32_t>(*table, 1) == std::vector<std::int32_t>{0, 2, 0});
     CHECK(nulls(*table, 1) == std::vector<bool>{true, false, true});
     REQUIRE(table->info.warnings.size() == 2);
@@ -126,12 +132,16 @@ TEST_CASE("rows that are too short or too long") {
 }
 
 TEST_CASE("BINARY and BINARY2: null values, flags, variable texts") {
-    const std::string fields = "<FIELD name='n' datatype='short'><VALUES null='-1'/></FIELD><FIELD name='d' datatype='double'/><FIELD name='s' datatype='char' arraysize='10*'/>"
-                               "<FIELD name='skip' datatype='int' arraysize='*'/><FIELD name='bits' datatype='bit' arraysize='9'/><FIELD name='w' datatype='unicodeChar' arraysize='3'/>"
+    const std::string fields = "<FIELD name='n' datatype='short'><VALUES null='-1'/></FIELD><FIELD name='d' datatype='double'/><FIELD "
+                               "name='s' datatype='char' arraysize='10*'/>"
+                               "<FIELD name='skip' datatype='int' arraysize='*'/><FIELD name='bits' datatype='bit' arraysize='9'/><FIELD "
+                               "name='w' datatype='unicodeChar' arraysize='3'/>"
                                "<FIELD name='b' datatype='boolean'/>";
     const auto wide = bytes(std::uint16_t{'a'}, std::uint16_t{0xD83D}, std::uint16_t{0xDE00});
-    const std::string first = bytes(std::int16_t{-1}, 1.5, std::int32_t{3}) + "abc" + bytes(std::int32_t{2}, 1, 2) + "\xff\x80" + wide + "T";
-    const std::string second = bytes(std::int16_t{5}, 2.5, std::int32_t{0}, std::int32_t{0}) + "\xff\x80" + bytes(std::uint16_t{'b'}, std::uint16_t{0}, std::uint16_t{'c'}) + "?";
+    const std::string first =
+        bytes(std::int16_t{-1}, 1.5, std::int32_t{3}) + "abc" + bytes(std::int32_t{2}, 1, 2) + "\xff\x80" + wide + "T";
+    const std::string second = bytes(std::int16_t{5}, 2.5, std::int32_t{0}, std::int32_t{0}) + "\xff\x80" +
+                               bytes(std::uint16_t{'b'}, std::uint16_t{0}, std::uint16_t{'c'}) + "?";
     for (const bool flags : {false, true}) {
         CAPTURE(flags);
         const auto data = flags ? "\x40" + first + std::string(1, '\0') + second : first + second;
@@ -179,7 +189,8 @@ TEST_CASE("encodings of the document") {
     const auto document = votable("<FIELD name='s' datatype='char' arraysize='*'/>", tabledata("<TR><TD>text</TD></TR>"));
     for (const auto& one : {"\xEF\xBB\xBF" + document, "\n \n" + document, utf16(document, true), utf16(document, false)})
         CHECK(texts(*open(one), 0) == std::vector<std::string>{"text"});
-    const std::string latin = "<?xml version='1.0' encoding='ISO-8859-1'?><VOTABLE><RESOURCE><TABLE name='\xe9'><FIELD name='\xe8' datatype='char' arraysize='*'/><DATA>"
+    const std::string latin = "<?xml version='1.0' encoding='ISO-8859-1'?><VOTABLE><RESOURCE><TABLE name='\xe9'><FIELD name='\xe8' "
+                              "datatype='char' arraysize='*'/><DATA>"
                               "<TABLEDATA><TR><TD>\xfc</TD></TR></TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>";
     const auto table = open(latin);
     CHECK(table->info.name == "é");
@@ -190,7 +201,9 @@ TEST_CASE("encodings of the document") {
 TEST_CASE("the header alone, the first rows, and rows in many chunks, in memory or not") {
     std::string rows;
     const int count = 150'000;
-    for (int i = 0; i < count; ++i) rows += "<TR><TD>" + std::to_string(i) + "</TD><TD>star " + std::string(static_cast<std::size_t>(i % 40), 'x') + std::to_string(i) + "</TD></TR>\n";
+    for (int i = 0; i < count; ++i)
+        rows += "<TR><TD>" + std::to_string(i) + "</TD><TD>star " + std::string(static_cast<std::size_t>(i % 40), 'x') + std::to_string(i) +
+                "</TD></TR>\n";
     const auto document = votable("<FIELD name='n' datatype='int'/><FIELD name='s' datatype='char' arraysize='*'/>", tabledata(rows));
     const auto head = open(document, "t.xml", {.most_rows = 0});
     CHECK(head->rows == 0);
@@ -213,12 +226,16 @@ TEST_CASE("the header alone, the first rows, and rows in many chunks, in memory 
 
 TEST_CASE("no table to read: the reason") {
     CHECK(error_of("<html><body/></html>", "page.xml") == "page.xml: line 1, column 1: this is no VOTable: it begins with <html>");
-    CHECK(contains(error_of("<VOTABLE><RESOURCE><INFO name='QUERY_STATUS' value='ERROR'>no such table</INFO></RESOURCE></VOTABLE>"), "no such table"));
+    CHECK(contains(error_of("<VOTABLE><RESOURCE><INFO name='QUERY_STATUS' value='ERROR'>no such table</INFO></RESOURCE></VOTABLE>"),
+                   "no such table"));
     CHECK(contains(error_of("<VOTABLE/>"), "no TABLE with columns"));
     const std::string field = "<FIELD name='a' datatype='int'/>";
     CHECK(contains(error_of(votable(field, "<BINARY><STREAM href='http://example.org/data'/></BINARY>")), "its data are in another file"));
-    CHECK(contains(error_of(votable(field, "<FITS extnum='1'><STREAM encoding='base64'>AAAA</STREAM></FITS>")), "its data are a FITS file"));
-    CHECK(contains(error_of(votable(field, "<BINARY><STREAM encoding='gzip'>AAAA</STREAM></BINARY>")), "its data have the encoding \"gzip\""));
-    CHECK(contains(error_of(votable("<FIELD name='a' datatype='thing'/>", binary("BINARY", "abcd"))), "column \"a\" has no datatype of VOTable (thing)"));
+    CHECK(
+        contains(error_of(votable(field, "<FITS extnum='1'><STREAM encoding='base64'>AAAA</STREAM></FITS>")), "its data are a FITS file"));
+    CHECK(contains(error_of(votable(field, "<BINARY><STREAM encoding='gzip'>AAAA</STREAM></BINARY>")),
+                   "its data have the encoding \"gzip\""));
+    CHECK(contains(error_of(votable("<FIELD name='a' datatype='thing'/>", binary("BINARY", "abcd"))),
+                   "column \"a\" has no datatype of VOTable (thing)"));
     CHECK(open(votable(field, tabledata("")))->rows == 0);
 }
