@@ -166,10 +166,10 @@ ColumnBuilder::ColumnBuilder(ColumnInfo info, std::size_t chunk_rows, TableStora
 std::span<std::byte> ColumnBuilder::extend(std::size_t rows) {
     seal_if_full();
     const auto bytes = rows * size_of(info_.type);
-    values_.resize(values_.size() + bytes);
+    std::byte* const begin = room(bytes);
     last_extend_ = in_chunk_;
     added(rows);
-    return std::span(values_).last(bytes);
+    return {begin, bytes};
 }
 
 void ColumnBuilder::append_text(std::string_view text) {
@@ -179,8 +179,7 @@ void ColumnBuilder::append_text(std::string_view text) {
     texts_.insert(texts_.end(), text.begin(), text.end());
     text_bytes_ += text.size();
     const auto end = static_cast<std::uint32_t>(text_bytes_);
-    values_.resize(values_.size() + sizeof(end));
-    std::memcpy(values_.data() + values_.size() - sizeof(end), &end, sizeof(end));
+    std::memcpy(room(sizeof(end)), &end, sizeof(end));
     added(1);
     if (text.empty()) set_null(in_chunk_ - 1);
     // Long texts don't grow in memory that nobody counts.
@@ -209,7 +208,7 @@ void ColumnBuilder::set_null(std::size_t row) {
 
 void ColumnBuilder::seal() {
     Column::Chunk chunk;
-    chunk.values = storage_.keep(values_, cancel_);
+    chunk.values = storage_.keep(std::span(values_).first(used_), cancel_);
     if (info_.type == ColumnType::string) {
         std::vector<std::span<const std::byte>> pieces;
         for (const auto& piece : text_pieces_) pieces.push_back(piece->bytes());
@@ -218,7 +217,7 @@ void ColumnBuilder::seal() {
     }
     if (!nulls_.empty()) chunk.nulls = storage_.keep(nulls_, cancel_);
     chunks_.push_back(std::move(chunk));
-    values_.clear();
+    used_ = 0;
     texts_.clear();
     text_pieces_.clear();
     text_bytes_ = 0;

@@ -6,11 +6,13 @@
 #include "imaging/base/cancel.hpp"
 #include "imaging/tables/table.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace cubelink::imaging {
@@ -65,11 +67,10 @@ public:
     template <class T>
     void append(T value) {
         seal_if_full();
-        values_.resize(values_.size() + sizeof(T));
-        std::memcpy(values_.data() + values_.size() - sizeof(T), &value, sizeof(T));
+        std::memcpy(room(sizeof(T)), &value, sizeof(T));
         added(1);
     }
-    /// Room for the next rows, at most rows_left_in_chunk(), to be filled before the next call. REQUIRES: no column of strings.
+    /// Room for the next rows, at most rows_left_in_chunk(), uninitialised, to be filled before the next call. REQUIRES: no column of strings.
     std::span<std::byte> extend(std::size_t rows);
     std::size_t rows_left_in_chunk() const { return chunk_rows_ - in_chunk_; }
     /// An empty text is marked as missing. The bytes as they are: the caller makes them valid UTF-8. Throws TableError for texts of a chunk beyond 4 GiB.
@@ -92,6 +93,10 @@ private:
     void seal_if_full() {
         if (full_) seal();
     }
+    std::byte* room(std::size_t bytes) {
+        if (values_.size() - used_ < bytes) values_.resize(std::max(values_.size() * 2, used_ + bytes));
+        return values_.data() + std::exchange(used_, used_ + bytes);
+    }
     void seal();
     void set_null(std::size_t row);
 
@@ -99,7 +104,8 @@ private:
     const std::size_t chunk_rows_;
     TableStorage& storage_;
     const CancelToken cancel_;
-    std::vector<std::byte> values_;  // of the chunk that is being filled; ends of texts
+    std::vector<std::byte> values_; // of the chunk that is being filled; ends of texts. More than is used, so that a cell costs no call of resize()
+    std::size_t used_ = 0;
     std::vector<char> texts_;             // the last part of the chunk's; what came before is in text_pieces_
     std::vector<TableBlockPtr> text_pieces_;
     std::size_t text_bytes_ = 0;          // of the chunk, all pieces

@@ -6,6 +6,7 @@
 #include "platform/utf8.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <optional>
 #include <string>
 #include <vector>
@@ -78,6 +79,12 @@ private:
             if (fields_[i].null && cell.type == ColumnType::string) cell.null_text = fields_[i].null;
             cells_.push_back(std::move(cell));
         }
+        runs_.resize(cells_.size());
+        for (std::size_t i = cells_.size(); i-- > 0;)
+            if (is_number(cells_[i])) runs_[i] = 1 + (i + 1 < cells_.size() ? runs_[i + 1] : 0);
+    }
+    static bool is_number(const Cell& cell) {
+        return cell.builder != nullptr && cell.type != ColumnType::string && cell.type != ColumnType::boolean && !cell.field->variable;
     }
 
     /// Rows of the same length, many at once.
@@ -142,7 +149,24 @@ private:
             if (!ensure(flag_bytes_)) cut_off(0);
             std::copy_n(decoded_.begin() + static_cast<std::ptrdiff_t>(at_), flag_bytes_, flags.begin());
             at_ += flag_bytes_;
-            for (std::size_t i = 0; i < cells_.size(); ++i) read_cell(i, flag_bytes_ > 0 && is_flagged(flags.data(), i));
+            for (std::size_t i = 0; i < cells_.size();) {
+                if (runs_[i] == 0) {
+                    read_cell(i, flag_bytes_ > 0 && is_flagged(flags.data(), i));
+                    ++i;
+                    continue;
+                }
+                const auto run = runs_[i];
+                if (!ensure(run * sizeof(double))) { // may be the end of the data, or of the file's
+                    for (const auto end = i + run; i < end; ++i) read_cell(i, flag_bytes_ > 0 && is_flagged(flags.data(), i));
+                    continue;
+                }
+                for (const auto end = i + run; i < end; ++i) {
+                    Cell& cell = cells_[i];
+                    const auto size = size_of(cell.type);
+                    append_number(cell, decoded_.data() + at_, flag_bytes_ > 0 && is_flagged(flags.data(), i));
+                    at_ += size;
+                }
+            }
         }
     }
 
@@ -176,6 +200,18 @@ private:
         if (missing) return cell.builder->append_null();
         const auto out = cell.builder->extend(1);
         std::copy_n(value, out.size(), out.begin());
+    }
+
+    static void append_number(Cell& cell, const std::byte* at, bool missing) {
+        if (missing || (cell.null && stored_integer(at, cell.type) == *cell.null)) return cell.builder->append_null();
+        switch (cell.type) {
+        case ColumnType::uint8: return cell.builder->append(big_endian<std::uint8_t>(at));
+        case ColumnType::int16: return cell.builder->append(static_cast<std::int16_t>(big_endian<std::uint16_t>(at)));
+        case ColumnType::int32: return cell.builder->append(static_cast<std::int32_t>(big_endian<std::uint32_t>(at)));
+        case ColumnType::int64: return cell.builder->append(static_cast<std::int64_t>(big_endian<std::uint64_t>(at)));
+        case ColumnType::float32: return cell.builder->append(std::bit_cast<float>(big_endian<std::uint32_t>(at)));
+        default: return cell.builder->append(std::bit_cast<double>(big_endian<std::uint64_t>(at)));
+        }
     }
 
     void append_text(Cell& cell, std::span<const std::byte> bytes) {
@@ -258,6 +294,7 @@ private:
     bool fixed_ = false;
     std::int64_t row_size_ = 0; // at least
     std::vector<Cell> cells_;
+    std::vector<std::size_t> runs_; // for each column: how many single numbers follow each other from there on
     std::vector<std::byte> decoded_;
     std::size_t at_ = 0, end_ = 0; // of what is decoded and not used
     std::int64_t rows_ = 0;

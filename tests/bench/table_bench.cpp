@@ -62,13 +62,14 @@ void put(std::string& out, T value) {
     for (int shift = sizeof(U) * 8 - 8; shift >= 0; shift -= 8) out += static_cast<char>(bits >> shift);
 }
 
-void put_row(std::string& out, const Rows& rows, std::size_t row) {
+void put_row(std::string& out, const Rows& rows, std::size_t row, bool variable = false) {
     for (int i = 0; i < 9; ++i) put<std::uint64_t>(out, rows.doubles[row * 9 + static_cast<std::size_t>(i)]);
     for (int i = 0; i < 6; ++i) put<std::uint32_t>(out, rows.floats[row * 6 + static_cast<std::size_t>(i)]);
     for (int i = 0; i < 3; ++i) put<std::uint32_t>(out, rows.integers[row * 3 + static_cast<std::size_t>(i)]);
     put<std::uint64_t>(out, rows.names[row]);
     auto text = rows.text(row);
-    text.resize(text_width, '\0');
+    if (variable) put<std::uint32_t>(out, static_cast<std::uint32_t>(text.size()));
+    else text.resize(text_width, '\0');
     out += text;
 }
 
@@ -120,7 +121,7 @@ std::string fits_file(const Rows& rows) {
 std::string votable_file(const Rows& rows, int encoding) {
     std::string out = "<?xml version=\"1.0\"?>\n<VOTABLE version=\"1.4\"><RESOURCE><TABLE>\n";
     for (int i = 1; i <= 20; ++i) {
-        const char* type = i <= 9 ? "double" : i <= 15 ? "float" : i <= 18 ? "int" : i == 19 ? "long" : "char\" arraysize=\"16";
+        const char* type = i <= 9 ? "double" : i <= 15 ? "float" : i <= 18 ? "int" : i == 19 ? "long" : encoding == 3 ? "char\" arraysize=\"*" : "char\" arraysize=\"16";
         out += "<FIELD name=\"c" + std::to_string(i) + "\" datatype=\"" + type + "\"/>\n";
     }
     if (encoding == 0) {
@@ -133,8 +134,8 @@ std::string votable_file(const Rows& rows, int encoding) {
     constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     std::string bytes;
     for (std::size_t row = 0; row < rows.rows; ++row) {
-        if (encoding == 2) bytes.append(3, '\0');
-        put_row(bytes, rows, row);
+        if (encoding >= 2) bytes.append(3, '\0');
+        put_row(bytes, rows, row, encoding == 3);
     }
     const auto size = bytes.size();
     bytes.append(2, '\0');
@@ -199,5 +200,6 @@ int main(int argc, char** argv) {
     measure(folder, "tabledata", votable_file(rows, 0));
     measure(folder, "binary", votable_file(rows, 1));
     measure(folder, "binary2", votable_file(rows, 2));
+    measure(folder, "variable", votable_file(rows, 3)); // BINARY2 with texts of any length
     measure(folder, "csv", csv_file(rows));
 }
