@@ -1,7 +1,7 @@
 # Sourced by run.sh and test.sh: installs what is missing and says so. Debian 12 packages and npm packages only.
 
 build_packages="g++ cmake ninja-build ccache pkg-config protobuf-compiler libprotobuf-dev libwebsocketpp-dev libasio-dev libssl-dev
-    libmsgpack-cxx-dev nlohmann-json3-dev libcfitsio-dev wcslib-dev liberfa-dev libzfp-dev libzstd-dev zlib1g-dev libexpat1-dev libsqlite3-dev
+    libmsgpack-cxx-dev nlohmann-json3-dev libcfitsio-dev wcslib-dev liberfa-dev libzfp-dev libzstd-dev zlib1g-dev libexpat1-dev libre2-dev libsqlite3-dev
     libcurl4-openssl-dev libeigen3-dev libspdlog-dev libcli11-dev doctest-dev libbenchmark-dev"
 
 test_packages="clang-14 libclang-rt-14-dev libomp-14-dev llvm-14 chromium nginx-light openssl curl fitsverify python3 python3-numpy python3-scipy python3-astropy

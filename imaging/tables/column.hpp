@@ -96,6 +96,10 @@ public:
         return (std::to_integer<unsigned>(nulls->bytes()[within / 8]) >> (within % 8) & 1) != 0;
     }
     bool has_nulls(std::size_t chunk) const { return chunks_[chunk].nulls != nullptr; }
+    /// A bit for each row of the chunk, lowest first, set where there is no value; empty if all have one.
+    std::span<const std::byte> null_bits(std::size_t chunk) const {
+        return chunks_[chunk].nulls ? chunks_[chunk].nulls->bytes() : std::span<const std::byte>();
+    }
 
 private:
     std::size_t rows_, chunk_rows_;

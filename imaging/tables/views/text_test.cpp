@@ -1,0 +1,65 @@
+#include "imaging/tables/views/row_test.hpp"
+
+#include <re2/re2.h>
+
+#include <bit>
+
+namespace cubelink::imaging {
+
+namespace {
+
+/// Patterns beyond that are refused, and RE2 may take so much memory for one.
+constexpr std::size_t longest_pattern = 4096;
+constexpr std::int64_t pattern_memory = 8 << 20;
+
+class TextTest final : public RowTest {
+public:
+    TextTest(std::size_t column, TextMatch match, std::string pattern, bool ignore_case)
+        : column_(column), match_(match), pattern_(std::move(pattern)), ignore_case_(ignore_case) {
+        if (pattern_.size() > longest_pattern) throw PatternError("the text has " + std::to_string(pattern_.size()) + " bytes, the limit is " + std::to_string(longest_pattern));
+        if (match_ != TextMatch::regex && !ignore_case_) return;
+        RE2::Options options;
+        options.set_log_errors(false);
+        options.set_case_sensitive(!ignore_case_);
+        options.set_literal(match_ != TextMatch::regex);
+        options.set_max_mem(pattern_memory);
+        regex_ = std::make_unique<RE2>(pattern_, options);
+        if (!regex_->ok()) throw PatternError("\"" + pattern_ + "\": " + regex_->error() + (regex_->error_arg().empty() ? "" : ", at \"" + regex_->error_arg() + "\""));
+    }
+
+    std::string key() const override {
+        return "t" + std::to_string(column_) + (ignore_case_ ? "i" : "") + std::to_string(static_cast<int>(match_)) + ":" + pattern_;
+    }
+
+    void apply(const Table& table, std::size_t chunk, std::span<std::uint64_t> bits) const override {
+        const auto texts = table.columns[column_]->texts(chunk);
+        for (std::size_t word = 0; word * 64 < texts.size(); ++word)
+            for (auto left = bits[word]; left != 0; left &= left - 1) {
+                const auto i = static_cast<std::size_t>(std::countr_zero(left));
+                if (const auto row = word * 64 + i; row < texts.size() && !passes(texts[row])) bits[word] &= ~(std::uint64_t{1} << i);
+            }
+    }
+
+private:
+    bool passes(std::string_view text) const {
+        if (regex_) {
+            const re2::StringPiece piece(text.data(), text.size());
+            return match_ == TextMatch::equals ? RE2::FullMatch(piece, *regex_) : RE2::PartialMatch(piece, *regex_);
+        }
+        return match_ == TextMatch::equals ? text == pattern_ : text.find(pattern_) != std::string_view::npos;
+    }
+
+    const std::size_t column_;
+    const TextMatch match_;
+    const std::string pattern_;
+    const bool ignore_case_;
+    std::unique_ptr<RE2> regex_; // its matching is thread-safe
+};
+
+} // namespace
+
+RowTestPtr match_text(std::size_t column, TextMatch match, const std::string& pattern, bool ignore_case) {
+    return std::make_shared<TextTest>(column, match, pattern, ignore_case);
+}
+
+} // namespace cubelink::imaging
