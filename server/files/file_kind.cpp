@@ -135,6 +135,27 @@ FileKind region_kind_by_content(const JailedPath& file) {
     return region_kind_by_content(AT_FDCWD, path_through(file.descriptor).c_str(), 0, file.name);
 }
 
+FileKind catalog_kind_by_extension(std::string_view name) {
+    if (ends_with_ignoring_case(name, ".gz")) name.remove_suffix(3);
+    const auto ends = [&](std::initializer_list<const char*> extensions) {
+        return std::any_of(extensions.begin(), extensions.end(), [&](const char* extension) { return ends_with_ignoring_case(name, extension); });
+    };
+    if (ends({".fits", ".fit", ".fts"})) return FileKind::fits;
+    if (ends({".xml", ".vot", ".votable"})) return FileKind::votable;
+    return ends({".csv", ".tsv", ".ecsv", ".tbl"}) ? FileKind::text_table : FileKind::unknown;
+}
+
+FileKind catalog_kind_by_content(int folder, const char* name, int flags, std::string_view shown) {
+    constexpr std::size_t prolog = 2048; // comments may come before the first element
+    const auto text = first_bytes(folder, name, prolog, flags);
+    if (text.starts_with("SIMPLE  =")) return FileKind::fits;
+    if (text.find("<VOTABLE") != std::string::npos || text.find(":VOTABLE") != std::string::npos) return FileKind::votable;
+    const auto kind = catalog_kind_by_extension(shown);
+    const bool gzipped = text.starts_with("\x1F\x8B");
+    if (gzipped) return kind;
+    return kind == FileKind::text_table && !text.empty() && text.find('\0') == std::string::npos ? kind : FileKind::unknown;
+}
+
 std::int64_t size_of_folder(int folder, const std::function<bool()>& go_on) { return size_to_depth(folder, go_on, 0); }
 
 std::int64_t listed_size(const JailedPath& path) {

@@ -10,7 +10,8 @@
 
 namespace cubelink::server {
 
-enum class FileKind { casa = 0, crtf = 1, ds9_reg = 2, fits = 3, hdf5 = 4, miriad = 5, unknown = 6 }; // ICD FileType
+/// As ICD FileType; the last two, tables of sources, have no number there.
+enum class FileKind { casa = 0, crtf = 1, ds9_reg = 2, fits = 3, hdf5 = 4, miriad = 5, unknown = 6, votable, text_table };
 
 /// The kind of one file or folder by its content; unknown if it is no image.
 FileKind kind_by_content(const JailedPath& path);
@@ -24,6 +25,10 @@ FileKind region_kind_of(std::string_view text);
 /// As kind_by_content(), of region files: by the first line, or else by the extension.
 FileKind region_kind_by_content(int folder, const char* name, int flags, std::string_view shown);
 FileKind region_kind_by_content(const JailedPath& file);
+/// As kind_by_content(), of tables of sources: FITS, VOTable, or text that is one by its extension; the first two also if they are gzipped.
+FileKind catalog_kind_by_content(int folder, const char* name, int flags, std::string_view shown);
+/// The same by its name alone. unknown if it is no table.
+FileKind catalog_kind_by_extension(std::string_view name);
 /// By its name alone.
 FileKind kind_by_extension(std::string_view name);
 

@@ -293,13 +293,16 @@ private:
         if (!S_ISREG(status.st_mode)) return;
         ListedFile file{shown_name(entry.bytes), FileKind::unknown, status.st_size, status.st_mtime};
         if (mode_ == FilterMode::content) {
-            file.kind = listed_ == ListedKind::images ? kind_by_content(folder_.get(), name, flags, entry.bytes)
-                                                      : region_kind_by_content(folder_.get(), name, flags, entry.bytes);
+            const auto kind_of = listed_ == ListedKind::images ? static_cast<FileKind (*)(int, const char*, int, std::string_view)>(kind_by_content)
+                                 : listed_ == ListedKind::regions ? static_cast<FileKind (*)(int, const char*, int, std::string_view)>(region_kind_by_content)
+                                                                  : catalog_kind_by_content;
+            file.kind = kind_of(folder_.get(), name, flags, entry.bytes);
             if (file.kind == FileKind::unknown) return;
         } else {
-            file.kind = kind_by_extension(entry.bytes);
-            const bool wanted = listed_ == ListedKind::images ? file.kind == FileKind::fits || file.kind == FileKind::hdf5
-                                                              : file.kind == FileKind::crtf || file.kind == FileKind::ds9_reg;
+            file.kind = listed_ == ListedKind::catalogs ? catalog_kind_by_extension(entry.bytes) : kind_by_extension(entry.bytes);
+            const bool wanted = listed_ == ListedKind::images    ? file.kind == FileKind::fits || file.kind == FileKind::hdf5
+                                : listed_ == ListedKind::regions ? file.kind == FileKind::crtf || file.kind == FileKind::ds9_reg
+                                                                 : file.kind != FileKind::unknown;
             if (mode_ == FilterMode::extension && !wanted) return;
             if (os().faccessat(folder_.get(), name, R_OK, AT_EACCESS) != 0) return;
         }

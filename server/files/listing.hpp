@@ -15,9 +15,9 @@ namespace cubelink::server {
 /// What decides whether a file is shown (ICD FileListFilterMode).
 enum class FilterMode { content = 0, extension = 1, all_files = 2 };
 
-/// What a listing is for. Images that are folders are files of a list of images, and are left out of one of region files (unless it shows all files, where they
+/// What a listing is for. Images that are folders are files of a list of images, and are left out of one of region files or catalogs (unless it shows all files, where they
 /// are folders).
-enum class ListedKind { images, regions };
+enum class ListedKind { images, regions, catalogs };
 
 struct ListedFile {
     std::string name; // valid UTF-8

@@ -61,6 +61,7 @@ void register_handlers(HandlerContext& context) {
     register_cursor(context);
     register_spectral_profiles(context);
     register_animation(context);
+    register_catalogs(context);
     register_histograms(context);
     register_contours(context);
     register_regions(context);

@@ -131,6 +131,7 @@ void register_vector_overlay(HandlerContext& context);
 void register_cursor(HandlerContext& context);
 void register_spectral_profiles(HandlerContext& context);
 void register_animation(HandlerContext& context);
+void register_catalogs(HandlerContext& context);
 void register_histograms(HandlerContext& context);
 void register_contours(HandlerContext& context);
 void register_regions(HandlerContext& context);

@@ -7,6 +7,7 @@
 #include "rpc/icd/messages.hpp"
 #include "rpc/parameter.hpp"
 #include "server/products/tile_set.hpp"
+#include "server/session/catalog.hpp"
 
 #include <array>
 
@@ -21,7 +22,7 @@ void require_no_arguments(const rpc::CallPtr& call) {
 }
 
 /// What the server publishes; tools/reference/implemented.txt has the same.
-constexpr std::array published_topics = {"carta.contour.image.data",   "carta.error.data",           "carta.file.list.progress", "carta.fitting.progress",
+constexpr std::array published_topics = {"carta.catalog.filter.response", "carta.contour.image.data",   "carta.error.data",           "carta.file.list.progress", "carta.fitting.progress",
                                          "carta.moment.progress",      "carta.pv.preview.data",      "carta.pv.progress",        "carta.raster.tile.data",
                                          "carta.raster.tile.sync",     "carta.region.histogram.data", "carta.region.stats.data",
                                          "carta.scripting.request",    "carta.spatial.profile.data",  "carta.spectral.profile.data",
@@ -64,6 +65,9 @@ rpc::Value state(const Session& session) {
     rpc::Array regions;
     for (const auto& region : session.regions())
         regions.push_back(rpc::Map{{"region_id", region->id}, {"file_id", region->state->file_id}, {"region_info", region_info(region->state->shape)}});
+    rpc::Array catalogs;
+    for (const auto& catalog : session.objects().all<Catalog>(ObjectKind::catalog))
+        catalogs.push_back(rpc::Map{{"file_id", catalog->file_id}, {"directory", catalog->directory}, {"file", catalog->file}, {"open_catalog_file_ack", catalog->acknowledgement->value()}});
     rpc::Value cursor;
     if (session.last_cursor_file)
         if (const auto image = session.image(*session.last_cursor_file); image && image->cursor)
@@ -71,6 +75,7 @@ rpc::Value state(const Session& session) {
     return rpc::Map{{"session_id", static_cast<std::int64_t>(session.id())},
                     {"files", std::move(files)},
                     {"regions", std::move(regions)},
+                    {"catalogs", std::move(catalogs)},
                     {"cursor", std::move(cursor)},
                     {"next_file_id", session.next_file_id()}};
 }

@@ -17,13 +17,13 @@ using Clock = std::chrono::steady_clock;
 /// Sends the progress of a long listing: first after five seconds, then every two.
 class ListProgressReport {
 public:
-    explicit ListProgressReport(SessionPtr session) : session_(std::move(session)) {}
+    ListProgressReport(SessionPtr session, icd::FileListType listed) : session_(std::move(session)), listed_(listed) {}
     void operator()(std::size_t checked, std::size_t total) {
         const auto now = Clock::now();
         if (now < next_) return;
         next_ = now + std::chrono::seconds(2);
         auto message = std::make_shared<icd::ListProgress>();
-        message->set_file_list_type(icd::Image);
+        message->set_file_list_type(listed_);
         message->set_checked_count(static_cast<std::int32_t>(checked));
         message->set_total_count(static_cast<std::int32_t>(total));
         message->set_percentage(total ? static_cast<float>(checked) / static_cast<float>(total) : 1.0f);
@@ -34,15 +34,31 @@ public:
 
 private:
     SessionPtr session_;
+    const icd::FileListType listed_;
     Clock::time_point next_ = Clock::now() + std::chrono::seconds(5);
 };
+
+void fill_listed(icd::FileInfo& to, ListedFile&& file) {
+    to.set_name(std::move(file.name));
+    to.set_type(static_cast<icd::FileType>(file.kind));
+    to.set_size(file.size);
+    to.set_date(file.date);
+    to.add_hdu_list("");
+}
+
+void fill_listed(icd::CatalogFileInfo& to, ListedFile&& file) {
+    to.set_name(std::move(file.name));
+    to.set_type(file.kind == FileKind::fits ? icd::FITSTable : file.kind == FileKind::votable ? icd::VOTable : icd::Unknown);
+    to.set_file_size(file.size);
+    to.set_date(file.date);
+}
 
 template <class Response, class Request>
 Response list(const Jail& jail, const SessionPtr& session, const Request& request, ListedKind listed, const imaging::CancelToken& cancel, int threads,
               bool for_page) {
     Response response;
     try {
-        ListProgressReport report(session);
+        ListProgressReport report(session, listed == ListedKind::catalogs ? icd::Catalog : icd::Image);
         const auto mode = static_cast<FilterMode>(request.filter_mode());
         auto listing = list_folder(
             jail, request.directory(), mode, cancel, [&](std::size_t checked, std::size_t total) { report(checked, total); }, threads, listed);
@@ -56,12 +72,7 @@ Response list(const Jail& jail, const SessionPtr& session, const Request& reques
         response.set_parent(listing.parent);
         response.set_cancel(listing.cancelled);
         for (auto& file : listing.files) {
-            auto& out = *response.add_files();
-            out.set_name(std::move(file.name));
-            out.set_type(static_cast<icd::FileType>(file.kind));
-            out.set_size(file.size);
-            out.set_date(file.date);
-            out.add_hdu_list("");
+            fill_listed(*response.add_files(), std::move(file));
         }
         for (auto& folder : listing.folders) {
             auto& out = *response.add_subdirectories();
@@ -134,6 +145,11 @@ void start_listing(const OpenSettings& settings, const SessionPtr& session, cons
 void start_region_listing(const OpenSettings& settings, const SessionPtr& session, const rpc::CallPtr& call,
                           std::shared_ptr<const icd::RegionListRequest> request, const imaging::CancelToken& stop, bool for_page) {
     start_list_job<icd::RegionListResponse>(settings, session, call, std::move(request), ListedKind::regions, stop, for_page);
+}
+
+void start_catalog_listing(const OpenSettings& settings, const SessionPtr& session, const rpc::CallPtr& call,
+                           std::shared_ptr<const icd::CatalogListRequest> request, const imaging::CancelToken& stop, bool for_page) {
+    start_list_job<icd::CatalogListResponse>(settings, session, call, std::move(request), ListedKind::catalogs, stop, for_page);
 }
 
 void start_file_info(const OpenSettings& settings, const SessionPtr& session, const rpc::CallPtr& call,

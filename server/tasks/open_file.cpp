@@ -76,6 +76,12 @@ ImagePtr open_file(const MakeContext& context, const icd::OpenFile& request, con
     return make_session_image(std::move(parts));
 }
 
+AfterOpening::~AfterOpening() {
+    try {
+        if (call) call();
+    } catch (const std::exception& e) { log::warn(e.what()); }
+}
+
 void start_opening(const OpenSettings& settings, const SessionPtr& session, Opening opening) {
     struct State {
         Opening opening;
@@ -91,18 +97,10 @@ void start_opening(const OpenSettings& settings, const SessionPtr& session, Open
     if (needs_remote_files(state->opening.recipe)) task.job_class = JobClass::bulk;
     task.call = state->opening.call;
     task.work = [&settings, session, state](const TaskContext& context) {
-        struct After {
-            const std::function<void()>& call;
-            ~After() {
-                try {
-                    if (call) call();
-                } catch (const std::exception& e) { log::warn(e.what()); }
-            }
-        };
         const auto& [request, recipe, name, call, end, closed, before, after] = state->opening;
         require_room(*session, request.file_id());
         if (before) before();
-        const After finally{after};
+        const AfterOpening finally{after};
         state->image = open_file({settings, session->cache(), context.cancel, context.threads, context.progress}, request, recipe);
     };
     session->objects().reserve(image_id(state->opening.request.file_id()));

@@ -54,6 +54,12 @@ struct Opening {
     /// Called by the job before it touches the file, and when it has been opened or has failed; may throw. Empty: not.
     std::function<void()> before, after;
 };
+/// Calls Opening::after at its end.
+struct AfterOpening {
+    const std::function<void()>& call;
+    ~AfterOpening();
+};
+
 /// By a command of the session. The image with the request's file_id, if there is one, stays until another takes its place.
 void start_opening(const OpenSettings& settings, const SessionPtr& session, Opening opening);
 

@@ -5,6 +5,7 @@
 #include "server/session/saved_fields.hpp"
 #include "server/session/session_keeper.hpp"
 #include "server/session/snapshot.hpp"
+#include "server/tasks/catalogs/open_catalog.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -16,6 +17,9 @@
 namespace cubelink::server {
 
 namespace {
+
+/// As CARTA's page asks for, when it opens one.
+constexpr std::int32_t restored_preview_rows = 50;
 
 using Clock = std::chrono::steady_clock;
 
@@ -183,11 +187,33 @@ private:
     void (Restoring::*next_)() = nullptr;
 };
 
+void restore_catalog(const RestoreSettings& settings, const SessionPtr& session, rpc::Map&& saved, std::function<void(const std::string&)> done) {
+    const rpc::Path path("catalog");
+    SavedFields fields(std::move(saved), path);
+    CatalogOpening opening;
+    opening.request.set_file_id(fields.take<std::int32_t>("id"));
+    opening.request.set_directory(fields.take<std::string>("directory"));
+    opening.request.set_name(fields.take<std::string>("file"));
+    opening.request.set_preview_data_size(restored_preview_rows);
+    const auto marker = name_of_marker(opening.request.directory(), opening.request.name(), "catalog");
+    opening.before = marker_before(settings.keeper, *session, marker);
+    opening.after = marker_after(settings.keeper, *session, marker);
+    opening.end = [session, name = opening.request.name(), id = opening.request.file_id(), done = std::move(done)](const CatalogPtr& catalog, const std::string& failure) {
+        if (!catalog) return done("Catalog " + std::to_string(id) + " (" + name + ") could not be opened again: " + failure);
+        add_catalog(*session, catalog);
+        done("");
+    };
+    start_opening(settings.files, session, std::move(opening));
+}
+
 } // namespace
 
 void add_restorers(RestoreSettings& settings) {
     settings.restorers["image"] = [&settings](const SessionPtr& session, rpc::Map saved, std::function<void(const std::string&)> done) {
         restore_image(settings, session, std::move(saved), std::move(done));
+    };
+    settings.restorers["catalog"] = [&settings](const SessionPtr& session, rpc::Map saved, std::function<void(const std::string&)> done) {
+        restore_catalog(settings, session, std::move(saved), std::move(done));
     };
     settings.restorers["region"] = [](const SessionPtr& session, rpc::Map saved, std::function<void(const std::string&)> done) {
         restore_region(session, std::move(saved), done);
@@ -206,13 +232,21 @@ void restore_session(const RestoreSettings& settings, const SessionPtr& session)
 
 std::string name_of_marker(const std::string& directory, const std::string& file, const std::string& hdu) { return directory + "\n" + file + "\n" + hdu; }
 
-void guard_by_marker(Opening& opening, SessionKeeper& keeper, const Session& session) {
-    const auto image = name_of_marker(opening.request.directory(), opening.request.file(), opening.request.hdu());
-    opening.before = [&keeper, id = session.id(), image] {
-        if (!keeper.begin_restoring(id, image))
+std::function<void()> marker_before(SessionKeeper& keeper, const Session& session, const std::string& marker) {
+    return [&keeper, id = session.id(), marker] {
+        if (!keeper.begin_restoring(id, marker))
             throw PathError("the server ended unexpectedly while it was opened to restore this session, so it is left out; open it again to try it");
     };
-    opening.after = [&keeper, id = session.id(), image] { keeper.end_restoring(id, image); };
+}
+
+std::function<void()> marker_after(SessionKeeper& keeper, const Session& session, const std::string& marker) {
+    return [&keeper, id = session.id(), marker] { keeper.end_restoring(id, marker); };
+}
+
+void guard_by_marker(Opening& opening, SessionKeeper& keeper, const Session& session) {
+    const auto marker = name_of_marker(opening.request.directory(), opening.request.file(), opening.request.hdu());
+    opening.before = marker_before(keeper, session, marker);
+    opening.after = marker_after(keeper, session, marker);
 }
 
 } // namespace cubelink::server

@@ -36,6 +36,10 @@ void restore_session(const RestoreSettings& settings, const SessionPtr& session)
 /// By the name that name_of_marker() gives it.
 void guard_by_marker(Opening& opening, SessionKeeper& keeper, const Session& session);
 
+/// The same for what is opened otherwise.
+std::function<void()> marker_before(SessionKeeper& keeper, const Session& session, const std::string& marker);
+std::function<void()> marker_after(SessionKeeper& keeper, const Session& session, const std::string& marker);
+
 std::string name_of_marker(const std::string& directory, const std::string& file, const std::string& hdu);
 
 } // namespace cubelink::server

@@ -6,6 +6,7 @@
 #include "server/net/log.hpp"
 #include "server/session/contour_settings.hpp"
 #include "server/session/region_message.hpp"
+#include "server/tasks/catalogs/open_catalog.hpp"
 #include "server/tasks/images/image_recipes.hpp"
 #include "server/tasks/images/stokes_files.hpp"
 
@@ -115,7 +116,7 @@ class Resuming : public std::enable_shared_from_this<Resuming> {
 public:
     Resuming(const OpenSettings& settings, SessionKeeper* keeper, SessionPtr session, rpc::CallPtr call, std::shared_ptr<const icd::ResumeSession> request)
         : settings_(settings), keeper_(keeper), session_(std::move(session)), call_(std::move(call)), request_(std::move(request)),
-          failures_(static_cast<std::size_t>(request_->images_size())) {}
+          failures_(static_cast<std::size_t>(request_->images_size() + request_->catalog_files_size())) {}
 
     void begin() {
         pending_ = 1; // this function, so that what is done at once does not end it
@@ -124,6 +125,12 @@ public:
             try {
                 resume_image(i);
             } catch (const std::exception& e) { done(i, e.what()); }
+        }
+        for (int i = 0; i < request_->catalog_files_size(); ++i) {
+            ++pending_;
+            try {
+                resume_catalog(i);
+            } catch (const std::exception& e) { done(request_->images_size() + i, e.what()); }
         }
         if (--pending_ == 0) answer();
     }
@@ -158,13 +165,34 @@ private:
         start_opening(settings_, session_, std::move(opening));
     }
 
+    /// Catalogs are what their files are: one of that name that is open stays.
+    void resume_catalog(int index) {
+        const auto& asked = request_->catalog_files(index);
+        const auto place = request_->images_size() + index;
+        if (const auto open = session_->objects().find<Catalog>(catalog_id(asked.file_id())); open && open->directory == asked.directory() && open->file == asked.name())
+            return done(place, "");
+        CatalogOpening opening;
+        opening.request = asked;
+        if (keeper_) {
+            const auto marker = name_of_marker(asked.directory(), asked.name(), "catalog");
+            opening.before = marker_before(*keeper_, *session_, marker);
+            opening.after = marker_after(*keeper_, *session_, marker);
+        }
+        opening.end = [self = shared_from_this(), place](const CatalogPtr& catalog, const std::string& failure) {
+            if (catalog) add_catalog(*self->session_, catalog);
+            self->done(place, failure);
+        };
+        opening.on_session_closed = [call = call_] { call->fail(rpc::code::method_failed, "The session was closed."); };
+        start_opening(settings_, session_, std::move(opening));
+    }
+
     void done(int index, const std::string& failure) {
         failures_[static_cast<std::size_t>(index)] = failure;
         if (--pending_ == 0) answer();
     }
 
     void answer() {
-        std::string failed, missing, absent, wrong, wrong_contours;
+        std::string failed, absent, wrong, wrong_contours;
         std::vector<std::function<void()>> afterwards;
         for (int i = 0; i < request_->images_size(); ++i) {
             const auto& asked = request_->images(i);
@@ -179,18 +207,15 @@ private:
                 require_vectors(*session_, *image, asked, call_->peer()->id(), wrong);
             }
         }
-        if (!request_->catalog_files().empty()) append(missing, "catalogs");
-        if (!missing.empty()) {
-            missing = "Not implemented yet and left out: " + missing + ".";
-            session_->report_afterwards(Severity::warning, {"resume"}, missing);
-        }
+        for (int i = 0; i < request_->catalog_files_size(); ++i)
+            if (const auto& failure = failures_[static_cast<std::size_t>(request_->images_size() + i)]; !failure.empty())
+                append(failed, "catalog " + std::to_string(request_->catalog_files(i).file_id()) + " (" + request_->catalog_files(i).name() + ": " + failure + ")");
         icd::ResumeSessionAck ack;
         ack.set_success(failed.empty());
         std::string message = failed.empty() ? "" : "These files could not be opened again: " + failed + ".";
         if (!absent.empty()) message += (message.empty() ? "" : " ") + ("There is no " + absent + ".");
         if (!wrong.empty()) message += (message.empty() ? "" : " ") + ("This could not be set: " + wrong + ".");
         if (!wrong_contours.empty()) message += (message.empty() ? "" : " ") + ("Contours could not be set: " + wrong_contours + ".");
-        if (!missing.empty()) message += (message.empty() ? "" : " ") + missing;
         ack.set_message(message);
         log::info("session " + std::to_string(session_->id()) + ": resumed by its page, " + std::to_string(request_->images_size()) + " images, in " +
                   std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begun_).count()) + " ms");
@@ -221,7 +246,7 @@ private:
     const rpc::CallPtr call_;
     const std::shared_ptr<const icd::ResumeSession> request_;
     const Clock::time_point begun_ = Clock::now();
-    std::vector<std::string> failures_; // by image; empty: none
+    std::vector<std::string> failures_; // by image, then by catalog; empty: none
     std::size_t pending_ = 0;
 };
 

@@ -1,0 +1,52 @@
+#pragma once
+/// A catalog that is open in a session: a table of sources, and the views of it that clients have asked for.
+
+#include "imaging/tables/views/table_view.hpp"
+#include "platform/mutex.hpp"
+#include "rpc/message.hpp"
+#include "server/session/object.hpp"
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace cubelink::server {
+
+/// All members may be called from any thread.
+class Catalog : public Object {
+public:
+    Catalog(std::int32_t id, std::string directory, std::string file, imaging::TablePtr table, rpc::BodyPtr acknowledgement)
+        : Object(catalog_id(id)), file_id(id), directory(std::move(directory)), file(std::move(file)), table(std::move(table)),
+          acknowledgement(std::move(acknowledgement)), views(this->table) {}
+
+    const std::int32_t file_id;
+    const std::string directory, file; // as the client named it
+    const imaging::TablePtr table;
+    const rpc::BodyPtr acknowledgement; // the OPEN_CATALOG_FILE_ACK, for session.state
+    mutable imaging::ViewCache views;
+
+    rpc::Map saved() const override { return {{"directory", directory}, {"file", file}}; }
+
+    /// The token of a request for rows by that connection. `request` lives as long as it is being answered; the one before is cancelled.
+    imaging::CancelToken begin_request(std::uint64_t connection, std::weak_ptr<const void> request) const {
+        const platform::MutexLock lock(mutex_);
+        std::erase_if(requests_, [](const auto& entry) { return entry.second.request.expired(); });
+        auto& entry = requests_[connection];
+        entry.cancel.cancel();
+        entry = {imaging::CancelToken(), std::move(request)};
+        return entry.cancel;
+    }
+
+private:
+    struct Request {
+        imaging::CancelToken cancel{};
+        std::weak_ptr<const void> request{};
+    };
+    mutable platform::Mutex mutex_;
+    mutable std::map<std::uint64_t, Request> requests_ CUBELINK_GUARDED_BY(mutex_);
+};
+using CatalogPtr = std::shared_ptr<Catalog>;
+
+} // namespace cubelink::server
