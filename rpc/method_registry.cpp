@@ -10,12 +10,6 @@ void MethodRegistry::add_generic(std::string name, std::function<void(const Call
     if (!added) throw std::logic_error("the method \"" + position->first + "\" is registered twice");
 }
 
-void MethodRegistry::add_unlisted(std::string name, std::function<void(const CallPtr&)> run) {
-    const auto key = name;
-    add_generic(std::move(name), std::move(run));
-    methods_.find(key)->second.listed = false;
-}
-
 const Method* MethodRegistry::find(std::string_view name) const {
     const auto position = methods_.find(name);
     return position == methods_.end() ? nullptr : &position->second;
@@ -24,8 +18,7 @@ const Method* MethodRegistry::find(std::string_view name) const {
 std::vector<std::string> MethodRegistry::names() const {
     std::vector<std::string> names;
     names.reserve(methods_.size());
-    for (const auto& [name, method] : methods_)
-        if (method.listed) names.push_back(name);
+    for (const auto& [name, method] : methods_) names.push_back(name);
     std::sort(names.begin(), names.end());
     return names;
 }

@@ -32,7 +32,6 @@ struct Method {
     /// Checks and converts the arguments of a large request ahead of run(), on a worker: puts the result into request.prepared or
     /// request.native, and takes args and kwargs away. May throw: the call then fails without run(). Empty: run() does all of it.
     std::function<void(Request&)> prepare{};
-    bool listed = true;
 };
 
 class Parameter; // rpc/parameter.hpp
@@ -46,12 +45,10 @@ public:
     /// Throws std::logic_error if the name is taken.
     void add_generic(std::string name, std::function<void(const CallPtr&)> run, AnswerOrder order = AnswerOrder::in_order,
                      std::function<void(Request&)> prepare = {});
-    /// A method that names() leaves out: it answers, but does nothing yet.
-    void add_unlisted(std::string name, std::function<void(const CallPtr&)> run);
 
     /// nullptr if there is none.
     const Method* find(std::string_view name) const;
-    /// Of those that are listed, sorted.
+    /// Sorted.
     std::vector<std::string> names() const;
 
     /// Runs the method of the call's request: unknown names and exceptions become the error replies of wslink.

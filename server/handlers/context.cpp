@@ -75,7 +75,6 @@ void register_handlers(HandlerContext& context) {
     register_save_file(context);
     register_scripting(context);
     register_store_methods(context);
-    register_not_implemented(context);
 }
 
 } // namespace cubelink::server

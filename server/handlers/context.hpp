@@ -145,8 +145,6 @@ void register_resume(HandlerContext& context);
 void register_save_file(HandlerContext& context);
 void register_scripting(HandlerContext& context);
 void register_store_methods(HandlerContext& context);
-/// Last: answers what no other has registered.
-void register_not_implemented(HandlerContext& context);
 
 /// All of them.
 void register_handlers(HandlerContext& context);

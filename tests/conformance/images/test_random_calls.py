@@ -22,7 +22,7 @@ SEED = int(os.environ.get("CUBELINK_SEED", "1"))
 SCHEMA = json.loads((ROOT / "tests/rpc/icd/icd30.json").read_text())
 # These may overtake others: they are long work.
 LATE = {"OPEN_FILE", "RESUME_SESSION", "FILE_INFO_REQUEST", "FILE_LIST_REQUEST", "REGION_LIST_REQUEST", "REGION_FILE_INFO_REQUEST", "IMPORT_REGION", "EXPORT_REGION",
-        "CATALOG_LIST_REQUEST", "MOMENT_REQUEST", "PV_REQUEST", "FITTING_REQUEST", "SAVE_FILE", "REMOTE_FILE_REQUEST", "SCRIPTING_RESPONSE", "CONCAT_STOKES_FILES"}
+        "CATALOG_LIST_REQUEST", "CATALOG_FILE_INFO_REQUEST", "OPEN_CATALOG_FILE", "MOMENT_REQUEST", "PV_REQUEST", "FITTING_REQUEST", "SAVE_FILE", "REMOTE_FILE_REQUEST", "SCRIPTING_RESPONSE", "CONCAT_STOKES_FILES"}
 OF_A_FILE = {"carta." + event["name"].lower().replace("_", ".") for event in SCHEMA["events"]
              if any(field["name"] in ("file_id", "region_id") for field in SCHEMA["messages"].get(event["message"], {"fields": []})["fields"])}  # fmt: skip
 # Asked for more often than others: what works already.
@@ -33,7 +33,7 @@ NUMBERS = [0, 0, 0, 1, 1, 2, 3, -1, -2, 5, 7, 100, 255, 256, 4095, 2**24, 2**31 
 REALS = [0.0, 0.5, 1.0, 10.5, -0.4, 100.25, 1e30, -1e30, float("nan"), float("inf"), 3, None, 1e-40]
 TEXTS = ["", "x", "y", "z", "Ix", "Qz", "Plinearz", "$BASE", "..", "sub", "0", "1", "ä\u2028", "a" * 300, "wslink_bin0"]
 WRONG = ["text", [], {}, [[]], None, True, 2**63, -1.5, b"\0\1", {"x": {"y": {}}}, [1, "a"]]
-NAMED = {"file": FILES, "directory": ["", "", "", ".", "sub", "..", "$BASE"], "coordinate": ["x", "y", "z", "Qz", "", "Uy"], "hdu": ["", "", "0", "1", "9"],
+NAMED = {"file": FILES, "name": ["table.csv", "table.csv", "broken.fits", "", ".."], "column_name": ["a", "b", "c", "x"], "sort_column": ["", "a", "b", "c"], "column_indices": [[0], [0, 1], [7], []], "subset_data_size": [0, 1, 5, 100], "subset_start_index": [0, 0, 3, 1000], "directory": ["", "", "", ".", "sub", "..", "$BASE"], "coordinate": ["x", "y", "z", "Qz", "", "Uy"], "hdu": ["", "", "0", "1", "9"],
          "file_id": [0, 0, 1, 2, 3, -1], "region_id": [0, 0, -1, -2, 1], "channel": [0, 1, 2, 3, 9], "stokes": [0, 0, 1, 14, 5],
          "tiles": [[0], [0, 1 << 24], [], [0] * 50, [2 << 24, 1]], "num_bins": [-1, 1, 10, 1000, 0], "mip": [0, 1, 2, 5, 10000],
          "compression_quality": [11, 9, 32, 1, 0.5], "compression_type": ["ZFP", "NONE", 0, 1]}  # fmt: skip
@@ -121,6 +121,7 @@ class RandomCalls(ServerTest):
         fits.writeto(folder / "cube.fits", rng.normal(size=(3, 10, 200, 300)).astype("f4"), header)
         fits.writeto(folder / "small.fits.gz", rng.normal(size=(30, 40)).astype("f8"))
         fits.CompImageHDU((rng.normal(size=(300, 300)) * 100).astype("i2")).writeto(folder / "pressed.fits.fz")
+        (folder / "table.csv").write_text("a,b,c\n" + "".join(f"{n},{n * 0.5},text {n}\n" for n in range(500)))
         (folder / "broken.fits").write_bytes((folder / "image.fits").read_bytes()[:5000])
         (folder / "sub").mkdir()
 

@@ -343,10 +343,9 @@ class Tests:
             await fails(client.call("carta.set.cursor", {"file_id": 0, "point": {"x": None, "y": 1}}), -32602, "point.x")
             await fails(client.call("carta.set.spatial.requirements", file_id=0, region_id=0, spatial_profiles=[{"coordinate": "Ux"}]), -32602, "Ux")
             await fails(client.call("carta.set.spectral.requirements", file_id=0, region_id=0, spectral_profiles=[{"coordinate": "z"}]), -32001, "axes")
-            ack = await client.call("carta.open.catalog.file", {"file_id": 0})
-            assert not ack["success"] and "not implemented" in ack["message"]
+            await fails(client.call("carta.open.catalogue", {"file_id": 0}), -32601, "carta.open.catalogue")
             assert await client.call("carta.set.contour.parameters", {"file_id": 0}) is None
-            assert await client.call("carta.close.catalog.file", {"file_id": 0}) is None
+            await fails(client.call("carta.close.catalog.file", {"file_id": 0}), -32001, "No catalog with id 0")
             assert (await get_tiles(client, 0, [0]))[0]["width"] == 150
 
     async def test_close(self, generation):
