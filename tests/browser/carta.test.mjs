@@ -170,16 +170,12 @@ await check("a program drives it by scripting", async () => {
   assert.deepEqual(await ask({ action: "fetchParameter", parameters }), [200, { success: true, response: 40 }]);
 });
 
-await check("what is not implemented is refused in words, and nothing waits for it", async () => {
-  await carta(`(carta.backendService.loadCatalogFile('.', 'catalog.xml', 1, 50)
-    .then(() => (window.refusal = "it was not refused"), (error) => (window.refusal = String(error.message ?? error)))), 0`);
-  await page.waitForFunction("window.refusal");
-  assert.match(await page.evaluate("window.refusal"), /OPEN_CATALOG_FILE is not implemented/);
+await check("what scripts wait for before they save a picture", async () => {
   // What CARTA's Python client waits for before it saves a picture.
   await carta("carta.waitForImageData().then(() => (window.pictureIsThere = true)), 0");
   await page.waitForFunction("window.pictureIsThere");
   await carta("carta.activeFrame.setChannels(60, 0, true)");
-  await shows(cube, planeOf(cube, 60), 0.9, "carta-after-what-is-not-implemented");
+  await shows(cube, planeOf(cube, 60), 0.9, "carta-for-scripts");
   assert.deepEqual(await alerts(), []);
 });
 

@@ -23,7 +23,10 @@ icd::CatalogFileInfo catalog_file_info(const JailedPath& path, const std::string
     message.set_type(static_cast<icd::CatalogFileType>(info.format)); // numbered alike
     message.set_file_size(path.status.st_size);
     message.set_date(path.status.st_mtime);
-    auto description = info.description;
+    static constexpr const char* formats[] = {"FITS table", "VOTable", "Text"};
+    auto description = std::string(formats[static_cast<std::size_t>(info.format)]) + (info.name.empty() ? "" : " \"" + info.name + "\"") + ": " +
+                       std::to_string(info.columns.size()) + " columns" + (info.rows ? ", " + std::to_string(*info.rows) + " rows" : "");
+    if (!info.description.empty()) description += "\n" + info.description;
     const auto add = [&](const std::string& line) {
         if (!description.empty() && description.back() != '\n') description += '\n';
         description += line;

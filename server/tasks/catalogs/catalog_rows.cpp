@@ -165,7 +165,8 @@ RowsRequest rows_request(const imaging::Table& table, const icd::CatalogFilterRe
             tests.push_back(row_test(table, request.filter_configs(i), field));
         } catch (const imaging::PatternError& error) { throw rpc::BadArguments(field + ".sub_string: " + error.what()); }
     }
-    if (const auto& bounds = request.image_bounds(); !bounds.x_column_name().empty() || !bounds.y_column_name().empty()) {
+    // CARTA's page names columns here and no bounds.
+    if (const auto& bounds = request.image_bounds(); bounds.image_bounds().x_max() > bounds.image_bounds().x_min() && bounds.image_bounds().y_max() > bounds.image_bounds().y_min()) {
         const auto x = number_column(table, bounds.x_column_name(), "image_bounds.x_column_name"), y = number_column(table, bounds.y_column_name(), "image_bounds.y_column_name");
         const auto& box = bounds.image_bounds();
         tests.push_back(imaging::within_box(x, y, box.x_min(), box.x_max(), box.y_min(), box.y_max()));
