@@ -9,19 +9,6 @@ namespace cubelink::server {
 
 namespace {
 
-CatalogPtr require_catalog(Session& session, std::int32_t file_id) {
-    if (auto catalog = session.objects().find<Catalog>(catalog_id(file_id))) return catalog;
-    const std::string message = "No catalog with id " + std::to_string(file_id) + " is open.";
-    session.report_afterwards(Severity::debug, {"file_id"}, message);
-    throw rpc::CallError(rpc::Error{rpc::code::method_failed, message, {}, true});
-}
-
-/// Catalogs come back after images: until then, commands for them wait for the session as a whole.
-void touch_catalog(Command& command, std::int32_t file_id) {
-    command.touch(catalog_id(file_id));
-    command.touch(session_state);
-}
-
 void answer_not_open(const rpc::CallPtr& call, std::int32_t file_id, const std::string& why) {
     icd::OpenCatalogFileAck ack;
     ack.set_file_id(file_id);
@@ -65,7 +52,7 @@ void register_open(HandlerContext& context) {
             start_opening(context.files, c.session, std::move(opening));
         },
         [](Command& command, const CommandCall<icd::OpenCatalogFile>& c) {
-            touch_catalog(command, c.request->file_id());
+            command.touch(catalog_id(c.request->file_id()));
             command.makes = true;
             command.barrier = true;
             command.on_dropped = [session = c.session, call = c.call, file_id = c.request->file_id()] {
@@ -85,7 +72,7 @@ void register_close(HandlerContext& context) {
         for (const auto number : session->objects().cancel(id)) session->scheduler().cancel_group(session->number(), number);
         Command command;
         command.call = call;
-        touch_catalog(command, id.id);
+        command.touch(id);
         command.barrier = true;
         command.survives_close = true;
         command.urgent = true;
@@ -111,7 +98,7 @@ void register_rows(HandlerContext& context) {
             send_rows(c.session, shared_connection_of(*c.call), catalog, std::move(rows), context.files.scratch);
         },
         [](Command& command, const CommandCall<icd::CatalogFilterRequest>& c) {
-            touch_catalog(command, c.request->file_id());
+            command.touch(catalog_id(c.request->file_id()));
             command.key = "catalog_rows:" + std::to_string(c.connection()) + ":" + std::to_string(c.request->file_id());
         });
 }

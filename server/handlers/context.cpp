@@ -62,6 +62,7 @@ void register_handlers(HandlerContext& context) {
     register_spectral_profiles(context);
     register_animation(context);
     register_catalogs(context);
+    register_catalog_methods(context);
     register_histograms(context);
     register_contours(context);
     register_regions(context);

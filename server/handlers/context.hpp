@@ -132,6 +132,7 @@ void register_cursor(HandlerContext& context);
 void register_spectral_profiles(HandlerContext& context);
 void register_animation(HandlerContext& context);
 void register_catalogs(HandlerContext& context);
+void register_catalog_methods(HandlerContext& context);
 void register_histograms(HandlerContext& context);
 void register_contours(HandlerContext& context);
 void register_regions(HandlerContext& context);

@@ -95,6 +95,7 @@ public:
         task.session = session_;
         task.name = "restore";
         task.makes.all_images = true;
+        task.makes.all_catalogs = true;
         task.makes.objects.push_back(session_state);
         task.makes.objects.push_back(session_requirements);
         task.work = [self = shared_from_this()](const TaskContext&) {
@@ -126,12 +127,22 @@ private:
         Touches whole;
         whole.objects.push_back(session_state);
         making_ = session_->queue().begin_making(std::move(whole));
+        // Catalogs come after images: what touches one waits.
+        Touches catalogs;
+        for (const auto& object : saved_.objects) {
+            const auto* id = object.find("id");
+            const auto* number = id ? id->get_if<std::int64_t>() : nullptr;
+            if (text_field(object, "kind") == "catalog" && number) catalogs.objects.push_back(catalog_id(static_cast<std::int32_t>(*number)));
+        }
+        making_catalogs_ = session_->queue().begin_making(std::move(catalogs));
         restore_kinds([](const std::string& kind) { return kind == "image"; }, &Restoring::images_done);
     }
 
     void images_done() {
         if (saved_.cursor_file && session_->image(*saved_.cursor_file)) session_->last_cursor_file = saved_.cursor_file;
-        restore_kinds([](const std::string& kind) { return kind != "image"; }, &Restoring::all_done);
+        Command others;
+        others.run = [self = shared_from_this()] { self->restore_kinds([](const std::string& kind) { return kind != "image"; }, &Restoring::all_done); };
+        session_->queue().finish(making_catalogs_, std::move(others));
     }
 
     /// Restores the objects of some kinds side by side, then calls `next`.
@@ -182,7 +193,7 @@ private:
     const SessionPtr session_;
     const Clock::time_point begun_ = Clock::now();
     SavedSession saved_;
-    CommandQueue::Making making_; // of the session as a whole
+    CommandQueue::Making making_, making_catalogs_; // of the session as a whole; of its catalogs, until they are opened
     std::size_t pending_ = 0, count_ = 0, failures_ = 0;
     void (Restoring::*next_)() = nullptr;
 };
@@ -223,6 +234,7 @@ void add_restorers(RestoreSettings& settings) {
 void restore_session(const RestoreSettings& settings, const SessionPtr& session) {
     Command command;
     command.touches.all_images = true;
+    command.touches.all_catalogs = true;
     command.touch(session_state);
     command.touch(session_requirements);
     command.makes = true;

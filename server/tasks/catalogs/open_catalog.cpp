@@ -106,6 +106,13 @@ void add_catalog(Session& session, const CatalogPtr& catalog, const std::functio
     session.changed({{"what", "catalog_opened"}, {"file_id", catalog->file_id}});
 }
 
+CatalogPtr require_catalog(Session& session, std::int32_t file_id) {
+    if (auto catalog = session.objects().find<Catalog>(catalog_id(file_id))) return catalog;
+    const std::string message = "No catalog with id " + std::to_string(file_id) + " is open.";
+    session.report_afterwards(Severity::debug, {"file_id"}, message);
+    throw rpc::CallError(rpc::Error{rpc::code::method_failed, message, {}, true});
+}
+
 void start_catalog_info(const OpenSettings& settings, const SessionPtr& session, const rpc::CallPtr& call,
                         std::shared_ptr<const icd::CatalogFileInfoRequest> request, const imaging::CancelToken& cancel) {
     const auto no_info = [call, name = request->name()](const std::string& why) {

@@ -26,6 +26,9 @@ void start_opening(const OpenSettings& settings, const SessionPtr& session, Cata
 /// Adds a newly opened catalog (an earlier one of that id is closed), calls `answer`, and sends session.changed. By a command.
 void add_catalog(Session& session, const CatalogPtr& catalog, const std::function<void()>& answer = {});
 
+/// By a command. Throws CallError if there is none, after which the session is told.
+CatalogPtr require_catalog(Session& session, std::int32_t file_id);
+
 /// Answers with CATALOG_FILE_INFO_RESPONSE. Until `cancel`.
 void start_catalog_info(const OpenSettings& settings, const SessionPtr& session, const rpc::CallPtr& call,
                         std::shared_ptr<const icd::CatalogFileInfoRequest> request, const imaging::CancelToken& cancel);

@@ -1,0 +1,173 @@
+#include "server/tasks/catalogs/catalog_where.hpp"
+
+#include "rpc/error.hpp"
+#include "rpc/values/convert.hpp"
+#include "server/tasks/catalogs/catalog_positions.hpp"
+#include "server/tasks/catalogs/catalog_rows.hpp"
+
+#include <cmath>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace cubelink::server {
+
+namespace {
+
+constexpr int deepest = 16;
+constexpr std::size_t most_conditions = 1000;
+
+/// The entries of a map, each of which has to be taken.
+class Fields {
+public:
+    Fields(rpc::Value&& value, const rpc::Path& path) : map_(rpc::from_value<rpc::Map>(std::move(value), path)), path_(path) {
+        for (const auto& [key, unused] : map_) {
+            const auto* name = key.get_if<std::string>();
+            if (!name) throw rpc::BadArguments(path_.text() + ": keys are texts");
+            left_.insert(*name);
+        }
+    }
+    bool has(const char* name) const { return map_.find(name) != nullptr; }
+    rpc::Value take(const char* name) {
+        left_.erase(name);
+        auto* found = map_.find(name);
+        return found ? std::move(*found) : rpc::Value();
+    }
+    template <class T>
+    T as(const char* name) {
+        return rpc::from_value<T>(take(name), rpc::Path(path_, name));
+    }
+    std::string text(const char* name) { return rpc::from_value<std::optional<std::string>>(take(name), rpc::Path(path_, name)).value_or(""); }
+    double number(const char* name) {
+        const auto value = as<double>(name);
+        if (!std::isfinite(value)) throw rpc::BadArguments(at(name) + ": expected a finite number");
+        return value;
+    }
+    std::vector<double> numbers(const char* name, std::size_t count) {
+        auto list = as<std::vector<double>>(name);
+        if (list.size() != count) throw rpc::BadArguments(at(name) + ": expected " + std::to_string(count) + " numbers");
+        return list;
+    }
+    std::string at(const char* name) const { return rpc::Path(path_, name).text(); }
+    void end() const {
+        if (!left_.empty()) throw rpc::BadArguments(rpc::Path(path_, *left_.begin()).text() + ": there is no such field here");
+    }
+
+private:
+    rpc::Map map_;
+    const rpc::Path& path_;
+    std::set<std::string> left_;
+};
+
+DeferredTest ready(imaging::RowTestPtr test) {
+    return [test = std::move(test)](imaging::BudgetCache&, const imaging::CancelToken&) { return test; };
+}
+
+class Parser {
+public:
+    Parser(Session& session, const imaging::TablePtr& table) : session_(session), table_(table) {}
+
+    DeferredTest condition(rpc::Value&& value, const rpc::Path& path, int depth) {
+        if (depth > deepest) throw rpc::BadArguments(path.text() + ": nested more than " + std::to_string(deepest) + " deep");
+        if (++count_ > most_conditions) throw rpc::BadArguments(path.text() + ": more than " + std::to_string(most_conditions) + " conditions");
+        Fields fields(std::move(value), path);
+        DeferredTest made;
+        if (fields.has("all")) made = combined(fields, "all", imaging::all_of, path, depth);
+        else if (fields.has("any")) made = combined(fields, "any", imaging::any_of, path, depth);
+        else if (fields.has("none")) made = combined(fields, "none", imaging::none_of, path, depth);
+        else if (fields.has("missing")) made = ready(imaging::is_missing(readable_column(*table_, fields.as<std::string>("missing"), fields.at("missing"))));
+        else if (fields.has("cone")) made = cone(fields.take("cone"), rpc::Path(path, "cone"));
+        else if (fields.has("inside")) made = inside(fields.take("inside"), rpc::Path(path, "inside"));
+        else if (fields.has("column")) made = column(fields, path);
+        else throw rpc::BadArguments(path.text() + ": expected one of all, any, none, column, missing, cone, inside");
+        fields.end();
+        return made;
+    }
+
+private:
+    DeferredTest combined(Fields& fields, const char* name, imaging::RowTestPtr (*combine)(std::vector<imaging::RowTestPtr>), const rpc::Path& path, int depth) {
+        const rpc::Path here(path, name);
+        auto values = fields.as<rpc::Array>(name);
+        std::vector<DeferredTest> parts;
+        for (std::size_t i = 0; i < values.size(); ++i) parts.push_back(condition(std::move(values[i]), rpc::Path(here, i), depth + 1));
+        return [parts = std::move(parts), combine](imaging::BudgetCache& cache, const imaging::CancelToken& cancel) {
+            std::vector<imaging::RowTestPtr> tests;
+            for (const auto& part : parts) tests.push_back(part(cache, cancel));
+            return combine(std::move(tests));
+        };
+    }
+
+    DeferredTest column(Fields& fields, const rpc::Path& path) {
+        const auto index = readable_column(*table_, fields.as<std::string>("column"), fields.at("column"));
+        if (table_->info.columns[index].type == imaging::ColumnType::string) return text(fields, index, path);
+        if (fields.has("between")) {
+            const auto ends = fields.numbers("between", 2);
+            return ready(imaging::compare_numbers(*table_, index, imaging::Comparison::range_closed, ends[0], ends[1]));
+        }
+        static constexpr const char* names[] = {"=", "!=", "<", ">", "<=", ">="}; // in the order of Comparison
+        const auto name = fields.as<std::string>("op");
+        for (int i = 0; i < 6; ++i)
+            if (name == names[i]) return ready(imaging::compare_numbers(*table_, index, static_cast<imaging::Comparison>(i), fields.number("value")));
+        throw rpc::BadArguments(fields.at("op") + ": \"" + name + "\" is none of =, !=, <, >, <=, >=");
+    }
+
+    DeferredTest text(Fields& fields, std::size_t index, const rpc::Path& path) {
+        const bool ignore_case = fields.has("ignore_case") && fields.as<bool>("ignore_case");
+        static constexpr std::pair<const char*, imaging::TextMatch> kinds[] = {
+            {"contains", imaging::TextMatch::contains}, {"equals", imaging::TextMatch::equals}, {"matches", imaging::TextMatch::regex}};
+        for (const auto& [name, match] : kinds) {
+            if (!fields.has(name)) continue;
+            try {
+                return ready(imaging::match_text(index, match, fields.as<std::string>(name), ignore_case));
+            } catch (const imaging::PatternError& error) { throw rpc::BadArguments(fields.at(name) + ": " + error.what()); }
+        }
+        throw rpc::BadArguments(path.text() + ": a column of texts; expected one of contains, equals, matches");
+    }
+
+    DeferredTest cone(rpc::Value&& value, const rpc::Path& path) {
+        Fields fields(std::move(value), path);
+        const auto columns = position_columns(*table_, fields.as<std::string>("lon"), fields.as<std::string>("lat"), "", path.text() + ".");
+        if (columns.longitude_scale != 1 || columns.latitude_scale != 1) throw rpc::BadArguments(path.text() + ": cones need columns in degrees");
+        const auto center = fields.numbers("center", 2);
+        const auto radius = fields.number("radius");
+        fields.end();
+        if (!std::isfinite(center[0]) || !(std::abs(center[1]) <= 90)) throw rpc::BadArguments(path.text() + ".center: no position");
+        if (!(radius >= 0)) throw rpc::BadArguments(path.text() + ".radius: must not be negative");
+        return ready(imaging::within_cone(columns.longitude, columns.latitude, center[0], center[1], radius));
+    }
+
+    DeferredTest inside(rpc::Value&& value, const rpc::Path& path) {
+        Fields fields(std::move(value), path);
+        const auto image = session_.require_image(fields.as<std::int32_t>("file_id"));
+        const auto columns = position_columns(*table_, fields.as<std::string>("lon"), fields.as<std::string>("lat"), fields.text("frame"), path.text() + ".");
+        if (!image->wcs || !image->wcs->celestial_plane()) throw rpc::BadArguments(path.text() + ".file_id: " + image->info.name + " does not show the sky");
+        const double channel = image->plane.channel;
+        const auto key = std::to_string(image->number) + "," + std::to_string(image->plane.channel) + ":";
+        if (fields.has("bounds")) {
+            const auto bounds = fields.numbers("bounds", 4);
+            fields.end();
+            return ready(on_pixels(columns, image->wcs, channel, bounds[0], bounds[1], bounds[2], bounds[3], key));
+        }
+        const auto region = session_.require_region(fields.as<std::int32_t>("region_id"));
+        fields.end();
+        if (!imaging::is_closed(region->state->shape.type)) throw rpc::BadArguments(path.text() + ".region_id: region " + std::to_string(region->id) + " has no inside");
+        return [columns, image, channel, state = region->state, key = key + std::to_string(region->state->version)](imaging::BudgetCache& cache, const imaging::CancelToken& cancel) {
+            return on_mask(columns, image->wcs, channel, state->mask_on(*image, cache, cancel), key);
+        };
+    }
+
+    Session& session_;
+    const imaging::TablePtr table_;
+    std::size_t count_ = 0;
+};
+
+} // namespace
+
+DeferredTest catalog_where(Session& session, const imaging::TablePtr& table, rpc::Value&& where) {
+    if (where.is_null()) return ready(nullptr);
+    return Parser(session, table).condition(std::move(where), rpc::Path("where"), 1);
+}
+
+} // namespace cubelink::server
