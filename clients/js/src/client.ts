@@ -2,12 +2,13 @@
  * A client of the server: one session (what is open), carried by one connection after the other. When a connection is lost, the next one attaches to the same
  * session, and subscriptions are made again.
  */
-import { AUTHENTICATION_FAILED, CubelinkError, toError } from "./error.js";
-import type { FileListResponse, OpenFileAck, RegisterViewerAck } from "./icd.js";
+import { AUTHENTICATION_FAILED, CubelinkError, successOrThrow, toError } from "./error.js";
+import type { Carta, FileListResponse, RegisterViewerAck } from "./icd.js";
 import { Image } from "./image.js";
 import { Link } from "./link.js";
+import { messages, type MessagesOptions } from "./messages.js";
 import { methodName } from "./names.js";
-import type { CallOptions, Carta, ConnectionState, Session, SessionChange, StateEvent } from "./session.js";
+import type { CallOptions, ConnectionState, Session, SessionChange, StateEvent, SubscribeOptions, Topics } from "./session.js";
 import { Subscriptions, type Filter, type Subscription } from "./subscriptions.js";
 import { TileStream } from "./tile-stream.js";
 import { loadWslink, type SmartConnectConfig, type WslinkModule } from "./wslink-api.js";
@@ -124,14 +125,17 @@ export class Client implements Session {
     return () => void this.changeListeners.delete(listener);
   }
 
-  /** Calls any method of the server. Bytes in the result are Uint8Array. Rejects with CubelinkError. */
+  /** Calls any method of the server. Bytes in the result are Uint8Array. Rejects with CubelinkError, also if the answer says `success: false`. */
   call<T = any>(method: string, args: unknown[] = [], kwargs: Record<string, unknown> = {}, options: CallOptions = {}): Promise<T> { // eslint-disable-line @typescript-eslint/no-explicit-any
     if (!this.link) return Promise.reject(new CubelinkError(`${method}: not connected`));
-    return this.link.call(method, args, kwargs, options) as Promise<T>;
+    return this.link.call(method, args, kwargs, options).then((answer) => successOrThrow(answer as T, method));
   }
 
   /** Hears a topic, now and after reconnects. The server sends only what has been subscribed to. */
-  async subscribe<T = any>(topic: string, filter: Filter, callback: (message: T) => void): Promise<Subscription> { // eslint-disable-line @typescript-eslint/no-explicit-any
+  subscribe<Name extends keyof Topics>(topic: Name, filter: Filter, callback: (message: Topics[Name]) => void, options?: SubscribeOptions): Promise<Subscription>;
+  subscribe<T = any>(topic: string, filter: Filter, callback: (message: T) => void, options?: SubscribeOptions): Promise<Subscription>; // eslint-disable-line @typescript-eslint/no-explicit-any
+  async subscribe(topic: string, filter: Filter, callback: (message: never) => void, { signal }: SubscribeOptions = {}): Promise<Subscription> {
+    signal?.throwIfAborted();
     const listener = { filter, callback };
     this.subscriptions.add(topic, listener);
     try {
@@ -140,12 +144,31 @@ export class Client implements Session {
       this.subscriptions.remove(topic, listener);
       throw error;
     }
-    return {
-      topic,
-      unsubscribe: async () => {
-        if (this.subscriptions.remove(topic, listener) && this.link) await this.call("pubsub.unsubscribe", [topic]);
-      },
+    let ended = false;
+    const unsubscribe = async () => {
+      if (ended) return;
+      ended = true;
+      signal?.removeEventListener("abort", aborted);
+      if (this.subscriptions.remove(topic, listener) && this.link) await this.call("pubsub.unsubscribe", [topic]);
     };
+    // A connection that is lost meanwhile ends the subscription, too.
+    const aborted = () => void unsubscribe().catch(() => undefined);
+    if (signal?.aborted) {
+      await unsubscribe().catch(() => undefined);
+      throw signal.reason;
+    }
+    signal?.addEventListener("abort", aborted);
+    return { topic, unsubscribe };
+  }
+
+  /**
+   * The messages of a topic, to be read by `for await`; leaving the loop ends the subscription. It goes on across reconnects, ends when the client is closed, and
+   * throws the signal's reason when that is aborted.
+   */
+  messages<Name extends keyof Topics>(topic: Name, options?: MessagesOptions): AsyncGenerator<Topics[Name], void, void>;
+  messages<T = any>(topic: string, options?: MessagesOptions): AsyncGenerator<T, void, void>; // eslint-disable-line @typescript-eslint/no-explicit-any
+  messages(topic: string, options: MessagesOptions = {}): AsyncGenerator<unknown, void, void> {
+    return messages(this, topic, options);
   }
 
   /** Bytes for an argument of call(): in wslink 1.x they travel ahead of the message, in 2.x within it. To be used in one call. */
@@ -155,10 +178,8 @@ export class Client implements Session {
   }
 
   /** Files and sub-folders of a folder below the server's. */
-  async list(directory = "", filterMode: "Content" | "Extension" | "AllFiles" = "Content"): Promise<FileListResponse> {
-    const answer = (await this.carta["fileListRequest"]!({ directory, filter_mode: filterMode })) as FileListResponse;
-    if (!answer.success) throw new CubelinkError(answer.message || `can't list ${directory || "the folder"}`);
-    return answer;
+  list(directory = "", filterMode: "Content" | "Extension" | "AllFiles" = "Content"): Promise<FileListResponse> {
+    return this.carta.fileListRequest({ directory, filter_mode: filterMode });
   }
 
   /** Opens an image. `file` may be a path; file ids are given out by this client unless one is named. */
@@ -168,14 +189,13 @@ export class Client implements Session {
     const name = options.directory === undefined ? file.slice(slash + 1) : file;
     const hdu = String(options.hdu ?? "");
     const fileId = options.fileId ?? (await this.freeFileId());
-    const ack = (await this.carta["openFile"]!({
+    const ack = await this.carta.openFile({
       directory,
       file: name,
       hdu,
       file_id: fileId,
       render_mode: "RASTER",
-    })) as OpenFileAck;
-    if (!ack.success) throw new CubelinkError(ack.message || `can't open ${file}`);
+    });
     this.nextFileId = Math.max(this.nextFileId, fileId + 1);
     return new Image(this, ack, directory, hdu);
   }

@@ -1,4 +1,4 @@
-/** A call that failed. `code` is the server's (-32000 authentication, -32001 the method failed, -32601 unknown method, -32602 bad arguments) or 0. */
+/** A call that failed. `code` is the server's (-32000 authentication, -32001 the method failed, -32601 unknown method, -32602 bad arguments) or 0. `data`: what the server added; of an answer that said `success: false`, that answer. */
 export class CubelinkError extends Error {
   readonly code: number;
   readonly data: unknown;
@@ -12,6 +12,16 @@ export class CubelinkError extends Error {
 }
 
 export const AUTHENTICATION_FAILED = -32000;
+
+export const METHOD_FAILED = -32001;
+
+/** An answer that says `success: false` as the error that it is; other answers as they are. */
+export function successOrThrow<T>(answer: T, method: string): T {
+  if (answer === null || typeof answer !== "object") return answer;
+  const { success, message } = answer as { success?: unknown; message?: unknown };
+  if (success !== false) return answer;
+  throw new CubelinkError(typeof message === "string" && message !== "" ? message : `${method} failed`, METHOD_FAILED, answer);
+}
 
 /** What wslink rejects with is a plain object {code, message, data}; errors of sockets are events without a text. */
 export function toError(reason: unknown, context: string): CubelinkError {

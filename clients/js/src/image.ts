@@ -1,7 +1,7 @@
 /** An open image: what it is, and its pixels as tiles, spectra and exact blocks. */
 import { toFloat32, toFloat64 } from "./binary.js";
 import { CubelinkError } from "./error.js";
-import type { AxesNumbers, Beam, HeaderEntry, OpenFileAck } from "./icd.js";
+import type { AddRequiredTiles, AxesNumbers, Beam, Fields, HeaderEntry, OpenFileAck, SetSpectralRequirementsSpectralConfig, StatsType } from "./icd.js";
 import type { CallOptions, Session, SessionChange } from "./session.js";
 import { tileCode } from "./tile.js";
 import type { Tile, TileStream } from "./tile-stream.js";
@@ -24,7 +24,7 @@ export interface ImageInfo {
   summary: HeaderEntry[];
 }
 
-/** One pixel, or the first, the one behind the last, and the step. */
+/** One pixel, or [start, end (exclusive), step]. */
 export type Range = number | [from: number, to: number] | [from: number, to: number, step: number];
 
 export type PixelArray = Float32Array | Float64Array | Uint8Array | Int8Array | Uint16Array | Int16Array | Uint32Array | Int32Array | BigInt64Array | BigUint64Array;
@@ -127,7 +127,7 @@ export class Image {
       height: extended.height,
       depth: Math.max(1, extended.depth),
       stokes: Math.max(1, extended.stokes),
-      axes: extended.axes_numbers,
+      axes: extended.axes_numbers ?? null,
       beams: ack.beam_table ?? [],
       header: extended.header_entries ?? [],
       summary: extended.computed_entries ?? [],
@@ -160,7 +160,7 @@ export class Image {
     this.usePlane(channel, stokes);
     this.changing += 1;
     try {
-      await this.client.carta["setImageChannels"]!({
+      await this.client.carta.setImageChannels({
         file_id: this.fileId,
         channel,
         stokes,
@@ -177,7 +177,7 @@ export class Image {
   /** Asks for tiles by their codes and does not wait for them: they arrive at client.tiles(). */
   async requestTiles(codes: number[], options: TileOptions = {}): Promise<void> {
     await this.client.tiles().ready();
-    await this.client.carta["addRequiredTiles"]!(this.tileRequest(codes, options));
+    await this.client.carta.addRequiredTiles(this.tileRequest(codes, options));
   }
 
   /** Pixels of one tile of the channel shown, row by row from the bottom, NaN where blank. Rejects if the channel is changed before it comes. */
@@ -261,27 +261,26 @@ export class Image {
 
   /** Moves the cursor; profiles that were asked for arrive on the topics carta.spatial.profile.data and carta.spectral.profile.data. */
   async setCursor(x: number, y: number): Promise<void> {
-    await this.client.carta["setCursor"]!({ file_id: this.fileId, point: { x, y } });
+    await this.client.carta.setCursor({ file_id: this.fileId, point: { x, y } });
   }
 
   /** Makes a region, or changes the one that `id` names; its id. */
   async setRegion({ type, points, rotation = 0, id = -1 }: RegionShape & { id?: number }): Promise<number> {
     const region_info = { region_type: type, control_points: points.map(([x, y]) => ({ x, y })), rotation };
-    const { success, message, region_id } = await this.client.carta["setRegion"]!({ file_id: this.fileId, region_id: id, region_info });
-    if (!success) throw new CubelinkError(message);
+    const { region_id } = await this.client.carta.setRegion({ file_id: this.fileId, region_id: id, region_info });
     return region_id;
   }
 
   async removeRegion(id: number): Promise<void> {
-    await this.client.carta["removeRegion"]!({ region_id: id });
+    await this.client.carta.removeRegion({ region_id: id });
   }
 
   /**
    * Calls `listener` with a statistic of a region (default: the mean) in each channel, NaN where there is none or not yet, whenever the region or the image changes,
    * until the function that it resolves to is called. `progress` is 1 once all channels are there. The region may be of another image that shows the same sky.
    */
-  async followSpectrum(id: number, listener: (values: Float64Array, progress: number) => void, statistic = "Mean", coordinate = "z"): Promise<() => Promise<void>> {
-    const require = (list: unknown[]) => this.client.carta["setSpectralRequirements"]!({ file_id: this.fileId, region_id: id, spectral_profiles: list });
+  async followSpectrum(id: number, listener: (values: Float64Array, progress: number) => void, statistic: StatsType = "Mean", coordinate = "z"): Promise<() => Promise<void>> {
+    const require = (list: Fields<SetSpectralRequirementsSpectralConfig>[]) => this.client.carta.setSpectralRequirements({ file_id: this.fileId, region_id: id, spectral_profiles: list });
     const subscription = await this.client.subscribe("carta.spectral.profile.data", { file_id: this.fileId, region_id: id }, (message) => {
       for (const profile of message.profiles ?? [])
         if (profile.coordinate === coordinate && profile.stats_type === statistic) listener(toFloat64(profile.raw_values_fp64), message.progress);
@@ -297,10 +296,10 @@ export class Image {
     for (const stop of this.stopListening) stop();
     this.stopListening = [];
     this.giveUp("the image was closed");
-    await this.client.carta["closeFile"]!({ file_id: this.fileId });
+    await this.client.carta.closeFile({ file_id: this.fileId });
   }
 
-  private tileRequest(codes: number[], options: TileOptions) {
+  private tileRequest(codes: number[], options: TileOptions): Fields<AddRequiredTiles> {
     return {
       file_id: this.fileId,
       tiles: codes,

@@ -1,6 +1,6 @@
 export { connect, Client, type ConnectOptions } from "./client.js";
 export { Image, type Block, type Coordinates, type ImageInfo, type ImageSession, type PixelArray, type Range, type RegionShape, type Statistics, type StatisticsWanted, type TileOptions } from "./image.js";
-export type { CallOptions, Carta, ConnectionState, Session, SessionChange, StateEvent } from "./session.js";
+export type { CallOptions, ConnectionState, Session, SessionChange, StateEvent, SubscribeOptions, Topics } from "./session.js";
 export { TileStream, type Tile, type TileListener, type TileSet } from "./tile-stream.js";
 export { TilePool } from "./tile-pool.js";
 export { CubelinkError, AUTHENTICATION_FAILED } from "./error.js";
@@ -8,6 +8,7 @@ export { TILE_SIZE, tileCode, tileOfCode, tileBounds, finestLayer, mipOfLayer, d
 export { decodeZfp } from "./zfp.js";
 export { normalise, toBytes, toFloat32, toFloat64 } from "./binary.js";
 export { methodName } from "./names.js";
+export type { MessagesOptions } from "./messages.js";
 export type { Filter, Subscription } from "./subscriptions.js";
 export type * from "./icd.js";
 export type { WslinkModule } from "./wslink-api.js";

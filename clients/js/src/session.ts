@@ -1,6 +1,7 @@
 /**
  * What a client offers to that which is built on it (images, the stream of tiles): calls, topics, and word of what happens to the connection and to the session.
  */
+import type { Carta, CartaTopics } from "./icd.js";
 import type { Filter, Subscription } from "./subscriptions.js";
 
 /** connected: usable; lost: trying to come back; denied: the secret is wrong; closed: for good. */
@@ -23,9 +24,6 @@ export interface CallOptions {
   timeout?: number | undefined;
 }
 
-/** Each ICD message by its name: carta.openFile({…}) calls carta.open.file. */
-export type Carta = Record<string, (fields?: Record<string, unknown>, options?: CallOptions) => Promise<any>>; // eslint-disable-line @typescript-eslint/no-explicit-any
-
 /** The topic session.changed: somebody, perhaps this client itself, has changed what all in the session share. */
 export interface SessionChange {
   what: "file_opened" | "file_closed" | "channels" | "cursor" | "connections" | "closed" | (string & {});
@@ -36,11 +34,23 @@ export interface SessionChange {
   point?: { x: number; y: number };
 }
 
+/** The topics whose messages have a known type. */
+export interface Topics extends CartaTopics {
+  "session.changed": SessionChange;
+}
+
+export interface SubscribeOptions {
+  /** Ends the subscription. */
+  signal?: AbortSignal | undefined;
+}
+
 export interface Session {
   readonly state: ConnectionState;
+  /** Each ICD message by its name: carta.openFile({…}) calls carta.open.file. */
   readonly carta: Carta;
   call<T = any>(method: string, args?: unknown[], kwargs?: Record<string, unknown>, options?: CallOptions): Promise<T>; // eslint-disable-line @typescript-eslint/no-explicit-any
-  subscribe<T = any>(topic: string, filter: Filter, callback: (message: T) => void): Promise<Subscription>; // eslint-disable-line @typescript-eslint/no-explicit-any
+  subscribe<Name extends keyof Topics>(topic: Name, filter: Filter, callback: (message: Topics[Name]) => void, options?: SubscribeOptions): Promise<Subscription>;
+  subscribe<T = any>(topic: string, filter: Filter, callback: (message: T) => void, options?: SubscribeOptions): Promise<Subscription>; // eslint-disable-line @typescript-eslint/no-explicit-any
   onState(listener: (event: StateEvent) => void): () => void;
   onSessionChange(listener: (change: SessionChange) => void): () => void;
 }

@@ -55,6 +55,70 @@ for (const [name, wslink] of Object.entries(generations)) {
     assert.deepEqual(await client.call("echo", [1], {}, { timeout: 20 }), [1, {}]);
   });
 
+  test(`${name}: an answer that says "success: false" rejects, with the answer at hand; others' "success" is a value`, async () => {
+    const { server, client } = await setUp(wslink);
+    Object.assign(server.methods, {
+      "carta.save.file": () => ({ success: false, message: "the disk is full", file_id: 7 }),
+      "carta.import.region": () => ({ success: false, message: "" }),
+      other: () => ({ success: true, message: "fine" }),
+    });
+    await assert.rejects(client.carta.saveFile({ file_id: 7 }), (e) => e instanceof CubelinkError && e.code === -32001 && e.message === "the disk is full" && e.data.file_id === 7);
+    await assert.rejects(client.call("carta.import.region", [{}]), /carta.import.region failed/);
+    assert.deepEqual(await client.call("other"), { success: true, message: "fine" });
+  });
+
+  test(`${name}: a topic read by "for await": filtered, bounded, across a lost connection, until the loop is left`, async () => {
+    const { server, client } = await setUp(wslink);
+    const publish = (from, to) => {
+      for (let n = from; n < to; n++) for (const file_id of [3, 4]) for (const c of server.connections) c.publish("some.topic", { file_id, n });
+    };
+    const subscribed = async (count) => {
+      while (server.calls.filter((c) => c.method === "pubsub.subscribe" && c.args[0] === "some.topic").length < count) await new Promise((r) => setTimeout(r, 5));
+      await client.call("echo");
+    };
+    const messages = client.messages("some.topic", { filter: { file_id: 3 }, limit: 4 });
+    const first = messages.next();
+    await subscribed(1);
+    publish(0, 1);
+    assert.equal((await first).value.n, 0);
+    publish(1, 11);
+    await client.call("echo");
+    const back = stateOf(client, "connected");
+    server.drop();
+    await back;
+    publish(11, 12);
+    await client.call("echo");
+    const seen = [];
+    for await (const { file_id, n } of messages) {
+      assert.equal(file_id, 3);
+      seen.push(n);
+      if (n === 11) break;
+    }
+    // Of those that came while nobody read, the newest four are left.
+    assert.deepEqual(seen, [8, 9, 10, 11]);
+    const unsubscribed = server.calls.filter((c) => c.method === "pubsub.unsubscribe");
+    assert.deepEqual(unsubscribed.map((c) => c.args), [["some.topic"]]);
+  });
+
+  test(`${name}: a signal ends a subscription and a loop; a closed client ends the loop quietly`, async () => {
+    const { server, client } = await setUp(wslink);
+    const abort = new AbortController();
+    await client.subscribe("some.topic", {}, () => {}, { signal: abort.signal });
+    const loop = client.messages("another.topic", { signal: abort.signal });
+    const waiting = loop.next();
+    await client.call("echo");
+    abort.abort(new Error("enough"));
+    await assert.rejects(waiting, /enough/);
+    await client.call("echo");
+    assert.deepEqual(server.calls.filter((c) => c.method === "pubsub.unsubscribe").map((c) => c.args[0]).sort(), ["another.topic", "some.topic"]);
+    await assert.rejects(client.subscribe("some.topic", {}, () => {}, { signal: abort.signal }), /enough/);
+    await assert.rejects(client.messages("some.topic", { limit: 0 }).next(), RangeError);
+    const quiet = client.messages("some.topic").next();
+    await client.call("echo");
+    client.close();
+    assert.deepEqual(await quiet, { value: undefined, done: true });
+  });
+
   test(`${name}: an image: its facts, tiles, spectrum, block`, async () => {
     const { client } = await setUp(wslink);
     const image = await client.open("cube.fits");
