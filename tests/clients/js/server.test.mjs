@@ -1,8 +1,8 @@
 // The client against the real server, by both generations of npm wslink: every value that it gives is compared with the file's.
 // The server is $CUBELINK_SERVER, by default that of build/release.
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -304,4 +304,23 @@ test("the README's example, as it stands", async () => {
   const lines = execFileSync(process.execPath, [path], { encoding: "utf8", timeout: 300_000 }).trim().split("\n");
   assert.equal(lines[0], "300 300 66 Jy/beam");
   assert.deepEqual(JSON.parse(lines.find((line) => line.startsWith("["))), [values, [0], [1, 1, 100, 100], 150 * 150, 66, "m/s", 1]);
+});
+
+test("examples/spectrum.mjs writes the spectrum of a pixel, and says what is wrong", async () => {
+  // As a program that has installed the package sees it.
+  const home = fileURLToPath(new URL("../../output/js/example/", import.meta.url));
+  rmSync(home, { recursive: true, force: true });
+  mkdirSync(`${home}node_modules`, { recursive: true });
+  symlinkSync(fileURLToPath(new URL("../../../clients/js", import.meta.url)), `${home}node_modules/cubelink`);
+  copyFileSync(new URL("../../../clients/js/examples/spectrum.mjs", import.meta.url), `${home}spectrum.mjs`);
+  const address = `${url.replace("ws:", "http:").replace(/ws$/, "")}?token=${SECRET}`;
+  const run = (...args) => spawnSync(process.execPath, [`${home}spectrum.mjs`, address, ...args], { encoding: "utf8", timeout: 300_000 });
+  const { status, stdout, stderr } = run("sub/cube.fits", "300", "200");
+  assert.equal(status, 0, stderr);
+  const [head, ...rows] = stdout.trim().split("\n");
+  assert.match(head, /^\w+ \(\w[^)]*\),Jy\/beam$/);
+  assert.deepEqual(rows.map((row) => Math.fround(Number(row.split(",")[1]))), Array.from({ length: DEPTH }, (_, c) => value(300, 200, c)));
+  const missing = run("nothing.fits", "1", "2");
+  assert.equal(missing.status, 1);
+  assert.match(missing.stderr, /^spectrum: .*nothing\.fits/);
 });
