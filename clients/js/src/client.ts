@@ -10,6 +10,7 @@ import { messages, type MessagesOptions } from "./messages.js";
 import { methodName } from "./names.js";
 import type { CallOptions, ConnectionState, Session, SessionChange, StateEvent, SubscribeOptions, Topics } from "./session.js";
 import { Subscriptions, type Filter, type Subscription } from "./subscriptions.js";
+import { TileCache } from "./tile-cache.js";
 import { TileStream } from "./tile-stream.js";
 import { loadWslink, type SmartConnectConfig, type WslinkModule } from "./wslink-api.js";
 
@@ -24,7 +25,7 @@ export interface ConnectOptions {
   sessionManagerURL?: string;
   application?: string;
   secret?: string;
-  /** Attach to this session, if it lives, instead of making a new one. */
+  /** Attach to this session, if it still exists, instead of making a new one. */
   sessionId?: number;
   /** Another user's key for REGISTER_VIEWER. */
   apiKey?: string;
@@ -34,6 +35,8 @@ export interface ConnectOptions {
   keepAlive?: number;
   /** Seconds that a connection may take to be made (default 20). */
   timeout?: number;
+  /** Bytes of decoded tiles that Image.fetchTile() keeps (default 64 MiB, 0 none). */
+  tileCache?: number;
   /** npm wslink, if it shall not be the one that this package depends on; 1.x works too. */
   wslink?: WslinkModule;
 }
@@ -50,6 +53,8 @@ const LAST_RETRY_MS = 15_000;
 
 const CONNECT_SECONDS = 20;
 
+const TILE_CACHE_BYTES = 64 * 1024 * 1024;
+
 export class Client implements Session {
   readonly carta: Carta = new Proxy({} as Carta, {
     get: (_target, name) =>
@@ -57,6 +62,9 @@ export class Client implements Session {
         ? (fields: Record<string, unknown> = {}, options: CallOptions = {}) => this.call(methodName(name), [fields], {}, options)
         : undefined,
   });
+
+  /** Tiles that Image.fetchTile() has fetched. */
+  readonly tileCache: TileCache;
 
   /** Id of the session, 0 before there is one. */
   sessionId: number;
@@ -80,6 +88,7 @@ export class Client implements Session {
     private readonly wslink: WslinkModule,
   ) {
     this.sessionId = options.sessionId ?? 0;
+    this.tileCache = new TileCache(options.tileCache ?? TILE_CACHE_BYTES);
     const address = options.url ?? options.sessionURL ?? (options.sessionManagerURL ? undefined : besideThePage());
     if (address !== undefined && !/^(wss?|https?):/.test(address)) {
       throw new CubelinkError(`connect: "${address}" is no address of a server: it begins with ws://, wss://, http:// or https://`);
@@ -224,6 +233,7 @@ export class Client implements Session {
     this.link?.close();
     this.link = null;
     this.tileStream?.close();
+    this.tileCache.clear();
     this.change({ state: "closed", resumed: false, reason, retryIn: 0 });
   }
 
@@ -249,6 +259,11 @@ export class Client implements Session {
 
   private sessionChanged(change: SessionChange): void {
     this.idsUsedBelow(change.next_file_id);
+    // The id may be given to another file. A file is opened anew under its old id, too.
+    if ((change.what === "file_closed" || change.what === "file_opened") && change.file_id !== undefined) {
+      if (change.file_id < 0) this.tileCache.clear();
+      else this.tileCache.forget(change.file_id);
+    }
     for (const listener of [...this.changeListeners]) listener(change);
   }
 
@@ -283,6 +298,8 @@ export class Client implements Session {
     this.link = link;
     this.config = link.config();
     this.attempts = 0;
+    // While the connection was lost, files may have been closed and their ids given to others.
+    this.tileCache.clear();
     link.onLost = (reason) => this.lost(reason);
     this.watch(link);
     this.change({ state: "connected", resumed, reason: "", retryIn: 0 });

@@ -4,6 +4,7 @@ import { CubelinkError } from "./error.js";
 import type { AddRequiredTiles, AxesNumbers, Beam, Fields, HeaderEntry, OpenFileAck, SetSpectralRequirementsSpectralConfig, StatsType } from "./icd.js";
 import type { CallOptions, Session, SessionChange } from "./session.js";
 import { tileCode } from "./tile.js";
+import type { TileCache } from "./tile-cache.js";
 import type { Tile, TileStream } from "./tile-stream.js";
 
 export interface ImageInfo {
@@ -55,6 +56,7 @@ export interface RegionShape {
 /** An image's client: what all have of it, and its stream of tiles. */
 export interface ImageSession extends Session {
   tiles(): TileStream;
+  readonly tileCache: TileCache;
 }
 
 export interface TileOptions {
@@ -180,10 +182,17 @@ export class Image {
     await this.client.carta.addRequiredTiles(this.tileRequest(codes, options));
   }
 
-  /** Pixels of one tile of the channel shown, row by row from the bottom, NaN where blank. Rejects if the channel is changed before it comes. */
-  async fetchTile(layer: number, x: number, y: number, { signal, timeout = TILE_SECONDS, ...options }: TileOptions & CallOptions = {}): Promise<Tile> {
+  /**
+   * Pixels of one tile of the channel shown, row by row from the bottom, NaN where blank. Rejects if the channel is changed before it comes. Tiles are kept in
+   * client.tileCache, so the pixels are shared: not to be written to. `fresh` asks the server in any case.
+   */
+  async fetchTile(layer: number, x: number, y: number, { signal, timeout = TILE_SECONDS, fresh = false, ...options }: TileOptions & CallOptions & { fresh?: boolean } = {}): Promise<Tile> {
     const code = tileCode(layer, x, y);
     const precision = options.exact ? Infinity : (options.quality ?? DEFAULT_QUALITY);
+    if (signal?.aborted) throw signal.reason;
+    const place = { fileId: this.fileId, channel: this.channel, stokes: this.stokes, layer, x, y };
+    const kept = fresh || this.client.state !== "connected" ? undefined : this.client.tileCache.get(place, precision);
+    if (kept) return kept;
     await this.listenForTiles();
     // One request replaces another that still waits in the server, and each has one precision for all its tiles.
     while (![...this.waiting].every((w) => w.precision === precision)) await Promise.allSettled([...this.waiting].map((w) => w.settled));
@@ -200,7 +209,9 @@ export class Image {
       // It replaces what was asked for before: so it names all tiles that are still due.
       const due = new Set([...this.waiting].map((w) => w.code));
       this.requestTiles([...due], options).catch((error: unknown) => waiting.reject(error));
-      return await tile;
+      const fetched = await tile;
+      this.client.tileCache.add(fetched, precision);
+      return fetched;
     } finally {
       clearTimeout(timer);
       signal?.removeEventListener("abort", aborted);
@@ -296,6 +307,7 @@ export class Image {
     for (const stop of this.stopListening) stop();
     this.stopListening = [];
     this.giveUp("the image was closed");
+    this.client.tileCache.forget(this.fileId);
     await this.client.carta.closeFile({ file_id: this.fileId });
   }
 
@@ -336,7 +348,11 @@ export class Image {
       this.client.tiles().listen({
         tile: (tile) => due(tile).forEach((w) => w.resolve(tile)),
         failed: (error, tile) => due(tile).forEach((w) => w.reject(error)),
-        refused: (error) => this.waiting.forEach((w) => w.reject(error)),
+        refused: (error) => {
+          // The file may have been written again.
+          this.client.tileCache.forget(this.fileId);
+          this.waiting.forEach((w) => w.reject(error));
+        },
       }),
       this.client.onState(({ state }) => {
         if (state !== "connected" && state !== "connecting") this.giveUp("connection lost");
