@@ -1,5 +1,20 @@
-/** A pool of workers that decode tiles; where there are no workers (Node), tiles are decoded at once. Tiles come back in any order. */
+/** A pool of workers (Web Workers, in Node threads) that decode tiles; where there are none, tiles are decoded at once. Tiles come back in any order. */
 import { decodeTile, type EncodedTile } from "./tile.js";
+
+/** The part of a Web Worker that the pool uses. */
+export interface TileWorker {
+  onmessage: ((event: { data: { id: number; pixels?: Float32Array; error?: string } }) => void) | null;
+  onerror: ((event: { preventDefault(): void }) => void) | null;
+  postMessage(message: unknown, transfer: ArrayBuffer[]): void;
+  terminate(): void;
+}
+
+let makeElsewhere: (() => TileWorker) | undefined;
+
+/** @internal Where there are no Web Workers, these are used. */
+export function provideWorkers(make: () => TileWorker): void {
+  makeElsewhere = make;
+}
 
 interface Job {
   tile: EncodedTile;
@@ -9,16 +24,17 @@ interface Job {
 }
 
 export class TilePool {
-  private readonly workers: Worker[] = [];
+  private readonly workers: TileWorker[] = [];
   private readonly load: number[] = [];
   private readonly jobs = new Map<number, Job>();
   private nextId = 1;
 
   constructor(size = defaultSize()) {
-    if (typeof Worker === "undefined") return;
+    if (typeof Worker === "undefined" && !makeElsewhere) return;
     for (let i = 0; i < size; i++) {
-      const worker = new Worker(new URL("./tile-worker.js", import.meta.url), { type: "module" });
-      worker.onmessage = (event: MessageEvent<{ id: number; pixels?: Float32Array; error?: string }>) => this.finish(event.data);
+      const worker: TileWorker =
+        typeof Worker === "undefined" ? makeElsewhere!() : (new Worker(new URL("./tile-worker.js", import.meta.url), { type: "module" }) as unknown as TileWorker);
+      worker.onmessage = (event) => this.finish(event.data);
       worker.onerror = (event) => {
         event.preventDefault();
         this.abandon(i);
@@ -40,7 +56,7 @@ export class TilePool {
     this.load[worker]! += 1;
     return new Promise((resolve, reject) => {
       this.jobs.set(id, { tile, resolve, reject, worker });
-      this.workers[worker]!.postMessage({ id, tile: { ...tile, imageData, nanEncodings } }, [imageData.buffer, nanEncodings.buffer]);
+      this.workers[worker]!.postMessage({ id, tile: { ...tile, imageData, nanEncodings } }, [imageData.buffer as ArrayBuffer, nanEncodings.buffer as ArrayBuffer]);
     });
   }
 

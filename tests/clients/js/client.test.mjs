@@ -1,5 +1,6 @@
 // The client against a mock server, by both generations of npm wslink: calls, errors, attachments, subscriptions, tiles in any order, lost connections.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { after, test } from "node:test";
 
@@ -255,6 +256,22 @@ test("tiles are decoded all the same where workers can't be started", async () =
   } finally {
     delete globalThis.Worker;
   }
+});
+
+test("in Node tiles are decoded in threads, not in the caller's, and a pool that is not closed does not keep a program alive", async () => {
+  const module = new URL("../../../clients/js/dist/node.js", import.meta.url).href;
+  const program = `
+    import { TilePool } from ${JSON.stringify(module)};
+    const pool = new TilePool(2);
+    const bytes = new Uint8Array(Float32Array.of(1, 2).buffer);
+    const tile = { width: 2, height: 1, compression: 0, quality: 0, imageData: bytes, nanEncodings: new Uint8Array(0) };
+    let settled = false;
+    const work = Promise.all([pool.decode(tile), pool.decode(tile), pool.decode({ ...tile, width: 3 }).catch((e) => e.message)]).then((r) => ((settled = true), r));
+    for (let i = 0; i < 100; i++) await null; // decoded by the caller, they would be there by now
+    const early = settled;
+    console.log(JSON.stringify([early, bytes.length, ...(await work).map((r) => (typeof r === "string" ? r : [...r]))]));`;
+  const output = execFileSync(process.execPath, ["--input-type=module", "-e", program], { encoding: "utf8", timeout: 300_000 });
+  assert.deepEqual(JSON.parse(output), [false, 8, [1, 2], [1, 2], "tile of 3 × 1 with 8 bytes"]);
 });
 
 test("tile geometry", () => {
