@@ -1,20 +1,30 @@
-"""Client of Cubelink: open astronomical images where they lie, and get numbers as numpy arrays.
+"""Client of Cubelink: open astronomical images where they are stored, and get numbers as numpy arrays.
 
-    import asyncio, cubelink
+In scripts and notebooks, without asyncio:
 
-    async def main():
-        async with cubelink.connect("ws://localhost:1234/ws", secret="…") as client:
-            image = await client.open("disk_cube.fits")
-            spectrum = await image.spectrum(256, 256)
-            plane = await image.read(channel=64)
+    import cubelink
 
-    asyncio.run(main())
+    with cubelink.connect_blocking("http://localhost:1234/?token=…") as client:
+        image = client.open("disk_cube.fits")
+        plane = image[64]
+        spectrum = image.spectrum(256, 256)
+
+With asyncio the same methods are awaited:
+
+    async with cubelink.connect("http://localhost:1234/?token=…") as client:
+        image = await client.open("disk_cube.fits")
+        plane = await image[64]
 """
 
+from .blocking import connect as connect_blocking
 from .client import Client, connect
+from .errors import AuthenticationError, CallError, ConnectionFailed, ConnectionLost, CubelinkError, SessionNotFound
 from .image import Image
+from .jupyter import View
 from .listening import Publication, Publications
-from .wire import CallError, ConnectionLost
+from .picture import Picture
+from .regions import Region
 
-__all__ = ["CallError", "Client", "ConnectionLost", "Image", "Publication", "Publications", "connect"]
+__all__ = ["AuthenticationError", "CallError", "Client", "ConnectionFailed", "ConnectionLost", "CubelinkError", "Image", "Picture", "Publication",
+           "Publications", "Region", "SessionNotFound", "View", "connect", "connect_blocking"]  # fmt: skip
 __version__ = "0.1.0"

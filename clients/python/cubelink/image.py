@@ -1,4 +1,4 @@
-"""An open image."""
+"""An open image: exact pixels, spectra, statistics, coordinates, regions, tiles and pictures."""
 
 import asyncio
 import itertools
@@ -8,33 +8,54 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence,
 
 import numpy
 
+from . import contours, picture, regions, world
+from .connection import Connection
+from .errors import FAILED, CallError
 from .listening import Publications
-from .wire import CallError
+from .selection import select
 
 if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
     from astropy.io.fits import Header
+    from astropy.table import QTable
+    from astropy.units import Quantity, UnitBase
     from astropy.wcs import WCS
 
-    from .client import Client
+    from .picture import Picture
+    from .regions import Region
 
 Index = Union[SupportsIndex, slice, None]
 TilePlace = Tuple[int, int, int]  # layer, x, y
 
+AXES = ("stokes", "channel", "y", "x")
 NO_DATA = -3.402823466e38  # what stands for a blank in uncompressed tiles
 PART = 1 << 24  # values that are read at once; of 8 bytes, half of what the server allows
+TILE = 256  # pixels on a side
+TILES_AT_ONCE = 256  # asked for with one call
 
 
 class Image:
-    """An image that is open on the server. Attributes: `file_id`; `info`, the ICD's extended file information; `shape`
-    (stokes, channel, y, x) as numpy has it."""
+    """An image that is open on the server. Attributes:
 
-    def __init__(self, client: "Client", file_id: int, ack: Dict[str, Any]) -> None:
+    file_id     its number in the session
+    name        of the file
+    shape       as numpy has it: (stokes, channel, y, x) without leading axes of length 1. A cube is (channel, y, x), a plane (y, x)
+    axes        the names of these axes
+    info        the ICD's extended file information
+
+    `await image[…]` gives exact values, indexed as numpy does. Pixels are counted from 0, their centres are whole numbers."""
+
+    def __init__(self, client: Connection, file_id: int, ack: Dict[str, Any]) -> None:
         self.client = client
         self.file_id = file_id
         self.ack = ack
         self.info: Dict[str, Any] = ack["file_info_extended"]
         self.name: str = ack["file_info"]["name"]
-        self.shape: Tuple[int, ...] = tuple(max(1, self.info[key]) for key in ("stokes", "depth", "height", "width"))
+        self._lengths: Tuple[int, ...] = tuple(max(1, self.info[key]) for key in ("stokes", "depth", "height", "width"))
+        first = next((axis for axis in (0, 1) if self._lengths[axis] > 1), 2)
+        self.axes: Tuple[str, ...] = AXES[first:]
+        self.shape: Tuple[int, ...] = self._lengths[first:]
+        self._dtype: Optional[numpy.dtype] = None
 
     def __repr__(self) -> str:
         return f"<cubelink.Image {self.name} {self.shape}>"
@@ -45,48 +66,107 @@ class Image:
     async def __aexit__(self, *_: Any) -> None:
         await self.close()
 
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of pixels."""
+        return math.prod(self.shape)
+
+    @property
+    def unit(self) -> "UnitBase":
+        """BUNIT as an astropy unit; an unrecognized one keeps its text, and none is dimensionless."""
+        return world.unit(next((entry["value"] for entry in self.info.get("header_entries", []) if entry["name"] == "BUNIT"), ""))
+
     async def close(self) -> None:
+        """Closes the image, for all connections of the session."""
         await self.client.call("carta.close.file", {"file_id": self.file_id})
 
+    # Pixels
+
+    async def __getitem__(self, index: Any) -> numpy.ndarray:
+        """Exact values as numpy would index an array of `shape`: whole numbers, slices, ..., None. float32 or float64 with NaN for blanks, or
+        integers of 64 bits. What is too large for one answer of the server is read in parts."""
+        chosen = select(index, self.shape, self.axes)
+        ranges = [range(1)] * (len(AXES) - self.ndim) + chosen.ranges
+        block = await self._block(ranges)
+        return block.reshape([len(part) for part in chosen.ranges])[chosen.index]
+
     async def read(self, x: Index = None, y: Index = None, channel: Index = None, stokes: Index = None) -> numpy.ndarray:
-        """Exact values as an array of (stokes, channel, y, x). Each argument is a number, a slice, or None for the whole axis; an axis
-        that was given as a number is left out of the result, as numpy does it. Blanks are NaN in floating-point images. What is too
-        large for one answer of the server is read in parts."""
-        axes = dict(stokes=stokes, channel=channel, y=y, x=x)
-        ranges = [_range_of(name, wanted, length) for (name, wanted), length in zip(axes.items(), self.shape)]
-        shape = [len(range(*bounds)) for bounds in ranges]
+        """Exact values by the axes' names: the same as image[stokes, channel, y, x]. Each argument is a number, a slice, or None for the whole axis;
+        an axis that was given as a number is left out of the result. Axes that `shape` does not have may be given, and are left out as well."""
+        wanted = dict(zip(AXES, (stokes, channel, y, x)))
+        for name, length in zip(AXES, self._lengths):
+            if name not in self.axes and wanted[name] is not None:
+                select(wanted[name], (length,), (name,))
+        return await self[tuple(slice(None) if wanted[name] is None else wanted[name] for name in self.axes)]
+
+    async def dtype(self) -> numpy.dtype:
+        """Of the values that are read."""
+        if self._dtype is None:
+            await self._block([range(1)] * len(AXES))
+        assert self._dtype is not None
+        return self._dtype
+
+    async def _block(self, ranges: Sequence[range]) -> numpy.ndarray:
+        """Values at ascending ranges of the four axes."""
+        shape = [len(part) for part in ranges]
+        if not all(shape):
+            return numpy.empty(shape, await self.dtype())
         array: Optional[numpy.ndarray] = None
         for part in _parts(shape):
-            bounds = [[first + at.start * step, min(last, first + at.stop * step), step] for at, (first, last, step) in zip(part, ranges)]
-            block = await self.client.call("image.read", file_id=self.file_id, **dict(zip(axes, bounds)))
-            piece = numpy.frombuffer(block["data"], dtype=block["dtype"]).reshape(block["shape"])
+            pieces = [whole[at] for whole, at in zip(ranges, part)]
+            bounds = {name: [piece[0], piece[-1] + 1, piece.step] for name, piece in zip(AXES, pieces)}
+            block = await self.client.call("image.read", file_id=self.file_id, **bounds)
+            values = numpy.frombuffer(block["data"], dtype=block["dtype"]).reshape(block["shape"])
             if array is None:
-                array = numpy.empty(shape, piece.dtype)
-            array[part] = piece
+                array = numpy.empty(shape, values.dtype)
+                self._dtype = values.dtype
+            array[part] = values
         assert array is not None
-        whole = tuple(wanted is None or isinstance(wanted, slice) for wanted in axes.values())
-        return array.reshape([length for length, keep in zip(shape, whole) if keep])[()]
+        return array
 
-    async def spectrum(self, x: float, y: float, stokes: int = 0) -> numpy.ndarray:
-        """The values of the pixel nearest to (x, y) in all channels."""
-        return await self.read(x=_nearest(x), y=_nearest(y), stokes=stokes)
+    # Spectra and statistics
+
+    async def spectrum(self, x: Any, y: Optional[float] = None, stokes: int = 0) -> numpy.ndarray:
+        """The values (channel,) of the pixel nearest to (x, y), or to a SkyCoord given in place of both. IndexError outside the image."""
+        if y is None:
+            x, y = (float(value) for value in await self.pixel(x))
+        place = {"x": _nearest(x), "y": _nearest(y)}
+        for (name, at), length in zip(place.items(), self._lengths[:1:-1]):
+            if not 0 <= at < length:
+                raise IndexError(f"{name} is {at}, the image has {length}")
+        one_stokes = select(stokes, self._lengths[:1], AXES[:1]).ranges[0]
+        ranges = [one_stokes, range(self._lengths[1]), range(place["y"], place["y"] + 1), range(place["x"], place["x"] + 1)]
+        return (await self._block(ranges)).reshape(-1)
+
+    async def spectrum_table(self, x: Any, y: Optional[float] = None, stokes: int = 0, kind: str = "frequency", rest_freq: Any = None) -> "QTable":
+        """The same as an astropy QTable: channel, the spectral coordinate (see spectral_axis), value."""
+        from astropy.table import QTable
+
+        values = await self.spectrum(x, y, stokes)
+        axis = await self.spectral_axis(kind, rest_freq)
+        return QTable([numpy.arange(len(values)), axis, values * self.unit], names=["channel", kind.replace(" ", "_"), "value"])
 
     async def statistics(self, types: Optional[Sequence[str]] = None, region: Any = None, channels: Any = None, stokes: Any = None,
                          percentiles: Sequence[float] = ()) -> Dict[str, Any]:
         """Exact statistics of the finite pixels: a map with `statistics` by name, `percentiles`, `channels`, `stokes` and `unit`. `types`: Mean,
-        Sigma, Max, …, Median, MAD, Q1, Q3, Percentile:97.5; `region`: an id, a map like region_info, or None for the whole image; `channels`: an
-        index, a pair (from, to), or None for the one that is shown; `stokes`: an index or a name."""
+        Sigma, Max, …, Median, MAD, Q1, Q3, Percentile:97.5; `region`: a Region or its id, a map like region_info, or None for the whole image;
+        `channels`: an index, a pair (from, to), or None for the one that is shown; `stokes`: an index or a name."""
+        region = getattr(region, "region_id", region)
         arguments = dict(types=types, region=region, channels=channels, stokes=stokes)
         named = {name: list(value) if isinstance(value, (tuple, list)) else value for name, value in arguments.items() if value is not None}
         return await self.client.call("image.statistics", file_id=self.file_id, percentiles=list(percentiles), **named)
 
-    async def spectral_axis(self, kind: str = "frequency", rest_freq: Optional[float] = None) -> Tuple[numpy.ndarray, str]:
-        """The channels' frequencies, wavelengths or velocities: an array, and its unit. `kind` is one of channel, frequency, wavelength,
-        air wavelength, radio velocity, optical velocity, relativistic velocity; `rest_freq` in Hz takes the place of the header's."""
-        arguments = {} if rest_freq is None else {"rest_freq": rest_freq}
-        axis = await self.client.call("image.spectral_axis", file_id=self.file_id, kind=kind, **arguments)
-        values = axis["values"]
-        return numpy.frombuffer(values, dtype="<f8") if isinstance(values, bytes) else numpy.array(values), axis["unit"]
+    # Coordinates
+
+    async def spectral_axis(self, kind: str = "frequency", rest_freq: Any = None) -> "Quantity":
+        """The channels' coordinates (channel,) as a Quantity. `kind` is one of channel, frequency, wavelength, wavelength_air, velocity_radio,
+        velocity_optical, velocity_relativistic; `rest_freq`, in Hz or a Quantity, takes the place of the header's."""
+        arguments = {} if rest_freq is None else {"rest_freq": world.hertz(rest_freq)}
+        return world.spectral_axis(await self.client.call("image.spectral_axis", file_id=self.file_id, kind=kind, **arguments))
 
     async def to_world(self, points: Any, frame: str = "") -> Dict[str, Any]:
         """World positions of pixels [[x, y], …]: a map with `points` (in degrees for the sky), `frame`, `names` and `units`. `frame` may
@@ -97,24 +177,64 @@ class Image:
         """The inverse of to_world(): a map with `points`, pixels counted from 0."""
         return await self.client.call("image.to_pixel", file_id=self.file_id, points=_pairs(points), frame=frame)
 
+    async def sky(self, x: Any, y: Any) -> "SkyCoord":
+        """The ICRS positions of pixels, numbers or arrays of one shape."""
+        x, y = numpy.broadcast_arrays(numpy.asarray(x, float), numpy.asarray(y, float))
+        answer = await self.to_world(numpy.column_stack([x.ravel(), y.ravel()]), "ICRS")
+        return world.sky(answer["points"], x.shape)
+
+    async def pixel(self, position: "SkyCoord") -> Tuple[numpy.ndarray, numpy.ndarray]:
+        """The pixels (x, y) of sky positions in any frame, in the positions' shape; NaN where there is none."""
+        points = numpy.asarray((await self.to_pixel(world.icrs_degrees(position), "ICRS"))["points"], float)
+        return points[:, 0].reshape(position.shape), points[:, 1].reshape(position.shape)
+
+    async def header(self) -> "Header":
+        """The header as an astropy.io.fits.Header."""
+        from astropy.io import fits
+
+        cards = (await self.client.call("image.header", file_id=self.file_id))["cards"]
+        return fits.Header.fromstring("".join(card.ljust(80)[:80] for card in cards))
+
+    async def wcs(self) -> "WCS":
+        """The world coordinates as an astropy.wcs.WCS, of the file's axes."""
+        from astropy.wcs import WCS
+
+        return WCS(await self.header())
+
+    # Regions
+
     async def set_region(self, kind: str, points: Any, rotation: float = 0, region_id: int = -1) -> int:
         """Makes a region, or changes the one of that id; returns its id. `kind` is the ICD's: POINT, LINE, POLYLINE, RECTANGLE, ELLIPSE,
         POLYGON. `points` [[x, y], …] are pixels of this image: the vertices; of a rectangle the centre and (width, height); of an ellipse
         the centre and the semi-axes, of which the first lies along y. `rotation` in degrees, counter-clockwise."""
-        region = {"region_type": kind, "control_points": [{"x": x, "y": y} for x, y in _pairs(points)], "rotation": rotation}
-        answer = await self.client.call("carta.set.region", {"file_id": self.file_id, "region_id": region_id, "region_info": region})
-        if not answer["success"]:
-            raise CallError({"code": -32001, "message": answer["message"]}, "carta.set.region")
-        return answer["region_id"]
+        request = {"file_id": self.file_id, "region_id": region_id, "region_info": regions.info(kind, points, rotation)}
+        return (await self.client.call("carta.set.region", request))["region_id"]
 
     async def remove_region(self, region_id: int) -> None:
         await self.client.call("carta.remove.region", {"region_id": region_id})
 
-    async def region_spectrum(self, region_id: int, statistic: str = "Mean", stokes: str = "", timeout: float = 60) -> numpy.ndarray:
-        """One value for each channel, NaN where there is none: a statistic (Mean, Sum, FluxDensity, RMS, Sigma, SumSq, Min, Max, Extrema,
-        NumPixels) of the region's pixels, or the pixel of a point. The region may be of another image that shows the same sky. `stokes`: the
+    async def add_region(self, shape: Any, points: Any = None, rotation: float = 0) -> "Region":
+        """A new region: a kind with its points as in set_region(), or a region of astropy's package `regions`, in pixels or on the sky."""
+        return await regions.add(self, shape, points, rotation)
+
+    async def regions(self) -> "List[Region]":
+        """The session's regions that were made on this image, also by others."""
+        return await regions.of_image(self)
+
+    async def import_regions(self, text: str) -> "List[Region]":
+        """Makes the regions of a text in DS9's or CASA's format. Nothing that can be read: CallError."""
+        return await regions.read(self, text)
+
+    async def export_regions(self, format: str = "CRTF", world: bool = False, chosen: "Optional[Sequence[Region]]" = None) -> str:
+        """The text of regions (None: all of the session) in the format "CRTF" or "DS9", in pixels or in world coordinates."""
+        return await regions.write(self, format, world, chosen)
+
+    async def region_spectrum(self, region_id: Any, statistic: str = "Mean", stokes: str = "", timeout: float = 60) -> numpy.ndarray:
+        """One value for each channel (channel,), NaN where there is none: a statistic (Mean, Sum, FluxDensity, RMS, Sigma, SumSq, Min, Max, Extrema,
+        NumPixels) of the region's pixels, or the pixel of a point. The region, or its id, may be of another image that shows the same sky. `stokes`: the
         one that is shown, or I, Q, U, V, Ptotal, Plinear, PFtotal, PFlinear, Pangle. Replaces what this connection required of the region's spectra,
         and requires none afterwards."""
+        region_id = getattr(region_id, "region_id", region_id)
         topic = "carta.spectral.profile.data"
         await self.client._make_sure_of(topic)
         request = {"file_id": self.file_id, "region_id": region_id, "spectral_profiles": [{"coordinate": stokes + "z", "stats_types": [statistic]}]}
@@ -135,18 +255,85 @@ class Image:
                 if (profile["coordinate"], profile["stats_type"]) == (coordinate, statistic):
                     return numpy.frombuffer(profile["raw_values_fp64"], "<f8").copy()
 
-    async def header(self) -> "Header":
-        """The header as an astropy.io.fits.Header."""
-        from astropy.io import fits
+    # What the session shows
 
-        cards = (await self.client.call("image.header", file_id=self.file_id))["cards"]
-        return fits.Header.fromstring("".join(card.ljust(80)[:80] for card in cards))
+    async def set_channel(self, channel: Optional[int] = None, stokes: Optional[int] = None) -> None:
+        """Shows another plane to all who are in the session; None keeps what is shown."""
+        channel, stokes = await self._plane(channel, stokes)
+        await self.client.call("carta.set.image.channels", {"file_id": self.file_id, "channel": channel, "stokes": stokes})
 
-    async def wcs(self) -> "WCS":
-        """The world coordinates as an astropy.wcs.WCS."""
-        from astropy.wcs import WCS
+    async def set_cursor(self, x: float, y: float) -> None:
+        """Puts the session's cursor there."""
+        await self.client.call("carta.set.cursor", {"file_id": self.file_id, "point": {"x": float(x), "y": float(y)}})
 
-        return WCS(await self.header())
+    async def shown(self) -> Tuple[int, int]:
+        """The channel and the stokes that the session shows."""
+        return await self._plane(None, None)
+
+    async def contours(self, levels: Sequence[float], smoothing: int = 0, timeout: float = 60) -> Dict[float, List[numpy.ndarray]]:
+        """Contours of the plane that is shown: for each level its lines, arrays (n, 2) of x and y in pixels. `smoothing` is the standard deviation
+        of a Gaussian as the ICD's factor has it, (factor − 1) / 2 pixels. Replaces contours that this connection required, and requires none afterwards."""
+        return await contours.contours(self.client, self.file_id, levels, smoothing, timeout)
+
+    async def moments(self, moments: Sequence[Union[int, str]] = (1,), channels: Optional[Tuple[int, int]] = None, region: Any = 0,
+                      mask: Optional[Tuple[float, float]] = None, rest_freq: Any = None) -> "List[Image]":
+        """Moment images, opened in the session, in the order of `moments`: the ICD's numbers or names (0 mean, 1 integrated, 2 weighted
+        coordinate, 3 its dispersion, … see docs/reference.md).
+        `channels`: (from, to), `to` not included; `mask`: the range of values that counts; `rest_freq` in Hz or a Quantity."""
+        request: Dict[str, Any] = {"file_id": self.file_id, "moments": list(moments), "region_id": getattr(region, "region_id", region), "keep": True}
+        if channels is not None:
+            request["spectral_range"] = {"min": channels[0], "max": channels[1] - 1}
+        if mask is not None:
+            request.update(mask="Include", pixel_range={"min": mask[0], "max": mask[1]})
+        if rest_freq is not None:
+            request["rest_freq"] = world.hertz(rest_freq)
+        answer = await self.client.call("carta.moment.request", request)
+        return [Image(self.client, ack["file_id"], ack) for ack in answer["open_file_acks"]]
+
+    async def save(self, path: str, channels: Sequence[int] = (), stokes: Sequence[int] = (), region: Any = 0, overwrite: bool = False) -> str:
+        """Writes the image, or a part of it, as a FITS file below the server's folder; returns what could not be kept. `channels` and `stokes`:
+        first, last (included), step."""
+        directory, _, name = path.rpartition("/")
+        request = {"file_id": self.file_id, "output_file_directory": directory, "output_file_name": name, "output_file_type": "FITS", "channels": list(channels),
+                   "stokes": list(stokes), "region_id": getattr(region, "region_id", region), "keep_degenerate": True, "overwrite": overwrite}
+        return (await self.client.call("carta.save.file", request))["message"]
+
+    # Tiles and pictures
+
+    async def plane(self, size: int = 1024) -> numpy.ndarray:
+        """The plane that is shown as means of blocks, at most about `size` pixels on its longer side: (y, x) of float32."""
+        height, width = self._lengths[2:]
+        layers = max(0, math.ceil(math.log2(max(height, width) / TILE)))
+        layer = max(0, layers - max(0, math.ceil(math.log2(max(height, width) / max(1, size)))))
+        across, down = (-(-length // (TILE << (layers - layer))) for length in (width, height))
+        places = [(layer, x, y) for y in range(down) for x in range(across)]
+        tiles: Dict[TilePlace, numpy.ndarray] = {}
+        for first in range(0, len(places), TILES_AT_ONCE):
+            tiles.update(await self.tiles(places[first : first + TILES_AT_ONCE]))
+        return numpy.block([[tiles[layer, x, y] for x in range(across)] for y in range(down)])
+
+    async def picture(self, size: int = 512, channel: Optional[int] = None, stokes: Optional[int] = None, x: Optional[slice] = None, y: Optional[slice] = None,
+                      colour_map: str = "gray", invert: bool = False, stretch: str = "linear", percentile: float = 99.5,
+                      limits: Optional[Tuple[float, float]] = None) -> "Picture":
+        """A picture with at most about `size` pixels on its longer side, for `.rgba`, `.png`, `.save()` and notebooks. Without channel, stokes and
+        ranges: the plane that is shown. With any of them: that plane or cut-out, which the session need not show. `stretch`: linear, sqrt, log, asinh,
+        square; `percentile`: of the values that are kept between the ends of the colour map, unless `limits` are given; `colour_map`: gray, heat,
+        or with matplotlib any of its names."""
+        if channel is stokes is x is y is None:
+            values = await self.plane(size)
+        else:
+            at = await self._plane(channel, stokes)
+            rows, columns = (range(length)[part or slice(None)] for part, length in zip((y, x), self._lengths[2:]))
+            values = await self._sampled(at, rows, columns, size)
+        return picture.render(values, size, colour_map, invert, stretch, percentile, limits)
+
+    async def _sampled(self, at: Tuple[int, int], rows: range, columns: range, size: int) -> numpy.ndarray:
+        """A cut-out: exact if it is not too large to be averaged here, else every nth pixel."""
+        if rows.step != 1 or columns.step != 1 or not rows or not columns:
+            raise ValueError("the ranges of a picture are slices with pixels in them and a step of 1")
+        channel, stokes = (range(n, n + 1) for n in at)
+        step = max(1, math.isqrt(len(rows) * len(columns) // PART) + 1 if len(rows) * len(columns) > PART else 1)
+        return (await self._block([stokes, channel, rows[::step], columns[::step]]))[0, 0]
 
     async def tile(self, layer: int, x: int, y: int, channel: Optional[int] = None, stokes: Optional[int] = None) -> numpy.ndarray:
         """One tile as an array of float32, bottom row first, NaN where blank. `layer` 0 is the whole image in one tile. The channel and
@@ -191,7 +378,7 @@ class Image:
             if topic == "carta.error.data":
                 # A warning, too: that of a file which was written again while it was open.
                 if message["severity"] in ("WARNING", "ERROR", "CRITICAL") and "tiles" in message["tags"]:
-                    raise CallError({"code": -32001, "message": message["message"]}, "carta.add.required.tiles")
+                    raise CallError({"code": FAILED, "message": message["message"]}, "carta.add.required.tiles")
                 continue
             if message["file_id"] != self.file_id or channel not in (None, message["channel"]) or stokes not in (None, message["stokes"]):
                 continue
@@ -202,23 +389,6 @@ class Image:
                 found[tile["layer"], tile["x"], tile["y"]] = pixels
                 missing.discard(code)
         return found
-
-
-def _range_of(name: str, wanted: Index, length: int) -> Tuple[int, int, int]:
-    """First, end and step."""
-    if wanted is None:
-        return 0, length, 1
-    if isinstance(wanted, slice):
-        first, last, step = wanted.indices(length)
-        if step < 1:
-            raise ValueError(f"{name}: the step must be positive")
-        if last <= first:
-            raise ValueError(f"{name}: nothing is in that range")
-        return first, last, step
-    index = operator.index(wanted)
-    if not -length <= index < length:
-        raise IndexError(f"{name} is {index}, the image has {length}")
-    return index % length, index % length + 1, 1
 
 
 def _parts(shape: List[int]) -> Iterator[Tuple[slice, ...]]:

@@ -10,8 +10,8 @@ class Publication(NamedTuple):
 
 
 class Publications(asyncio.Queue):
-    """A queue of Publications, also for `async for`. When the connection has ended and the queue is empty, get() and get_nowait() raise
-    ConnectionLost instead of waiting for what cannot come."""
+    """A queue of Publications, also for `async for`. When the connection was lost and the queue is empty, get() and get_nowait() raise
+    ConnectionLost, also if it came back since: something may be missing then, and a new listen() begins anew."""
 
     async def get(self) -> Publication:
         return self._checked(await super().get())

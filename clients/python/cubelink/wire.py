@@ -13,23 +13,6 @@ HEADER = struct.Struct("<III")  # message id, offset, total size
 FIRST_LIMIT = 512  # bytes that the server takes of a message before hello
 FRAME_LIMIT = 4 * 1024 * 1024  # of a frame after hello, header included, until the server says otherwise
 MAX_MESSAGE = 2**32 - 1  # what the header can say
-UNKNOWN_METHOD = -32601
-
-
-class CallError(Exception):
-    """The server answered a call with an error: `code`, `message`, `data` as JSON-RPC has them."""
-
-    def __init__(self, error: Dict[str, Any], method: str = "") -> None:
-        self.code: int = error.get("code", 0)
-        self.message: str = error.get("message", "")
-        self.data = error.get("data")
-        self.method = method
-        detail = self.data.get("exception") if isinstance(self.data, dict) else None
-        super().__init__(f"{method}: {self.message}" + (f": {detail}" if detail else "") + f" ({self.code})")
-
-
-class ConnectionLost(Exception):
-    """The connection ended while something still waited for it."""
 
 
 def pack(message: Dict[str, Any]) -> bytes:

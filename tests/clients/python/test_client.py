@@ -9,24 +9,21 @@ import io
 import os
 import re
 import sys
-import tempfile
 import unittest
 import unittest.mock
 import warnings
 from pathlib import Path
 
 import numpy
-from astropy.io import fits
 from astropy.wcs import WCS
 
-ROOT = Path(__file__).resolve().parents[3]
-sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "clients" / "python")]
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from images import ROOT, Server, WithImages  # noqa: E402
+
 import cubelink  # noqa: E402
 from cubelink import wire  # noqa: E402
-from cubelink_server import Server  # noqa: E402
 from patience import PATIENCE, paces  # noqa: E402
 
-PROGRAM = os.environ.get("CUBELINK_PROGRAM", str(ROOT / "build/release/server/cubelink"))
 EXAMPLE = os.environ.get("WSLINK_EXAMPLE", str(ROOT / "build/release/tests/wslink_example_server"))
 
 
@@ -79,10 +76,15 @@ class Example(unittest.IsolatedAsyncioTestCase):
             self.assertEqual((caught.exception.code, caught.exception.method), (code, method))
         with self.assertRaisesRegex(cubelink.CallError, "it broke"):
             await self.client.call("bench.raise", "it broke")
-        with self.assertRaisesRegex(cubelink.CallError, "Authentication failed"):
-            await cubelink.connect(self.server.url, "wrong")
-        with self.assertRaises(OSError):
-            await cubelink.connect("ws://127.0.0.1:1/ws", "x")
+        for secret, reason in (("wrong", "refused the token"), ("", "none was given")):
+            with self.assertRaisesRegex(cubelink.AuthenticationError, f"Authentication failed.*{reason}"):
+                await cubelink.connect(self.server.url, secret)
+        for kind in (OSError, cubelink.ConnectionFailed, cubelink.CubelinkError):
+            with self.assertRaisesRegex(kind, "127.0.0.1:1"):
+                await cubelink.connect("ws://127.0.0.1:1/ws", "x")
+        for address in ("localhost:1234", "ftp://localhost/", "http:///"):
+            with self.assertRaisesRegex(ValueError, "address"):
+                cubelink.connect(address)
 
     async def test_attachments(self):
         large = os.urandom(20 << 20)
@@ -130,7 +132,7 @@ class Example(unittest.IsolatedAsyncioTestCase):
         """Whoever waits for anything hears of it: calls, queues, and those who wait for the end itself."""
         server = Server(EXAMPLE, "--authKey", self.server.secret)
         server.__enter__()
-        client = await cubelink.connect(server.url, server.secret)
+        client = await cubelink.connect(server.url, server.secret, reconnect=0)
         with client.listen("some.topic") as queue:
             await client.call("bench.pubval", "some.topic", 1)
             tasks = [asyncio.ensure_future(waiting) for waiting in (client.call("bench.sleep", 100_000), client.wait_closed())]
@@ -174,50 +176,11 @@ class Example(unittest.IsolatedAsyncioTestCase):
         self.assertEqual(await self.client.call("bench.echo", 5), 5)
 
 
-class Images(unittest.IsolatedAsyncioTestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.temporary = tempfile.TemporaryDirectory(prefix="cubelink-python-")
-        cls.addClassCleanup(cls.temporary.cleanup)
-        folder = Path(cls.temporary.name) / "images"
-        (folder / "sub").mkdir(parents=True)
-        random = numpy.random.default_rng(4)
-        cls.cube = random.normal(size=(66, 310, 320)).astype("f4")
-        cls.cube[:, 5, 6] = numpy.nan
-        header = fits.Header({"CTYPE1": "RA---SIN", "CTYPE2": "DEC--SIN", "CTYPE3": "FREQ", "CRVAL1": 83.5, "CRVAL2": 22.0, "CRVAL3": 1.42e9, "CRPIX1": 160.5,
-                              "CRPIX2": 155.5, "CRPIX3": 1.0, "CDELT1": -1e-4, "CDELT2": 1e-4, "CDELT3": 1e5, "CUNIT3": "Hz", "RESTFRQ": 1.420405752e9,
-                              "BUNIT": "Jy/beam", "OBJECT": "disk"})  # fmt: skip
-        fits.writeto(folder / "disk_cube.fits", cls.cube, header)
-        cls.stokes = random.normal(size=(4, 3, 20, 30))
-        fits.writeto(folder / "sub" / "stokes.fits", cls.stokes, fits.Header({"CTYPE3": "FREQ", "CTYPE4": "STOKES", "CRVAL4": 1.0, "CRPIX4": 1.0, "CDELT4": 1.0}))
-        cls.header = fits.getheader(folder / "disk_cube.fits")
-        cls.folder = folder
-        cls.server = Server(PROGRAM, str(folder), "--store", f"{cls.temporary.name}/store.sqlite")
-        cls.server.__enter__()
-        cls.addClassCleanup(lambda: cls.server.__exit__())
-
+class Images(WithImages, unittest.IsolatedAsyncioTestCase):
     async def asyncSetUp(self):
         asyncio.get_running_loop().set_debug(False)
         self.client = await cubelink.connect(self.server.url, self.server.secret)
         self.addAsyncCleanup(self.client.close)
-
-    async def test_readme(self):
-        """The example as it stands, with the address of this server in the place of the one that a reader fills in."""
-        text = (ROOT / "clients/python/README.md").read_text()
-        example = re.search(r"```python\n(.*?)```", text, re.S)[1]
-        address = f"http://localhost:{self.server.port}/?token={self.server.secret.replace(' ', '%20')}"
-        example = example.replace("http://localhost:1234/?token=…", address).replace("asyncio.run(main())", "")
-        self.assertIn(address, example)
-        names = {}
-        exec(compile(example.rstrip() + "\n        return locals()\n", "README.md", "exec"), names)
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            found = await names["main"]()
-        self.assertIn("disk_cube.fits", printed.getvalue())
-        self.assertIn("(1, 66, 310, 320)", printed.getvalue())
-        numpy.testing.assert_array_equal(found["spectrum"], self.cube[:, 256, 256])
-        numpy.testing.assert_array_equal(found["block"], self.cube[None, 64, 200:300, 200:300])
-        self.assertEqual((found["unit"], found["velocity"].shape, found["coarse"].shape, found["wcs"].naxis), ("m/s", (66,), (155, 160), 3))
 
     async def test_listing(self):
         listing = await self.client.list_files()
@@ -248,7 +211,8 @@ class Images(unittest.IsolatedAsyncioTestCase):
 
     async def test_pixels(self):
         image = await self.client.open("disk_cube.fits")
-        self.assertEqual((image.shape, image.name), ((1, 66, 310, 320), "disk_cube.fits"))
+        self.assertEqual((image.shape, image.name), ((66, 310, 320), "disk_cube.fits"))
+        self.assertEqual((image.axes, image.ndim, image.size, str(image.unit)), (("channel", "y", "x"), 3, 66 * 310 * 320, "Jy / beam"))
         array = numpy.testing.assert_array_equal
         numbers = await image.statistics(["Median", "Percentile:90", "Max"], channels=(3, 5), percentiles=[10])
         values = self.cube[3:5][numpy.isfinite(self.cube[3:5])].astype("f8")
@@ -259,25 +223,28 @@ class Images(unittest.IsolatedAsyncioTestCase):
         self.assertEqual((await image.statistics(["NumPixels", "NanCount"], region=box, channels=3))["statistics"],
                          {"NumPixels": numpy.isfinite(self.cube[3, 18:23, 18:23]).sum(), "NanCount": numpy.isnan(self.cube[3, 18:23, 18:23]).sum()})
         array(await image.read(channel=3, stokes=0), self.cube[3])
-        array(await image.read(channel=slice(10, 60, 7), y=slice(5, 300, 3), x=slice(None, 40)), self.cube[None, 10:60:7, 5:300:3, :40])
-        array(await image.read(x=-1, y=-310, channel=numpy.int64(65)), self.cube[None, 65, 0, 319])
+        array(await image.read(channel=slice(10, 60, 7), y=slice(5, 300, 3), x=slice(None, 40)), self.cube[10:60:7, 5:300:3, :40])
+        array(await image.read(x=-1, y=-310, channel=numpy.int64(65)), self.cube[65, 0, 319])
         array(await image.spectrum(6, 5), self.cube[:, 5, 6])
         array(await image.spectrum(99.6, 200.4), self.cube[:, 200, 100])
         self.assertEqual(await image.read(x=7, y=8, channel=9, stokes=0), self.cube[9, 8, 7])
         with unittest.mock.patch("cubelink.image.PART", 1000):
-            array(await image.read(channel=slice(60, None, 2), y=slice(0, 31, 10), x=slice(3, None)), self.cube[None, 60::2, 0:31:10, 3:])
+            array(await image.read(channel=slice(60, None, 2), y=slice(0, 31, 10), x=slice(3, None)), self.cube[60::2, 0:31:10, 3:])
         with self.assertRaises(TypeError):
             await image.read(x=1.5)
-        for wrong in ({"x": 320}, {"y": -311}, {"channel": 66}):
+        for wrong in ({"x": 320}, {"y": -311}, {"channel": 66}, {"stokes": 1}):
             with self.assertRaises(IndexError):
                 await image.read(**wrong)
-        for wrong in ({"x": slice(5, 5)}, {"y": slice(10, 0, -1)}):
-            with self.assertRaises(ValueError):
-                await image.read(**wrong)
+        for wrong in ((-1, 5), (5, -1), (320, 0), (0, 310), (-0.6, 3)):
+            with self.assertRaises(IndexError):
+                await image.spectrum(*wrong)
+        array(await image.spectrum(-0.4, 309.4), self.cube[:, 309, 0])
         wide = await self.client.open("sub/stokes.fits")
         self.assertEqual(wide.shape, (4, 3, 20, 30))
         array(await wide.read(), self.stokes)
         array(await wide.read(stokes=2), self.stokes[2])
+        array(await wide[1:, ..., 3], self.stokes[1:, ..., 3])
+        array(await wide.spectrum(3, 4, stokes=-1), self.stokes[3, :, 4, 3])
         self.assertNotEqual(image.file_id, wide.file_id)
         self.assertEqual(sorted((await self.client.opened())), [image.file_id, wide.file_id])
         async with image:
@@ -287,6 +254,35 @@ class Images(unittest.IsolatedAsyncioTestCase):
         for missing in ("missing.fits", "../disk_cube.fits", "sub"):
             with self.assertRaises(cubelink.CallError):
                 await self.client.open(missing)
+
+    async def test_indices(self):
+        """The same as numpy's, for what the server can give."""
+        image = await self.client.open("disk_cube.fits")
+        seed = int.from_bytes(os.urandom(4), "little")
+        random = numpy.random.default_rng(seed)
+        indices = [64, (), ..., (3, ..., 5), (..., -1), (None, 2, 3), (slice(5, 5), 0), (0, slice(20, 2, -3), slice(None, None, 50)), (1, None, slice(-3, None)), (numpy.int8(-1), 0, 0)]
+        for _ in range(20):
+            ends = [random.integers(-400, 400, 2) for _ in range(3)]
+            indices.append(tuple(slice(*map(int, pair), int(random.choice([-7, -1, 1, 5]))) if random.random() < 0.8 else int(pair[0]) % 66 for pair in ends))
+        for index in indices:
+            with self.subTest(index=index, seed=seed):
+                found, wanted = await image[index], self.cube[index]
+                numpy.testing.assert_array_equal(found, wanted)
+                self.assertEqual((found.shape, found.dtype), (wanted.shape, numpy.dtype("f4")))
+        for index, error in ((66, IndexError), ((0, 0, 0, 0), IndexError), ((..., ...), IndexError), ([1, 2], TypeError), (True, TypeError), (1.5, TypeError), (numpy.arange(3), TypeError), ("x", TypeError)):
+            with self.subTest(index=index), self.assertRaises(error):
+                await image[index]
+
+    async def test_refusals(self):
+        """Answers that say `success: false` are errors; so are topics that nobody publishes."""
+        with self.assertRaises(cubelink.CallError) as caught:
+            await self.client.call("carta.open.file", {"file": "missing.fits", "file_id": 7})
+        self.assertEqual((caught.exception.method, caught.exception.answer["success"]), ("carta.open.file", False))
+        self.assertIsInstance(caught.exception, cubelink.CubelinkError)
+        with self.assertRaisesRegex(cubelink.CallError, "no such|no topic"):
+            await self.client.subscribe("carta.no.such.topic", print)
+        with self.assertRaisesRegex(cubelink.SessionNotFound, "123456789"):
+            await cubelink.connect(self.server.url, self.server.secret, session_id=123456789)
 
     async def test_tiles(self):
         image = await self.client.open("disk_cube.fits")
@@ -321,13 +317,12 @@ class Images(unittest.IsolatedAsyncioTestCase):
         numpy.testing.assert_allclose((await image.to_pixel(world["points"]))["points"], points, atol=1e-6)
         galactic = await image.to_world([160, 155], "GALACTIC")
         numpy.testing.assert_allclose((await image.to_pixel(galactic["points"], "GALACTIC"))["points"], [[160, 155]], atol=1e-5)
-        frequencies, unit = await image.spectral_axis()
-        numpy.testing.assert_allclose(frequencies, 1.42e9 + 1e5 * numpy.arange(66))
-        self.assertEqual(unit, "Hz")
+        frequencies = await image.spectral_axis()
+        numpy.testing.assert_allclose(frequencies.value, 1.42e9 + 1e5 * numpy.arange(66))
+        self.assertEqual(frequencies.unit, "Hz")
         for kind in ("radio velocity", "velocity_radio"):
-            velocities, unit = await image.spectral_axis(kind)
-            numpy.testing.assert_allclose(velocities, 299792458 * (1 - frequencies / 1.420405752e9), atol=1e-3)
-            self.assertEqual(unit, "m/s")
+            velocities = await image.spectral_axis(kind)
+            numpy.testing.assert_allclose(velocities.to_value("m/s"), 299792458 * (1 - frequencies.value / 1.420405752e9), atol=1e-3)
         with self.assertRaisesRegex(cubelink.CallError, "kind"):
             await image.spectral_axis("nonsense")
 

@@ -1,0 +1,301 @@
+"""The blocking face of the package, for scripts and notebooks: the same classes and methods, which return what the asyncio ones give when they
+are awaited. The connections run in a thread of their own: they are kept alive, and come back, while the caller computes.
+
+Any thread may call, several at once as well. Functions that listen to topics run in one more thread, one after another, and may call what they like."""
+
+import concurrent.futures
+import functools
+from typing import TYPE_CHECKING, Any, Callable, Coroutine, Dict, Iterator, Optional, Tuple, TypeVar
+
+import numpy
+
+from . import background, client as aio, image as aio_image, regions as aio_regions
+from .connection import RECONNECT, _Listening
+from .jupyter import View
+from .listening import Publication
+from .picture import Picture
+
+if TYPE_CHECKING:
+    import dask.array
+    from astropy.units import UnitBase
+    from typing_extensions import Concatenate, ParamSpec
+
+    P = ParamSpec("P")
+Result = TypeVar("Result")
+
+
+def _blocking(method: "Callable[Concatenate[Any, P], Coroutine[Any, Any, Result]]") -> "Callable[Concatenate[Any, P], Result]":
+    """A method of a face that runs the asyncio method and waits. Faces among the arguments and results are exchanged for what they stand for."""
+
+    @functools.wraps(method)
+    def call(self: "_Face", *args: Any, **kwargs: Any) -> Any:
+        work = method(self._inner, *(_inside(arg) for arg in args), **{name: _inside(arg) for name, arg in kwargs.items()})
+        return _outside(background.run(work, self._client._timeout), self._client)
+
+    return call  # type: ignore[return-value]
+
+
+def _inside(value: Any) -> Any:
+    if isinstance(value, _Face):
+        return value._inner
+    return [_inside(item) for item in value] if isinstance(value, list) else value
+
+
+def _outside(value: Any, client: "Client") -> Any:
+    if isinstance(value, aio_image.Image):
+        return Image(value, client)
+    if isinstance(value, aio_regions.Region):
+        return Region(value, client)
+    if isinstance(value, list) and value and isinstance(value[0], (aio_image.Image, aio_regions.Region)):
+        return [_outside(item, client) for item in value]
+    if isinstance(value, dict) and value and isinstance(next(iter(value.values())), aio_image.Image):
+        return {key: _outside(item, client) for key, item in value.items()}
+    return value
+
+
+class _Face:
+    def __init__(self, inner: Any, client: "Optional[Client]" = None) -> None:
+        self._inner = inner
+        self._client: "Client" = client if client is not None else self  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return repr(self._inner).replace("<cubelink.", "<cubelink.blocking.", 1)
+
+
+class Region(_Face):
+    """See cubelink.Region."""
+
+    _inner: aio_regions.Region
+
+    @property
+    def region_id(self) -> int:
+        return self._inner.region_id
+
+    @property
+    def kind(self) -> str:
+        return self._inner.kind
+
+    @property
+    def points(self) -> numpy.ndarray:
+        return self._inner.points
+
+    @property
+    def rotation(self) -> float:
+        return self._inner.rotation
+
+    spectrum = _blocking(aio_regions.Region.spectrum)
+    statistics = _blocking(aio_regions.Region.statistics)
+    change = _blocking(aio_regions.Region.change)
+    remove = _blocking(aio_regions.Region.remove)
+
+
+class Image(_Face):
+    """See cubelink.Image. image[…] gives exact values, indexed as numpy does; in a notebook an image shows its picture."""
+
+    _inner: aio_image.Image
+
+    @property
+    def file_id(self) -> int:
+        return self._inner.file_id
+
+    @property
+    def name(self) -> str:
+        return self._inner.name
+
+    @property
+    def shape(self) -> Tuple[int, ...]:
+        return self._inner.shape
+
+    @property
+    def axes(self) -> Tuple[str, ...]:
+        return self._inner.axes
+
+    @property
+    def ndim(self) -> int:
+        return self._inner.ndim
+
+    @property
+    def size(self) -> int:
+        return self._inner.size
+
+    @property
+    def info(self) -> Dict[str, Any]:
+        return self._inner.info
+
+    @property
+    def unit(self) -> "UnitBase":
+        return self._inner.unit
+
+    @property
+    def dtype(self) -> numpy.dtype:
+        """Of the values that are read."""
+        return background.run(self._inner.dtype(), self._client._timeout)
+
+    __getitem__ = _blocking(aio_image.Image.__getitem__)
+    __iter__ = None  # not pixel by pixel, unawares
+    close = _blocking(aio_image.Image.close)
+    read = _blocking(aio_image.Image.read)
+    spectrum = _blocking(aio_image.Image.spectrum)
+    spectrum_table = _blocking(aio_image.Image.spectrum_table)
+    statistics = _blocking(aio_image.Image.statistics)
+    spectral_axis = _blocking(aio_image.Image.spectral_axis)
+    to_world = _blocking(aio_image.Image.to_world)
+    to_pixel = _blocking(aio_image.Image.to_pixel)
+    sky = _blocking(aio_image.Image.sky)
+    pixel = _blocking(aio_image.Image.pixel)
+    header = _blocking(aio_image.Image.header)
+    wcs = _blocking(aio_image.Image.wcs)
+    set_region = _blocking(aio_image.Image.set_region)
+    remove_region = _blocking(aio_image.Image.remove_region)
+    add_region = _blocking(aio_image.Image.add_region)
+    regions = _blocking(aio_image.Image.regions)
+    import_regions = _blocking(aio_image.Image.import_regions)
+    export_regions = _blocking(aio_image.Image.export_regions)
+    region_spectrum = _blocking(aio_image.Image.region_spectrum)
+    set_channel = _blocking(aio_image.Image.set_channel)
+    set_cursor = _blocking(aio_image.Image.set_cursor)
+    shown = _blocking(aio_image.Image.shown)
+    contours = _blocking(aio_image.Image.contours)
+    moments = _blocking(aio_image.Image.moments)
+    save = _blocking(aio_image.Image.save)
+    plane = _blocking(aio_image.Image.plane)
+    picture = _blocking(aio_image.Image.picture)
+    tile = _blocking(aio_image.Image.tile)
+    tiles = _blocking(aio_image.Image.tiles)
+
+    def __enter__(self) -> "Image":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+    def _repr_png_(self) -> bytes:
+        picture: Picture = self.picture()
+        return picture.png
+
+    def as_dask(self, chunks: Any = "auto") -> "dask.array.Array":
+        """The image as a dask array, whose chunks are read from the server when they are computed. Needs dask and this process: workers in other
+        processes have no connection."""
+        import dask.array
+
+        return dask.array.from_array(self, chunks=chunks, name=f"cubelink-{self._client.session_id}-{self.file_id}-{id(self._inner)}", asarray=False)
+
+
+class Publications:
+    """See cubelink.Publications: get(), or a `for` loop, which ends with ConnectionLost."""
+
+    def __init__(self, queue: Any) -> None:
+        self._queue = queue
+
+    def get(self, timeout: Optional[float] = None) -> Publication:
+        """The next one. TimeoutError after so many seconds."""
+        return background.run(self._queue.get(), timeout)
+
+    def __iter__(self) -> Iterator[Publication]:
+        while True:
+            yield self.get()
+
+
+class _BlockingListening:
+    def __init__(self, client: aio.Client, topics: Tuple[str, ...]) -> None:
+        self._client, self._topics = client, topics
+
+    def __enter__(self) -> Publications:
+        async def enter() -> Any:
+            self._listening = _Listening(self._client, self._topics)
+            return self._listening.__enter__()
+
+        return Publications(background.run(enter()))
+
+    def __exit__(self, *_: Any) -> None:
+        async def leave() -> None:
+            self._listening.__exit__()
+
+        background.run(leave())
+
+
+class Client(_Face):
+    """See cubelink.Client."""
+
+    _inner: aio.Client
+
+    def __init__(self, inner: aio.Client, timeout: Optional[float]) -> None:
+        self._timeout = timeout
+        super().__init__(inner)
+        self._callbacks: Dict[Tuple[str, Callable[[Any], Any]], Callable[[Any], Any]] = {}
+        self._caller: Optional[concurrent.futures.ThreadPoolExecutor] = None
+
+    def __repr__(self) -> str:
+        return f"<cubelink.blocking.Client of session {self.session_id}>"
+
+    @property
+    def session_id(self) -> int:
+        return self._inner.session_id
+
+    @property
+    def client_id(self) -> str:
+        return self._inner.client_id
+
+    @property
+    def connected(self) -> bool:
+        return self._inner.connected
+
+    call = _blocking(aio.Client.call)
+    list_files = _blocking(aio.Client.list_files)
+    files = _blocking(aio.Client.files)
+    open = _blocking(aio.Client.open)
+    opened = _blocking(aio.Client.opened)
+
+    def view(self, width: Any = "100%", height: int = 640) -> View:
+        """See cubelink.Client.view()."""
+        return self._inner.view(width, height)
+
+    def listen(self, *topics: str) -> _BlockingListening:
+        """A context manager that yields the Publications on these topics."""
+        return _BlockingListening(self._inner, topics)
+
+    def subscribe(self, topic: str, callback: Callable[[Any], Any], filter: Optional[Dict[str, Any]] = None) -> None:
+        """See cubelink.Client.subscribe(). The callback runs in a thread of its own."""
+        if self._caller is None:
+            self._caller = concurrent.futures.ThreadPoolExecutor(1, "cubelink-callbacks")
+        caller = self._caller
+
+        def hand_over(message: Any) -> None:
+            caller.submit(callback, message).add_done_callback(_raise_in_loop)
+
+        forward = self._callbacks.setdefault((topic, callback), hand_over)
+        background.run(self._inner.subscribe(topic, forward, filter), self._timeout)
+
+    def unsubscribe(self, topic: str, callback: Callable[[Any], Any]) -> None:
+        forward = self._callbacks.pop((topic, callback), None)
+        if forward is not None:
+            background.run(self._inner.unsubscribe(topic, forward), self._timeout)
+
+    def close(self) -> None:
+        background.run(self._inner.close())
+        if self._caller is not None:
+            self._caller.shutdown(wait=False)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self.close()
+
+
+def _raise_in_loop(done: "concurrent.futures.Future[Any]") -> None:
+    """A listener's mistake is told as asyncio tells it."""
+    error = done.exception() if not done.cancelled() else None
+    if error is not None:
+        background.loop().call_exception_handler({"message": "a listener failed", "exception": error})
+
+
+def connect(url: str = "ws://localhost:1234/ws", secret: Optional[str] = None, session_id: int = 0, reconnect: float = RECONNECT,
+            timeout: Optional[float] = None, **options: Any) -> Client:
+    """A Client, connected; also a context manager that closes it. The arguments are those of cubelink.connect(); `timeout`: seconds that a call may
+    take (TimeoutError), None: any time."""
+
+    async def connected() -> aio.Client:
+        return await aio.connect(url, secret, session_id, reconnect, **options)
+
+    return Client(background.run(connected(), timeout), timeout)

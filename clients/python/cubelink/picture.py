@@ -1,0 +1,99 @@
+"""Pictures of planes: values → colours → PNG, here in Python from the pixels. A server that renders takes the place of render() for planes that
+need not be exact; nothing else has to know."""
+
+import os
+import struct
+import zlib
+from typing import Optional, Tuple, Union
+
+import numpy
+
+STRETCHES = {
+    "linear": lambda v: v,
+    "sqrt": numpy.sqrt,
+    "square": numpy.square,
+    "log": lambda v: numpy.log1p(1000 * v) / numpy.log1p(1000),
+    "asinh": lambda v: numpy.arcsinh(10 * v) / numpy.arcsinh(10),
+}
+
+
+class Picture:
+    """Attributes: `rgba`, an array (height, width, 4) of uint8, top row first, transparent where the image is blank; `limits`, the values at the
+    ends of the colour map."""
+
+    def __init__(self, rgba: numpy.ndarray, limits: Tuple[float, float]) -> None:
+        self.rgba, self.limits = rgba, limits
+
+    def __repr__(self) -> str:
+        return f"<cubelink.Picture {self.rgba.shape[1]} × {self.rgba.shape[0]}, {self.limits[0]:g} to {self.limits[1]:g}>"
+
+    @property
+    def png(self) -> bytes:
+        """The picture as a PNG file."""
+        height, width = self.rgba.shape[:2]
+        rows = numpy.zeros((height, 1 + 4 * width), "u1")  # each begins with its filter: none
+        rows[:, 1:] = self.rgba.reshape(height, -1)
+        chunks = ((b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)), (b"IDAT", zlib.compress(rows.tobytes(), 6)), (b"IEND", b""))
+        return b"\x89PNG\r\n\x1a\n" + b"".join(struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks)
+
+    def save(self, path: "Union[str, os.PathLike[str]]") -> None:
+        """Writes a PNG file on this machine."""
+        with open(path, "wb") as file:
+            file.write(self.png)
+
+    def _repr_png_(self) -> bytes:
+        return self.png
+
+
+def render(values: numpy.ndarray, size: int, colour_map: str, invert: bool, stretch: str, percentile: float,
+           limits: Optional[Tuple[float, float]]) -> Picture:
+    """Values (y, x), bottom row first, as a picture; larger ones than `size` become means of blocks."""
+    if stretch not in STRETCHES:
+        raise ValueError(f"there is no stretch {stretch!r}, but {', '.join(STRETCHES)}")
+    if not 0 < percentile <= 100:
+        raise ValueError(f"percentile is {percentile}, not between 0 and 100")
+    colours = _colours(colour_map)
+    values = _means(numpy.asarray(values, float), -(-max(values.shape) // max(1, size)))
+    finite = numpy.isfinite(values)
+    if limits is None:
+        tail = (100 - percentile) / 2
+        limits = tuple(map(float, numpy.percentile(values[finite], [tail, 100 - tail]))) if finite.any() else (0.0, 1.0)
+    low, high = limits
+    with numpy.errstate(invalid="ignore"):
+        scaled = numpy.clip((values - low) / (high - low if high > low else 1.0), 0, 1)
+    levels = numpy.zeros(values.shape, "u1")
+    levels[finite] = numpy.rint(255 * STRETCHES[stretch](scaled[finite]))
+    rgba = numpy.zeros((*values.shape, 4), "u1")
+    rgba[finite, :3] = colours[::-1][levels[finite]] if invert else colours[levels[finite]]
+    rgba[finite, 3] = 255
+    return Picture(rgba[::-1], (low, high))
+
+
+def _means(values: numpy.ndarray, by: int) -> numpy.ndarray:
+    """Means of the finite values of blocks; those at the far edges may be smaller."""
+    if by <= 1:
+        return values
+    padded = numpy.pad(values, [(0, -length % by) for length in values.shape], constant_values=numpy.nan)
+    blocks = padded.reshape(padded.shape[0] // by, by, padded.shape[1] // by, by)
+    finite = numpy.isfinite(blocks)
+    count = finite.sum(axis=(1, 3))
+    total = numpy.where(finite, blocks, 0).sum(axis=(1, 3))
+    return numpy.where(count > 0, total / numpy.maximum(count, 1), numpy.nan)
+
+
+def _colours(name: str) -> numpy.ndarray:
+    """(256, 3) of uint8"""
+    ramp = numpy.linspace(0, 1, 256)
+    if name in ("gray", "grey"):
+        table = numpy.stack([ramp] * 3, axis=1)
+    elif name == "heat":
+        table = numpy.clip(numpy.stack([3 * ramp, 3 * ramp - 1, 3 * ramp - 2], axis=1), 0, 1)
+    else:
+        try:
+            import matplotlib
+        except ImportError:
+            raise ValueError(f"without matplotlib there are the colour maps gray and heat, not {name!r}") from None
+        if name not in matplotlib.colormaps:
+            raise ValueError(f"there is no colour map {name!r}")
+        table = matplotlib.colormaps[name](ramp)[:, :3]
+    return numpy.rint(255 * table).astype("u1")

@@ -1,0 +1,50 @@
+"""Between the server's coordinates and astropy's. Each function imports astropy itself: the rest of the package does without."""
+
+from typing import TYPE_CHECKING, Any, Dict, Tuple
+
+import numpy
+
+if TYPE_CHECKING:
+    from astropy.coordinates import SkyCoord
+    from astropy.units import Quantity, UnitBase
+
+
+def unit(text: str) -> "UnitBase":
+    """FITS's unit; what astropy does not know stays as its text."""
+    from astropy import units
+
+    try:
+        return units.Unit(text.strip(), format="fits", parse_strict="raise")
+    except ValueError:
+        return units.Unit(text.strip(), parse_strict="silent")
+
+
+def hertz(frequency: Any) -> float:
+    """A number, or a Quantity, in Hz."""
+    return float(frequency.to_value("Hz", equivalencies=_spectral()) if hasattr(frequency, "to_value") else frequency)
+
+
+def _spectral() -> Any:
+    from astropy import units
+
+    return units.spectral()
+
+
+def spectral_axis(answer: Dict[str, Any]) -> "Quantity":
+    values = answer["values"]
+    array = numpy.frombuffer(values, "<f8").copy() if isinstance(values, bytes) else numpy.array(values, float)
+    return array * unit(answer["unit"])
+
+
+def sky(points: Any, shape: Tuple[int, ...]) -> "SkyCoord":
+    """ICRS positions [[ra, dec], …] in degrees."""
+    from astropy.coordinates import SkyCoord
+
+    array = numpy.asarray(points, float)
+    return SkyCoord(array[:, 0].reshape(shape), array[:, 1].reshape(shape), unit="deg", frame="icrs")
+
+
+def icrs_degrees(position: "SkyCoord") -> numpy.ndarray:
+    """(n, 2) of right ascension and declination."""
+    icrs = position.icrs
+    return numpy.column_stack([numpy.ravel(icrs.ra.deg), numpy.ravel(icrs.dec.deg)])
