@@ -244,6 +244,7 @@ class Client(_Face):
     list_files = _blocking(aio.Client.list_files)
     files = _blocking(aio.Client.files)
     open = _blocking(aio.Client.open)
+    open_expression = _blocking(aio.Client.open_expression)
     opened = _blocking(aio.Client.opened)
 
     def view(self, width: Any = "100%", height: int = 640) -> View:

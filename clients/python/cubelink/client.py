@@ -60,13 +60,20 @@ class Client(Connection):
     async def open(self, path: str, hdu: Union[str, int] = "") -> Image:
         """Opens an image below the server's folder. `hdu`: its number in the file; the first that is an image if empty."""
         directory, _, name = path.rpartition("/")
+        return await self._open({"directory": directory, "file": name, "hdu": str(hdu)})
+
+    async def open_expression(self, expression: str, directory: str = "") -> Image:
+        """Opens what an expression of images makes, for example "a.fits - b.fits"; the names are of files in `directory`. The language:
+        docs/expressions.md."""
+        return await self._open({"directory": directory, "file": expression, "hdu": "", "lel_expr": True})
+
+    async def _open(self, request: Dict[str, Any]) -> Image:
         if len(await self.call("session.connections")) > 1:
             # Images of others must not be replaced, and what is told of them may still be on its way.
             self._next_file = max(self._next_file, (await self.call("session.state"))["next_file_id"])
         file_id = self._next_file
         self._next_file += 1
-        request = {"directory": directory, "file": name, "hdu": str(hdu), "file_id": file_id, "render_mode": "RASTER"}
-        return Image(self, file_id, await self.call("carta.open.file", request))
+        return Image(self, file_id, await self.call("carta.open.file", {**request, "file_id": file_id, "render_mode": "RASTER"}))
 
     async def opened(self) -> Dict[int, Image]:
         """The images that are open in the session, also those that other connections opened: {file_id: Image}."""

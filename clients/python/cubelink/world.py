@@ -1,5 +1,6 @@
 """Between the server's coordinates and astropy's. Each function imports astropy itself: the rest of the package does without."""
 
+import warnings
 from typing import TYPE_CHECKING, Any, Dict, Tuple
 
 import numpy
@@ -13,10 +14,12 @@ def unit(text: str) -> "UnitBase":
     """FITS's unit; what astropy does not know stays as its text."""
     from astropy import units
 
-    try:
-        return units.Unit(text.strip(), format="fits", parse_strict="raise")
-    except ValueError:
-        return units.Unit(text.strip(), parse_strict="silent")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", units.UnitsWarning)  # of Jy/beam.km/s, which many files have, as of what is deprecated
+        try:
+            return units.Unit(text.strip(), format="fits", parse_strict="raise")
+        except ValueError:
+            return units.Unit(text.strip(), parse_strict="silent")
 
 
 def hertz(frequency: Any) -> float:

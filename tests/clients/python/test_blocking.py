@@ -189,13 +189,16 @@ class Blocking(WithImages, unittest.TestCase):
         total, brightest = self.image.moments([1, "MAX_OF_THE_SPECTRUM"], channels=(10, 20))
         self.assertEqual(brightest.shape, (310, 320))
         equal(brightest[...], self.cube[10:20].max(axis=0))
-        self.assertEqual(total.unit, astropy.units.Unit("Jy/beam km/s"))
+        self.assertEqual(total.unit, astropy.units.Jy / astropy.units.beam * astropy.units.km / astropy.units.s)
         self.image.save("part.fits", channels=[3, 9, 2])
         self.addCleanup((self.folder / "part.fits").unlink)
         equal(numpy.squeeze(fits.getdata(self.folder / "part.fits")), self.cube[3:10:2])
         with self.assertRaises(cubelink.CallError) as refused:
             self.image.save("part.fits")
         self.assertTrue(refused.exception.answer["overwrite_confirmation_required"])
+
+    def test_expressions(self):
+        equal(self.client.open_expression("disk_cube.fits * 2")[3, 4], 2 * self.cube[3, 4])
 
     def test_dask(self):
         array = self.image.as_dask(chunks=(16, 310, 320))

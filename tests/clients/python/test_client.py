@@ -1,13 +1,10 @@
 """The Python package against the servers: calls, attachments and topics of the wslink example server; images, tiles, spectra, exact pixels
-and world coordinates of the image server; and the README's example as it stands.
+and world coordinates of the image server.
 
 CUBELINK_PROGRAM and WSLINK_EXAMPLE name other programs than those of build/release."""
 
 import asyncio
-import contextlib
-import io
 import os
-import re
 import sys
 import unittest
 import unittest.mock

@@ -1,0 +1,124 @@
+"""What the README and the notebook say works as it stands, but for the server's address; in a running event loop as well, which Jupyter has."""
+
+import ast
+import asyncio
+import contextlib
+import io
+import json
+import os
+import re
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from images import ROOT, WithImages  # noqa: E402
+
+from cubelink import blocking, errors  # noqa: E402
+
+PYTHON = ROOT / "clients/python"
+
+
+class Examples(WithImages, unittest.TestCase):
+    def setUp(self):
+        self.before = os.getcwd()
+        folder = tempfile.TemporaryDirectory(prefix="cubelink-examples-")
+        self.addCleanup(folder.cleanup)
+        os.chdir(folder.name)
+        self.addCleanup(os.chdir, self.before)
+
+    def with_address(self, code):
+        address = f"http://localhost:{self.server.port}/?token={self.server.secret.replace(' ', '%20')}"
+        self.assertIn("http://localhost:1234/?token=…", code)
+        return code.replace("http://localhost:1234/?token=…", address)
+
+    def check_readme(self, names):
+        numpy.testing.assert_array_equal(names["plane"], self.cube[64])
+        numpy.testing.assert_array_equal(names["block"], self.cube[::2, 200:300, 200:300])
+        numpy.testing.assert_array_equal(names["spectrum"], self.cube[:, 256, 256])
+        self.assertEqual((names["velocity"].unit, names["velocity"].shape, names["wcs"].naxis, names["mean"].shape), ("m/s", (66,), 3, (66,)))
+        self.assertEqual(Path("peak.png").read_bytes()[1:4], b"PNG")
+        values = self.cube[:10][numpy.isfinite(self.cube[:10])].astype("f8")
+        self.assertAlmostEqual(names["noise"], numpy.median(abs(values - numpy.median(values))), delta=1e-12)
+
+    def test_readme(self):
+        code = self.with_address(re.search(r"```python\n(.*?)```", (PYTHON / "README.md").read_text(), re.S)[1])
+        names, printed = {}, io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(code, "README.md", "exec"), names)
+        self.assertIn("disk_cube.fits", printed.getvalue())
+        self.assertIn("(66, 310, 320) Jy / beam", printed.getvalue())
+        self.check_readme(names)
+
+        async def cell():
+            names = {}
+            with contextlib.redirect_stdout(io.StringIO()):
+                exec(compile(code, "README.md", "exec"), names)
+            self.check_readme(names)
+
+        asyncio.run(cell())
+
+    def test_readme_of_the_repository(self):
+        code = self.with_address(re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)[1])
+        names = {}
+        exec(compile("import cubelink\n" + code, "README.md", "exec"), names)
+        numpy.testing.assert_array_equal(names["plane"], self.cube[64])
+        self.assertEqual(names["spectrum"].shape, (66,))
+
+    def test_notebook(self):
+        """Cell by cell, and what the last lines show."""
+        cells = json.loads((PYTHON / "examples/first_look.ipynb").read_text())["cells"]
+        names, shown = {}, []
+        for number, cell in enumerate(cell for cell in cells if cell["cell_type"] == "code"):
+            code = "".join(cell["source"])
+            tree = ast.parse(self.with_address(code) if number == 0 else code)
+            last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
+            exec(compile(tree, f"cell {number}", "exec"), names)
+            if last:
+                value = eval(compile(ast.Expression(last.value), f"cell {number}", "eval"), names)
+                for show in ("_repr_png_", "_repr_html_", "__repr__"):
+                    if hasattr(value, show):
+                        shown.append((show, getattr(value, show)()))
+                        break
+        self.assertEqual([show for show, _ in shown], ["_repr_html_", "_repr_png_", "__repr__", "_repr_html_", "_repr_png_", "_repr_html_", "__repr__"])
+        self.assertIn("<iframe", shown[5][1])
+        for output in [cell.get("outputs", []) for cell in cells]:
+            self.assertEqual(output, [], "the notebook is kept without its outputs")
+
+
+class Documentation(unittest.TestCase):
+    def test_every_part_is_described(self):
+        """Public classes and methods say what they do, and what they return has a type."""
+        from cubelink import client, connection, image, picture, regions
+
+        for kind in (client.Client, connection.Connection, image.Image, regions.Region, picture.Picture, blocking.Client, blocking.Image, blocking.Region):
+            self.assertTrue(kind.__doc__, kind)
+            for name, member in vars(kind).items():
+                member = member.fget if isinstance(member, property) else member
+                if name.startswith("_") or not callable(member) or name in UNDESCRIBED:
+                    continue
+                with self.subTest(kind=kind.__name__, name=name):
+                    self.assertTrue(member.__doc__ or len(member.__annotations__) == 1)
+                    self.assertIn("return", member.__annotations__)
+
+    def test_one_face_has_what_the_other_has(self):
+        from cubelink import client, image, regions
+
+        for ours, theirs in ((blocking.Image, image.Image), (blocking.Client, client.Client), (blocking.Region, regions.Region)):
+            missing = [name for name in dir(theirs) if not name.startswith("_") and not hasattr(ours, name)]
+            self.assertEqual([name for name in missing if name not in ("add_attachment", "wait_closed")], [], ours)
+
+    def test_one_base(self):
+        for name, kind in vars(errors).items():
+            if isinstance(kind, type) and issubclass(kind, Exception):
+                self.assertTrue(issubclass(kind, errors.CubelinkError), name)
+
+
+UNDESCRIBED = {"remove_region", "remove", "close", "unsubscribe"}  # their names say it all
+
+
+if __name__ == "__main__":
+    unittest.main()
