@@ -1,5 +1,6 @@
 """Between the server's coordinates and astropy's. Each function imports astropy itself: the rest of the package does without."""
 
+import re
 import warnings
 from typing import TYPE_CHECKING, Any, Dict, Tuple
 
@@ -11,11 +12,18 @@ if TYPE_CHECKING:
 
 
 def unit(text: str) -> "UnitBase":
-    """FITS's unit; what astropy does not know stays as its text."""
+    """FITS's unit; what astropy does not know stays as its text. "Jy/beam.km/s" is read from left to right, Jy km / (beam s); astropy's own reader
+    divides by all that follows the first slash."""
     from astropy import units
 
+    if text.count("/") > 1 and not re.search(r"[()]|[0-9]\.|\.[0-9]", text):
+        first, *rest = re.split(r"([/.])", re.sub(r"\s+", ".", text.strip()))
+        whole = unit(first)
+        for sign, factor in zip(rest[::2], rest[1::2]):
+            whole = whole / unit(factor) if sign == "/" else whole * unit(factor)
+        return whole
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", units.UnitsWarning)  # of Jy/beam.km/s, which many files have, as of what is deprecated
+        warnings.simplefilter("ignore", units.UnitsWarning)  # of spellings that FITS discourages
         try:
             return units.Unit(text.strip(), format="fits", parse_strict="raise")
         except ValueError:

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 import unittest
+import unittest.mock
 from pathlib import Path
 
 import astropy.units
@@ -18,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from images import WithImages  # noqa: E402
 
 import cubelink  # noqa: E402
-from cubelink import background  # noqa: E402
+from cubelink import background, world  # noqa: E402
 from patience import PATIENCE, until, wait_until  # noqa: E402
 from proxy import Proxy  # noqa: E402
 
@@ -75,13 +76,20 @@ class Blocking(WithImages, unittest.TestCase):
             equal(found[n], self.cube[n])
 
     def test_time_limit(self):
-        impatient = cubelink.connect_blocking(self.server.url, self.server.secret, timeout=PATIENCE)
-        self.addCleanup(impatient.close)
-        impatient._timeout = 1e-9
         with self.assertRaises(TimeoutError):
-            impatient.call("server.info")
-        impatient._timeout = PATIENCE
-        self.assertEqual(impatient.call("server.info")["name"], "Cubelink")
+            background.run(asyncio.sleep(PATIENCE), 0.05)
+        self.client._timeout = 0
+        with self.assertRaises(TimeoutError), unittest.mock.patch.object(self.client._inner, "_request", lambda *_: asyncio.sleep(PATIENCE)):
+            self.client.call("server.info")
+        self.client._timeout = PATIENCE
+        self.assertEqual(self.client.call("server.info")["name"], "Cubelink")
+
+    def test_units(self):
+        wanted = {"Jy/beam.km/s": astropy.units.Jy / astropy.units.beam * astropy.units.km / astropy.units.s, "Jy/beam": astropy.units.Jy / astropy.units.beam,
+                  "": astropy.units.dimensionless_unscaled, "10**-7 J/s/m**2": 1e-7 * astropy.units.W / astropy.units.m**2, "K km s-1": astropy.units.Unit("K km s-1")}
+        for text, unit in wanted.items():
+            self.assertEqual(world.unit(text), unit, text)
+        self.assertEqual(world.unit("no such/unit").to_string(), "no such/unit")
 
     def test_steering(self):
         """Two in one session: what one shows, the other hears of."""
