@@ -251,7 +251,7 @@ class Losses(WithImages, unittest.TestCase):
         async def script():
             async with cubelink.connect(self.url, self.server.secret) as client:
                 image = await client.open("disk_cube.fits")
-                with client.listen("session.changed") as queue:
+                with client.listen("carta.pv.progress") as queue:
                     waiting = asyncio.ensure_future(queue.get())
                     self.proxy.cut()
                     with self.assertRaisesRegex(cubelink.ConnectionLost, r"connection lost \(no close frame\)"):
