@@ -9,23 +9,13 @@ import unittest
 
 program, repository = sys.argv[1:3]
 sys.path[:0] = [f"{repository}/clients/python", f"{repository}/tests/support"]
+import cubelink  # noqa: E402
 from cubelink import CallError  # noqa: E402
-from cubelink import client as library  # noqa: E402
 from patience import PATIENCE, open_socket, paces  # noqa: E402
 
 
-class Registered(library.Client):
-    """This server has no viewers to register."""
-
-    async def _begin(self, secret, session_id):
-        hello = await self._request("system:c0:0", "wslink.hello", [{"secret": secret}], {})
-        self.client_id = hello["clientID"]
-
-
 async def connect(port, secret):
-    client = Registered(await open_socket(f"ws://127.0.0.1:{port}/ws"))
-    await client._begin(secret, 0)
-    return client
+    return await cubelink.connect(f"ws://127.0.0.1:{port}/ws", secret, reconnect=0, open_timeout=PATIENCE, ping_interval=None)
 
 
 class Thermometer(unittest.TestCase):

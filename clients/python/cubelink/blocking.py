@@ -245,6 +245,7 @@ class Client(_Face):
     files = _blocking(aio.Client.files)
     open = _blocking(aio.Client.open)
     open_expression = _blocking(aio.Client.open_expression)
+    read_catalog = _blocking(aio.Client.read_catalog)
     opened = _blocking(aio.Client.opened)
 
     def view(self, width: Any = "100%", height: int = 640) -> View:

@@ -1,11 +1,11 @@
 """The client: a connection, and the images of its session."""
 
-from typing import TYPE_CHECKING, Any, Dict, Generator, Optional, Union
+from typing import TYPE_CHECKING, Any, Dict, Generator, Optional, Sequence, Union
 
 from .connection import RECONNECT, Address, Connection
 from .image import Image
 from .jupyter import View
-from .tables import file_table
+from .tables import file_table, read_catalog
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -79,6 +79,12 @@ class Client(Connection):
         """The images that are open in the session, also those that other connections opened: {file_id: Image}."""
         state = await self.call("session.state")
         return {file["file_id"]: Image(self, file["file_id"], file["open_file_ack"]) for file in state["files"]}
+
+    async def read_catalog(self, path: str, filters: Sequence[Dict[str, Any]] = (), sort: str = "", rows: Optional[int] = None, timeout: Optional[float] = None) -> "Table":
+        """The rows of a catalogue below the server's folder (VOTable, FITS table, CSV and others) as an astropy Table with units; columns of arrays are
+        left out. The server filters and sorts: `filters` are maps of the ICD's FilterConfig, {"column_name": "flux", "comparison_operator": "Greater", "value": 1}, all
+        of which must hold; `sort` is a column's name; `rows`: at most so many."""
+        return await read_catalog(self, path, filters, sort, rows, timeout)
 
     def view(self, width: Union[int, str] = "100%", height: int = 640) -> View:
         """The server's page in this session, to show in a notebook; its `url` is for a browser. The address contains the token: keep the

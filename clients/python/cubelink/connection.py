@@ -51,7 +51,7 @@ class Connection:
         self.client_id = ""
         self.session_id = session_id  # that is to be joined; then the one that was
         self.user: Dict[str, Any] = {}
-        self._reconnect, self._options = reconnect, {"max_size": None, "compression": None, **options}
+        self._reconnect, self._options = reconnect, {"max_size": None, "compression": None, "open_timeout": 60, **options}
         self._socket: Any = None
         self._numbers = itertools.count()
         self._waiting: Dict[str, Tuple["asyncio.Future[Any]", str]] = {}  # id → (future, method)

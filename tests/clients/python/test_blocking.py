@@ -14,6 +14,7 @@ import astropy.units
 import numpy
 import regions
 from astropy.io import fits
+from astropy.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from images import WithImages  # noqa: E402
@@ -207,6 +208,26 @@ class Blocking(WithImages, unittest.TestCase):
 
     def test_expressions(self):
         equal(self.client.open_expression("disk_cube.fits * 2")[3, 4], 2 * self.cube[3, 4])
+
+    def test_catalogs(self):
+        random = numpy.random.default_rng(8)
+        wanted = Table({"name": [f"source {n}" for n in range(3000)], "flux": random.normal(size=3000) * astropy.units.mJy, "number": numpy.arange(3000), "good": random.random(3000) > 0.5})
+        wanted[["name", "flux", "number"]].write(self.folder / "sources.vot", format="votable")
+        wanted.write(self.folder / "sources.fits", format="fits")
+        for file in ("sources.vot", "sources.fits"):
+            self.addCleanup((self.folder / file).unlink)
+            found = self.client.read_catalog(file)
+            self.assertEqual((found.colnames, len(found), found["flux"].unit), (wanted.colnames[: 3 if file == "sources.vot" else 4], 3000, "mJy"))
+            for name in found.colnames:
+                equal(found[name], wanted[name])
+        some = self.client.read_catalog("sources.vot", [{"column_name": "flux", "comparison_operator": "Greater", "value": 1}], "flux", rows=50)
+        equal(some["flux"], numpy.sort(wanted["flux"][wanted["flux"] > 1])[:50])
+        self.assertEqual(len(self.client.read_catalog("sources.vot", [{"column_name": "flux", "comparison_operator": "Greater", "value": 1e9}])), 0)
+        with self.assertRaises(cubelink.CallError):
+            self.client.read_catalog("sources.vot", [{"column_name": "none", "comparison_operator": "Greater", "value": 1}])
+        with self.assertRaises(cubelink.CallError):
+            self.client.read_catalog("none.vot")
+        self.assertEqual(self.client.call("session.state")["catalogs"], [])
 
     def test_dask(self):
         array = self.image.as_dask(chunks=(16, 310, 320))
