@@ -23,6 +23,16 @@ export default defineConfig({
     },
   },
   worker: { format: "es" },
-  build: { target: "es2022", assetsInlineLimit: 0, chunkSizeWarningLimit: 800 },
+  build: {
+    target: "es2022",
+    assetsInlineLimit: 0,
+    chunkSizeWarningLimit: 800,
+    rollupOptions: {
+      // The page, and beside it the element for other pages, under a name that stays.
+      input: { page: here("index.html"), "cubelink-view": here("src/index.ts") },
+      preserveEntrySignatures: "exports-only",
+      output: { entryFileNames: ({ name }) => (name === "cubelink-view" ? "cubelink-view.js" : "assets/[name]-[hash].js") },
+    },
+  },
   server: { fs: { allow: [here("..")] }, proxy: { "/ws": { target: process.env.CUBELINK_SERVER ?? "http://127.0.0.1:1234", ws: true } } },
 });

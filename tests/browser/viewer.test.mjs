@@ -72,7 +72,7 @@ const sameProfile = ({ xs, ys }, expected, start = 0) => {
 
 /** Without the cross hair and the beam, which lie over the image. */
 async function bareScreenshot() {
-  const show = (visibility) => page.evaluate((v) => void (document.querySelector("#overlay").style.visibility = v), visibility);
+  const show = (visibility) => page.evaluate((v) => void (cubelink.root.querySelector("#overlay").style.visibility = v), visibility);
   await show("hidden");
   const png = await page.screenshot();
   await show("");
@@ -141,7 +141,7 @@ await check("asks for the secret, refuses a wrong one, takes the right one", asy
   await page.screenshot({ path: `${output}viewer-secret.png` });
   await page.fill("#secret-input", "not this one");
   await page.press("#secret-input", "Enter");
-  await page.waitForFunction(() => document.querySelector("#secret-error").textContent.includes("does not accept"));
+  await page.waitForFunction(() => document.querySelector("cubelink-view").shadowRoot.querySelector("#secret-error").textContent.includes("does not accept"));
   await page.fill("#secret-input", SECRET);
   await page.press("#secret-input", "Enter");
   await page.waitForSelector(".file-row.file");
@@ -258,7 +258,7 @@ await check("stretch, colours and limits by hand change the picture", async () =
 await check("a lost connection is shown, comes back by itself, and everything goes on as it was", async () => {
   const before = await hook("() => ({ session: cubelink.sessionId, view: cubelink.view, plane: cubelink.plane })");
   proxy.shut();
-  await page.waitForFunction(() => /lost|again/.test(document.querySelector("#connection").textContent));
+  await page.waitForFunction(() => /lost|again/.test(cubelink.root.querySelector("#connection").textContent));
   await page.screenshot({ path: `${output}viewer-lost.png` });
   proxy.open();
   await page.waitForFunction(() => cubelink.connection === "connected");

@@ -51,7 +51,7 @@ const openImage = async (name) => {
 };
 /** Colour of an image pixel on the page, without the cross hair. */
 const shade = async (x, y) => {
-  const show = (visibility) => page.evaluate((v) => void (document.querySelector("#overlay").style.visibility = v), visibility);
+  const show = (visibility) => page.evaluate((v) => void (cubelink.root.querySelector("#overlay").style.visibility = v), visibility);
   await show("hidden");
   const shot = readPng(await page.screenshot());
   await show("");
@@ -77,7 +77,7 @@ await page.waitForSelector(".file-row.file");
 await check("tiny images fill the window, and zooming in does not make them smaller", async () => {
   for (const [name, value] of [["one.fits", "3.5"], ["tiny.fits", "12"]]) {
     await openImage(name);
-    await page.waitForFunction((v) => document.querySelector("#read-value").textContent.trim() === v, value);
+    await page.waitForFunction((v) => cubelink.root.querySelector("#read-value").textContent.trim() === v, value);
     const before = await hook("() => cubelink.view.scale");
     assert.ok(before > 100, `scale ${before}`);
     const box = await page.locator("#canvas").boundingBox();
@@ -121,7 +121,7 @@ await check("limits by hand are not taken along to another image; a blank one ha
   await page.press('input[aria-label="Upper clip limit"]', "Enter");
   assert.equal((await hook("() => cubelink.look")).percentile, null);
   await openImage("blank.fits");
-  await page.waitForFunction(() => cubelink.histogram !== null && document.querySelector("#read-value").textContent === "blank");
+  await page.waitForFunction(() => cubelink.histogram !== null && cubelink.root.querySelector("#read-value").textContent === "blank");
   const look = await hook("() => cubelink.look");
   assert.equal(look.percentile, 99.9);
   assert.equal(await page.inputValue('input[aria-label="Upper clip limit"]'), "");
@@ -140,7 +140,7 @@ await check("a file of several images offers them; the header's cards are the fi
   await page.waitForFunction(() => cubelink.image.width === 60);
   await settled();
   await page.click("#tab-header");
-  await page.waitForFunction(() => /^XTENSION= 'IMAGE {3}'/m.test(document.querySelector(".cards")?.textContent));
+  await page.waitForFunction(() => /^XTENSION= 'IMAGE {3}'/m.test(cubelink.root.querySelector(".cards")?.textContent));
   await page.click("#tab-summary");
   assert.match(page.url(), /file=several\.fits&hdu=1/);
 });
@@ -150,10 +150,10 @@ await check("a folder of thousands of files: rows as they are needed, and a filt
   await page.waitForSelector('.file-row:has-text("image_0.fits")');
   const count = () => page.locator(".file-row").count();
   assert.ok((await count()) <= 400);
-  await page.evaluate(() => document.querySelector("#file-list").scrollTo(0, 1e9));
-  await page.waitForFunction(() => document.querySelectorAll(".file-row").length > 200);
+  await page.evaluate(() => cubelink.root.querySelector("#file-list").scrollTo(0, 1e9));
+  await page.waitForFunction(() => cubelink.root.querySelectorAll(".file-row").length > 200);
   await page.fill("#file-filter", "IMAGE 2999");
-  await page.waitForFunction(() => document.querySelectorAll(".file-row").length === 1);
+  await page.waitForFunction(() => cubelink.root.querySelectorAll(".file-row").length === 1);
   await page.fill("#file-filter", "nothing like it");
   await page.waitForSelector("#file-list .empty");
   await page.click(".crumb >> nth=0");
@@ -185,7 +185,7 @@ await check("an image that fits goes on fitting when the window changes; nothing
     await drawn(page);
     await page.screenshot({ path: `${output}viewer-${width}x${height}.png` });
     const cut = await page.evaluate(() =>
-      [...document.querySelectorAll(".reading b")].filter((e) => e.getBoundingClientRect().right > e.closest(".stage").getBoundingClientRect().right + 1).map((e) => e.id),
+      [...cubelink.root.querySelectorAll(".reading b")].filter((e) => e.getBoundingClientRect().right > e.closest(".stage").getBoundingClientRect().right + 1).map((e) => e.id),
     );
     assert.deepEqual(cut, [], `${width} × ${height}`);
   }
@@ -197,7 +197,7 @@ await check("somebody else in the session chooses the channel: the page goes alo
   const { files } = await other.sessionState();
   assert.equal(files.length, 1);
   await other.carta.setImageChannels({ file_id: files[0].file_id, channel: 31, stokes: 0 });
-  await page.waitForFunction(() => cubelink.plane.channel === 31 && document.querySelector("#channel-slider").value === "31");
+  await page.waitForFunction(() => cubelink.plane.channel === 31 && cubelink.root.querySelector("#channel-slider").value === "31");
   await page.evaluate(() => cubelink.setView(20, 20, 20));
   await settled();
   other.close();
@@ -206,9 +206,9 @@ await check("somebody else in the session chooses the channel: the page goes alo
 await check("a server that does not answer is spoken of while one waits", async () => {
   server.pause();
   await page.keyboard.press("Shift+ArrowLeft");
-  await page.waitForFunction(() => document.querySelector("#connection").textContent === "waiting for the server");
+  await page.waitForFunction(() => cubelink.root.querySelector("#connection").textContent === "waiting for the server");
   server.goOn();
-  await page.waitForFunction(() => document.querySelector("#connection").textContent === "connected" && cubelink.cursor.x === 150);
+  await page.waitForFunction(() => cubelink.root.querySelector("#connection").textContent === "connected" && cubelink.cursor.x === 150);
   await page.keyboard.press("Shift+ArrowRight");
   await page.waitForFunction(() => cubelink.cursor.x === 151);
 });
@@ -217,7 +217,7 @@ await check("a server that is killed and started again: the same view, channel a
   const state = "() => JSON.stringify([cubelink.sessionId, cubelink.view, cubelink.plane, cubelink.image.name])";
   const before = await hook(state);
   await server.kill();
-  await page.waitForFunction(() => /lost|again/.test(document.querySelector("#connection").textContent));
+  await page.waitForFunction(() => /lost|again/.test(cubelink.root.querySelector("#connection").textContent));
   server = await startServer(images, settings);
   await page.waitForFunction(() => cubelink.connection === "connected");
   await settled();

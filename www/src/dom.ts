@@ -1,8 +1,11 @@
-/** Small helpers around the page's elements. */
+/** Small helpers around elements. */
 
-export function byId<T extends Element = HTMLElement>(id: string): T {
-  const element = document.getElementById(id);
-  if (!element) throw new Error(`the page has no element #${id}`);
+/** The viewer's own tree of elements: several viewers can be in one page. */
+export type Root = ShadowRoot;
+
+export function byId<T extends Element = HTMLElement>(root: Root, id: string): T {
+  const element = root.getElementById(id);
+  if (!element) throw new Error(`the viewer has no element #${id}`);
   return element as unknown as T;
 }
 

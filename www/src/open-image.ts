@@ -111,8 +111,8 @@ export class OpenImage {
     ]);
   }
 
-  /** Asks for the profiles at the cursor. To be called again when the session was not resumed. */
-  async require(): Promise<void> {
+  /** Asks for the profiles at the cursor, at first at `at` or in the middle. To be called again when the session was not resumed. */
+  async require(at: { x: number; y: number } | null = null): Promise<void> {
     this.spatialSent = "";
     const { fileId, info } = this.image;
     if (info.depth > 1) {
@@ -124,7 +124,7 @@ export class OpenImage {
       if (info.axes?.spectral && !this.headerAxis.value) void this.readHeaderAxis();
     }
     this.spatialPump.push();
-    const { x, y } = this.cursor.value ?? { x: Math.floor(info.width / 2), y: Math.floor(info.height / 2) };
+    const { x, y } = this.cursor.value ?? at ?? { x: Math.floor(info.width / 2), y: Math.floor(info.height / 2) };
     this.setCursor(x, y);
   }
 

@@ -1,9 +1,10 @@
 /** The three profiles at the cursor. */
 import uPlot from "uplot";
-import { byId, h } from "./dom";
+import { byId, h, type Root } from "./dom";
 import * as format from "./format";
 import type { OpenImage, Profile } from "./open-image";
 import type { Stage } from "./stage";
+import type { ViewState } from "./state/view-state";
 
 const GRID = { stroke: "#232b36", width: 1 };
 const AXIS = { stroke: "#8593a6", grid: GRID, ticks: { ...GRID, size: 4 }, font: "11px system-ui, sans-serif" };
@@ -22,6 +23,7 @@ class Plot {
   private readonly marker: Marker;
   private readonly heading: HTMLElement;
   private readonly note: HTMLElement;
+  private readonly sizes: ResizeObserver;
   private range: [number, number] | null = null;
   /** What uPlot draws is divided by this: it knows no steps below 1e-16, which fluxes in W or erg are. */
   private unit = 1;
@@ -59,10 +61,16 @@ class Plot {
       [[], []],
       body,
     );
-    new ResizeObserver(() => {
+    this.sizes = new ResizeObserver(() => {
       const { clientWidth, clientHeight } = body;
       if (clientWidth > 0 && clientHeight > 0) this.plot.setSize({ width: clientWidth, height: clientHeight });
-    }).observe(body);
+    });
+    this.sizes.observe(body);
+  }
+
+  destroy(): void {
+    this.sizes.disconnect();
+    this.plot.destroy();
   }
 
   title(text: string): void {
@@ -140,20 +148,19 @@ export class Plots {
   private readonly axisChoice = h("select", { "aria-label": "Axis of the spectrum", class: "axis-choice" });
   private open: OpenImage | null = null;
   private stop: (() => void)[] = [];
+  private readonly stopState: () => void;
 
   constructor(
+    private readonly root: Root,
+    private readonly state: ViewState,
     private readonly stage: Stage,
-    onError: (error: unknown) => void,
+    private readonly onError: (error: unknown) => void,
   ) {
     this.z = new Plot("Spectrum", "#e9a5ff", (at) => this.pickChannel(at));
     this.z.element.querySelector("figcaption")!.append(this.axisChoice);
-    this.axisChoice.addEventListener("change", () => {
-      this.open?.useAxis(this.axisChoice.value).catch((error: unknown) => {
-        this.axisChoice.value = this.open?.axis.value.kind ?? "";
-        onError(error);
-      });
-    });
-    byId("plots").append(this.x.element, this.y.element, this.z.element);
+    this.axisChoice.addEventListener("change", () => state.spectrum.axis.set(this.axisChoice.value as ViewState["spectrum"]["axis"]["value"]));
+    this.stopState = state.spectrum.axis.watch((kind) => this.useAxis(kind, onError));
+    byId(this.root, "plots").append(this.x.element, this.y.element, this.z.element);
     this.show(null);
   }
 
@@ -183,6 +190,24 @@ export class Plots {
       }),
       open.loader.shown.watch(() => this.z.mark(this.channelPosition())),
     ];
+    this.useAxis(this.state.spectrum.axis.value, this.onError);
+  }
+
+  destroy(): void {
+    this.show(null);
+    this.stopState();
+    for (const plot of [this.x, this.y, this.z]) plot.destroy();
+  }
+
+  private useAxis(kind: string, onError: (error: unknown) => void): void {
+    const open = this.open;
+    if (!open || open.axis.value.kind === kind) return;
+    open.useAxis(kind).catch((error: unknown) => {
+      if (this.open !== open) return;
+      this.state.spectrum.axis.reset();
+      this.axisChoice.value = open.axis.value.kind;
+      onError(error);
+    });
   }
 
   viewChanged(): void {

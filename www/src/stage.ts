@@ -1,11 +1,13 @@
 /** The canvas with the image: draws it, and turns mouse, touch and keys into views and cursor positions. */
 import { BeamMark } from "./beam";
-import { byId, perFrame } from "./dom";
+import { RegionMarks } from "./region-marks";
+import { byId, perFrame, type Root } from "./dom";
 import * as format from "./format";
 import type { Look, Renderer } from "./renderer";
 import { planeKey, type CachedTile, type TileCache } from "./tile-cache";
 import { layerOfView, tilesOfLayer, tilesOfView } from "./tile-plan";
 import type { OpenImage } from "./open-image";
+import type { ViewState } from "./state/view-state";
 import { View } from "./view";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -22,44 +24,51 @@ export class Stage {
   onStep: (channels: number) => void = () => {};
 
   private open: OpenImage | null = null;
-  private held = false;
   private stopWatching: () => void = () => {};
-  private readonly canvas = byId<HTMLCanvasElement>("canvas");
-  private readonly wrap = byId("canvas-wrap");
-  private readonly readingNote = byId("reading");
-  private readonly overlay = byId<SVGSVGElement>("overlay");
+  private readonly canvas = byId<HTMLCanvasElement>(this.root, "canvas");
+  private readonly wrap = byId(this.root, "canvas-wrap");
+  private readonly readingNote = byId(this.root, "reading");
+  private readonly overlay = byId<SVGSVGElement>(this.root, "overlay");
   private readonly pointers = new Map<number, { x: number; y: number }>();
   private readonly cross = this.overlay.appendChild(document.createElementNS(SVG, "g"));
   private readonly crosshair: SVGElement[];
+  private readonly regions = new RegionMarks(this.overlay);
   private readonly beam = new BeamMark(this.overlay);
+  private readonly sizes: ResizeObserver;
+  private readonly stopState: (() => void)[];
+  private stopRatio: () => void = () => {};
   private lastPoint: { x: number; y: number } | null = null;
 
   readonly redraw = perFrame(() => this.draw());
   private readonly viewChanged = perFrame(() => this.afterView());
 
   constructor(
+    private readonly root: Root,
+    private readonly state: ViewState,
     private readonly renderer: Renderer,
     private readonly cache: TileCache,
     private readonly look: () => Look,
   ) {
     this.crosshair = ["line", "line", "circle"].map((tag) => this.cross.appendChild(document.createElementNS(SVG, tag)));
     this.crosshair[2]!.setAttribute("r", "9");
-    new ResizeObserver(() => this.resized()).observe(this.wrap);
+    this.sizes = new ResizeObserver(() => this.resized());
+    this.sizes.observe(this.wrap);
     this.watchPixelRatio();
     this.resized();
     this.listen();
+    this.stopState = [state.view.watch(() => this.follow()), state.held.watch(() => this.drawCrosshair())];
   }
 
   show(open: OpenImage | null): void {
     this.stopWatching();
     this.open = open;
-    this.held = false;
-    byId("welcome").hidden = open !== null;
+    byId(this.root, "welcome").hidden = open !== null;
     if (open) {
       const { width, height } = open.image.info;
       const bytes = (width * height * Math.abs(Number(open.image.card("BITPIX") ?? 32))) / 8;
       this.readingNote.textContent = `Reading the image, ${format.bytes(bytes)} …`;
       this.view.setImage(open.image.info.width, open.image.info.height);
+      this.follow();
       this.stopWatching = open.cursor.watch(() => this.drawCrosshair());
     }
     this.changed();
@@ -86,8 +95,21 @@ export class Stage {
     this.zoom(1 / devicePixelRatio / this.view.scale);
   }
 
-  get cursorHeld(): boolean {
-    return this.held;
+  destroy(): void {
+    this.show(null);
+    this.sizes.disconnect();
+    this.stopRatio();
+    this.stopState.forEach((stop) => stop());
+  }
+
+  /** The state says what is to be seen. */
+  private follow(): void {
+    const wanted = this.state.view.value;
+    const { centreX, centreY, scale, fitted } = this.view;
+    if (!this.open || (wanted === null ? fitted : wanted.x === centreX && wanted.y === centreY && wanted.scale === scale)) return;
+    if (wanted === null) this.view.fit();
+    else this.view.set(wanted.x, wanted.y, wanted.scale);
+    this.changed();
   }
 
   private resized(): void {
@@ -109,11 +131,17 @@ export class Stage {
       this.resized();
       this.watchPixelRatio();
     };
-    matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener("change", changed, { once: true });
+    const media = matchMedia(`(resolution: ${devicePixelRatio}dppx)`);
+    media.addEventListener("change", changed, { once: true });
+    this.stopRatio = () => media.removeEventListener("change", changed);
   }
 
   private afterView(): void {
-    if (this.open) this.open.loader.need(tilesOfView(this.view, devicePixelRatio));
+    if (this.open) {
+      this.open.loader.need(tilesOfView(this.view, devicePixelRatio));
+      const { centreX, centreY, scale, fitted } = this.view;
+      this.state.view.set(fitted ? null : { x: centreX, y: centreY, scale });
+    }
     this.drawCrosshair();
     this.onView();
   }
@@ -132,13 +160,14 @@ export class Stage {
     }
     this.renderer.draw(this.view, tiles, this.look());
     this.readingNote.hidden = !this.open || tiles.length > 0;
+    this.regions.draw(this.view, this.open ? this.state.regions.value : []);
     this.beam.draw(this.view, this.open?.image ?? null, this.open?.loader.shown.value ?? null);
   }
 
   private drawCrosshair(): void {
     const cursor = this.open?.cursor.value;
     this.cross.toggleAttribute("hidden", !cursor);
-    this.cross.classList.toggle("held", this.held);
+    this.cross.classList.toggle("held", this.state.held.value);
     if (!cursor) return;
     const at = this.view.toScreen(cursor.x, cursor.y);
     const [horizontal, vertical, circle] = this.crosshair;
@@ -156,7 +185,7 @@ export class Stage {
 
   private point(at: { x: number; y: number }): void {
     this.lastPoint = at;
-    if (this.held || !this.open) return;
+    if (this.state.held.value || !this.open) return;
     const { x, y } = this.view.toImage(at.x, at.y);
     this.onPoint(x, y);
   }
@@ -233,7 +262,7 @@ export class Stage {
       "1": () => this.oneToOne(),
       ",": () => this.onStep(-1),
       ".": () => this.onStep(1),
-      f: () => this.hold(!this.held),
+      f: () => this.hold(!this.state.held.value),
     };
     const action = actions[event.key];
     if (!action) return;
@@ -251,8 +280,7 @@ export class Stage {
 
   /** A held cursor stays where it is while the pointer goes elsewhere. */
   private hold(held: boolean): void {
-    this.held = held;
-    this.drawCrosshair();
+    this.state.held.set(held);
     if (!held && this.lastPoint) this.point(this.lastPoint);
   }
 }

@@ -26,6 +26,9 @@ export class TileLoader {
   /** How many needed tiles are still missing. */
   readonly missing = new Signal(0);
 
+  /** A plane was chosen while there is no connection. */
+  onOffline: (plane: Plane) => void = () => {};
+
   private needed: number[] = [];
   private readonly requested = new Map<number, number>();
   private requestedPlane = "";
@@ -80,6 +83,7 @@ export class TileLoader {
   restart(): void {
     this.requested.clear();
     this.tilePump.push();
+    this.planePump.push(this.wanted.value);
   }
 
   /** Something that the person has asked for is not on show yet. */
@@ -125,6 +129,8 @@ export class TileLoader {
       await this.image.setChannel(plane.channel, plane.stokes, codes, { quality: QUALITY });
     } catch (error) {
       this.requested.clear();
+      // The wish stays, and goes to the server when the connection is back.
+      if (this.image.client.state !== "connected") return this.onOffline(plane);
       // The server stayed where it was, and so do we.
       if (this.key(this.wanted.value) === this.key(plane)) {
         this.wanted.set(before);

@@ -35,6 +35,14 @@ export class View {
     this.centreY = (this.imageHeight - 1) / 2;
   }
 
+  /** A place and scale from outside, brought within what zooming and panning allow. */
+  set(centreX: number, centreY: number, scale: number): void {
+    this.scale = this.allowed(scale);
+    this.centreX = centreX;
+    this.centreY = centreY;
+    this.keepInside();
+  }
+
   toImage(screenX: number, screenY: number): { x: number; y: number } {
     return { x: this.centreX + (screenX - this.width / 2) / this.scale, y: this.centreY - (screenY - this.height / 2) / this.scale };
   }
@@ -46,8 +54,7 @@ export class View {
   /** The image point under (screenX, screenY) stays there. */
   zoomAbout(screenX: number, screenY: number, factor: number): void {
     const fixed = this.toImage(screenX, screenY);
-    const smallest = (0.25 * Math.min(this.width, this.height)) / Math.max(this.imageWidth, this.imageHeight);
-    this.scale = Math.min(Math.max(LARGEST_SCALE, this.fittingScale), Math.max(Math.min(smallest, 1), this.scale * factor));
+    this.scale = this.allowed(this.scale * factor);
     this.centreX = fixed.x - (screenX - this.width / 2) / this.scale;
     this.centreY = fixed.y + (screenY - this.height / 2) / this.scale;
     this.keepInside();
@@ -68,6 +75,11 @@ export class View {
       x1: Math.min(this.imageWidth, Math.ceil(this.centreX + halfWidth + 0.5)),
       y1: Math.min(this.imageHeight, Math.ceil(this.centreY + halfHeight + 0.5)),
     };
+  }
+
+  private allowed(scale: number): number {
+    const smallest = (0.25 * Math.min(this.width, this.height)) / Math.max(this.imageWidth, this.imageHeight);
+    return Math.min(Math.max(LARGEST_SCALE, this.fittingScale), Math.max(Math.min(smallest, 1), scale));
   }
 
   private get fittingScale(): number {

@@ -1,14 +1,16 @@
 /** Sliders for channel and polarisation. */
-import { byId, h } from "../dom";
+import { byId, h, type Root } from "../dom";
 import type { OpenImage } from "../open-image";
 
 export class ChannelsPanel {
   private stop: (() => void)[] = [];
 
+  constructor(private readonly root: Root) {}
+
   show(open: OpenImage | null): void {
     this.stop.forEach((stop) => stop());
     this.stop = [];
-    const panel = byId("channels");
+    const panel = byId(this.root, "channels");
     const rows: HTMLElement[] = [];
     if (open && open.image.info.depth > 1) rows.push(this.channelRow(open));
     if (open && open.image.info.stokes > 1) rows.push(this.stokesRow(open));

@@ -1,22 +1,18 @@
 /** Colour map, stretch and clip limits, over the image's histogram. */
 import type { Histogram } from "cubelink";
 import { COLORMAPS, colormap } from "../colormaps";
-import { byId, h, perFrame } from "../dom";
+import { byId, h, perFrame, type Root } from "../dom";
 import * as format from "../format";
-import { kept } from "../kept";
 import type { Look } from "../renderer";
-import { STRETCHES, percentileLimits, stretched, type Limits, type Stretch } from "../stretch";
-
-const PERCENTILES = [90, 95, 99, 99.5, 99.9, 99.95, 99.99, 100];
-const DEFAULT_PERCENTILE = 99.9;
-const SAVED = "cubelink-display";
+import type { Signal } from "../signal";
+import { PERCENTILES, type ViewState } from "../state/view-state";
+import { STRETCHES, percentileLimits, stretched, type Limits } from "../stretch";
 
 export class DisplayPanel {
-  look: Look = { colormap: "Inferno", inverted: false, stretch: "linear", limits: { low: NaN, high: NaN } };
-  /** null: limits by hand. */
-  percentile: number | null = DEFAULT_PERCENTILE;
   onChange: () => void = () => {};
 
+  /** What the percentile gives for the plane on show. */
+  private computed: Limits = { low: NaN, high: NaN };
   private histogram: Histogram | null = null;
   private unit = "";
   private readonly bars = h("canvas", { class: "histogram", "aria-label": "Histogram of the image with the clip limits", role: "img" });
@@ -29,22 +25,30 @@ export class DisplayPanel {
   private readonly invert = h("input", { type: "checkbox", id: "invert" });
   private readonly paint = perFrame(() => this.drawCanvases());
 
-  constructor() {
-    this.restore();
+  private readonly fixed = h("input", { type: "checkbox", id: "fixed-limits" });
+  private readonly sizes: ResizeObserver;
+  private readonly stop: (() => void)[];
+
+  constructor(
+    private readonly root: Root,
+    private readonly state: ViewState,
+  ) {
+    const { colours, clip } = state;
     for (const p of PERCENTILES) this.choice.append(h("option", { value: String(p) }, p === 100 ? "Minimum to maximum" : `${p} %`));
-    this.choice.append(h("option", { value: "" }, "By hand"));
+    this.choice.append(h("option", { value: "" }, "Custom"));
     for (const name of Object.keys(COLORMAPS)) this.maps.append(h("option", { value: name }, name));
     for (const stretch of STRETCHES) {
       const input = h("input", { type: "radio", name: "stretch", value: stretch, id: `stretch-${stretch}` });
-      input.addEventListener("change", () => this.change({ stretch }));
+      input.addEventListener("change", () => colours.stretch.set(stretch));
       this.stretches.append(input, h("label", { for: `stretch-${stretch}` }, stretch));
     }
-    this.maps.addEventListener("change", () => this.change({ colormap: this.maps.value }));
-    this.invert.addEventListener("change", () => this.change({ inverted: this.invert.checked }));
+    this.maps.addEventListener("change", () => colours.map.set(this.maps.value));
+    this.invert.addEventListener("change", () => colours.inverted.set(this.invert.checked));
     this.choice.addEventListener("change", () => {
-      this.percentile = this.choice.value === "" ? null : Number(this.choice.value);
-      this.applyPercentile();
+      if (this.choice.value === "") this.setLimits(this.look.limits);
+      else this.usePercentile(Number(this.choice.value));
     });
+    this.fixed.addEventListener("change", () => clip.fixed.set(this.fixed.checked));
     const byHand = () => {
       // What was not typed keeps the digits that its field has no room for.
       const typed = ({ value }: HTMLInputElement, was: number) => (value === format.plain(was) ? was : Number(value.replace("−", "-")));
@@ -56,26 +60,44 @@ export class DisplayPanel {
     this.low.addEventListener("change", byHand);
     this.high.addEventListener("change", byHand);
     this.dragLimits();
-    byId("display").append(
+    byId(this.root, "display").append(
       h("div", { class: "section-head" }, h("h2", {}, "Display")),
       this.bars,
       this.strip,
       h("div", { class: "limits" }, this.low, this.high),
-      h("div", { class: "field" }, h("label", { for: "limits-choice" }, "Limits"), this.choice),
+      h("div", { class: "field" }, h("label", { for: "limits-choice" }, "Limits"), this.choice, h("label", { class: "check", title: "The same limits in all channels" }, this.fixed, "Fixed")),
       h("div", { class: "field" }, h("span", { class: "field-label" }, "Stretch"), this.stretches),
-      h("div", { class: "field" }, h("label", { for: "colormap-choice" }, "Colours"), this.maps, h("label", { class: "check" }, this.invert, "inverted")),
+      h("div", { class: "field" }, h("label", { for: "colormap-choice" }, "Colour map"), this.maps, h("label", { class: "check" }, this.invert, "Invert")),
     );
-    new ResizeObserver(() => this.paint()).observe(this.bars);
-    this.drawControls();
+    this.sizes = new ResizeObserver(() => this.paint());
+    this.sizes.observe(this.bars);
+    const changed = () => this.changed();
+    this.stop = [colours.map, colours.inverted, colours.stretch, clip.limits].map((leaf) => (leaf as Signal<unknown>).watch(changed));
+    this.stop.push(
+      clip.percentile.watch(() => this.applyPercentile()),
+      clip.fixed.watch((fixed) => {
+        if (clip.percentile.value !== null) clip.limits.set(fixed && Number.isFinite(this.look.limits.low) ? this.look.limits : null);
+        this.changed();
+      }),
+    );
   }
 
-  /** For another image: limits that were set by hand were meant for the one before, and so was its histogram. */
+  destroy(): void {
+    this.sizes.disconnect();
+    this.stop.forEach((stop) => stop());
+  }
+
+  get look(): Look {
+    const { colours, clip } = this.state;
+    return { colormap: colours.map.value, inverted: colours.inverted.value, stretch: colours.stretch.value, limits: clip.limits.value ?? this.computed };
+  }
+
+  /** For another image: the histogram was that of the one before. */
   newImage(unit: string): void {
     this.unit = unit;
     this.histogram = null;
-    this.percentile ??= DEFAULT_PERCENTILE;
-    this.look = { ...this.look, limits: { low: NaN, high: NaN } };
-    this.drawControls();
+    this.computed = { low: NaN, high: NaN };
+    this.changed();
   }
 
   setHistogram(histogram: Histogram | null): void {
@@ -84,36 +106,32 @@ export class DisplayPanel {
   }
 
   setLimits(limits: Limits): void {
-    this.percentile = null;
-    this.change({ limits });
+    if (!Number.isFinite(limits.low) || !Number.isFinite(limits.high)) return this.drawControls();
+    this.state.clip.limits.set(limits);
+    this.state.clip.percentile.set(null);
+  }
+
+  private usePercentile(percentile: number): void {
+    const { clip } = this.state;
+    clip.percentile.set(percentile);
+    clip.limits.reset();
+    this.applyPercentile();
   }
 
   private applyPercentile(): void {
-    if (this.percentile !== null && this.histogram) {
+    const { percentile, fixed, limits } = this.state.clip;
+    if (percentile.value !== null && this.histogram) {
       // One value everywhere, or none (NaN) where all is blank.
       const { mean } = this.histogram;
-      this.look = { ...this.look, limits: percentileLimits(this.histogram, this.percentile) ?? { low: mean, high: mean } };
+      this.computed = percentileLimits(this.histogram, percentile.value) ?? { low: mean, high: mean };
+      if (fixed.value && limits.value === null && Number.isFinite(this.computed.low)) limits.set(this.computed);
     }
-    this.change({});
+    this.changed();
   }
 
-  private change(part: Partial<Look>): void {
-    this.look = { ...this.look, ...part };
+  private changed(): void {
     this.drawControls();
     this.onChange();
-    const { colormap, inverted, stretch } = this.look;
-    kept.set(SAVED, JSON.stringify({ colormap, inverted, stretch }));
-  }
-
-  private restore(): void {
-    try {
-      const saved = JSON.parse(kept.get(SAVED) ?? "{}") as Partial<Look>;
-      if (saved.colormap !== undefined && saved.colormap in COLORMAPS) this.look.colormap = saved.colormap;
-      if (STRETCHES.includes(saved.stretch as Stretch)) this.look.stretch = saved.stretch as Stretch;
-      this.look.inverted = saved.inverted === true;
-    } catch {
-      kept.set(SAVED, "{}");
-    }
   }
 
   private drawControls(): void {
@@ -121,7 +139,9 @@ export class DisplayPanel {
     this.maps.value = colormap;
     this.invert.checked = inverted;
     this.stretches.querySelector<HTMLInputElement>(`#stretch-${stretch}`)!.checked = true;
-    this.choice.value = this.percentile === null ? "" : String(this.percentile);
+    const percentile = this.state.clip.percentile.value;
+    this.choice.value = percentile === null ? "" : String(percentile);
+    this.fixed.checked = this.state.clip.fixed.value;
     this.low.value = format.plain(limits.low);
     this.high.value = format.plain(limits.high);
     for (const input of [this.low, this.high]) input.removeAttribute("aria-invalid");

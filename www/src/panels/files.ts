@@ -1,6 +1,6 @@
 /** The list of images, with folders, a filter by name, and how far a long listing is. */
 import type { Client, FileListResponse } from "cubelink";
-import { byId, h } from "../dom";
+import { byId, h, type Root } from "../dom";
 import * as format from "../format";
 
 interface Entry {
@@ -26,18 +26,19 @@ export class FilesPanel {
   private current = "";
   private entries: Entry[] = [];
   private matching: Entry[] = [];
-  private readonly rows = byId("file-list");
-  private readonly filter = byId<HTMLInputElement>("file-filter");
+  private readonly rows = byId(this.root, "file-list");
+  private readonly filter = byId<HTMLInputElement>(this.root, "file-filter");
 
   constructor(
+    private readonly root: Root,
     private readonly client: Client,
     private readonly onOpen: (directory: string, file: string) => void,
     private readonly onError: (error: unknown) => void,
   ) {
-    byId("refresh").addEventListener("click", () => void this.list(this.directory));
-    const toggle = byId("toggle-files");
+    byId(this.root, "refresh").addEventListener("click", () => void this.list(this.directory));
+    const toggle = byId(this.root, "toggle-files");
     toggle.addEventListener("click", () => {
-      const hidden = document.body.classList.toggle("no-files");
+      const hidden = byId(this.root, "app").classList.toggle("no-files");
       toggle.setAttribute("aria-expanded", String(!hidden));
     });
     this.filter.addEventListener("input", () => this.draw());
@@ -89,7 +90,7 @@ export class FilesPanel {
     const parts = directory === "" ? [] : directory.split("/");
     const crumb = (name: string, path: string, last: boolean) =>
       h("button", { type: "button", class: "crumb", disabled: last, onclick: () => void this.list(path) }, name);
-    byId("crumbs").replaceChildren(
+    byId(this.root, "crumbs").replaceChildren(
       crumb("Data", "", parts.length === 0),
       ...parts.flatMap((part, i) => [
         h("span", { class: "slash", "aria-hidden": "true" }, "/"),

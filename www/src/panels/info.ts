@@ -1,23 +1,24 @@
 /** What the file says of itself: the server's summary, or the header; and which of its images is shown, if it has several. */
 import type { FileInfoResponse, Image } from "cubelink";
-import { byId, h } from "../dom";
+import { byId, h, type Root } from "../dom";
 
 export class InfoPanel {
   private image: Image | null = null;
   private header = false;
   private cards: string[] | null = null;
-  private readonly choice = byId<HTMLSelectElement>("hdu-choice");
+  private readonly choice = byId<HTMLSelectElement>(this.root, "hdu-choice");
 
   /** `onHdu` opens another image of the same file. */
   constructor(
+    private readonly root: Root,
     onHdu: (hdu: string) => void,
     private readonly onError: (error: unknown) => void,
   ) {
     for (const [id, header] of [["tab-summary", false], ["tab-header", true]] as const) {
-      byId(id).addEventListener("click", () => {
+      byId(this.root, id).addEventListener("click", () => {
         this.header = header;
-        byId("tab-summary").setAttribute("aria-selected", String(!header));
-        byId("tab-header").setAttribute("aria-selected", String(header));
+        byId(this.root, "tab-summary").setAttribute("aria-selected", String(!header));
+        byId(this.root, "tab-header").setAttribute("aria-selected", String(header));
         this.draw();
       });
     }
@@ -48,7 +49,7 @@ export class InfoPanel {
   }
 
   private draw(): void {
-    const body = byId("info-body");
+    const body = byId(this.root, "info-body");
     if (!this.image) {
       body.replaceChildren(h("p", { class: "empty" }, "Nothing is open."));
     } else if (this.header) {

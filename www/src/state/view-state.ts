@@ -1,0 +1,86 @@
+/** The whole state of a view: what a link says, and what a page that embeds the viewer watches and sets. */
+import type { RegionShape } from "cubelink";
+import { COLORMAPS } from "../colormaps";
+import { STRETCHES, type Stretch } from "../stretch";
+import { Leaf, flag, json, leaves, numbers, oneOf, orNone, text, whole } from "./tree";
+
+export const PERCENTILES = [90, 95, 99, 99.5, 99.9, 99.95, 99.99, 100];
+export const DEFAULT_PERCENTILE = 99.9;
+export const AXES = ["", "frequency", "velocity_radio", "velocity_optical", "wavelength"] as const;
+export const FRAMES = ["", "ICRS", "FK5", "FK4", "GALACTIC", "ECLIPTIC"] as const;
+export const FORMATS = ["auto", "sexagesimal", "degrees"] as const;
+
+export interface Framing {
+  /** Image point in the middle of the canvas, pixels, the centre of the first one at 0. */
+  x: number;
+  y: number;
+  /** CSS pixels per image pixel. */
+  scale: number;
+}
+
+const point = numbers(["x", "y"]);
+const MOST_REGIONS = 1000;
+
+export function makeViewState() {
+  return {
+    /** Path below the server's folder; "" while nothing is open. */
+    file: new Leaf("", text),
+    /** Which of the file's images, by number or name; "" is its first. */
+    hdu: new Leaf("", text),
+    channel: new Leaf(0, whole()),
+    stokes: new Leaf(0, whole()),
+    /** null: the whole image fits into the window. */
+    view: new Leaf<Framing | null>(null, orNone(numbers(["x", "y", "scale"], ({ scale }) => scale > 0))),
+    /** Image pixel; null: the middle. */
+    cursor: new Leaf<{ x: number; y: number } | null>(null, orNone(point)),
+    /** The cursor does not follow the pointer. */
+    held: new Leaf(false, flag),
+    colours: {
+      map: new Leaf("Inferno", oneOf(Object.keys(COLORMAPS))),
+      inverted: new Leaf(false, flag),
+      stretch: new Leaf<Stretch>("linear", oneOf(STRETCHES)),
+    },
+    clip: {
+      /** null: the limits are chosen, not computed. */
+      percentile: new Leaf<number | null>(DEFAULT_PERCENTILE, orNone(oneOf(PERCENTILES))),
+      /** Percentiles are not computed anew for each channel. */
+      fixed: new Leaf(false, flag),
+      /** Only where they do not follow from the percentile and the channel. */
+      limits: new Leaf<{ low: number; high: number } | null>(null, orNone(numbers(["low", "high"], ({ low, high }) => low <= high))),
+    },
+    spectrum: {
+      axis: new Leaf<(typeof AXES)[number]>("", oneOf(AXES)),
+    },
+    sky: {
+      /** "" is the image's own. */
+      frame: new Leaf<(typeof FRAMES)[number]>("", oneOf(FRAMES)),
+      format: new Leaf<(typeof FORMATS)[number]>("auto", oneOf(FORMATS)),
+    },
+    marks: {
+      beam: new Leaf(true, flag),
+      scale: new Leaf(true, flag),
+      compass: new Leaf(false, flag),
+    },
+    regions: new Leaf<readonly RegionShape[]>([], json(readRegions)),
+  };
+}
+
+export type ViewState = ReturnType<typeof makeViewState>;
+
+/** Another image: what was meant for the one before goes back to its default. */
+export function resetForImage(state: ViewState): void {
+  if (state.clip.percentile.value === null) state.clip.percentile.reset();
+  for (const [, leaf] of leaves({ channel: state.channel, stokes: state.stokes, view: state.view, cursor: state.cursor, held: state.held, clip: { limits: state.clip.limits }, regions: state.regions })) leaf.reset();
+}
+
+function readRegions(value: unknown): RegionShape[] | undefined {
+  const types = ["POINT", "LINE", "POLYLINE", "RECTANGLE", "ELLIPSE", "POLYGON"];
+  const finite = (n: unknown) => typeof n === "number" && Number.isFinite(n);
+  const good = (region: unknown): region is RegionShape => {
+    if (typeof region !== "object" || region === null) return false;
+    const { type, points, rotation = 0 } = region as Record<string, unknown>;
+    return types.includes(type as string) && finite(rotation) && Array.isArray(points) && points.length > 0
+      && points.every((p) => Array.isArray(p) && p.length === 2 && p.every(finite)); // prettier-ignore
+  };
+  return Array.isArray(value) && value.length <= MOST_REGIONS && value.every(good) ? value.map(({ type, points, rotation = 0 }) => ({ type, points, rotation })) : undefined;
+}

@@ -1,0 +1,373 @@
+/** One view of one image: puts the parts together, opens images, and keeps the state, the session and the screen the same. */
+import { Image, type Client, type OpenFileAck, type RegionHistogramData, type RegionShape } from "cubelink";
+import { byId, type Root } from "./dom";
+import type { Messages } from "./messages";
+import { OpenImage, type CursorValue } from "./open-image";
+import { ChannelsPanel } from "./panels/channels";
+import { DisplayPanel } from "./panels/display";
+import { FilesPanel } from "./panels/files";
+import { InfoPanel } from "./panels/info";
+import { Readout } from "./panels/readout";
+import { Plots } from "./plots";
+import { Regions, type Region } from "./regions";
+import { Renderer } from "./renderer";
+import { Stage } from "./stage";
+import { watchTree } from "./state/tree";
+import { resetForImage, type Framing, type ViewState } from "./state/view-state";
+import { TileCache } from "./tile-cache";
+import type { Plane } from "./tile-loader";
+
+const TILE_BUDGET = 384 << 20;
+
+export interface ViewerEvents {
+  imageopen: { file: string; hdu: string; width: number; height: number; channels: number; stokes: number };
+  viewchange: Framing | null;
+  channelchange: Plane;
+  /** The value under the cursor, once the server has told it. */
+  cursorchange: { x: number; y: number; value: number; channel: number; stokes: number };
+  regionschange: Region[];
+  connectionchange: { state: Client["state"] };
+  /** A person has typed the server's secret. */
+  secretentered: { secret: string };
+  viewererror: { message: string };
+}
+
+interface SessionFile {
+  file_id: number;
+  directory: string;
+  file: string;
+  hdu: string;
+  channel: number;
+  stokes: number;
+  cursor: { x: number; y: number } | null;
+  open_file_ack: OpenFileAck;
+}
+
+export class Viewer {
+  /** @internal */
+  open_: OpenImage | null = null;
+  readonly display: DisplayPanel;
+  readonly stage: Stage;
+  readonly plots: Plots;
+  /** Regions of the image on show. */
+  readonly regions: Regions;
+  private readonly cache: TileCache;
+  private readonly renderer: Renderer;
+  private readonly files: FilesPanel;
+  private readonly info: InfoPanel;
+  private readonly channels: ChannelsPanel;
+  private readonly readout: Readout;
+  private readonly report: (error: unknown) => void;
+  private stop: (() => void)[] = [];
+  private readonly stopAll: (() => void)[] = [];
+  private opening = 0;
+  private busy = false;
+  private early: RegionHistogramData[] = [];
+  private source = { file: "", hdu: "" };
+  /** The image was opened by somebody else in the session. */
+  private shared = false;
+  /** The state is being brought up to the image, or the image is still to come: what changes in the state is no wish. */
+  private quiet = false;
+
+  constructor(
+    private readonly root: Root,
+    readonly client: Client,
+    readonly state: ViewState,
+    private readonly messages: Messages,
+    private readonly emit: <K extends keyof ViewerEvents>(name: K, detail: ViewerEvents[K]) => void,
+  ) {
+    const { report } = messages;
+    this.report = report;
+    this.renderer = new Renderer(byId<HTMLCanvasElement>(root, "canvas"), () => {
+      this.cache.forgetTextures();
+      this.stage.redraw();
+    });
+    this.cache = new TileCache(TILE_BUDGET, (cached) => this.renderer.release(cached));
+    this.display = new DisplayPanel(root, state);
+    this.stage = new Stage(root, state, this.renderer, this.cache, () => this.display.look);
+    this.plots = new Plots(root, state, this.stage, report);
+    this.channels = new ChannelsPanel(root);
+    this.readout = new Readout(root);
+    this.files = new FilesPanel(root, client, (directory, file) => void this.open(directory === "" ? file : `${directory}/${file}`).catch(() => undefined), report);
+    this.info = new InfoPanel(root, (hdu) => void this.open(this.source.file, { hdu }).catch(() => undefined), report);
+    this.regions = new Regions(state, report);
+    this.display.onChange = () => this.stage.redraw();
+    this.stage.onPoint = (x, y) => this.open_?.setCursor(x, y);
+    this.stage.onStep = (by) => {
+      const plane = this.open_?.loader.wanted.value;
+      if (plane) this.open_!.setPlane({ ...plane, channel: plane.channel + by });
+    };
+    this.stage.onView = () => this.viewChanged();
+    const buttons = new AbortController();
+    for (const [id, action] of [
+      ["zoom-in", () => this.stage.zoom(1.5)],
+      ["zoom-out", () => this.stage.zoom(1 / 1.5)],
+      ["zoom-fit", () => this.stage.fit()],
+      ["zoom-one", () => this.stage.oneToOne()],
+    ] as const) {
+      byId(root, id).addEventListener("click", action, { signal: buttons.signal });
+    }
+    this.stopAll.push(
+      () => buttons.abort(),
+      client.onState(({ state: connection, resumed }) => {
+        this.emit("connectionchange", { state: connection });
+        if (connection === "connected") void this.cameBack(resumed).catch(report);
+      }),
+      state.view.watch((view) => this.emit("viewchange", view)),
+      state.regions.watch(() => {
+        this.stage.redraw();
+        this.emit("regionschange", this.regions.list());
+      }),
+      state.channel.watch(() => this.usePlane()),
+      state.stokes.watch(() => this.usePlane()),
+      state.cursor.watch((cursor) => {
+        if (!this.quiet && cursor) this.open_?.setCursor(cursor.x, cursor.y);
+      }),
+    );
+  }
+
+  /** Lists the files and opens what the state names, or what the session has open if the viewer joins one. */
+  async start(joins: boolean): Promise<void> {
+    await OpenImage.listen(
+      this.client,
+      () => this.open_,
+      (data) => this.early.push(data),
+    );
+    await this.client.subscribe<{ severity: string; message: string }>("carta.error.data", {}, ({ severity, message: text }) => {
+      if (severity === "DEBUG" || text === "") return;
+      this.messages.show(severity === "INFO" ? "info" : severity === "WARNING" ? "warning" : "error", text);
+    });
+    if (joins) {
+      this.stopAll.push(
+        this.client.onSessionChange(({ what, file_id }) => {
+          const news = (what === "file_opened" && file_id !== this.open_?.image.fileId) || (what === "file_closed" && file_id === this.open_?.image.fileId);
+          if (news && !this.busy) void this.join().catch(this.report);
+        }),
+      );
+    }
+    const { file } = this.state;
+    await this.files.list(folderOf(file.value));
+    const joined = joins && (await this.join());
+    if (!joined && file.value !== "") await this.load(file.value, this.state.hdu.value, false).catch(() => undefined);
+    // From here on, another file in the state is a wish to open it.
+    this.stopAll.push(
+      watchTree({ file, hdu: this.state.hdu }, () => {
+        const wanted = { file: file.value, hdu: this.state.hdu.value };
+        if (wanted.file === this.source.file && wanted.hdu === this.source.hdu) return;
+        if (wanted.file === "") this.close();
+        else void this.load(wanted.file, wanted.hdu, false).catch(() => undefined);
+      }),
+    );
+  }
+
+  get image(): Image | null {
+    return this.open_?.image ?? null;
+  }
+
+  /** Opens an image, its path below the server's folder; rejects if it can't be, and then what was open stays. */
+  open(file: string, { hdu = "" }: { hdu?: string } = {}): Promise<void> {
+    return this.load(file, hdu, true);
+  }
+
+  get cursor(): CursorValue | null {
+    return this.open_?.cursor.value ?? null;
+  }
+
+  destroy(): void {
+    this.opening += 1;
+    this.close();
+    this.stopAll.forEach((stop) => stop());
+    this.regions.destroy();
+    this.display.destroy();
+    this.plots.destroy();
+    this.stage.destroy();
+    this.cache.clear();
+  }
+
+  /** `fresh`: without what the state says of channel, view and so on. */
+  private async load(path: string, hdu: string, fresh: boolean): Promise<void> {
+    const mine = ++this.opening;
+    this.progress(true);
+    try {
+      this.early = [];
+      // Under a new number: what still comes of the old image can't be taken for the new one's.
+      const image = await this.client.open(path, { hdu });
+      if (mine !== this.opening) {
+        await image.close();
+        return;
+      }
+      await this.take(image, { file: path, hdu }, fresh);
+    } catch (error) {
+      this.report(error);
+      if (mine === this.opening && !fresh) this.stateFromImage();
+      throw error;
+    } finally {
+      if (mine === this.opening) this.progress(false);
+    }
+  }
+
+  /** Shows what the session has open; false if that is nothing. */
+  private async join(): Promise<boolean> {
+    const mine = ++this.opening;
+    const session = (await this.client.sessionState()) as {
+      files: SessionFile[];
+      cursor: { file_id: number } | null;
+      regions: { region_id: number; file_id: number; region_info: { region_type: RegionShape["type"]; control_points: { x: number; y: number }[]; rotation: number } }[];
+    };
+    const file = session.files.find((f) => f.file_id === session.cursor?.file_id) ?? session.files.at(-1);
+    if (!file || mine !== this.opening) return false;
+    const image = new Image(this.client, file.open_file_ack, file.directory, file.hdu);
+    image.channel = file.channel;
+    image.stokes = file.stokes;
+    this.early = [];
+    const regions = session.regions
+      .filter((r) => r.file_id === file.file_id)
+      .map(({ region_id, region_info: r }) => ({ id: region_id, type: r.region_type, points: r.control_points.map((p): [number, number] => [p.x, p.y]), rotation: r.rotation }));
+    const path = file.directory === "" ? file.file : `${file.directory}/${file.file}`;
+    await this.take(image, { file: path, hdu: "" }, true, { cursor: file.cursor, regions });
+    return true;
+  }
+
+  /** Puts an image that is open on show. `joined`: what the session already has of it. */
+  private async take(image: Image, source: { file: string; hdu: string }, fresh: boolean, joined?: { cursor: { x: number; y: number } | null; regions: Region[] }): Promise<void> {
+    this.close();
+    this.cache.clear();
+    this.source = source;
+    this.shared = joined !== undefined;
+    const { state } = this;
+    this.quiet = true;
+    if (fresh) resetForImage(state);
+    state.file.set(source.file);
+    state.hdu.set(source.hdu);
+    if (joined) {
+      state.channel.set(image.channel);
+      state.stokes.set(image.stokes);
+      state.cursor.set(joined.cursor);
+    }
+    this.quiet = false;
+    const wanted = { channel: state.channel.value, stokes: state.stokes.value };
+    const cursor = state.cursor.value;
+    const open = new OpenImage(image, this.cache, this.stage.redraw, this.report);
+    this.open_ = open;
+    // The histogram can overtake the answer to the call that it belongs to.
+    for (const data of this.early) if (data.file_id === image.fileId) open.takeHistogram(data);
+    this.show(open, wanted);
+    const { width, height, depth, stokes } = image.info;
+    this.emit("imageopen", { ...source, width, height, channels: depth, stokes });
+    // In a session that was joined, the histogram was sent long ago.
+    if (joined) await image.setChannel(image.channel, image.stokes);
+    await open.require(cursor);
+    await this.regions.show(open, joined?.regions);
+  }
+
+  private show(open: OpenImage, wanted: Plane): void {
+    const { info } = open.image;
+    byId(this.root, "title").textContent = info.name;
+    byId(this.root, "subtitle").textContent = [
+      `${info.width} × ${info.height}`,
+      info.depth > 1 ? `${info.depth} channels` : "",
+      info.stokes > 1 ? `${info.stokes} Stokes` : "",
+    ].filter(Boolean).join(" · ");
+    this.files.mark(this.source.file);
+    this.info.show(open.image);
+    this.display.newImage(String(open.image.card("BUNIT") ?? ""));
+    open.setPlane(wanted);
+    open.loader.onOffline = ({ channel }) => this.messages.show("info", `Channel ${channel} will be shown when the connection is back.`);
+    this.stop = [
+      open.histogram.watch((histogram) => histogram && this.display.setHistogram(histogram)),
+      open.loader.missing.watch(() => this.progress()),
+      open.loader.wanted.watch((plane) => {
+        this.stateFromPlane(plane);
+        this.progress();
+      }),
+      open.loader.shown.watch((plane) => {
+        this.emit("channelchange", plane);
+        this.progress();
+      }),
+      open.cursor.watch((cursor) => {
+        if (!cursor) return;
+        const { x, y, value, channel, stokes } = cursor;
+        this.quiet = true;
+        this.state.cursor.set({ x, y });
+        this.quiet = false;
+        this.emit("cursorchange", { x, y, value, channel, stokes });
+      }),
+    ];
+    this.channels.show(open);
+    this.readout.show(open);
+    this.stage.show(open);
+    this.plots.show(open);
+  }
+
+  private close(): void {
+    this.stop.forEach((stop) => stop());
+    this.stop = [];
+    const open = this.open_;
+    this.open_ = null;
+    this.source = { file: "", hdu: "" };
+    if (!open) return;
+    void this.regions.show(null);
+    this.stage.show(null);
+    this.plots.show(null);
+    this.channels.show(null);
+    this.readout.show(null);
+    this.info.show(null);
+    open.close();
+    // If the connection is lost just now, the file stays open until the session ends: no harm.
+    if (!this.shared) open.image.close().catch(() => undefined);
+  }
+
+  private usePlane(): void {
+    const { channel, stokes } = this.state;
+    if (!this.quiet) this.open_?.setPlane({ channel: channel.value, stokes: stokes.value });
+  }
+
+  private stateFromPlane({ channel, stokes }: Plane): void {
+    this.quiet = true;
+    this.state.channel.set(channel);
+    this.state.stokes.set(stokes);
+    this.quiet = false;
+  }
+
+  /** What was wished could not be opened. */
+  private stateFromImage(): void {
+    const { state } = this;
+    state.file.set(this.source.file);
+    state.hdu.set(this.source.hdu);
+    if (this.open_) this.stateFromPlane(this.open_.loader.wanted.value);
+  }
+
+  private viewChanged(): void {
+    if (!this.open_) return;
+    const { x0, y0, x1, y1 } = this.stage.view.bounds();
+    if (x1 > x0 && y1 > y0) this.open_.setVisible({ start: x0, end: x1 }, { start: y0, end: y1 });
+    this.plots.viewChanged();
+    this.readout.zoom(this.stage.view);
+  }
+
+  /** After a lost connection. The session usually is as it was, but the view belonged to the connection. */
+  private async cameBack(resumed: boolean): Promise<void> {
+    const open = this.open_;
+    if (!open) return;
+    if (!resumed) {
+      const { file, hdu } = this.source;
+      await this.client.open(file, { hdu, fileId: open.image.fileId });
+    }
+    // Also in a resumed session: the message that changed it last may have been lost. And it may have been chosen meanwhile.
+    const { channel, stokes } = open.loader.wanted.value;
+    await open.image.setChannel(channel, stokes);
+    open.loader.restart();
+    await open.require();
+    if (!resumed) await this.regions.again();
+    this.viewChanged();
+  }
+
+  private progress(busy = this.busy): void {
+    this.busy = busy;
+    byId(this.root, "progress").hidden = !(busy || this.open_?.loader.waiting);
+  }
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, Math.max(0, path.lastIndexOf("/")));
+}
