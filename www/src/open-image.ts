@@ -128,6 +128,12 @@ export class OpenImage {
     this.setCursor(x, y);
   }
 
+  /** Asks for the histograms of the planes on show, which otherwise come with the image. */
+  async requireHistogram(): Promise<void> {
+    const histograms = [{ coordinate: "z", channel: -1, num_bins: -1 }];
+    await this.image.client.carta["setHistogramRequirements"]!({ file_id: this.image.fileId, region_id: -1, histograms });
+  }
+
   /** (x, y) in image pixels; the profiles, the value and the sky position follow. */
   setCursor(x: number, y: number): void {
     const { width, height } = this.image.info;

@@ -15,10 +15,12 @@ export class Regions {
 
   constructor(
     private readonly state: ViewState,
+    /** The state's regions are those of another image, still to be opened. */
+    private readonly pending: () => boolean,
     private readonly onError: (error: unknown) => void,
   ) {
     this.stop = state.regions.watch(() => {
-      if (!this.telling && this.open) void this.apply().catch(this.onError);
+      if (!this.telling && this.open && !this.pending()) void this.apply().catch(this.onError);
     });
   }
 
@@ -33,7 +35,7 @@ export class Regions {
     const shape = { type, points, rotation };
     const made = await this.open.image.setRegion(id === undefined ? shape : { ...shape, id });
     this.all.set(made, shape);
-    this.tell();
+    this.tellState();
     return made;
   }
 
@@ -41,7 +43,7 @@ export class Regions {
     if (!this.open || !this.all.has(id)) throw new Error(`there is no region ${id}`);
     await this.open.image.removeRegion(id);
     this.all.delete(id);
-    this.tell();
+    this.tellState();
   }
 
   async clear(): Promise<void> {
@@ -52,7 +54,7 @@ export class Regions {
   async show(open: OpenImage | null, known: Region[] = []): Promise<void> {
     this.open = open;
     this.all = new Map(known.map(({ id, type, points, rotation = 0 }) => [id, { type, points, rotation }]));
-    if (known.length > 0) this.tell();
+    if (known.length > 0) this.tellState();
     else if (open) await this.apply();
   }
 
@@ -81,10 +83,11 @@ export class Regions {
       if (this.open !== open) return;
       this.all.set(id, shape);
     }
-    this.tell();
+    this.tellState();
   }
 
-  private tell(): void {
+  /** @internal */
+  tellState(): void {
     this.telling = true;
     this.state.regions.set([...this.all.values()]);
     this.telling = false;

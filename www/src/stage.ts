@@ -48,6 +48,8 @@ export class Stage {
     private readonly renderer: Renderer,
     private readonly cache: TileCache,
     private readonly look: () => Look,
+    /** The state's view is that of another image, still to be opened. */
+    private readonly pending: () => boolean,
   ) {
     this.crosshair = ["line", "line", "circle"].map((tag) => this.cross.appendChild(document.createElementNS(SVG, tag)));
     this.crosshair[2]!.setAttribute("r", "9");
@@ -106,7 +108,7 @@ export class Stage {
   private follow(): void {
     const wanted = this.state.view.value;
     const { centreX, centreY, scale, fitted } = this.view;
-    if (!this.open || (wanted === null ? fitted : wanted.x === centreX && wanted.y === centreY && wanted.scale === scale)) return;
+    if (!this.open || this.pending() || (wanted === null ? fitted : wanted.x === centreX && wanted.y === centreY && wanted.scale === scale)) return;
     if (wanted === null) this.view.fit();
     else this.view.set(wanted.x, wanted.y, wanted.scale);
     this.changed();
@@ -136,11 +138,15 @@ export class Stage {
     this.stopRatio = () => media.removeEventListener("change", changed);
   }
 
+  tellState(): void {
+    const { centreX, centreY, scale, fitted } = this.view;
+    if (!this.pending()) this.state.view.set(fitted ? null : { x: centreX, y: centreY, scale });
+  }
+
   private afterView(): void {
     if (this.open) {
       this.open.loader.need(tilesOfView(this.view, devicePixelRatio));
-      const { centreX, centreY, scale, fitted } = this.view;
-      this.state.view.set(fitted ? null : { x: centreX, y: centreY, scale });
+      this.tellState();
     }
     this.drawCrosshair();
     this.onView();

@@ -84,13 +84,13 @@ export class Viewer {
     });
     this.cache = new TileCache(TILE_BUDGET, (cached) => this.renderer.release(cached));
     this.display = new DisplayPanel(root, state);
-    this.stage = new Stage(root, state, this.renderer, this.cache, () => this.display.look);
+    this.stage = new Stage(root, state, this.renderer, this.cache, () => this.display.look, () => this.pending);
     this.plots = new Plots(root, state, this.stage, report);
     this.channels = new ChannelsPanel(root);
     this.readout = new Readout(root);
     this.files = new FilesPanel(root, client, (directory, file) => void this.open(directory === "" ? file : `${directory}/${file}`).catch(() => undefined), report);
     this.info = new InfoPanel(root, (hdu) => void this.open(this.source.file, { hdu }).catch(() => undefined), report);
-    this.regions = new Regions(state, report);
+    this.regions = new Regions(state, () => this.pending, report);
     this.display.onChange = () => this.stage.redraw();
     this.stage.onPoint = (x, y) => this.open_?.setCursor(x, y);
     this.stage.onStep = (by) => {
@@ -121,7 +121,7 @@ export class Viewer {
       state.channel.watch(() => this.usePlane()),
       state.stokes.watch(() => this.usePlane()),
       state.cursor.watch((cursor) => {
-        if (!this.quiet && cursor) this.open_?.setCursor(cursor.x, cursor.y);
+        if (!this.quiet && !this.pending && cursor) this.open_?.setCursor(cursor.x, cursor.y);
       }),
     );
   }
@@ -153,7 +153,7 @@ export class Viewer {
     this.stopAll.push(
       watchTree({ file, hdu: this.state.hdu }, () => {
         const wanted = { file: file.value, hdu: this.state.hdu.value };
-        if (wanted.file === this.source.file && wanted.hdu === this.source.hdu) return;
+        if (!this.pending) return;
         if (wanted.file === "") this.close();
         else void this.load(wanted.file, wanted.hdu, false).catch(() => undefined);
       }),
@@ -255,7 +255,7 @@ export class Viewer {
     const { width, height, depth, stokes } = image.info;
     this.emit("imageopen", { ...source, width, height, channels: depth, stokes });
     // In a session that was joined, the histogram was sent long ago.
-    if (joined) await image.setChannel(image.channel, image.stokes);
+    if (joined) await open.requireHistogram();
     await open.require(cursor);
     await this.regions.show(open, joined?.regions);
   }
@@ -287,9 +287,7 @@ export class Viewer {
       open.cursor.watch((cursor) => {
         if (!cursor) return;
         const { x, y, value, channel, stokes } = cursor;
-        this.quiet = true;
-        this.state.cursor.set({ x, y });
-        this.quiet = false;
+        this.stateFromCursor({ x, y });
         this.emit("cursorchange", { x, y, value, channel, stokes });
       }),
     ];
@@ -319,13 +317,26 @@ export class Viewer {
 
   private usePlane(): void {
     const { channel, stokes } = this.state;
-    if (!this.quiet) this.open_?.setPlane({ channel: channel.value, stokes: stokes.value });
+    if (!this.quiet && !this.pending) this.open_?.setPlane({ channel: channel.value, stokes: stokes.value });
+  }
+
+  /** The state speaks of another image than that on show, which is to be opened or is being opened. */
+  private get pending(): boolean {
+    return this.state.file.value !== this.source.file || this.state.hdu.value !== this.source.hdu;
   }
 
   private stateFromPlane({ channel, stokes }: Plane): void {
+    if (this.pending) return;
     this.quiet = true;
     this.state.channel.set(channel);
     this.state.stokes.set(stokes);
+    this.quiet = false;
+  }
+
+  private stateFromCursor(at: { x: number; y: number }): void {
+    if (this.pending) return;
+    this.quiet = true;
+    this.state.cursor.set(at);
     this.quiet = false;
   }
 
@@ -334,7 +345,11 @@ export class Viewer {
     const { state } = this;
     state.file.set(this.source.file);
     state.hdu.set(this.source.hdu);
-    if (this.open_) this.stateFromPlane(this.open_.loader.wanted.value);
+    if (!this.open_) return;
+    this.stateFromPlane(this.open_.loader.wanted.value);
+    if (this.open_.cursor.value) this.stateFromCursor(this.open_.cursor.value);
+    this.stage.tellState();
+    this.regions.tellState();
   }
 
   private viewChanged(): void {
