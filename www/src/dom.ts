@@ -9,6 +9,11 @@ export function byId<T extends Element = HTMLElement>(root: Root, id: string): T
   return element as unknown as T;
 }
 
+/** A colour of the style sheets, for what is drawn on a canvas. */
+export function css(root: Root, name: string): string {
+  return getComputedStyle(root.host).getPropertyValue(name);
+}
+
 type Child = Node | string | null | undefined | false;
 
 /** An element with properties (`class` and `aria-…` as attributes, on… as listeners) and children. */

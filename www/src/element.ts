@@ -8,6 +8,7 @@ import icon from "./icon.svg?raw";
 import base from "./style/base.css?inline";
 import display from "./style/display.css?inline";
 import files from "./style/files.css?inline";
+import forced from "./style/forced.css?inline";
 import frame from "./style/frame.css?inline";
 import narrow from "./style/narrow.css?inline";
 import stage from "./style/stage.css?inline";
@@ -20,14 +21,14 @@ import { fromLink, toLink } from "./state/tree";
 import { makeViewState, type Framing, type ViewState } from "./state/view-state";
 import { Viewer, type ViewerEvents } from "./viewer";
 
-const sheets = [uplotSheet, base, frame, files, stage, display, narrow].map((text) => {
+const sheets = [uplotSheet, base, frame, files, stage, display, narrow, forced].map((text) => {
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(text);
   return sheet;
 });
 
 export class CubelinkView extends HTMLElement {
-  static readonly observedAttributes = ["file", "hdu", "src", "session"];
+  static readonly observedAttributes = ["file", "hdu", "src", "session", "theme"];
 
   /** All that is to be seen, to be watched and set; also before there is a connection. */
   readonly state: ViewState = makeViewState();
@@ -35,6 +36,8 @@ export class CubelinkView extends HTMLElement {
   connectOptions: ConnectOptions = {};
 
   private readonly tree: ShadowRoot;
+  private readonly systemTheme = matchMedia("(prefers-color-scheme: light)");
+  private readonly restyle = () => this.viewer?.restyle();
   private running: Running | null = null;
   private ready_!: { promise: Promise<Viewer>; resolve(viewer: Viewer): void; reject(error: unknown): void };
 
@@ -117,15 +120,18 @@ export class CubelinkView extends HTMLElement {
   }
 
   connectedCallback(): void {
+    this.systemTheme.addEventListener("change", this.restyle);
     this.start();
   }
 
   disconnectedCallback(): void {
+    this.systemTheme.removeEventListener("change", this.restyle);
     this.end();
   }
 
   attributeChangedCallback(name: string, before: string | null, now: string | null): void {
-    if (name === "file" || name === "hdu") {
+    if (name === "theme") this.viewer?.restyle();
+    else if (name === "file" || name === "hdu") {
       if (now !== before) this.state[name].set(now ?? "");
     } else if (this.running && now !== before) {
       this.end();

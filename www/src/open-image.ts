@@ -67,6 +67,8 @@ export class OpenImage {
   readonly axis: Signal<SpectralAxis>;
   /** The header's own: frequencies or velocities of the channels, null where it names none. */
   readonly headerAxis = new Signal<SpectralAxis | null>(null);
+  /** Radio velocities of the channels, where the header has frequencies and a rest frequency. */
+  readonly velocityAxis = new Signal<SpectralAxis | null>(null);
   readonly sky = new Signal<Sky | null>(null);
 
   private readonly histograms = new Map<string, Histogram>();
@@ -78,6 +80,7 @@ export class OpenImage {
   private readonly spatialPump: Pump<void>;
   private readonly skyPump: Pump<{ x: number; y: number }>;
   private hasSky = true;
+  private frame = "";
 
   constructor(
     readonly image: Image,
@@ -128,6 +131,14 @@ export class OpenImage {
     this.setCursor(x, y);
   }
 
+  /** In which frame sky positions are told; "" is the image's own. */
+  useFrame(frame: string): void {
+    if (frame === this.frame) return;
+    this.frame = frame;
+    const at = this.cursor.value;
+    if (at && this.hasSky) this.skyPump.push({ x: at.x, y: at.y });
+  }
+
   /** Asks for the histograms of the planes on show, which otherwise come with the image. */
   async requireHistogram(): Promise<void> {
     const histograms = [{ coordinate: "z", channel: -1, num_bins: -1 }];
@@ -169,6 +180,7 @@ export class OpenImage {
     try {
       const axis = await this.readAxis();
       if (axis.unit !== "") this.headerAxis.set(axis);
+      if (axis.kind === "frequency") this.velocityAxis.set(await this.readAxis("velocity_radio"));
     } catch {
       // Not all headers say enough for it: then channels have numbers alone.
     }
@@ -252,7 +264,7 @@ export class OpenImage {
 
   private async askSky({ x, y }: { x: number; y: number }): Promise<void> {
     try {
-      const { points, names, units, frame } = await this.image.toWorld([[x, y]]);
+      const { points, names, units, frame } = this.frame === "" ? await this.image.toWorld([[x, y]]) : await this.image.toWorld([[x, y]], this.frame);
       const [lon, lat] = points[0]!;
       this.sky.set({ lon, lat, names, units, frame, x, y });
     } catch {

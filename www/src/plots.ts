@@ -1,20 +1,19 @@
 /** The three profiles at the cursor. */
 import uPlot from "uplot";
-import { byId, h, type Root } from "./dom";
+import { byId, css, h, type Root } from "./dom";
 import * as format from "./format";
 import type { OpenImage, Profile } from "./open-image";
 import type { Stage } from "./stage";
 import type { ViewState } from "./state/view-state";
 
-const GRID = { stroke: "#232b36", width: 1 };
-const AXIS = { stroke: "#8593a6", grid: GRID, ticks: { ...GRID, size: 4 }, font: "11px system-ui, sans-serif" };
+const FONT = "11px system-ui, sans-serif";
+const GUTTER = { least: 40, beside: 12 };
 
 /** So few are shown one by one: a line through a single one would not be seen. */
 const FEW_POINTS = 32;
 
 interface Marker {
   at: number | null;
-  colour: string;
 }
 
 class Plot {
@@ -29,10 +28,17 @@ class Plot {
   private unit = 1;
   points: { xs: number[]; ys: (number | null)[] } = { xs: [], ys: [] };
 
-  constructor(title: string, colour: string, onClick?: (x: number) => void) {
-    this.marker = { at: null, colour: "#ffb454" };
+  constructor(
+    private readonly root: Root,
+    title: string,
+    colour: string,
+    onClick?: (x: number) => void,
+  ) {
+    this.marker = { at: null };
     this.heading = h("h3", {}, title);
     this.note = h("span", { class: "note" });
+    const grid = { stroke: () => css(root, "--grid"), width: 1 };
+    const axis = { stroke: () => css(root, "--muted"), grid, ticks: { ...grid, size: 4 }, font: FONT };
     const body = h("div", { class: "plot-body" });
     this.element = h("figure", { class: "plot", "aria-label": `${title} plot` }, h("figcaption", {}, this.heading, this.note), body);
     this.plot = new uPlot(
@@ -44,10 +50,11 @@ class Plot {
         cursor: { y: false, points: { size: 5 }, drag: { x: false, y: false } },
         scales: { x: { time: false, range: (_u, min, max) => this.range ?? (min === max ? [min - 1, max + 1] : [min, max]) } },
         axes: [
-          { ...AXIS, size: 26, gap: 3, space: 60 },
-          { ...AXIS, size: 54, gap: 3, space: 26, values: (_u, ticks) => tickTexts(ticks, this.unit) },
+          { ...axis, size: 26, gap: 3, space: 60, values: (_u, ticks) => this.texts(ticks, 1) },
+          // As wide as its numbers are.
+          { ...axis, size: (u, texts) => gutter(u, texts), gap: 3, space: 26, values: (_u, ticks) => this.texts(ticks, this.unit) },
         ],
-        series: [{}, { stroke: colour, width: 1.25, points: { show: (_u, _series, first, last) => last - first < FEW_POINTS, size: 4 }, spanGaps: false }],
+        series: [{}, { stroke: () => css(root, colour), width: 1.25, points: { show: (_u, _series, first, last) => last - first < FEW_POINTS, size: 4 }, spanGaps: false }],
         hooks: {
           draw: [(u) => this.drawMarker(u)],
           setCursor: [(u) => this.showPoint(u)],
@@ -71,6 +78,15 @@ class Plot {
   destroy(): void {
     this.sizes.disconnect();
     this.plot.destroy();
+  }
+
+  redraw(): void {
+    this.plot.redraw(false, true);
+  }
+
+  /** Without anything to show there is nothing to number. */
+  private texts(ticks: (number | null)[], unit: number): string[] {
+    return this.points.xs.length === 0 ? ticks.map(() => "") : tickTexts(ticks, unit);
   }
 
   title(text: string): void {
@@ -116,7 +132,7 @@ class Plot {
     if (x < left || x > left + width) return;
     const context = u.ctx;
     context.save();
-    context.strokeStyle = this.marker.colour;
+    context.strokeStyle = css(this.root, "--warm");
     context.lineWidth = devicePixelRatio;
     context.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
     context.beginPath();
@@ -133,6 +149,14 @@ function unitFor(ys: (number | null)[]): number {
   return largest > 0 && (largest < 1e-9 || largest > 1e15) ? 10 ** Math.floor(Math.log10(largest)) : 1;
 }
 
+function gutter(u: uPlot, texts: string[] | null): number {
+  u.ctx.save();
+  u.ctx.font = FONT;
+  const widest = (texts ?? []).reduce((most, text) => Math.max(most, u.ctx.measureText(text).width), 0);
+  u.ctx.restore();
+  return Math.max(GUTTER.least, Math.ceil(widest) + GUTTER.beside);
+}
+
 /** All of an axis in the same manner. */
 function tickTexts(splits: (number | null)[], unit: number): string[] {
   const ticks = splits.map((v) => (v === null ? null : v * unit));
@@ -142,8 +166,8 @@ function tickTexts(splits: (number | null)[], unit: number): string[] {
 }
 
 export class Plots {
-  private readonly x = new Plot("Along x", "#5aa9ff");
-  private readonly y = new Plot("Along y", "#7fd6a4");
+  private readonly x = new Plot(this.root, "Along x", "--plot-x");
+  private readonly y = new Plot(this.root, "Along y", "--plot-y");
   private readonly z: Plot;
   private readonly axisChoice = h("select", { "aria-label": "Axis of the spectrum", class: "axis-choice" });
   private open: OpenImage | null = null;
@@ -156,7 +180,7 @@ export class Plots {
     private readonly stage: Stage,
     private readonly onError: (error: unknown) => void,
   ) {
-    this.z = new Plot("Spectrum", "#e9a5ff", (at) => this.pickChannel(at));
+    this.z = new Plot(this.root, "Spectrum", "--plot-z", (at) => this.pickChannel(at));
     this.z.element.querySelector("figcaption")!.append(this.axisChoice);
     this.axisChoice.addEventListener("change", () => state.spectrum.axis.set(this.axisChoice.value as ViewState["spectrum"]["axis"]["value"]));
     this.stopState = state.spectrum.axis.watch((kind) => this.useAxis(kind, onError));
@@ -180,12 +204,16 @@ export class Plots {
     if (open.image.info.axes?.spectral) {
       for (const [kind, label] of SPECTRAL_KINDS) this.axisChoice.append(h("option", { value: kind }, label));
     }
+    const unit = String(open.image.card("BUNIT") ?? "").trim();
+    const inUnit = unit === "" ? "" : `, ${unit}`;
+    this.x.title(`Along x${inUnit}`);
+    this.y.title(`Along y${inUnit}`);
     this.stop = [
       open.cursor.watch(() => this.drawSpatial()),
       open.spectrum.watch(() => this.drawSpectrum()),
       open.axis.watch((axis) => {
         this.axisChoice.value = axis.kind;
-        this.z.title(axis.kind === "" ? "Spectrum" : `Spectrum, ${axis.unit}`);
+        this.z.title(`Spectrum${inUnit}${axis.unit === "" ? "" : ` over ${axis.unit}`}`);
         this.drawSpectrum();
       }),
       open.loader.shown.watch(() => this.z.mark(this.channelPosition())),
@@ -208,6 +236,10 @@ export class Plots {
       this.axisChoice.value = open.axis.value.kind;
       onError(error);
     });
+  }
+
+  redraw(): void {
+    for (const plot of [this.x, this.y, this.z]) plot.redraw();
   }
 
   viewChanged(): void {

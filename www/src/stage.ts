@@ -21,6 +21,7 @@ export class Stage {
   onView: () => void = () => {};
   /** Called for pointer positions in image pixels. */
   onPoint: (x: number, y: number) => void = () => {};
+  onHelp: () => void = () => {};
   onStep: (channels: number) => void = () => {};
 
   private open: OpenImage | null = null;
@@ -268,6 +269,7 @@ export class Stage {
       "1": () => this.oneToOne(),
       ",": () => this.onStep(-1),
       ".": () => this.onStep(1),
+      "?": () => this.onHelp(),
       f: () => this.hold(!this.state.held.value),
     };
     const action = actions[event.key];

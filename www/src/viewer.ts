@@ -87,7 +87,7 @@ export class Viewer {
     this.stage = new Stage(root, state, this.renderer, this.cache, () => this.display.look, () => this.pending);
     this.plots = new Plots(root, state, this.stage, report);
     this.channels = new ChannelsPanel(root);
-    this.readout = new Readout(root);
+    this.readout = new Readout(root, state);
     this.files = new FilesPanel(root, client, (directory, file) => void this.open(directory === "" ? file : `${directory}/${file}`).catch(() => undefined), report);
     this.info = new InfoPanel(root, (hdu) => void this.open(this.source.file, { hdu }).catch(() => undefined), report);
     this.regions = new Regions(state, () => this.pending, report);
@@ -97,12 +97,14 @@ export class Viewer {
       const plane = this.open_?.loader.wanted.value;
       if (plane) this.open_!.setPlane({ ...plane, channel: plane.channel + by });
     };
+    this.stage.onHelp = () => byId<HTMLDialogElement>(root, "help-dialog").showModal();
     this.stage.onView = () => this.viewChanged();
     const buttons = new AbortController();
     for (const [id, action] of [
       ["zoom-in", () => this.stage.zoom(1.5)],
       ["zoom-out", () => this.stage.zoom(1 / 1.5)],
       ["zoom-fit", () => this.stage.fit()],
+      ["help", () => this.stage.onHelp()],
       ["zoom-one", () => this.stage.oneToOne()],
     ] as const) {
       byId(root, id).addEventListener("click", action, { signal: buttons.signal });
@@ -173,6 +175,12 @@ export class Viewer {
     return this.open_?.cursor.value ?? null;
   }
 
+  /** The colours of the page are others now. */
+  restyle(): void {
+    this.plots.redraw();
+    this.display.redraw();
+  }
+
   destroy(): void {
     this.opening += 1;
     this.close();
@@ -180,6 +188,7 @@ export class Viewer {
     this.regions.destroy();
     this.display.destroy();
     this.plots.destroy();
+    this.readout.destroy();
     this.stage.destroy();
     this.cache.clear();
   }

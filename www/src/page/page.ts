@@ -6,6 +6,7 @@ import { kept, keptInTab } from "./kept";
 import { STORED_SECRET, target } from "./target";
 import { installTestHook } from "./test-hook";
 
+const THEME = "cubelink-theme";
 const SAVED = "cubelink-colours";
 /** Browsers refuse pages that write their address too often. */
 const WRITE_EVERY_MS = 400;
@@ -46,6 +47,23 @@ function copyButton(label: string, title: string, address: () => string): HTMLBu
   return button;
 }
 
+/** As the system has it, or as the person wants it here. */
+function themeChoice(): HTMLSelectElement {
+  const choice = document.createElement("select");
+  choice.slot = "actions";
+  choice.setAttribute("aria-label", "Theme");
+  for (const [value, label] of [["", "System theme"], ["light", "Light"], ["dark", "Dark"]] as const) choice.add(new Option(label, value));
+  const use = (theme: string) => (theme === "" ? element.removeAttribute("theme") : element.setAttribute("theme", theme));
+  const saved = kept.get(THEME) ?? "";
+  choice.value = ["light", "dark"].includes(saved) ? saved : "";
+  use(choice.value);
+  choice.addEventListener("change", () => {
+    use(choice.value);
+    kept.set(THEME, choice.value);
+  });
+  return choice;
+}
+
 /** The address without its session, so that whoever opens it gets the same view in a session of their own. */
 function addressOf(session: number): string {
   const url = new URL(location.href);
@@ -71,6 +89,7 @@ function main(): void {
   });
   element.addEventListener("secretentered", (event) => keptInTab.set(STORED_SECRET, (event as CustomEvent<{ secret: string }>).detail.secret));
   element.append(
+    themeChoice(),
     copyButton("Copy link", "Link to this view", () => addressOf(0)),
     copyButton("Share session", "Link that joins this session", () => addressOf(element.client?.sessionId ?? 0)),
   );

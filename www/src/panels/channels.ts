@@ -31,10 +31,11 @@ export class ChannelsPanel {
       slider.value = String(channel);
       number.value = String(channel);
       const axis = open.axis.value.kind === "" ? open.headerAxis.value : open.axis.value;
-      world.textContent = axis ? `${axis.values[channel]?.toPrecision(7) ?? ""} ${axis.unit}` : "";
+      const others = [axis, open.velocityAxis.value].filter((one, i, all) => one !== null && all.findIndex((o) => o?.kind === one.kind) === i);
+      world.textContent = others.map((one) => `${one!.values[channel]?.toPrecision(7).replace("-", "−") ?? ""} ${one!.unit}`).join(" · ");
       slider.setAttribute("aria-valuetext", `Channel ${channel} ${world.textContent}`);
     };
-    this.stop.push(open.loader.wanted.watch(show), open.axis.watch(show), open.headerAxis.watch(show));
+    this.stop.push(open.loader.wanted.watch(show), open.axis.watch(show), open.headerAxis.watch(show), open.velocityAxis.watch(show));
     const step = (by: number, label: string, text: string) =>
       h("button", { type: "button", class: "step", "aria-label": label, onclick: () => set(open.loader.wanted.value.channel + by) }, text);
     return h(
@@ -45,7 +46,7 @@ export class ChannelsPanel {
       slider,
       step(1, "Next channel", "›"),
       number,
-      h("span", { class: "of" }, `of ${last + 1}`),
+      h("span", { class: "of" }, `(0–${last})`),
       world,
     );
   }

@@ -1,7 +1,7 @@
 /** Colour map, stretch and clip limits, over the image's histogram. */
 import type { Histogram } from "cubelink";
 import { COLORMAPS, colormap } from "../colormaps";
-import { byId, h, perFrame, type Root } from "../dom";
+import { byId, css, h, perFrame, type Root } from "../dom";
 import * as format from "../format";
 import type { Look } from "../renderer";
 import type { Signal } from "../signal";
@@ -129,6 +129,10 @@ export class DisplayPanel {
     this.changed();
   }
 
+  redraw(): void {
+    this.paint();
+  }
+
   private changed(): void {
     this.drawControls();
     this.onChange();
@@ -169,11 +173,11 @@ export class DisplayPanel {
     const colours = colormap(this.look.colormap, this.look.inverted);
     const { low, high } = this.look.limits;
     const window = this.window();
-    const css = (t: number) => `rgb(${colours[Math.round(255 * t)]!.join(" ")})`;
+    const colour = (t: number) => `rgb(${colours[Math.round(255 * t)]!.join(" ")})`;
     const strip = this.strip.getContext("2d")!;
     for (let x = 0; x < width; x++) {
       const v = window ? window.low + ((x + 0.5) / width) * (window.high - window.low) : low + ((x + 0.5) / width) * (high - low);
-      strip.fillStyle = css(high > low ? stretched(v, low, high, this.look.stretch) : (x + 0.5) / width);
+      strip.fillStyle = colour(high > low ? stretched(v, low, high, this.look.stretch) : (x + 0.5) / width);
       strip.fillRect(x, 0, 1, this.strip.height);
     }
     if (!window || !this.histogram) return;
@@ -187,9 +191,9 @@ export class DisplayPanel {
       return Math.log1p(most);
     });
     const top = counts.reduce((a, b) => Math.max(a, b), 1e-9);
-    context.fillStyle = "#4f6482";
+    context.fillStyle = css(this.root, "--bars");
     counts.forEach((count, x) => context.fillRect(x, height - (count / top) * (height - 4), 1, height));
-    context.fillStyle = "#ffb454";
+    context.fillStyle = css(this.root, "--warm");
     for (const limit of [low, high]) {
       const x = Math.round(((limit - window.low) / (window.high - window.low)) * (width - ratio));
       context.fillRect(Math.min(width - 1.5 * ratio, Math.max(0, x)), 0, 1.5 * ratio, height);

@@ -15,6 +15,8 @@ interface Entry {
 
 /** Folders can have tens of thousands of files: rows are made as they are scrolled to. */
 const ROWS_AT_ONCE = 200;
+/** Characters at the end of a name that are always seen. */
+const NAME_END = 12;
 /** Shorter lists are seen at a glance. */
 const FILTER_FROM = 8;
 
@@ -27,6 +29,7 @@ export class FilesPanel {
   private entries: Entry[] = [];
   private matching: Entry[] = [];
   private readonly rows = byId(this.root, "file-list");
+  private readonly all = byId<HTMLInputElement>(this.root, "all-files");
   private readonly filter = byId<HTMLInputElement>(this.root, "file-filter");
 
   constructor(
@@ -36,6 +39,7 @@ export class FilesPanel {
     private readonly onError: (error: unknown) => void,
   ) {
     byId(this.root, "refresh").addEventListener("click", () => void this.list(this.directory));
+    this.all.addEventListener("change", () => void this.list(this.directory));
     const toggle = byId(this.root, "toggle-files");
     toggle.addEventListener("click", () => {
       const hidden = byId(this.root, "app").classList.toggle("no-files");
@@ -56,7 +60,7 @@ export class FilesPanel {
     this.listing = true;
     const slow = setTimeout(() => this.note("Reading the folder …"), 150);
     try {
-      const answer = await this.client.list(directory);
+      const answer = await this.client.list(directory, this.all.checked ? "AllFiles" : "Content");
       if (mine !== this.newest) return;
       if (this.directory !== answer.directory) this.filter.value = "";
       this.directory = answer.directory;
@@ -139,7 +143,7 @@ function row({ kind, name, path, detail, hint, open }: Entry): HTMLElement {
       "button",
       { type: "button", class: `file-row ${kind}`, "data-path": kind === "file" ? path : undefined, title: hint ? `${name} (${hint})` : name, onclick: open },
       h("span", { class: "file-icon", "aria-hidden": "true" }),
-      h("span", { class: "file-name" }, name),
+      h("span", { class: "file-name" }, h("span", { class: "name-start" }, name.slice(0, -NAME_END)), h("span", {}, name.slice(-NAME_END))),
       h("span", { class: "file-detail" }, detail),
     ),
   );

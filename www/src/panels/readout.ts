@@ -1,13 +1,34 @@
 /** The line under the image: pixel, sky position, value, zoom. */
-import { byId, type Root } from "../dom";
+import { byId, h, type Root } from "../dom";
 import * as format from "../format";
 import type { OpenImage, Sky } from "../open-image";
+import type { Leaf } from "../state/tree";
+import { FORMATS, FRAMES, type ViewState } from "../state/view-state";
 import type { View } from "../view";
 
 export class Readout {
+  private readonly stopChoices: (() => void)[] = [];
   private stop: (() => void)[] = [];
 
-  constructor(private readonly root: Root) {}
+  constructor(
+    private readonly root: Root,
+    private readonly state: ViewState,
+  ) {
+    this.choice("sky-frame", FRAMES, ["Native", ...FRAMES.slice(1)], state.sky.frame);
+    this.choice("sky-format", FORMATS, ["h m s / °", "Sexagesimal", "Degrees"], state.sky.format);
+  }
+
+  destroy(): void {
+    this.show(null);
+    this.stopChoices.forEach((stop) => stop());
+  }
+
+  private choice<T extends string>(id: string, values: readonly T[], labels: string[], leaf: Leaf<T>): void {
+    const select = byId<HTMLSelectElement>(this.root, id);
+    select.replaceChildren(...values.map((value, i) => h("option", { value }, labels[i]!)));
+    select.addEventListener("change", () => leaf.set(select.value as T));
+    this.stopChoices.push(leaf.watch((value) => (select.value = value)));
+  }
 
   show(open: OpenImage | null): void {
     this.stop.forEach((stop) => stop());
@@ -21,11 +42,17 @@ export class Readout {
         byId(this.root, "read-pixel").textContent = `${cursor.x}, ${cursor.y}`;
         byId(this.root, "read-value").textContent = Number.isNaN(cursor.value) ? "blank" : `${format.value(cursor.value)} ${unit}`;
       }),
-      open.sky.watch((sky) => {
-        byId(this.root, "read-sky-label").textContent = sky?.frame.split(",")[0] || "Sky";
-        byId(this.root, "read-sky").textContent = sky ? [0, 1].map((i) => coordinate(sky, i)).join("  ") : "–";
-      }),
+      open.sky.watch(() => this.sky(open)),
+      this.state.sky.format.watch(() => this.sky(open)),
+      this.state.sky.frame.watch((frame) => open.useFrame(frame)),
+      this.state.held.watch((held) => (byId(this.root, "read-pixel-label").textContent = held ? "Held at" : "Pixel")),
     );
+  }
+
+  private sky(open: OpenImage): void {
+    const sky = open.sky.value;
+    byId(this.root, "read-sky-label").textContent = sky?.frame.split(",")[0] || "Sky";
+    byId(this.root, "read-sky").textContent = sky ? [0, 1].map((i) => coordinate(sky, i, this.state.sky.format.value)).join("  ") : "–";
   }
 
   zoom(view: View): void {
@@ -35,11 +62,13 @@ export class Readout {
 }
 
 /** Equatorial positions in hours and degrees with minutes and seconds, galactic and ecliptic ones in degrees, what is no angle with its unit. */
-function coordinate(sky: Sky, i: number): string {
+function coordinate(sky: Sky, i: number, notation: "auto" | "sexagesimal" | "degrees"): string {
   const v = i === 0 ? sky.lon : sky.lat;
   if (!Number.isFinite(v)) return "–";
   if (sky.units[i] !== "deg") return `${sky.names[i] ?? ""} ${format.value(v)} ${sky.units[i] ?? ""}`.trim();
   const name = sky.names[i] ?? "";
+  if (notation === "degrees") return i === 0 ? format.longitude(v) : format.latitude(v);
+  if (notation === "sexagesimal" && /(LON|LAT)$/i.test(name)) return i === 0 ? format.degrees(((v % 360) + 360) % 360) : format.degrees(v);
   if (/^RA/i.test(name)) return format.hours(v);
   if (/LON$/i.test(name)) return format.longitude(v);
   return /LAT$/i.test(name) ? format.latitude(v) : format.degrees(v);
