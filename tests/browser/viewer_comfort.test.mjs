@@ -17,6 +17,9 @@ const header = {
 // Numbers that need room at the axis.
 writeFits(`${folder}/cube.fits`, { width: 100, height: 80, depth: 20, header, value: (x, y, channel) => -1.25e-7 * (1 + x + y + channel) });
 writeFits(`${folder}/plain.fits`, { width: 30, height: 20, value: (x, y) => x + y });
+const { CTYPE3, CRVAL3, CRPIX3, CDELT3, CUNIT3, RESTFRQ, ...flat } = header;
+writeFits(`${folder}/turned.fits`, { width: 100, height: 80, header: { ...flat, CROTA2: 30 }, value: (x, y) => x + y });
+writeFits(`${folder}/stokes.fits`, { width: 20, height: 20, stokes: 4, header: flat, value: (_x, _y, _channel, stokes) => [10, 3, 4, 1][stokes] });
 const common = "a_name_of_many_characters_as_pipelines_write_them_target";
 for (let i = 1; i <= 3; i++) writeFits(`${folder}/${common}_${i}.image.fits`, { width: 4, height: 4, value: () => i });
 writeFileSync(`${folder}/notes.txt`, "no image");
@@ -194,6 +197,55 @@ await check("sky positions in each frame and notation", async () => {
   }
   await page.selectOption("#sky-frame", "");
   await page.selectOption("#sky-format", "auto");
+});
+
+await check("scale bar and compass: as long as it says, north up and east to the left, turned where the image is", async () => {
+  await page.click("#zoom-fit");
+  await settled(page);
+  const bar = () => page.evaluate(() => {
+    const group = cubelink.root.querySelector(".scale-bar");
+    return { hidden: group.hasAttribute("hidden"), text: group.querySelector("text").textContent, length: Number(/h([\d.]+)/.exec(group.querySelector("path").getAttribute("d"))[1]), scale: cubelink.view.scale, width: cubelink.view.width };
+  });
+  for (const zoom of ["", "#zoom-in", "#zoom-in"]) {
+    if (zoom !== "") await page.click(zoom);
+    await drawn(page);
+    const { hidden, text, length, scale, width } = await bar();
+    assert.equal(hidden, false);
+    const [, count, unit] = /^([\d.]+)([°′″])$/.exec(text);
+    const arcseconds = Number(count) * { "°": 3600, "′": 60, "″": 1 }[unit];
+    assert.ok(Math.abs(length - (arcseconds / 3.6) * scale) < 0.1, `${text}: ${length}`);
+    assert.ok(length <= 0.2 * width + 1 && length > 0.05 * width, `${length} of ${width}`);
+  }
+  await page.check("#mark-compass");
+  const arms = (p) => p.evaluate(() => [...cubelink.root.querySelectorAll(".compass path")].map((e) => /M([\d.]+) ([\d.]+)L([\d.]+) ([\d.]+)/.exec(e.getAttribute("d"))?.slice(1).map(Number)).map((v) => v && [v[2] - v[0], v[3] - v[1]]));
+  await page.waitForFunction(() => !cubelink.root.querySelector(".compass").hasAttribute("hidden"));
+  const close = (a, b) => a.forEach((v, i) => v.forEach((w, k) => assert.ok(Math.abs(w - b[i][k]) < 0.2, `${a} instead of ${b}`)));
+  close(await arms(page), [[0, -34], [-34, 0]]);
+  await page.uncheck("#mark-scale");
+  await page.waitForFunction(() => cubelink.root.querySelector(".scale-bar").hasAttribute("hidden"));
+  await page.evaluate(() => cubelink.element.open("turned.fits"));
+  await settled(page);
+  await page.waitForFunction(() => /L/.test(cubelink.root.querySelector(".compass path").getAttribute("d")));
+  // By the definition of CROTA2 = ρ, with CDELT1 < 0 < CDELT2: north is (−sin ρ, cos ρ) in pixels, east (−cos ρ, −sin ρ). The screen's y goes downwards.
+  const [sin, cos] = [34 * Math.sin(Math.PI / 6), 34 * Math.cos(Math.PI / 6)];
+  const expected = [[-sin, -cos], [-cos, sin]];
+  await page.waitForFunction((x) => Math.abs(Number(/L([\d.]+)/.exec(cubelink.root.querySelector(".compass path").getAttribute("d"))[1]) - Number(/M([\d.]+)/.exec(cubelink.root.querySelector(".compass path").getAttribute("d"))[1]) - x) < 0.2, expected[0][0]);
+  close(await arms(page), expected);
+  await page.screenshot({ path: `${output}viewer-marks.png` });
+  await page.evaluate(() => cubelink.element.open("cube.fits"));
+  await settled(page);
+});
+
+await check("polarisations that are computed: by name, with their values", async () => {
+  await page.evaluate(() => cubelink.element.open("stokes.fits"));
+  await settled(page);
+  assert.equal(await page.getAttribute("#stokes-slider", "max"), "8");
+  await page.locator("#stokes-slider").fill("5");
+  await page.waitForFunction(() => cubelink.plane.stokes === 14 && cubelink.root.querySelector(".stokes-name").textContent === "Plinear");
+  await settled(page);
+  await page.waitForFunction(() => Math.abs(cubelink.cursor.value - 5) < 1e-6 && cubelink.cursor.stokes === 14);
+  await page.evaluate(() => cubelink.element.open("cube.fits"));
+  await settled(page);
 });
 
 await check("long names are cut where they are all the same; files that are no images can be listed", async () => {

@@ -16,6 +16,7 @@ export class BeamMark {
     overlay.append(this.group);
   }
 
+  /** Nothing without an image. */
   draw(view: View, image: Image | null, plane: Plane | null): void {
     const beam = image && plane ? beamOf(image, plane) : undefined;
     const scale = image ? arcsecondsPerPixel(image) : undefined;
@@ -39,7 +40,7 @@ function beamOf(image: Image, { channel, stokes }: Plane) {
 }
 
 /** Along y; undefined where the picture's axes are no sky in degrees. */
-function arcsecondsPerPixel(image: Image): number | undefined {
+export function arcsecondsPerPixel(image: Image): number | undefined {
   if (!/^(RA|DEC|.LAT|.LON)/.test(String(image.card("CTYPE2") ?? ""))) return undefined;
   const number = (name: string) => Number(image.card(name) ?? 0);
   const degrees = Math.abs(number("CDELT2")) || Math.hypot(number("CD1_2"), number("CD2_2"));

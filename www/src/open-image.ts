@@ -131,6 +131,13 @@ export class OpenImage {
     this.setCursor(x, y);
   }
 
+  /** The image's own, and those that can be computed from them, by the numbers that the server knows them by. */
+  get polarizations(): { stokes: number; name: string }[] {
+    const own = this.image.stokesNames();
+    const computed = COMPUTED.filter(({ needs }) => [...needs].every((name) => own.includes(name)));
+    return [...own.map((name, stokes) => ({ stokes, name })), ...computed];
+  }
+
   /** In which frame sky positions are told; "" is the image's own. */
   useFrame(frame: string): void {
     if (frame === this.frame) return;
@@ -163,7 +170,7 @@ export class OpenImage {
     const { depth, stokes } = this.image.info;
     this.loader.setPlane({
       channel: Math.min(depth - 1, Math.max(0, Math.round(plane.channel))),
-      stokes: Math.min(stokes - 1, Math.max(0, plane.stokes)),
+      stokes: this.polarizations.some((choice) => choice.stokes === plane.stokes) ? plane.stokes : Math.min(stokes - 1, Math.max(0, plane.stokes)),
     });
   }
 
@@ -275,6 +282,14 @@ export class OpenImage {
     }
   }
 }
+
+const COMPUTED = [
+  { stokes: 13, name: "Ptotal", needs: "QUV" },
+  { stokes: 14, name: "Plinear", needs: "QU" },
+  { stokes: 15, name: "PFtotal", needs: "IQUV" },
+  { stokes: 16, name: "PFlinear", needs: "IQU" },
+  { stokes: 17, name: "Pangle", needs: "QU" },
+];
 
 const AXIS_LABELS: Record<string, string> = {
   frequency: "Frequency",

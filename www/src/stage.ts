@@ -1,5 +1,6 @@
 /** The canvas with the image: draws it, and turns mouse, touch and keys into views and cursor positions. */
 import { BeamMark } from "./beam";
+import { SkyMarks } from "./sky-marks";
 import { RegionMarks } from "./region-marks";
 import { byId, perFrame, type Root } from "./dom";
 import * as format from "./format";
@@ -34,6 +35,7 @@ export class Stage {
   private readonly cross = this.overlay.appendChild(document.createElementNS(SVG, "g"));
   private readonly crosshair: SVGElement[];
   private readonly regions = new RegionMarks(this.overlay);
+  private readonly skyMarks = new SkyMarks(this.overlay, () => this.redraw());
   private readonly beam = new BeamMark(this.overlay);
   private readonly sizes: ResizeObserver;
   private readonly stopState: (() => void)[];
@@ -59,7 +61,9 @@ export class Stage {
     this.watchPixelRatio();
     this.resized();
     this.listen();
-    this.stopState = [state.view.watch(() => this.follow()), state.held.watch(() => this.drawCrosshair())];
+    this.stopState = [
+      ...Object.values(state.marks).map((leaf) => leaf.watch(() => this.redraw())),
+      state.view.watch(() => this.follow()), state.held.watch(() => this.drawCrosshair())];
   }
 
   show(open: OpenImage | null): void {
@@ -168,7 +172,9 @@ export class Stage {
     this.renderer.draw(this.view, tiles, this.look());
     this.readingNote.hidden = !this.open || tiles.length > 0;
     this.regions.draw(this.view, this.open ? this.state.regions.value : []);
-    this.beam.draw(this.view, this.open?.image ?? null, this.open?.loader.shown.value ?? null);
+    const { beam, scale, compass } = this.state.marks;
+    this.skyMarks.draw(this.view, this.open?.image ?? null, { scale: scale.value, compass: compass.value });
+    this.beam.draw(this.view, beam.value ? (this.open?.image ?? null) : null, this.open?.loader.shown.value ?? null);
   }
 
   private drawCrosshair(): void {

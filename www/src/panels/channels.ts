@@ -52,14 +52,15 @@ export class ChannelsPanel {
   }
 
   private stokesRow(open: OpenImage): HTMLElement {
-    const names = open.image.stokesNames();
-    const slider = h("input", { type: "range", id: "stokes-slider", min: "0", max: String(names.length - 1), step: "1", "aria-label": "Stokes" });
+    const choices = open.polarizations;
+    const slider = h("input", { type: "range", id: "stokes-slider", min: "0", max: String(choices.length - 1), step: "1", "aria-label": "Stokes" });
     const name = h("b", { class: "stokes-name" });
-    slider.addEventListener("input", () => open.setPlane({ ...open.loader.wanted.value, stokes: slider.valueAsNumber }));
+    slider.addEventListener("input", () => open.setPlane({ ...open.loader.wanted.value, stokes: choices[slider.valueAsNumber]!.stokes }));
     this.stop.push(
       open.loader.wanted.watch(({ stokes }) => {
-        slider.value = String(stokes);
-        name.textContent = names[stokes] ?? String(stokes);
+        const at = choices.findIndex((choice) => choice.stokes === stokes);
+        slider.value = String(at);
+        name.textContent = choices[at]?.name ?? String(stokes);
         slider.setAttribute("aria-valuetext", `Stokes ${name.textContent}`);
       }),
     );

@@ -16,6 +16,11 @@ export class Readout {
   ) {
     this.choice("sky-frame", FRAMES, ["Native", ...FRAMES.slice(1)], state.sky.frame);
     this.choice("sky-format", FORMATS, ["h m s / °", "Sexagesimal", "Degrees"], state.sky.format);
+    for (const name of ["beam", "scale", "compass"] as const) {
+      const box = byId<HTMLInputElement>(root, `mark-${name}`);
+      box.addEventListener("change", () => state.marks[name].set(box.checked));
+      this.stopChoices.push(state.marks[name].watch((on) => (box.checked = on)));
+    }
   }
 
   destroy(): void {

@@ -56,6 +56,11 @@ export function makeViewState() {
       frame: new Leaf<(typeof FRAMES)[number]>("", oneOf(FRAMES)),
       format: new Leaf<(typeof FORMATS)[number]>("auto", oneOf(FORMATS)),
     },
+    marks: {
+      beam: new Leaf(true, flag),
+      scale: new Leaf(true, flag),
+      compass: new Leaf(false, flag),
+    },
     regions: new Leaf<readonly RegionShape[]>([], json(readRegions)),
   };
 }
