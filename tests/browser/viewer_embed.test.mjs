@@ -2,7 +2,8 @@
 //
 //     node tests/browser/viewer_embed.test.mjs          with build/release (or $CUBELINK_BUILD), www/dist and clients/js/dist
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 
@@ -229,6 +230,30 @@ await check("a channel that is chosen without a connection is shown when it is b
   await lost.waitForFunction(() => cubelink.plane.channel === 17);
   await settled(lost);
   assert.equal(await lost.inputValue('input[aria-label="Channel number"]'), "17");
+});
+
+await check("the package's declarations: an author's program compiles with what is packed, and with nothing else", async () => {
+  const author = mkdtempSync(`${tmpdir()}/cubelink-author-`);
+  try {
+    const installed = `${author}/node_modules/cubelink-viewer`;
+    mkdirSync(installed, { recursive: true });
+    cpSync(`${root}www/package.json`, `${installed}/package.json`);
+    cpSync(`${root}www/dist`, `${installed}/dist`, { recursive: true });
+    writeFileSync(`${author}/page.mts`, `
+      import { type CubelinkView, type ViewerEvents } from "cubelink-viewer";
+      const view: CubelinkView = document.querySelector("cubelink-view")!;
+      view.addEventListener("cursorchange", (e) => console.log((e as CustomEvent<ViewerEvents["cursorchange"]>).detail.value));
+      const id: number = await (await view.ready).regions.set({ type: "POINT", points: [[1, 2]] });
+      const width: number | undefined = view.image?.info.width;
+      console.log(id, width);
+      // @ts-expect-error no such property
+      view.chanel = 3;
+    `);
+    const compile = ["--noEmit", "--strict", "--module", "nodenext", "--target", "es2022", "--lib", "es2022,dom,dom.iterable", "page.mts"];
+    execFileSync(process.execPath, [`${root}www/node_modules/typescript/bin/tsc`, ...compile], { cwd: author, stdio: ["ignore", "inherit", "inherit"] });
+  } finally {
+    rmSync(author, { recursive: true });
+  }
 });
 
 await check("no errors of the pages", async () => assert.deepEqual(problems, []));
