@@ -1,10 +1,11 @@
 // Tables of 20 columns opened, without a server: FITS, VOTable's three encodings, CSV. The limit is reading the file's bytes, which are in
 // the page cache, once into a buffer of 256 KiB, and once into fresh memory of their size, as a program does that keeps them. The best of
-// five, wall clock.
+// five, wall clock. Then views of the FITS table: a filter and a sort of all rows, a page of 50 rows and one of 100,000, beside what std::sort takes for indices of as many doubles on one thread.
 //
 //     table_bench [ROWS [FOLDER]]
 
 #include "imaging/tables/open_table.hpp"
+#include "imaging/tables/views/table_view.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -193,6 +194,62 @@ void measure(const std::string& folder, const char* name, const std::string& con
 
 } // namespace
 
+/// Views of a table: first ones, as nothing is kept.
+static void measure_views(const std::string& folder, std::string content) {
+    const auto path = folder + "/views.table";
+    std::FILE* out = std::fopen(path.c_str(), "wb");
+    if (!out || std::fwrite(content.data(), 1, content.size(), out) != content.size() || std::fclose(out) != 0) std::exit(1);
+    content = {};
+    BudgetCache budget(std::size_t{4} << 30);
+    TableOptions options{.budget = budget, .scratch = folder, .memory_share = std::size_t{3} << 30};
+    options.threads = ThreadShare(static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)));
+    const auto table = open_table(path, options);
+    std::remove(path.c_str());
+    const ViewOptions view_options{.budget = budget, .scratch = folder, .threads = options.threads};
+    const auto of_type = [&](ColumnType type) {
+        for (std::size_t i = 0; i < table->info.columns.size(); ++i)
+            if (table->info.columns[i].type == type) return i;
+        std::exit(1);
+    };
+    const auto number = of_type(ColumnType::float64), text = of_type(ColumnType::string);
+    const auto large = compare_numbers(*table, number, Comparison::greater, 50);
+    const auto row = [&](const char* name, const std::function<void()>& work) { std::printf("%-46s %9.2f ms\n", name, best_of_five(work)); };
+    const auto first_view = [&](const ViewSpec& spec) { return ViewCache(table).view(spec, view_options); };
+    std::printf("\nviews of %zu rows, %d threads\n", table->rows, options.threads.most());
+    row("filter by a number", [&] { first_view({.test = large}); });
+    row("filter by a text", [&] { first_view({.test = match_text(text, TextMatch::contains, "77")}); });
+    row("filter by a regular expression", [&] { first_view({.test = match_text(text, TextMatch::regex, "^J[0-4].*9$")}); });
+    row("sort by a number", [&] { first_view({.sort_column = number}); });
+    row("sort by a text", [&] { first_view({.sort_column = text}); });
+    ViewCache kept(table);
+    kept.view({.sort_column = number}, view_options);
+    double value = 50;
+    row("another filter of a sorted table", [&] { kept.view({.test = compare_numbers(*table, number, Comparison::greater, value++), .sort_column = number}, view_options); });
+    const auto view = kept.view({.sort_column = number}, view_options);
+    for (const std::size_t count : {std::size_t{50}, std::size_t{100'000}}) {
+        std::vector<std::uint32_t> rows(std::min(count, view->rows()));
+        row(count == 50 ? "page of 50 rows, all columns" : "page of 100,000 rows, all columns", [&] {
+            view->rows((view->rows() - rows.size()) / 2, rows);
+            for (const auto& column : table->columns) {
+                std::string bytes;
+                std::vector<std::string_view> texts;
+                if (column->info.type == ColumnType::string) gather_texts(*column, rows, texts);
+                else gather_numbers(*column, rows, bytes);
+            }
+        });
+    }
+    std::vector<double> values;
+    for (std::size_t chunk = 0; chunk < table->columns[number]->chunks(); ++chunk) {
+        const auto some = table->columns[number]->values<double>(chunk);
+        values.insert(values.end(), some.begin(), some.end());
+    }
+    std::vector<std::uint32_t> order(values.size());
+    row("std::sort of the indices, one thread", [&] {
+        for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint32_t>(i);
+        std::sort(order.begin(), order.end(), [&](std::uint32_t a, std::uint32_t b) { return values[a] < values[b]; });
+    });
+}
+
 int main(int argc, char** argv) {
     const Rows rows(argc > 1 ? static_cast<std::size_t>(std::atoll(argv[1])) : 1'000'000);
     const std::string folder = argc > 2 ? argv[2] : "/tmp";
@@ -202,4 +259,5 @@ int main(int argc, char** argv) {
     measure(folder, "binary2", votable_file(rows, 2));
     measure(folder, "variable", votable_file(rows, 3)); // BINARY2 with texts of any length
     measure(folder, "csv", csv_file(rows));
+    measure_views(folder, fits_file(rows));
 }
