@@ -17,14 +17,8 @@ public:
     TextTest(std::size_t column, TextMatch match, std::string pattern, bool ignore_case)
         : column_(column), match_(match), pattern_(std::move(pattern)), ignore_case_(ignore_case) {
         if (pattern_.size() > longest_pattern) throw PatternError("the text has " + std::to_string(pattern_.size()) + " bytes, the limit is " + std::to_string(longest_pattern));
-        if (match_ != TextMatch::regex && !ignore_case_) return;
-        RE2::Options options;
-        options.set_log_errors(false);
-        options.set_case_sensitive(!ignore_case_);
-        options.set_literal(match_ != TextMatch::regex);
-        options.set_max_mem(pattern_memory);
-        regex_ = std::make_unique<RE2>(pattern_, options);
-        if (!regex_->ok()) throw PatternError("\"" + pattern_ + "\": " + regex_->error() + (regex_->error_arg().empty() ? "" : ", at \"" + regex_->error_arg() + "\""));
+        if (const auto regex = compiled(); regex && !regex->ok())
+            throw PatternError("\"" + pattern_ + "\": " + regex->error() + (regex->error_arg().empty() ? "" : ", at \"" + regex->error_arg() + "\""));
     }
 
     std::string key() const override {
@@ -33,18 +27,30 @@ public:
 
     void apply(const Table& table, std::size_t chunk, std::span<std::uint64_t> bits) const override {
         const auto texts = table.columns[column_]->texts(chunk);
+        const auto regex = compiled(); // of this thread: those of several wait for each other at every text
         for (std::size_t word = 0; word * 64 < texts.size(); ++word)
             for (auto left = bits[word]; left != 0; left &= left - 1) {
                 const auto i = static_cast<std::size_t>(std::countr_zero(left));
-                if (const auto row = word * 64 + i; row < texts.size() && !passes(texts[row])) bits[word] &= ~(std::uint64_t{1} << i);
+                if (const auto row = word * 64 + i; row < texts.size() && !passes(regex.get(), texts[row])) bits[word] &= ~(std::uint64_t{1} << i);
             }
     }
 
 private:
-    bool passes(std::string_view text) const {
-        if (regex_) {
+    /// nullptr where the pattern is a plain text.
+    std::unique_ptr<const RE2> compiled() const {
+        if (match_ != TextMatch::regex && !ignore_case_) return nullptr;
+        RE2::Options options;
+        options.set_log_errors(false);
+        options.set_case_sensitive(!ignore_case_);
+        options.set_literal(match_ != TextMatch::regex);
+        options.set_max_mem(pattern_memory);
+        return std::make_unique<const RE2>(pattern_, options);
+    }
+
+    bool passes(const RE2* regex, std::string_view text) const {
+        if (regex) {
             const re2::StringPiece piece(text.data(), text.size());
-            return match_ == TextMatch::equals ? RE2::FullMatch(piece, *regex_) : RE2::PartialMatch(piece, *regex_);
+            return match_ == TextMatch::equals ? RE2::FullMatch(piece, *regex) : RE2::PartialMatch(piece, *regex);
         }
         return match_ == TextMatch::equals ? text == pattern_ : text.find(pattern_) != std::string_view::npos;
     }
@@ -53,7 +59,6 @@ private:
     const TextMatch match_;
     const std::string pattern_;
     const bool ignore_case_;
-    std::unique_ptr<RE2> regex_; // its matching is thread-safe
 };
 
 } // namespace
