@@ -35,14 +35,27 @@ public:
         std::erase_if(requests_, [](const auto& entry) { return entry.second.request.expired(); });
         auto& entry = requests_[connection];
         entry.cancel.cancel();
-        entry = {imaging::CancelToken(), std::move(request)};
+        entry = {imaging::CancelToken(), std::move(request), nullptr};
         return entry.cancel;
+    }
+
+    /// Keeps the view of a request that waits for its client, until take_parked(); not if it has been cancelled. So what waits holds neither this catalog nor a view
+    /// that no one will see.
+    void park(std::uint64_t connection, const imaging::CancelToken& cancel, imaging::TableViewPtr view) const {
+        const platform::MutexLock lock(mutex_);
+        if (!cancel.cancelled()) requests_[connection].parked = std::move(view);
+    }
+    /// nullptr, if that request has been cancelled.
+    imaging::TableViewPtr take_parked(std::uint64_t connection, const imaging::CancelToken& cancel) const {
+        const platform::MutexLock lock(mutex_);
+        return cancel.cancelled() ? nullptr : std::move(requests_[connection].parked);
     }
 
 private:
     struct Request {
         imaging::CancelToken cancel{};
         std::weak_ptr<const void> request{};
+        imaging::TableViewPtr parked{};
     };
     mutable platform::Mutex mutex_;
     mutable std::map<std::uint64_t, Request> requests_ CUBELINK_GUARDED_BY(mutex_);

@@ -7,6 +7,7 @@
 #include "server/tasks/catalogs/catalog_messages.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace cubelink::server {
 
@@ -58,10 +59,22 @@ private:
         auto& outbox = connection_->receiver()->outbox();
         while (next_ < end && connection_->connected()) {
             context.cancel.throw_if_cancelled();
-            if (!outbox.has_room(chunk_bytes)) return outbox.when_room(chunk_bytes, [self = shared_from_this()] { self->post(); });
+            if (!outbox.has_room(chunk_bytes)) return wait_for_room(outbox);
             const auto memory = session_->cache().reserve(std::min(2 * chunk_bytes, session_->cache().limit() / 4), context.cancel);
             send_chunk(end, context);
         }
+    }
+
+    /// A client may never read on: what waits for it keeps no table that has been closed, and no view that a newer request has replaced.
+    void wait_for_room(pubsub::Outbox& outbox) {
+        catalog_->park(connection_->id(), cancel_, std::move(view_));
+        const std::weak_ptr<const Catalog> catalog = std::exchange(catalog_, nullptr);
+        outbox.when_room(chunk_bytes, [self = shared_from_this(), catalog] {
+            self->catalog_ = catalog.lock();
+            if (!self->catalog_) return;
+            self->view_ = self->catalog_->take_parked(self->connection_->id(), self->cancel_);
+            if (self->view_) self->post();
+        });
     }
 
     void send_chunk(std::size_t end, const JobContext& context) {
@@ -109,7 +122,7 @@ private:
 
     const SessionPtr session_;
     const std::shared_ptr<Connection> connection_;
-    const CatalogPtr catalog_;
+    std::shared_ptr<const Catalog> catalog_; // nullptr while it waits
     const RowsRequest request_;
     const std::string scratch_;
     imaging::CancelToken cancel_;
