@@ -204,7 +204,7 @@ class Catalogs(ServerTest):
         rows, last = await rows_of(client, 1, [1], size=10, image_file_id=99)
         numpy.testing.assert_array_equal(rows[1], range(10))
         self.assertEqual(last["image_file_id"], 99)
-        await client.silence(ROWS)
+        self.assertTrue(await client.silence(ROWS))
 
     async def test_listed(self):
         client = await self.viewer()
@@ -263,7 +263,7 @@ class Catalogs(ServerTest):
                 await self.fails(client.call("carta.catalog.filter.request", {**good, **bad}), -32602, part)
         await self.fails(client.call("carta.catalog.filter.request", {**good, "file_id": 77}), -32001, "No catalog with id 77")
         await self.fails(client.call("carta.close.catalog.file", {"file_id": 77}), -32001, "No catalog with id 77")
-        await client.silence(ROWS)
+        self.assertTrue(await client.silence(ROWS))
         rows, _ = await rows_of(client, 1, [0], start=1 << 30)
         self.assertEqual(rows, {})
 
@@ -304,7 +304,7 @@ class Catalogs(ServerTest):
             await client.call("carta.catalog.filter.request", {"file_id": 1, "column_indices": [0, 1], "subset_data_size": 1 << 30, "sort_column": "x"})
             await client.call("carta.close.catalog.file", {"file_id": 1})
             client.published.pop(ROWS, None)
-            await client.silence(ROWS)
+            self.assertTrue(await client.silence(ROWS))
         self.alive()
 
 
