@@ -1,5 +1,9 @@
 """Catalogs as CARTA's page asks for them, and how they come back: after a lost connection, a restart, kill -9."""
 
+import asyncio
+import json
+import os
+import shutil
 import sqlite3
 
 import numpy
@@ -83,11 +87,11 @@ class Catalogs(Case):
         self.assertEqual((ack.success, ack.message), (True, ""))
         self.assertEqual((await self.rows(page, 6, subset_data_size=3))[0].filter_data_size, COUNT)
 
-    async def saved(self, session, there=True):
+    async def saved(self, session, text='"kind":"catalog"', there=True):
         async def kept():
             with sqlite3.connect(f"file:{self.store}?mode=ro", uri=True, timeout=PATIENCE) as database:
                 row = database.execute("SELECT state FROM sessions WHERE id = ?", (session,)).fetchone()
-            return row and ('"kind":"catalog"' in row[0]) == there
+            return row and (text in row[0]) == there
 
         await until(kept, "the catalog in the store")
 
@@ -109,6 +113,126 @@ class Catalogs(Case):
             self.assertEqual([catalog["file_id"] for catalog in (await again.call("session.state", timeout=PATIENCE))["catalogs"]], [3])
         await again.call("carta.close.catalog.file", {"file_id": 3})
         await self.saved(client.session, there=False)
+
+    async def test_a_newer_request_and_closing_end_the_rows(self):
+        self.start()
+        page = await self.page()
+        await self.opened(page)
+        for n in range(20):
+            await page.tell("CATALOG_FILTER_REQUEST", file_id=1, column_indices=[0, 1], subset_data_size=1 << 20, sort_column="flux", sorting_type=n % 2, image_file_id=n)
+        message = await page.next("CATALOG_FILTER_RESPONSE", lambda m: m.image_file_id == 19 and m.progress == 1, timeout=PATIENCE)
+        self.assertEqual((message.subset_end_index, message.filter_data_size), (COUNT, COUNT))
+        came = [m.image_file_id for event, _, m in page.log if event == "CATALOG_FILTER_RESPONSE"]
+        self.assertEqual(came, sorted(came), "rows of an older request after those of a newer one")
+        await page.tell("CATALOG_FILTER_REQUEST", file_id=1, column_indices=[0, 1], subset_data_size=1 << 20, sort_column="name")
+        await page.tell("CLOSE_CATALOG_FILE", file_id=1)
+        await page.ask("CATALOG_FILE_INFO_REQUEST", name="sources.csv")
+        page.published.pop("CATALOG_FILTER_RESPONSE", None)
+        self.assertTrue(await page.silence("CATALOG_FILTER_RESPONSE"))
+        self.assertNotIn("ERROR_DATA", [entry[0] for entry in page.log])
+
+    async def test_a_listing_is_stopped(self):
+        crowd = f"{self.folder}/data/crowd"
+        os.mkdir(crowd)
+        for n in range(20_000):
+            with open(f"{crowd}/{n}.csv", "w") as file:
+                file.write("a\n1\n")
+        self.start()
+        page = await self.page()
+        for _ in range(20):  # it may be done before it is stopped
+            listing = asyncio.ensure_future(page.ask("CATALOG_LIST_REQUEST", directory="crowd"))
+            await asyncio.sleep(0)
+            await page.tell("STOP_FILE_LIST")  # as the page says it: without the type of the list
+            answer = await listing
+            self.assertTrue(answer.success)
+            if answer.cancel:
+                return self.assertLess(len(answer.files), 20_000)
+        self.fail("no listing was stopped")
+
+    async def test_resuming_what_cannot_be_or_is_another(self):
+        with open(f"{self.folder}/data/few.csv", "w") as file:
+            file.write("a\n1\n2\n")
+        self.start()
+        page = await self.page()
+        await self.opened(page)
+        page.cut()
+        again = await self.page(page.session)
+        catalogs = [("few.csv", 1, 50), ("few.csv", 2, 50), ("sources.csv", 2, 0), ("few.csv", -3, 50), ("few.csv", 4, -1), ("../../etc/passwd", 5, 50), ("", 6, 50), ("image.fits", 7, 50), ("few.csv", 8, 2147483647)]
+        ack = await again.ask("RESUME_SESSION", catalog_files=[icd.OpenCatalogFile(name=name, file_id=id_, preview_data_size=size) for name, id_, size in catalogs])
+        self.assertFalse(ack.success)
+        for id_ in (-3, 4, 5, 6, 7):
+            self.assertIn(f"catalog {id_} ", ack.message)
+        for id_ in (1, 2, 8):
+            self.assertNotIn(f"catalog {id_} ", ack.message)
+        self.assertEqual((await self.rows(again, 1, column_indices=[0]))[0].filter_data_size, 2, "another file has the id now")
+        client = await self.wslink(page.session)
+        self.assertEqual(sorted(c["file_id"] for c in (await client.call("session.state"))["catalogs"]), [1, 2, 8])
+
+    async def test_what_has_gone_or_changed_when_the_server_starts_again(self):
+        for name in ("gone.csv", "changed.csv"):
+            shutil.copy(f"{self.folder}/data/sources.csv", f"{self.folder}/data/{name}")
+        self.start()
+        client = await self.wslink()
+        for file_id, name in ((1, "gone.csv"), (2, "changed.csv"), (3, "sources.csv")):
+            self.assertTrue((await client.call("carta.open.catalog.file", {"name": name, "file_id": file_id}, timeout=PATIENCE))["success"])
+        await self.saved(client.session, '"id":3')
+        await self.kill()
+        os.unlink(f"{self.folder}/data/gone.csv")
+        with open(f"{self.folder}/data/changed.csv", "w") as file:
+            file.write("a\n1\n2\n")
+        self.start()
+        again = await self.wslink(client.session)
+        state = await again.call("session.state", timeout=PATIENCE)
+        self.assertEqual({c["file_id"]: c["open_catalog_file_ack"]["data_size"] for c in state["catalogs"]}, {2: 2, 3: COUNT})
+        error = await again.next("carta.error.data", lambda m: "gone.csv" in m["message"], PATIENCE)
+        self.assertIn("Catalog 1", error["message"])
+
+    async def test_hostile_snapshots(self):
+        self.start()
+        client = await self.wslink()
+        await self.opened_by(client)
+        await self.saved(client.session)
+        await self.stopped()
+        hostile = [{"kind": "catalog"}, {"kind": "catalog", "id": "x", "directory": 7, "file": []}]
+        hostile += [{"kind": "catalog", "id": id_, "directory": directory, "file": name}
+                    for id_, directory, name in ((-1, "", "sources.csv"), (4, "../..", "etc/passwd"), (5, "", ""), (6, "x" * 5000, "\n"), (2**40, "", "sources.csv"), (8, "", "sources.csv"), (8, "", "sources.csv"))]  # fmt: skip
+        with sqlite3.connect(self.store, timeout=PATIENCE) as database:
+            state = {"version": 2, "objects": hostile, "requirements": [], "next_ids": {}, "cursor_file": -1}
+            database.execute("UPDATE sessions SET state = ? WHERE id = ?", (json.dumps(state), client.session))
+        self.start()
+        again = await self.wslink(client.session)
+        self.assertEqual([c["file_id"] for c in (await again.call("session.state", timeout=PATIENCE))["catalogs"]], [8])
+        await self.opened_by(again)
+
+    async def test_a_catalog_that_ends_the_server_is_left_out(self):
+        with open(f"{self.folder}/data/slow.csv", "w") as file:
+            file.write("a,b,c\n")
+            block = "".join(f"{n},{n * 0.37},text {n}\n" for n in range(200_000))
+            for _ in range(40):
+                file.write(block)
+        self.start()
+        client = await self.wslink()
+        await self.opened_by(client, "slow.csv", 7)
+        await self.saved(client.session)
+        await self.stopped()
+        self.start()
+        again = await self.wslink(client.session)
+
+        async def in_the_making():
+            with sqlite3.connect(f"file:{self.store}?mode=ro", uri=True, timeout=PATIENCE) as database:
+                return database.execute("SELECT image FROM restoring WHERE session = ?", (client.session,)).fetchall()
+
+        await until(in_the_making, "a note in the store")
+        await self.kill()
+        self.start()
+        again = await self.wslink(client.session)
+        self.assertEqual((await again.call("session.state", timeout=PATIENCE))["catalogs"], [])
+        error = await again.next("carta.error.data", lambda m: "slow.csv" in m["message"], PATIENCE)
+        self.assertIn("left out", error["message"])
+        await self.opened_by(again, "slow.csv", 7)
+
+    async def opened_by(self, client, name="sources.csv", file_id=3):
+        self.assertTrue((await client.call("carta.open.catalog.file", {"name": name, "file_id": file_id}, timeout=PATIENCE))["success"])
 
 
 if __name__ == "__main__":
