@@ -67,6 +67,7 @@ void register_close(HandlerContext& context) {
     icd::on<icd::CloseCatalogFile>(context.methods, [&context](const rpc::CallPtr& call, const icd::CloseCatalogFile& request) {
         const auto session = session_of(context, *call);
         const auto id = catalog_id(request.file_id());
+        const auto catalog = session->objects().find<Catalog>(id); // no one finds it once it is cancelled
         const auto dropped = session->queue().drop(id);
         for (const auto number : dropped.makings) session->scheduler().cancel_group(session->number(), number);
         for (const auto number : session->objects().cancel(id)) session->scheduler().cancel_group(session->number(), number);
@@ -76,9 +77,10 @@ void register_close(HandlerContext& context) {
         command.barrier = true;
         command.survives_close = true;
         command.urgent = true;
-        command.run = [session, call, id, was_opening = dropped.openings] {
+        command.run = [session, call, id, catalog, was_opening = dropped.openings] {
             const bool there = session->objects().holds(id);
             if (!there && !was_opening) require_catalog(*session, id.id); // says that there is none
+            if (catalog) catalog->end_requests();
             acknowledge(call);
             if (!there) return;
             session->objects().close(id);
@@ -94,8 +96,7 @@ void register_rows(HandlerContext& context) {
         [&context](const CommandCall<icd::CatalogFilterRequest>& c) {
             const auto catalog = require_catalog(*c.session, c.request->file_id());
             auto rows = rows_request(*catalog->table, *c.request);
-            acknowledge(c.call);
-            send_rows(c.session, shared_connection_of(*c.call), catalog, std::move(rows), context.files.scratch);
+            send_rows(c.session, shared_connection_of(*c.call), catalog, std::move(rows), context.files.scratch, [&c] { acknowledge(c.call); });
         },
         [](Command& command, const CommandCall<icd::CatalogFilterRequest>& c) {
             command.touch(catalog_id(c.request->file_id()));

@@ -3,6 +3,7 @@
 
 #include "imaging/tables/views/table_view.hpp"
 #include "platform/mutex.hpp"
+#include "pubsub/receiver.hpp"
 #include "rpc/message.hpp"
 #include "server/session/object.hpp"
 
@@ -29,36 +30,31 @@ public:
 
     rpc::Map saved() const override { return {{"directory", directory}, {"file", file}}; }
 
-    /// The token of a request for rows by that connection. `request` lives as long as it is being answered; the one before is cancelled.
-    imaging::CancelToken begin_request(std::uint64_t connection, std::weak_ptr<const void> request) const {
-        const platform::MutexLock lock(mutex_);
-        std::erase_if(requests_, [](const auto& entry) { return entry.second.request.expired(); });
-        auto& entry = requests_[connection];
-        entry.cancel.cancel();
-        entry = {imaging::CancelToken(), std::move(request), nullptr};
-        return entry.cancel;
-    }
+    /// A request for rows by one connection. Its messages carry `number` as their generation, under rows_key() in the connection's outbox.
+    struct RowsTicket {
+        imaging::CancelToken cancel{};
+        std::uint64_t number = 0;
+    };
+    std::string rows_key() const;
+    /// Ends the request of that connection before this one: from here on nothing of it leaves, whatever is made of it or waits in the outbox.
+    RowsTicket begin_request(const std::shared_ptr<pubsub::Receiver>& receiver) const;
+    /// Does the same to the requests of all connections.
+    void end_requests() const;
 
     /// Keeps the view of a request that waits for its client, until take_parked(); not if it has been cancelled. So what waits holds neither this catalog nor a view
     /// that no one will see.
-    void park(std::uint64_t connection, const imaging::CancelToken& cancel, imaging::TableViewPtr view) const {
-        const platform::MutexLock lock(mutex_);
-        if (!cancel.cancelled()) requests_[connection].parked = std::move(view);
-    }
+    void park(std::uint64_t connection, const imaging::CancelToken& cancel, imaging::TableViewPtr view) const;
     /// nullptr, if that request has been cancelled.
-    imaging::TableViewPtr take_parked(std::uint64_t connection, const imaging::CancelToken& cancel) const {
-        const platform::MutexLock lock(mutex_);
-        return cancel.cancelled() ? nullptr : std::move(requests_[connection].parked);
-    }
+    imaging::TableViewPtr take_parked(std::uint64_t connection, const imaging::CancelToken& cancel) const;
 
 private:
     struct Request {
         imaging::CancelToken cancel{};
-        std::weak_ptr<const void> request{};
+        std::weak_ptr<pubsub::Receiver> receiver{};
         imaging::TableViewPtr parked{};
     };
     mutable platform::Mutex mutex_;
-    mutable std::map<std::uint64_t, Request> requests_ CUBELINK_GUARDED_BY(mutex_);
+    mutable std::map<std::uint64_t, Request> requests_ CUBELINK_GUARDED_BY(mutex_); // by connection, the newest of each
 };
 using CatalogPtr = std::shared_ptr<Catalog>;
 

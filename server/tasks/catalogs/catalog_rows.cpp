@@ -34,18 +34,19 @@ public:
         : session_(std::move(session)), connection_(std::move(connection)), catalog_(std::move(catalog)), request_(std::move(request)), scratch_(std::move(scratch)),
           next_(request_.begin) {}
 
-    void begin() {
-        cancel_ = catalog_->begin_request(connection_->id(), weak_from_this());
+    void begin(const std::function<void()>& answer) {
+        ticket_ = catalog_->begin_request(connection_->receiver());
+        answer();
         post();
     }
 
 private:
     void post() {
-        if (cancel_.cancelled() || catalog_->closed.cancelled()) return;
+        if (ticket_.cancel.cancelled() || catalog_->closed.cancelled()) return;
         Job job;
         job.owner = session_->number();
         job.group = catalog_->number;
-        job.cancel = cancel_;
+        job.cancel = ticket_.cancel;
         job.work = [self = shared_from_this()](const JobContext& context) { self->run(context); };
         job.on_error = [self = shared_from_this()](const std::exception& error) { self->fail(error.what()); };
         session_->scheduler().post(std::move(job));
@@ -67,12 +68,12 @@ private:
 
     /// A client may never read on: what waits for it keeps no table that has been closed, and no view that a newer request has replaced.
     void wait_for_room(pubsub::Outbox& outbox) {
-        catalog_->park(connection_->id(), cancel_, std::move(view_));
+        catalog_->park(connection_->id(), ticket_.cancel, std::move(view_));
         const std::weak_ptr<const Catalog> catalog = std::exchange(catalog_, nullptr);
         outbox.when_room(chunk_bytes, [self = shared_from_this(), catalog] {
             self->catalog_ = catalog.lock();
             if (!self->catalog_) return;
-            self->view_ = self->catalog_->take_parked(self->connection_->id(), self->cancel_);
+            self->view_ = self->catalog_->take_parked(self->connection_->id(), self->ticket_.cancel);
             if (self->view_) self->post();
         });
     }
@@ -109,13 +110,18 @@ private:
     }
 
     void publish(std::shared_ptr<icd::CatalogFilterResponse> response) {
-        if (cancel_.cancelled() || catalog_->closed.cancelled()) return;
-        session_->publish(std::move(response), {}, pubsub::Audience::required_by({connection_->id()}));
+        if (ticket_.cancel.cancelled() || catalog_->closed.cancelled()) return;
+        pubsub::Delivery delivery; // each message is a set of its own: those that have not begun to leave can still be overtaken
+        delivery.set_id = next_number();
+        delivery.set_key = catalog_->rows_key();
+        delivery.generation = ticket_.number;
+        delivery.set_begin = delivery.set_end = true;
+        session_->publish(std::move(response), delivery, pubsub::Audience::required_by({connection_->id()}));
     }
 
     /// The client waits for the end.
     void fail(const std::string& why) {
-        if (cancel_.cancelled() || catalog_->closed.cancelled()) return;
+        if (ticket_.cancel.cancelled() || catalog_->closed.cancelled()) return;
         session_->report(Severity::error, {"catalog"}, catalog_->file + ": " + why);
         publish(message(next_, next_, 1));
     }
@@ -125,7 +131,7 @@ private:
     std::shared_ptr<const Catalog> catalog_; // nullptr while it waits
     const RowsRequest request_;
     const std::string scratch_;
-    imaging::CancelToken cancel_;
+    Catalog::RowsTicket ticket_;
     imaging::TableViewPtr view_;
     std::size_t next_; // row of the view
 };
@@ -191,8 +197,9 @@ RowsRequest rows_request(const imaging::Table& table, const icd::CatalogFilterRe
     return rows;
 }
 
-void send_rows(const SessionPtr& session, const std::shared_ptr<Connection>& connection, const CatalogPtr& catalog, RowsRequest request, std::string scratch) {
-    std::make_shared<RowStream>(session, connection, catalog, std::move(request), std::move(scratch))->begin();
+void send_rows(const SessionPtr& session, const std::shared_ptr<Connection>& connection, const CatalogPtr& catalog, RowsRequest request, std::string scratch,
+               const std::function<void()>& answer) {
+    std::make_shared<RowStream>(session, connection, catalog, std::move(request), std::move(scratch))->begin(answer);
 }
 
 } // namespace cubelink::server

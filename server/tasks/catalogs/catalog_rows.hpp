@@ -6,6 +6,7 @@
 #include "server/session/session.hpp"
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -21,9 +22,10 @@ struct RowsRequest {
 };
 RowsRequest rows_request(const imaging::Table& table, const icd::CatalogFilterRequest& request);
 
-/// Publishes CATALOG_FILTER_RESPONSE to that connection, until `progress` is 1. By a command: what is still being sent of an earlier request of the connection for this
-/// catalog is stopped.
-void send_rows(const SessionPtr& session, const std::shared_ptr<Connection>& connection, const CatalogPtr& catalog, RowsRequest request, std::string scratch);
+/// Publishes CATALOG_FILTER_RESPONSE to that connection, until `progress` is 1. By a command. Nothing leaves of an earlier request of the connection for this catalog once
+/// `answer` is called.
+void send_rows(const SessionPtr& session, const std::shared_ptr<Connection>& connection, const CatalogPtr& catalog, RowsRequest request, std::string scratch,
+               const std::function<void()>& answer);
 
 /// The column of that name. Throws BadArguments.
 std::size_t column_named(const imaging::Table& table, const std::string& name, const std::string& field);

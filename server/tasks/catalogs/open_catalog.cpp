@@ -101,7 +101,9 @@ void start_opening(const OpenSettings& settings, const SessionPtr& session, Cata
 }
 
 void add_catalog(Session& session, const CatalogPtr& catalog, const std::function<void()>& answer) {
+    const auto replaced = session.objects().find<Catalog>(catalog->object_id);
     session.objects().put(catalog);
+    if (replaced) replaced->end_requests();
     if (answer) answer();
     session.changed({{"what", "catalog_opened"}, {"file_id", catalog->file_id}});
 }
