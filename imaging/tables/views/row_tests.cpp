@@ -110,7 +110,7 @@ public:
             if (bits[word] == 0) continue;
             const auto first = word * 64, count = std::min<std::size_t>(64, values.size() - first);
             std::uint64_t within = 0;
-            for (std::size_t i = 0; i < count; ++i) within |= static_cast<std::uint64_t>((values[first + i] >= low) & (values[first + i] <= high)) << i;
+            for (std::size_t i = 0; i < count; ++i) within |= (std::uint64_t{values[first + i] >= low} & std::uint64_t{values[first + i] <= high}) << i;
             if (!nulls.empty()) within &= ~nulls_of_word(nulls, word);
             bits[word] &= negated ? ~within : within;
         }
