@@ -61,7 +61,7 @@ RowNumbers::RowNumbers(std::size_t count, BudgetCache& budget, const std::string
     : count_(count), memory_(std::max<std::size_t>(1, count) * sizeof(std::uint32_t), budget, scratch, cancel) {}
 
 void TableView::rows(std::size_t begin, std::span<std::uint32_t> out) const {
-    if (order_) std::memcpy(out.data(), order_->get().data() + begin, out.size_bytes());
+    if (order_) std::copy_n(order_->get().begin() + static_cast<std::ptrdiff_t>(begin), out.size(), out.begin());
     else std::iota(out.begin(), out.end(), static_cast<std::uint32_t>(begin));
 }
 
