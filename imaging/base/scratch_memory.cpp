@@ -91,7 +91,7 @@ void ScratchMemory::map_file(const std::string& scratch) {
 }
 
 void ScratchMemory::check() const {
-    if (mapping_ && mapping_->failed()) throw ImageError("The disk with the scratch folder has failed: the pixels of this image are lost.");
+    if (lost()) throw ImageError("The disk with the scratch folder has failed: the pixels of this image are lost.");
 }
 
 } // namespace cubelink::imaging

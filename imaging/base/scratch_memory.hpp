@@ -23,7 +23,9 @@ public:
     const std::byte* data() const { return mapping_ ? mapping_->data() : memory_.get(); }
     std::size_t size() const { return size_; }
     bool on_disk() const { return mapping_ != nullptr; }
-    /// Throws ImageError if the disk has failed: what has been read or written meanwhile is lost.
+    /// Whether the disk has failed: what has been read or written meanwhile is lost.
+    bool lost() const { return mapping_ && mapping_->failed(); }
+    /// Throws ImageError if it has.
     void check() const;
 
 private:

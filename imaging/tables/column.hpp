@@ -11,6 +11,8 @@
 
 namespace cubelink::imaging {
 
+class MappedFile;
+
 enum class ColumnType { // numbers as in ICD ColumnType
     unsupported = 0,    // listed without values: arrays, complex numbers, bits
     string = 1,
@@ -46,6 +48,10 @@ class TableBlock {
 public:
     virtual ~TableBlock() = default;
     virtual std::span<const std::byte> bytes() const = 0;
+    /// Of the scratch file that holds the bytes, for as long as the block lives; nullptr: they are in memory.
+    virtual const MappedFile* mapping() const { return nullptr; }
+    /// Whether the scratch disk has failed: what was read from bytes() until now may be zeros.
+    bool failed() const;
 };
 using TableBlockPtr = std::shared_ptr<const TableBlock>;
 
@@ -57,8 +63,8 @@ public:
         const char* bytes = nullptr;
         std::size_t size() const { return ends.size(); }
         std::string_view operator[](std::size_t row) const {
-            const auto begin = row == 0 ? 0u : ends[row - 1];
-            return {bytes + begin, ends[row] - begin};
+            const auto begin = row == 0 ? 0u : ends[row - 1], end = ends[row];
+            return {bytes + begin, end < begin ? 0 : end - begin}; // ends become zeros at any moment, where the scratch disk fails
         }
     };
     struct Chunk {
@@ -67,8 +73,7 @@ public:
         TableBlockPtr nulls;  // a bit for each row, lowest first, set where there is no value; null if all have one
     };
 
-    Column(ColumnInfo column, std::size_t rows, std::size_t chunk_rows, std::vector<Chunk> sealed)
-        : info(std::move(column)), rows_(rows), chunk_rows_(chunk_rows), chunks_(std::move(sealed)) {}
+    Column(ColumnInfo column, std::size_t rows, std::size_t chunk_rows, std::vector<Chunk> sealed);
 
     const ColumnInfo info;
 
@@ -101,9 +106,14 @@ public:
         return chunks_[chunk].nulls ? chunks_[chunk].nulls->bytes() : std::span<const std::byte>();
     }
 
+    /// Throws TableError if the scratch disk has failed: what was read from the column until now may be zeros, and empty texts. Whoever reads values, or texts that
+    /// it was given, calls this before they are used. Cheap.
+    void check() const;
+
 private:
     std::size_t rows_, chunk_rows_;
     std::vector<Chunk> chunks_;
+    std::vector<const MappedFile*> mappings_; // of all chunks: a few, of many chunks each
 };
 
 } // namespace cubelink::imaging

@@ -46,6 +46,9 @@ struct Table {
 };
 using TablePtr = std::shared_ptr<const Table>;
 
+/// Column::check() of all columns.
+void check_columns(const Table& table);
+
 /// A file is no table that can be read. The message says what is wrong and where (line, byte, row, column).
 class TableError : public std::runtime_error {
 public:

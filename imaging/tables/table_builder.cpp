@@ -41,6 +41,7 @@ class MappedBlock final : public TableBlock {
 public:
     MappedBlock(std::shared_ptr<const MappedFile> segment, std::size_t offset, std::size_t size) : segment_(std::move(segment)), bytes_(segment_->data() + offset, size) {}
     std::span<const std::byte> bytes() const override { return bytes_; }
+    const MappedFile* mapping() const override { return segment_.get(); }
 
 private:
     const std::shared_ptr<const MappedFile> segment_;
@@ -214,6 +215,8 @@ void ColumnBuilder::seal() {
         for (const auto& piece : text_pieces_) pieces.push_back(piece->bytes());
         pieces.push_back(std::as_bytes(std::span(texts_)));
         chunk.texts = storage_.keep(pieces, cancel_);
+        for (const auto& piece : text_pieces_)
+            if (piece->failed()) throw TableError("the disk with the scratch folder has failed, texts of the column \"" + info_.name + "\" are lost");
     }
     if (!nulls_.empty()) chunk.nulls = storage_.keep(nulls_, cancel_);
     chunks_.push_back(std::move(chunk));

@@ -28,6 +28,7 @@ class PartOfBlock final : public TableBlock {
 public:
     PartOfBlock(TableBlockPtr whole, std::size_t offset, std::size_t size) : whole_(std::move(whole)), bytes_(whole_->bytes().subspan(offset, size)) {}
     std::span<const std::byte> bytes() const override { return bytes_; }
+    const MappedFile* mapping() const override { return whole_->mapping(); }
 
 private:
     const TableBlockPtr whole_;

@@ -88,6 +88,7 @@ Value column_value(const imaging::Column& column, const std::vector<std::uint32_
             texts_left -= text.size();
             list.push_back(std::string(text));
         }
+        column.check();
         map["texts"] = std::move(list);
     } else {
         std::string bytes;

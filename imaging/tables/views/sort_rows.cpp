@@ -1,5 +1,8 @@
 // Sorting by blocks: each is sorted by one thread, samples of all say where the sorted whole is cut, and each piece of it is merged by one thread. So all steps
 // run on all threads, and none of them is longer than the sort of a block.
+//
+// Texts, rows and items may lie on a scratch disk that fails, and become zeros between any two steps. Then the order is wrong, which is seen at the end; but no step
+// may leave the bounds of its memory on that account: std::sort may, when an order changes under it.
 
 #include "imaging/base/parallel.hpp"
 #include "imaging/tables/views/table_view.hpp"
@@ -44,6 +47,35 @@ std::uint64_t key_of_text(std::string_view text) {
 
 std::string_view text_of(const Column& column, std::uint32_t row) {
     return column.texts(row / column.chunk_rows())[row % column.chunk_rows()];
+}
+
+[[noreturn]] void throw_lost() { throw TableError("the disk with the scratch folder has failed while rows were sorted"); }
+
+/// Sorted items that follow each other, the first from runs[0] to runs[1], become one. `buffer` has the size of `items`.
+template <class Less>
+void merge_runs(std::vector<Item>& items, std::vector<Item>& buffer, std::vector<std::size_t> runs, const CancelToken& cancel, Less less) {
+    while (runs.size() > 2) {
+        std::vector<std::size_t> next{0};
+        for (std::size_t i = 0; i + 1 < runs.size(); i += 2) {
+            cancel.throw_if_cancelled();
+            const auto at = [&](std::size_t run) { return items.begin() + static_cast<std::ptrdiff_t>(runs[std::min(run, runs.size() - 1)]); };
+            std::merge(at(i), at(i + 1), at(i + 1), at(i + 2), buffer.begin() + static_cast<std::ptrdiff_t>(runs[i]), less);
+            next.push_back(runs[std::min(i + 2, runs.size() - 1)]);
+        }
+        items.swap(buffer);
+        runs = std::move(next);
+    }
+}
+
+/// Within its bounds, whatever `less` says. For few.
+template <class Less>
+void insertion_sort(std::span<Item> items, Less less) {
+    for (std::size_t i = 1; i < items.size(); ++i) {
+        const auto item = items[i];
+        auto to = i;
+        for (; to > 0 && less(item, items[to - 1]); --to) items[to] = items[to - 1];
+        items[to] = item;
+    }
 }
 
 /// Rows of one block that a thread sorts: some 20 ms, but for tables of which that would be more blocks than is sensible.
@@ -97,17 +129,24 @@ public:
         const std::span<Item> items(reinterpret_cast<Item*>(memory.data()), valued);
         parallel_for(options_.threads, static_cast<std::int64_t>(parts), options_.cancel, [&](std::int64_t number, int) {
             const auto part = static_cast<std::size_t>(number);
-            auto item = starts[part];
+            const auto rows_here = part_of(part);
+            const auto count = starts[part + 1] - starts[part];
+            const auto reserved = options_.budget.reserve(std::max<std::size_t>(1, count) * (count > rows_at_once() ? 2 : 1) * sizeof(Item), options_.cancel);
+            std::vector<Item> block;
+            block.reserve(count);
             auto missing = valued + part * block_rows - starts[part];
-            for_each_key(column_, part_of(part), [&](std::uint32_t row, std::optional<std::uint64_t> key) {
-                if (key) items[item++] = {descending_ ? ~*key : *key, row};
-                else sorted[missing++] = row;
+            const auto missing_end = missing + rows_here.size() - count;
+            for_each_key(column_, rows_here, [&](std::uint32_t row, std::optional<std::uint64_t> key) {
+                if (key && block.size() < count) block.push_back({descending_ ? ~*key : *key, row});
+                else if (!key && missing < missing_end) sorted[missing++] = row;
             });
-            std::sort(items.begin() + static_cast<std::ptrdiff_t>(starts[part]), items.begin() + static_cast<std::ptrdiff_t>(starts[part + 1]),
-                      [this](const Item& a, const Item& b) { return before(a, b); });
+            if (block.size() != count || missing != missing_end) throw_lost();
+            sort_block(block);
+            std::copy(block.begin(), block.end(), items.begin() + static_cast<std::ptrdiff_t>(starts[part]));
         });
         merge(items, starts, sorted.first(valued));
-        memory.check();
+        if (memory.lost()) throw_lost();
+        column_.check();
     }
 
 private:
@@ -117,6 +156,24 @@ private:
         if (texts_)
             if (const auto order = text_of(column_, a.row).compare(text_of(column_, b.row)); order != 0) return descending_ ? order > 0 : order < 0;
         return a.row < b.row;
+    }
+
+    /// Rows that are sorted before they are merged with others.
+    std::size_t rows_at_once() const { return texts_ ? 16 : std::size_t{1} << 17; }
+
+    void sort_block(std::vector<Item>& block) const {
+        std::vector<std::size_t> runs{0};
+        while (runs.back() < block.size()) {
+            options_.cancel.throw_if_cancelled();
+            const auto run = std::span(block).subspan(runs.back(), std::min(rows_at_once(), block.size() - runs.back()));
+            const auto less = [this](const Item& a, const Item& b) { return before(a, b); };
+            if (texts_) insertion_sort(run, less);
+            else std::sort(run.begin(), run.end(), less);
+            runs.push_back(runs.back() + run.size());
+        }
+        if (runs.size() <= 2) return;
+        std::vector<Item> buffer(block.size());
+        merge_runs(block, buffer, std::move(runs), options_.cancel, [this](const Item& a, const Item& b) { return before(a, b); });
     }
 
     /// Sorted blocks become one, of which only the rows are kept.
@@ -132,7 +189,7 @@ private:
         for (std::size_t block = 0; block < blocks; ++block)
             for (std::size_t i = 1; i < blocks; ++i)
                 if (const auto size = starts[block + 1] - starts[block]; size > 0) samples.push_back(items[starts[block] + size * i / blocks]);
-        std::sort(samples.begin(), samples.end(), less);
+        sort_block(samples);
         // cuts[p * blocks + b]: where piece p begins in block b.
         std::vector<std::size_t> cuts((blocks + 1) * blocks);
         std::vector<std::size_t> begins(blocks + 1, 0); // of pieces, in the whole
@@ -149,6 +206,8 @@ private:
                 begins[piece] += cut - starts[block];
             }
         });
+        for (std::size_t i = 0; i < blocks * blocks; ++i)
+            if (cuts[i + blocks] < cuts[i]) throw_lost();
         parallel_for(options_.threads, static_cast<std::int64_t>(blocks), options_.cancel, [&](std::int64_t number, int) {
             const auto piece = static_cast<std::size_t>(number);
             merge_piece(items, &cuts[piece * blocks], &cuts[(piece + 1) * blocks], blocks, sorted.subspan(begins[piece], begins[piece + 1] - begins[piece]));
@@ -166,17 +225,7 @@ private:
             items_here.insert(items_here.end(), items.begin() + static_cast<std::ptrdiff_t>(from[block]), items.begin() + static_cast<std::ptrdiff_t>(to[block]));
             runs.push_back(items_here.size());
         }
-        while (runs.size() > 2) {
-            options_.cancel.throw_if_cancelled();
-            std::vector<std::size_t> next{0};
-            for (std::size_t i = 0; i + 1 < runs.size(); i += 2) {
-                const auto at = [&](std::size_t run) { return items_here.begin() + static_cast<std::ptrdiff_t>(runs[std::min(run, runs.size() - 1)]); };
-                std::merge(at(i), at(i + 1), at(i + 1), at(i + 2), merged.begin() + static_cast<std::ptrdiff_t>(runs[i]), less);
-                next.push_back(runs[std::min(i + 2, runs.size() - 1)]);
-            }
-            items_here.swap(merged);
-            runs = std::move(next);
-        }
+        merge_runs(items_here, merged, std::move(runs), options_.cancel, less);
         for (std::size_t i = 0; i < sorted.size(); ++i) sorted[i] = items_here[i].row;
     }
 

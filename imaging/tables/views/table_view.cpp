@@ -17,9 +17,11 @@ constexpr std::size_t kept_orders = 2;
 /// Rows that a thread works on at once.
 constexpr std::size_t rows_at_once = 65536;
 
+constexpr const char* order_lost = "the disk with the scratch folder has failed, the order of the rows is lost: ask for them again";
+
 std::size_t words_for(std::size_t rows) { return (rows + 63) / 64; }
 
-/// Fills `out` with the elements of `from` that pass, in their order.
+/// Fills `out` with the elements of `from` that pass, in their order: as many as it has room for.
 template <class From, class Passes>
 void select(std::size_t count, std::span<std::uint32_t> out, const ViewOptions& options, From&& from, Passes&& passes) {
     const auto parts = (count + rows_at_once - 1) / rows_at_once;
@@ -32,10 +34,12 @@ void select(std::size_t count, std::span<std::uint32_t> out, const ViewOptions& 
         starts[static_cast<std::size_t>(part) + 1] = n;
     });
     std::partial_sum(starts.begin(), starts.end(), starts.begin());
+    if (starts.back() != out.size()) throw TableError(order_lost); // rows were zeros
     parallel_for(options.threads, static_cast<std::int64_t>(parts), options.cancel, [&](std::int64_t part, int) {
         const auto bounds = range(static_cast<std::size_t>(part));
         auto at = starts[static_cast<std::size_t>(part)];
-        for (auto i = bounds.first; i < bounds.second; ++i)
+        const auto end = starts[static_cast<std::size_t>(part) + 1]; // more may pass now, where rows are read from a disk that has just failed
+        for (auto i = bounds.first; i < bounds.second && at < end; ++i)
             if (const auto row = from(i); passes(row)) out[at++] = row;
     });
 }
@@ -60,9 +64,14 @@ void gather(const Column& column, std::span<const std::uint32_t> rows, char* out
 RowNumbers::RowNumbers(std::size_t count, BudgetCache& budget, const std::string& scratch, const CancelToken& cancel)
     : count_(count), memory_(std::max<std::size_t>(1, count) * sizeof(std::uint32_t), budget, scratch, cancel) {}
 
+void RowNumbers::check() const {
+    if (lost()) throw TableError(order_lost);
+}
+
 void TableView::rows(std::size_t begin, std::span<std::uint32_t> out) const {
-    if (order_) std::copy_n(order_->get().begin() + static_cast<std::ptrdiff_t>(begin), out.size(), out.begin());
-    else std::iota(out.begin(), out.end(), static_cast<std::uint32_t>(begin));
+    if (!order_) return std::iota(out.begin(), out.end(), static_cast<std::uint32_t>(begin));
+    std::copy_n(order_->get().begin() + static_cast<std::ptrdiff_t>(begin), out.size(), out.begin());
+    order_->check();
 }
 
 void gather_numbers(const Column& column, std::span<const std::uint32_t> rows, std::string& out) {
@@ -70,11 +79,12 @@ void gather_numbers(const Column& column, std::span<const std::uint32_t> rows, s
     const auto at = out.size();
     out.resize(at + rows.size() * size);
     switch (size) {
-    case 1: return gather<std::uint8_t>(column, rows, out.data() + at);
-    case 2: return gather<std::uint16_t>(column, rows, out.data() + at);
-    case 4: return gather<std::uint32_t>(column, rows, out.data() + at);
-    default: return gather<std::uint64_t>(column, rows, out.data() + at);
+    case 1: gather<std::uint8_t>(column, rows, out.data() + at); break;
+    case 2: gather<std::uint16_t>(column, rows, out.data() + at); break;
+    case 4: gather<std::uint32_t>(column, rows, out.data() + at); break;
+    default: gather<std::uint64_t>(column, rows, out.data() + at);
     }
+    column.check();
 }
 
 void gather_texts(const Column& column, std::span<const std::uint32_t> rows, std::vector<std::string_view>& out) {
@@ -87,13 +97,15 @@ void gather_texts(const Column& column, std::span<const std::uint32_t> rows, std
         if (const std::size_t here = row >> shift; here != chunk) texts = column.texts(chunk = here);
         out.push_back(texts[row & mask]);
     }
+    column.check();
 }
 
 TableViewPtr ViewCache::view(const ViewSpec& spec, const ViewOptions& options) {
     const platform::MutexLock lock(mutex_);
     auto key = (spec.sort_column ? std::to_string(*spec.sort_column) + (spec.descending ? ">" : "<") : std::string()) + "|" + (spec.test ? spec.test->key() : std::string());
-    if (last_ && key == key_) return last_;
+    if (last_ && key == key_ && !last_->lost()) return last_;
     last_.reset();
+    std::erase_if(orders_, [](const Order& order) { return order.rows->lost(); });
     const auto& passed = passing(spec.test, options);
     auto made = std::make_shared<const TableView>(table_, passed.rows, order(spec, passed, options));
     key_ = std::move(key);
@@ -136,6 +148,7 @@ const ViewCache::Passing& ViewCache::passing(const RowTestPtr& test, const ViewO
         rows += count;
     });
     made.rows = rows;
+    check_columns(*table_); // nobody knows here which of them the test has read
     passing_ = std::move(made);
     return passing_;
 }
@@ -147,6 +160,7 @@ RowNumbersPtr ViewCache::order(const ViewSpec& spec, const Passing& passed, cons
     const auto selected = [&](auto&& from) {
         auto rows = std::make_shared<RowNumbers>(passed.rows, options.budget, options.scratch, options.cancel);
         select(all, rows->writable(), options, from, passes);
+        rows->check();
         return rows;
     };
     const auto in_file_order = [](std::size_t i) { return static_cast<std::uint32_t>(i); };
@@ -157,11 +171,15 @@ RowNumbersPtr ViewCache::order(const ViewSpec& spec, const Passing& passed, cons
         const auto rows = selected(in_file_order);
         auto sorted = std::make_shared<RowNumbers>(passed.rows, options.budget, options.scratch, options.cancel);
         sort_rows(*table_->columns[*spec.sort_column], spec.descending, rows->get(), sorted->writable(), options);
+        rows->check();
+        sorted->check();
         return sorted;
     }
     const auto ordered = all_in_order(*spec.sort_column, spec.descending, options);
     if (everything) return ordered;
-    return selected([rows = ordered->get()](std::size_t i) { return rows[i]; });
+    auto rows = selected([rows = ordered->get()](std::size_t i) { return rows[i]; });
+    ordered->check();
+    return rows;
 }
 
 RowNumbersPtr ViewCache::all_in_order(std::size_t column, bool descending, const ViewOptions& options) {
@@ -175,6 +193,8 @@ RowNumbersPtr ViewCache::all_in_order(std::size_t column, bool descending, const
     std::iota(all.writable().begin(), all.writable().end(), 0u);
     auto sorted = std::make_shared<RowNumbers>(table_->rows, options.budget, options.scratch, options.cancel);
     sort_rows(*table_->columns[column], descending, all.get(), sorted->writable(), options);
+    all.check();
+    sorted->check();
     orders_.push_back({column, descending, sorted});
     return sorted;
 }

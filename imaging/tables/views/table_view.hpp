@@ -34,6 +34,10 @@ public:
     RowNumbers(std::size_t count, BudgetCache& budget, const std::string& scratch, const CancelToken& cancel);
     std::span<std::uint32_t> writable() { return {reinterpret_cast<std::uint32_t*>(memory_.data()), count_}; }
     std::span<const std::uint32_t> get() const { return {reinterpret_cast<const std::uint32_t*>(memory_.data()), count_}; }
+    /// Whether the scratch disk has failed: what was read until now may be zeros.
+    bool lost() const { return memory_.lost(); }
+    /// Throws TableError if it has. To be called after reading, before what was read is used.
+    void check() const;
 
 private:
     std::size_t count_;
@@ -49,8 +53,10 @@ public:
 
     const TablePtr table;
     std::size_t rows() const { return rows_; }
-    /// Rows of the table that are out.size() rows of the view from `begin` on. REQUIRES: there are so many.
+    /// Rows of the table that are out.size() rows of the view from `begin` on. REQUIRES: there are so many. Throws TableError if they are lost; then another view is to
+    /// be made.
     void rows(std::size_t begin, std::span<std::uint32_t> out) const;
+    bool lost() const { return order_ && order_->lost(); }
 
 private:
     const std::size_t rows_;
@@ -59,8 +65,10 @@ private:
 using TableViewPtr = std::shared_ptr<const TableView>;
 
 /// Appends values of these rows to `out`, in the column's own type, little-endian; booleans as bytes. REQUIRES: a column of numbers or booleans.
+/// Throws TableError if the column is lost.
 void gather_numbers(const Column& column, std::span<const std::uint32_t> rows, std::string& out);
-/// The texts of these rows, which live as long as the column. REQUIRES: a column of strings.
+/// The texts of these rows, which live as long as the column: Column::check() says whether they were read well. REQUIRES: a column of strings. Throws TableError if
+/// the column is lost.
 void gather_texts(const Column& column, std::span<const std::uint32_t> rows, std::vector<std::string_view>& out);
 
 struct ViewOptions {
@@ -76,7 +84,8 @@ class ViewCache {
 public:
     explicit ViewCache(TablePtr table) : table_(std::move(table)) {}
 
-    /// Sorting is stable; missing values and NaN come last, ascending and descending, and texts are ordered by their bytes. Throws OverBudget, ImageError, Cancelled.
+    /// Sorting is stable; missing values and NaN come last, ascending and descending, and texts are ordered by their bytes. Throws OverBudget, ImageError, Cancelled;
+    /// TableError if the scratch disk has failed.
     TableViewPtr view(const ViewSpec& spec, const ViewOptions& options);
 
 private:
@@ -104,6 +113,7 @@ private:
 };
 
 /// The rows of a table in order: rows that have a value by that, then those that have none; equal ones as they are in `rows`, which ascend. For ViewCache, and tests.
+/// Throws as ViewCache::view() does; what the caller's spans lie in is for the caller to check.
 void sort_rows(const Column& column, bool descending, std::span<const std::uint32_t> rows, std::span<std::uint32_t> sorted, const ViewOptions& options);
 
 } // namespace cubelink::imaging

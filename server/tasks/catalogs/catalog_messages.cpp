@@ -88,6 +88,7 @@ icd::ColumnData column_data(const imaging::Column& column, std::span<const std::
             const auto shown = cut(text, longest);
             data.add_string_data(shown.data(), shown.size());
         }
+        column.check();
     } else {
         imaging::gather_numbers(column, rows, *data.mutable_binary_data());
     }

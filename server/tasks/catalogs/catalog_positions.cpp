@@ -110,6 +110,8 @@ void catalog_pixels(const imaging::Table& table, const PositionColumns& columns,
     const auto &longitude = *table.columns[columns.longitude], &latitude = *table.columns[columns.latitude];
     for (std::size_t i = 0; i < rows.size(); ++i)
         sky[i] = {number_at(longitude, rows[i]) * columns.longitude_scale, number_at(latitude, rows[i]) * columns.latitude_scale};
+    longitude.check();
+    latitude.check();
     wcs.sky_to_pixels(sky, channel, columns.system, out);
 }
 

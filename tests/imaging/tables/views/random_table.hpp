@@ -30,7 +30,8 @@ struct Made {
     TablePtr table;
 };
 
-inline Made make(std::size_t count, std::size_t chunk_rows, std::uint32_t seed, BudgetCache& budget) {
+/// `memory_share` as of TableStorage: 0 puts all on the scratch disk.
+inline Made make(std::size_t count, std::size_t chunk_rows, std::uint32_t seed, BudgetCache& budget, std::size_t memory_share = std::size_t{1} << 30) {
     std::mt19937_64 random(seed);
     const auto below = [&](std::uint64_t n) { return random() % n; };
     Made made;
@@ -39,7 +40,7 @@ inline Made make(std::size_t count, std::size_t chunk_rows, std::uint32_t seed, 
     table->chunk_rows = chunk_rows;
     const std::pair<const char*, ColumnType> kinds[] = {{"d", ColumnType::float64}, {"f", ColumnType::float32}, {"i", ColumnType::int16},    {"u", ColumnType::uint64},
                                                         {"b", ColumnType::boolean}, {"s", ColumnType::string},  {"lon", ColumnType::float64}, {"lat", ColumnType::float64}};
-    TableStorage storage(budget, "/tmp", std::size_t{1} << 30);
+    TableStorage storage(budget, "/tmp", memory_share);
     std::vector<ColumnBuilder> builders;
     for (const auto& [name, type] : kinds) {
         ColumnInfo info;
