@@ -1,8 +1,13 @@
 // Tables of 20 columns opened, without a server: FITS, VOTable's three encodings, CSV. The limit is reading the file's bytes, which are in
 // the page cache, once into a buffer of 256 KiB, and once into fresh memory of their size, as a program does that keeps them. The best of
-// five, wall clock. Then views of the FITS table: a filter and a sort of all rows, a page of 50 rows and one of 100,000, beside what std::sort takes for indices of as many doubles on one thread.
+// five, wall clock.
 //
-//     table_bench [ROWS [FOLDER]]
+// Then views of a FITS table: filters, sorts and pages, each the first of its table, so that nothing is kept from one before; beside numpy with the same values
+// (one thread), and std::sort of indices. "views" has the table in memory, "scratch" in the scratch file.
+//
+//     table_bench [ROWS [FOLDER [fits|tabledata|binary|binary2|variable|csv|views|scratch]…]]
+//
+// Views of ten million rows take 4 GB of memory, half of it for numpy. Their file is made a million rows at a time. The other kinds keep the file's content too.
 
 #include "imaging/tables/open_table.hpp"
 #include "imaging/tables/views/table_view.hpp"
@@ -17,8 +22,10 @@
 #include <cstring>
 #include <fcntl.h>
 #include <functional>
+#include <memory>
 #include <random>
 #include <string>
+#include <string_view>
 #include <unistd.h>
 #include <vector>
 
@@ -27,21 +34,23 @@ using namespace cubelink::imaging;
 namespace {
 
 /// Milliseconds.
+double once(const std::function<void()>& work) {
+    const auto begin = std::chrono::steady_clock::now();
+    work();
+    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+}
+
 double best_of_five(const std::function<void()>& work) {
     double best = 1e300;
-    for (int i = 0; i < 5; ++i) {
-        const auto begin = std::chrono::steady_clock::now();
-        work();
-        best = std::min(best, std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count());
-    }
+    for (int i = 0; i < 5; ++i) best = std::min(best, once(work));
     return best;
 }
 
 constexpr std::size_t text_width = 16;
 
 struct Rows {
-    explicit Rows(std::size_t count) : rows(count) {
-        std::mt19937_64 random(1);
+    explicit Rows(std::size_t count, std::uint64_t seed = 1) : rows(count) {
+        std::mt19937_64 random(seed);
         std::normal_distribution<double> normal;
         for (std::size_t i = 0; i < count * 9; ++i) doubles.push_back(normal(random) * 100);
         for (std::size_t i = 0; i < count * 6; ++i) floats.push_back(static_cast<float>(normal(random)));
@@ -92,7 +101,7 @@ void put_text_row(std::string& out, const Rows& rows, std::size_t row, std::stri
     out += after;
 }
 
-std::string fits_file(const Rows& rows) {
+std::string fits_header(std::size_t rows) {
     std::string out;
     const auto card = [&](std::string text, const std::string& value = "") {
         text.resize(8, ' ');
@@ -106,7 +115,7 @@ std::string fits_file(const Rows& rows) {
     };
     card("SIMPLE", "T"), card("BITPIX", "8"), card("NAXIS", "0"), end();
     card("XTENSION", "'BINTABLE'"), card("BITPIX", "8"), card("NAXIS", "2"), card("NAXIS1", "132"),
-        card("NAXIS2", std::to_string(rows.rows));
+        card("NAXIS2", std::to_string(rows));
     card("PCOUNT", "0"), card("GCOUNT", "1"), card("TFIELDS", "20");
     for (int i = 1; i <= 20; ++i) {
         const std::string number = std::to_string(i);
@@ -114,6 +123,11 @@ std::string fits_file(const Rows& rows) {
         card("TTYPE" + number, "'c" + number + "'");
     }
     end();
+    return out;
+}
+
+std::string fits_file(const Rows& rows) {
+    auto out = fits_header(rows.rows);
     for (std::size_t row = 0; row < rows.rows; ++row) put_row(out, rows, row);
     out.resize((out.size() + 2879) / 2880 * 2880, '\0');
     return out;
@@ -192,18 +206,92 @@ void measure(const std::string& folder, const char* name, const std::string& con
     ::unlink(path.c_str());
 }
 
-} // namespace
+struct Closes {
+    void operator()(std::FILE* file) const { std::fclose(file); }
+};
+using File = std::unique_ptr<std::FILE, Closes>;
 
-/// Views of a table: first ones, as nothing is kept.
-static void measure_views(const std::string& folder, std::string content) {
+void write(const File& file, const void* bytes, std::size_t size) {
+    if (!file || std::fwrite(bytes, 1, size, file.get()) != size) {
+        std::perror("table_bench: the folder can't be written to");
+        std::exit(1);
+    }
+}
+
+/// A file of that many rows, which are made a million at a time.
+void write_fits(const std::string& path, std::size_t count) {
+    const File file(std::fopen(path.c_str(), "wb"));
+    auto bytes = fits_header(count);
+    auto size = bytes.size();
+    write(file, bytes.data(), bytes.size());
+    for (std::size_t begin = 0; begin < count; begin += 1'000'000) {
+        const Rows rows(std::min<std::size_t>(1'000'000, count - begin), begin + 1);
+        bytes.clear();
+        for (std::size_t row = 0; row < rows.rows; ++row) put_row(bytes, rows, row);
+        size += bytes.size();
+        write(file, bytes.data(), bytes.size());
+    }
+    const std::string rest((2880 - size % 2880) % 2880, '\0');
+    write(file, rest.data(), rest.size());
+}
+
+void print_row(const char* name, double milliseconds) {
+    std::printf("%-46s %10.3f ms\n", name, milliseconds);
+    std::fflush(stdout);
+}
+
+/// The same by numpy, with the values in files of the folder. The sort is stable, as ours is; of texts it takes those that are kept as bytes of one length each.
+void measure_numpy(const std::string& folder, const Table& table, std::size_t number, std::size_t text) {
+    const auto numbers_path = folder + "/table_bench.numbers", texts_path = folder + "/table_bench.texts";
+    {
+        const File numbers(std::fopen(numbers_path.c_str(), "wb")), texts(std::fopen(texts_path.c_str(), "wb"));
+        std::string bytes;
+        for (std::size_t chunk = 0; chunk < table.columns[number]->chunks(); ++chunk) {
+            const auto some = table.columns[number]->values<double>(chunk);
+            write(numbers, some.data(), some.size_bytes());
+            const auto these = table.columns[text]->texts(chunk);
+            bytes.assign(these.size() * text_width, '\0');
+            for (std::size_t row = 0; row < these.size(); ++row) these[row].copy(bytes.data() + row * text_width, text_width);
+            write(texts, bytes.data(), bytes.size());
+        }
+    }
+    constexpr const char* script = R"(
+import sys, time
+import numpy as np
+x, s = np.fromfile(sys.argv[1]), np.fromfile(sys.argv[2], 'S16')
+def row(name, work):
+    best = 1e300
+    for _ in range(5):
+        begin = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - begin)
+    print('%-46s %10.3f ms' % (name, best * 1e3), flush=True)
+row('numpy: filter by a number', lambda: np.flatnonzero(x > 50))
+row('numpy: filter by a text', lambda: np.flatnonzero(np.char.find(s, b'77') >= 0))
+row('numpy: sort by a number', lambda: np.argsort(x, kind='stable'))
+row('numpy: sort by a text', lambda: np.argsort(s, kind='stable'))
+order = np.argsort(x, kind='stable')
+middle = len(order) // 2
+columns = [x + i for i in range(19)]
+row('numpy: page of 100,000 rows, 19 such columns', lambda: [c[order[middle:middle + 100000]].tobytes() for c in columns])
+)";
+    const auto command = "/usr/bin/python3 -c \"" + std::string(script) + "\" '" + numbers_path + "' '" + texts_path + "'";
+    std::fflush(stdout);
+    if (std::system(command.c_str()) != 0) std::printf("numpy: could not be measured (python3-numpy is needed)\n");
+    std::remove(numbers_path.c_str());
+    std::remove(texts_path.c_str());
+}
+
+void measure_views(const std::string& folder, std::size_t count, bool in_memory) {
     const auto path = folder + "/views.table";
-    std::FILE* out = std::fopen(path.c_str(), "wb");
-    if (!out || std::fwrite(content.data(), 1, content.size(), out) != content.size() || std::fclose(out) != 0) std::exit(1);
-    content = {};
-    BudgetCache budget(std::size_t{4} << 30);
-    TableOptions options{.budget = budget, .scratch = folder, .memory_share = std::size_t{3} << 30};
+    write_fits(path, count);
+    const auto table_bytes = count * 256; // room for all that is made, too
+    BudgetCache budget(std::max<std::size_t>(std::size_t{1} << 30, table_bytes));
+    TableOptions options{.budget = budget, .scratch = folder, .memory_share = in_memory ? budget.limit() : 0};
     options.threads = ThreadShare(static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)));
-    const auto table = open_table(path, options);
+    std::printf("\nviews of %zu rows, %s, %d threads\n", count, in_memory ? "in memory" : "on the scratch disk", options.threads.most());
+    TablePtr table;
+    print_row("opened, once", once([&] { table = open_table(path, options); }));
     std::remove(path.c_str());
     const ViewOptions view_options{.budget = budget, .scratch = folder, .threads = options.threads};
     const auto of_type = [&](ColumnType type) {
@@ -213,22 +301,23 @@ static void measure_views(const std::string& folder, std::string content) {
     };
     const auto number = of_type(ColumnType::float64), text = of_type(ColumnType::string);
     const auto large = compare_numbers(*table, number, Comparison::greater, 50);
-    const auto row = [&](const char* name, const std::function<void()>& work) { std::printf("%-46s %9.2f ms\n", name, best_of_five(work)); };
+    const auto row = [&](const char* name, const std::function<void()>& work) { print_row(name, best_of_five(work)); };
     const auto first_view = [&](const ViewSpec& spec) { return ViewCache(table).view(spec, view_options); };
-    std::printf("\nviews of %zu rows, %d threads\n", table->rows, options.threads.most());
     row("filter by a number", [&] { first_view({.test = large}); });
     row("filter by a text", [&] { first_view({.test = match_text(text, TextMatch::contains, "77")}); });
     row("filter by a regular expression", [&] { first_view({.test = match_text(text, TextMatch::regex, "^J[0-4].*9$")}); });
+    row("cone search, all in its band of latitudes", [&] { first_view({.test = within_cone(number, number + 1, 10, 0, 1000)}); });
     row("sort by a number", [&] { first_view({.sort_column = number}); });
     row("sort by a text", [&] { first_view({.sort_column = text}); });
+    row("filter and sort by a number", [&] { first_view({.test = large, .sort_column = number}); });
     ViewCache kept(table);
     kept.view({.sort_column = number}, view_options);
     double value = 50;
     row("another filter of a sorted table", [&] { kept.view({.test = compare_numbers(*table, number, Comparison::greater, value++), .sort_column = number}, view_options); });
     const auto view = kept.view({.sort_column = number}, view_options);
-    for (const std::size_t count : {std::size_t{50}, std::size_t{100'000}}) {
-        std::vector<std::uint32_t> rows(std::min(count, view->rows()));
-        row(count == 50 ? "page of 50 rows, all columns" : "page of 100,000 rows, all columns", [&] {
+    for (const std::size_t length : {std::size_t{50}, std::size_t{100'000}}) {
+        std::vector<std::uint32_t> rows(std::min(length, view->rows()));
+        row(length == 50 ? "page of 50 rows, all columns, one thread" : "page of 100,000 rows, all columns, one thread", [&] {
             view->rows((view->rows() - rows.size()) / 2, rows);
             for (const auto& column : table->columns) {
                 std::string bytes;
@@ -238,6 +327,7 @@ static void measure_views(const std::string& folder, std::string content) {
             }
         });
     }
+    measure_numpy(folder, *table, number, text);
     std::vector<double> values;
     for (std::size_t chunk = 0; chunk < table->columns[number]->chunks(); ++chunk) {
         const auto some = table->columns[number]->values<double>(chunk);
@@ -250,14 +340,20 @@ static void measure_views(const std::string& folder, std::string content) {
     });
 }
 
+} // namespace
+
 int main(int argc, char** argv) {
-    const Rows rows(argc > 1 ? static_cast<std::size_t>(std::atoll(argv[1])) : 1'000'000);
+    const std::size_t count = argc > 1 ? static_cast<std::size_t>(std::atoll(argv[1])) : 1'000'000;
     const std::string folder = argc > 2 ? argv[2] : "/tmp";
-    measure(folder, "fits", fits_file(rows));
-    measure(folder, "tabledata", votable_file(rows, 0));
-    measure(folder, "binary", votable_file(rows, 1));
-    measure(folder, "binary2", votable_file(rows, 2));
-    measure(folder, "variable", votable_file(rows, 3)); // BINARY2 with texts of any length
-    measure(folder, "csv", csv_file(rows));
-    measure_views(folder, fits_file(rows));
+    const auto wanted = [&](std::string_view kind) { return argc <= 3 || std::find(argv + 3, argv + argc, kind) != argv + argc; };
+    constexpr const char* files[] = {"fits", "tabledata", "binary", "binary2", "variable", "csv"};
+    if (std::any_of(std::begin(files), std::end(files), wanted)) {
+        const Rows rows(count);
+        if (wanted("fits")) measure(folder, "fits", fits_file(rows));
+        for (int encoding = 0; encoding < 4; ++encoding) // the last: BINARY2 with texts of any length
+            if (wanted(files[encoding + 1])) measure(folder, files[encoding + 1], votable_file(rows, encoding));
+        if (wanted("csv")) measure(folder, "csv", csv_file(rows));
+    }
+    if (wanted("views")) measure_views(folder, count, true);
+    if (wanted("scratch")) measure_views(folder, count, false);
 }
