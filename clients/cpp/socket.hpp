@@ -1,13 +1,14 @@
 #pragma once
 /// One WebSocket to a server, as the client library needs it (C++17: see websocketpp_socket.cpp, the only source that knows websocketpp).
 ///
-/// A thread of its own runs the network; the handlers are called on it, one at a time. send() and close() may be called from any thread.
+/// A server that has been silent for 90 s, pings included, is given up. A thread of its own runs the network; the handlers are called on it, one at a time. send() and close() may be called from any thread.
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace cubelink::client {
 
@@ -22,7 +23,8 @@ struct SocketHandlers {
 class WebSocket {
 public:
     virtual ~WebSocket() = default;
-    virtual void send_binary(std::string payload) = 0;
+    /// One binary frame of these parts, one after the other. `owner` keeps them alive until they have been copied.
+    virtual void send_binary(std::vector<std::string_view> parts, std::shared_ptr<const void> owner) = 0;
     virtual void close(std::uint16_t code) = 0;
 };
 

@@ -35,10 +35,13 @@ std::string text(const Value& value) {
     return string ? *string : std::string();
 }
 
-/// ICD answers say success: false and why.
-void check(const Value& answer) {
-    const auto* success = field(answer, "success").get_if<bool>();
-    if (success && !*success) throw rpc::CallError(rpc::code::method_failed, text(field(answer, "message")));
+/// The session that was made or joined. Throws SessionNotFound.
+std::uint32_t join(Client& client, std::uint32_t wanted) {
+    const auto ack = client.call("carta.register.viewer", {Map{{"session_id", wanted}}}).get();
+    const auto joined = static_cast<std::uint32_t>(number(field(ack, "session_id")));
+    if (wanted && joined != wanted)
+        throw SessionNotFound("there is no session " + std::to_string(wanted) + " that could be joined: it has ended, or belongs to another user");
+    return joined;
 }
 
 template <class T>
@@ -80,7 +83,8 @@ struct Image::Tiles {
     std::condition_variable arrived;
     std::map<std::pair<std::int32_t, std::int64_t>, Arrived> ready; // (file, tile code)
     std::string failure;                                            // the last that was told of tiles
-    std::string lost;                                               // why nothing comes any more
+    std::string lost;                                               // why the last interruption was
+    std::uint64_t interruptions = 0;                                // what was promised before one does not come any more
     std::int32_t next_file = 0;
 
     void take(const Value& message) {
@@ -122,6 +126,7 @@ struct Image::Tiles {
     void take_end(const std::string& why) {
         std::lock_guard lock(mutex);
         lost = why;
+        ++interruptions;
         arrived.notify_all();
     }
 
@@ -136,11 +141,15 @@ Viewer::Viewer(Client& client, std::uint32_t session_id) : client_(client), tile
     client.listen("carta.raster.tile.data", [tiles = tiles_](const Value& message) { tiles->take(message); });
     client.listen("carta.error.data", [tiles = tiles_](const Value& message) { tiles->take_error(message); });
     client.listen("session.changed", [tiles = tiles_](const Value& message) { tiles->take_change(message); });
-    client.on_lost([tiles = tiles_](const std::string& why) { tiles->take_end(why); });
-    const auto ack = client.call("carta.register.viewer", {Map{{"session_id", session_id}}}).get();
-    check(ack);
-    session_id_ = static_cast<std::uint32_t>(number(field(ack, "session_id")));
+    client.on_state([tiles = tiles_](Client::State state, const std::string& why) {
+        if (state != Client::State::connected) tiles->take_end(why);
+    });
+    session_id_ = join(client, session_id);
     if (session_id) tiles_->take_change(client.call("session.state").get());
+    client.on_restore([&client, tiles = tiles_, id = session_id_] {
+        join(client, id);
+        tiles->take_change(client.call("session.state").get());
+    });
 }
 
 Image Viewer::open(const std::string& path, const std::string& hdu) {
@@ -157,7 +166,6 @@ Image Viewer::open(const std::string& path, const std::string& hdu) {
         id = tiles_->next_file++;
     }
     auto ack = client_.call("carta.open.file", {Map{{"directory", directory}, {"file", file}, {"hdu", hdu}, {"file_id", id}}}).get();
-    check(ack);
     return Image(client_, id, std::move(ack), tiles_);
 }
 
@@ -195,10 +203,12 @@ Tile Image::tile(int layer, int x, int y, std::chrono::milliseconds patience) {
     const auto code = static_cast<std::int64_t>(layer) << 24 | static_cast<std::int64_t>(y) << 12 | x;
     const std::pair key{file_id_, code};
     std::lock_guard turn(tiles_->turn);
+    std::uint64_t interruptions = 0;
     {
         std::lock_guard lock(tiles_->mutex);
         tiles_->ready.erase(key); // of an earlier channel, perhaps
         tiles_->failure.clear();
+        interruptions = tiles_->interruptions;
     }
     client_.call("carta.add.required.tiles", {Map{{"file_id", file_id_}, {"tiles", rpc::Array{code}}, {"compression_type", "NONE"}}}).get();
     std::unique_lock lock(tiles_->mutex);
@@ -206,9 +216,9 @@ Tile Image::tile(int layer, int x, int y, std::chrono::milliseconds patience) {
         const auto found = tiles_->ready.find(key);
         return found != tiles_->ready.end() && (!plane_ || *plane_ == found->second.plane);
     };
-    if (!tiles_->arrived.wait_for(lock, patience, [&] { return there() || !tiles_->failure.empty() || !tiles_->lost.empty(); }))
+    if (!tiles_->arrived.wait_for(lock, patience, [&] { return there() || !tiles_->failure.empty() || tiles_->interruptions != interruptions; }))
         throw ConnectionLost("no tile came in time");
-    if (!there() && !tiles_->lost.empty()) throw ConnectionLost(tiles_->lost);
+    if (!there() && tiles_->interruptions != interruptions) throw ConnectionLost(tiles_->lost);
     if (!there()) throw rpc::CallError(rpc::code::method_failed, tiles_->failure);
     auto found = tiles_->ready.extract(key);
     return std::move(found.mapped().tile);

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -64,9 +65,17 @@ private:
     std::int64_t width_ = 1, height_ = 1, channels_ = 1, stokes_ = 1;
 };
 
+/// There is no session with the id that was to be joined, or it may not be joined.
+class SessionNotFound : public std::runtime_error {
+public:
+    using std::runtime_error::runtime_error;
+};
+
 class Viewer {
 public:
-    /// Registers as a viewer; `session_id` 0 makes a session, another joins that one. The client must outlive the viewer and its images.
+    /// Registers as a viewer; `session_id` 0 makes a session, another joins that one. When the client has made its connection again, the viewer
+    /// joins its session again, with the images that are open in it. At most one viewer for a client, which must outlive the viewer and its
+    /// images. Throws SessionNotFound, and what calls throw.
     explicit Viewer(Client& client, std::uint32_t session_id = 0);
     std::uint32_t session_id() const { return session_id_; }
     /// `path` below the server's folder, with slashes. Throws rpc::CallError with the server's words.

@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 #include <thread>
+#include <utility>
 
 #include <websocketpp/client.hpp>
 #include <websocketpp/config/asio_client.hpp>
@@ -26,12 +27,22 @@ public:
         endpoint_.clear_error_channels(websocketpp::log::elevel::all);
         endpoint_.init_asio();
         endpoint_.set_max_message_size(Configuration::max_message_size);
-        endpoint_.set_open_handler([this](websocketpp::connection_hdl) { handlers_.on_open(); });
+        endpoint_.set_open_handler([this](websocketpp::connection_hdl) {
+            watch();
+            handlers_.on_open();
+        });
+        endpoint_.set_pong_handler([this](websocketpp::connection_hdl, const std::string&) { silent_ticks_ = 0; });
+        endpoint_.set_ping_handler([this](websocketpp::connection_hdl, const std::string&) {
+            silent_ticks_ = 0;
+            return true;
+        });
         endpoint_.set_message_handler([this](websocketpp::connection_hdl, typename Endpoint::message_ptr message) {
+            silent_ticks_ = 0;
             handlers_.on_message(message->get_opcode() == websocketpp::frame::opcode::text, message->get_payload(), message);
         });
         endpoint_.set_close_handler([this](websocketpp::connection_hdl handle) {
             const auto connection = endpoint_.get_con_from_hdl(handle);
+            stop_watching();
             handlers_.on_close(connection->get_remote_close_code(), connection->get_remote_close_reason());
         });
         endpoint_.set_fail_handler([this](websocketpp::connection_hdl handle) {
@@ -54,11 +65,17 @@ public:
         thread_.join();
     }
 
-    void send_binary(std::string payload) override {
-        auto held = std::make_shared<std::string>(std::move(payload));
+    void send_binary(std::vector<std::string_view> parts, std::shared_ptr<const void> owner) override {
+        auto held = std::make_shared<std::pair<std::vector<std::string_view>, std::shared_ptr<const void>>>(std::move(parts), std::move(owner));
         endpoint_.get_io_service().post([this, held] {
-            std::error_code ignored; // a closed connection tells by on_close
-            endpoint_.send(handle_, *held, websocketpp::frame::opcode::binary, ignored);
+            std::error_code error; // a closed connection tells by on_close
+            const auto connection = endpoint_.get_con_from_hdl(handle_, error);
+            if (error) return;
+            std::size_t size = 0;
+            for (const auto& part : held->first) size += part.size();
+            const auto message = connection->get_message(websocketpp::frame::opcode::binary, size);
+            for (const auto& part : held->first) message->append_payload(part.data(), part.size());
+            connection->send(message);
         });
     }
 
@@ -71,6 +88,23 @@ public:
 
 private:
     using Endpoint = websocketpp::client<Configuration>;
+    static constexpr long tick_milliseconds = 30'000;
+    static constexpr int most_silent_ticks = 3;
+
+    /// Network thread: pings now and then, and closes what does not answer.
+    void watch() {
+        timer_ = endpoint_.set_timer(tick_milliseconds, [this](const std::error_code& cancelled) {
+            if (cancelled || !timer_) return;
+            std::error_code ignored;
+            if (++silent_ticks_ > most_silent_ticks) return endpoint_.close(handle_, 1000, "", ignored);
+            endpoint_.ping(handle_, "", ignored);
+            watch();
+        });
+    }
+    void stop_watching() {
+        if (timer_) timer_->cancel();
+        timer_.reset();
+    }
 
     void set_up_tls([[maybe_unused]] const std::string& url) {
         if constexpr (std::is_base_of_v<websocketpp::config::asio_tls_client, Configuration>) {
@@ -88,6 +122,8 @@ private:
 
     SocketHandlers handlers_;
     Endpoint endpoint_;
+    typename Endpoint::timer_ptr timer_; // this and the next: network thread only
+    int silent_ticks_ = 0;
     websocketpp::connection_hdl handle_;
     std::thread thread_;
 };

@@ -52,7 +52,7 @@ class Package(unittest.TestCase):
                     port = found[1] if found else port
                     if "Starting factory" in line:
                         break
-                self.assertEqual(run(project / "build/ask", f"ws://127.0.0.1:{port}/ws", "a-secret").split(), ["1013.25", "987.50"])
+                self.assertEqual(run(project / "build/ask", f"http://127.0.0.1:{port}/?token=a-secret").split(), ["1013.25", "987.50"])
             finally:
                 server.terminate()
                 self.assertEqual(server.wait(LIMIT), 0)

@@ -1,18 +1,24 @@
 // The C++ client against the wslink example server: calls, errors, attachments, topics, and lost connections.
 
+#include "clients/cpp/address.hpp"
 #include "clients/cpp/client.hpp"
 #include "tests/clients/cpp/server_process.hpp"
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cmath>
 #include <condition_variable>
+#include <cstdlib>
+#include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <thread>
 
+using cubelink::client::Address;
+using cubelink::client::AuthenticationError;
 using cubelink::client::Client;
 using cubelink::client::ConnectionLost;
 using cubelink::rpc::Array;
@@ -67,7 +73,7 @@ private:
 
 TEST_CASE("calls of the C++ client") {
     ServerProcess server(example_program(), {});
-    Client client(server.url(), server.secret(), patience);
+    Client client(server.url(), server.secret(), {patience});
     CHECK(client.client_id().size() == 33);
 
     SUBCASE("arguments and results") {
@@ -133,14 +139,135 @@ TEST_CASE("calls of the C++ client") {
     }
 }
 
+TEST_CASE("calls with callbacks") {
+    ServerProcess server(example_program(), {});
+    Client client(server.url(), server.secret(), {patience});
+    std::promise<Value> result;
+    client.call("bench.echo", {Array{1, "b"}}, {}, [&](Value value, std::exception_ptr error) {
+        if (error) result.set_exception(error);
+        else result.set_value(std::move(value));
+        throw std::runtime_error("a callback's mistake");
+    });
+    CHECK(result.get_future().get() == Value(Array{1, "b"}));
+    std::promise<Value> failure;
+    client.call("no.such.method", {}, {}, [&](Value value, std::exception_ptr error) {
+        CHECK(value.is_null());
+        failure.set_exception(error);
+    });
+    CHECK(code_of(failure.get_future()) == -32601);
+}
+
+TEST_CASE("addresses of servers") {
+    ::unsetenv("CUBELINK_AUTHKEY");
+    const auto parsed = [](const char* url) {
+        const auto address = Address::parse(url);
+        return std::array{address.web_socket, address.page, address.secret};
+    };
+    using Parts = std::array<std::string, 3>;
+    CHECK(parsed("http://localhost:1234/?token=ab%2Bc%20d") == Parts{"ws://localhost:1234/ws", "http://localhost:1234/", "ab+c d"});
+    CHECK(parsed("http://localhost:1234") == Parts{"ws://localhost:1234/ws", "http://localhost:1234/", ""});
+    CHECK(parsed("https://[::1]:1/sky/?a=b&token=x#here") == Parts{"wss://[::1]:1/sky/ws", "https://[::1]:1/sky/", "x"});
+    CHECK(parsed("wss://host/sky/ws") == Parts{"wss://host/sky/ws", "https://host/sky/", ""});
+    CHECK(parsed("ws://host/elsewhere")[0] == "ws://host/elsewhere");
+    CHECK(Address::parse("http://host/?token=x", "y").secret == "y");
+    ::setenv("CUBELINK_AUTHKEY", "z", 1);
+    CHECK(parsed("ws://host/ws")[2] == "z");
+    CHECK(parsed("http://host/?token=x")[2] == "x");
+    ::unsetenv("CUBELINK_AUTHKEY");
+    for (const char* bad : {"", "nonsense", "ftp://host/", "http://", "http:///x", "ws://?token=x", "http://user@host/", "http://a b/"})
+        CHECK_THROWS_AS(Address::parse(bad), std::invalid_argument);
+    try {
+        Address::parse("ftp://host/?token=hush");
+    } catch (const std::invalid_argument& error) {
+        CHECK(std::string(error.what()).find("hush") == std::string::npos);
+    }
+}
+
+TEST_CASE("a missing and a wrong secret read differently") {
+    ServerProcess server(example_program(), {});
+    const auto words = [&](const char* secret) -> std::string {
+        try {
+            Client client(server.url(), secret, {patience});
+        } catch (const AuthenticationError& error) {
+            return error.what();
+        }
+        return "accepted";
+    };
+    CHECK(words("").find("none was given") != std::string::npos);
+    CHECK(words("wrong").find("refused") != std::string::npos);
+}
+
+TEST_CASE("a lost connection is made again") {
+    auto server = std::make_unique<ServerProcess>(example_program(), std::vector<std::string>{});
+    const auto port = server->port();
+    Client client("http://127.0.0.1:" + port + "/?token=a+secret+of%20the%20tests", "", {patience, patience});
+    Inbox subscribed, listened;
+    client.listen("listened.topic", listened.callback());
+    client.subscribe("test.topic", subscribed.callback());
+    std::mutex mutex;
+    std::condition_variable changed;
+    std::vector<Client::State> states;
+    client.on_state([&](Client::State state, const std::string&) {
+        const std::lock_guard lock(mutex);
+        states.push_back(state);
+        changed.notify_all();
+    });
+    const auto wait_for_states = [&](std::size_t count) {
+        std::unique_lock lock(mutex);
+        changed.wait_for(lock, patience, [&] { return states.size() >= count; });
+        return states;
+    };
+    std::atomic<int> restored{0};
+    client.on_restore([&] { restored += client.call("bench.echo", {1}).get() == Value(1); }); // its calls pass the ones that wait
+
+    auto under_way = client.call("bench.sleep", {100'000});
+    server->kill();
+    CHECK_THROWS_AS(under_way.get(), ConnectionLost);
+    CHECK(wait_for_states(1).at(0) == Client::State::interrupted);
+    auto meanwhile = client.call("bench.echo", {"later"});
+    CHECK(meanwhile.wait_for(std::chrono::milliseconds(300)) == std::future_status::timeout);
+    server.reset();
+    server = std::make_unique<ServerProcess>(example_program(), std::vector<std::string>{"--port", port});
+    REQUIRE(meanwhile.wait_for(patience) == std::future_status::ready);
+    CHECK(meanwhile.get() == Value("later"));
+    CHECK(restored == 1);
+    CHECK(wait_for_states(2) == std::vector{Client::State::interrupted, Client::State::connected});
+    client.call("bench.pubval", {"test.topic", "subscribed"}).get();
+    client.call("bench.pubval", {"listened.topic", "listened"}).get();
+    CHECK(subscribed.wait_for(1).at(0) == Value("subscribed"));
+    CHECK(listened.wait_for(1).at(0) == Value("listened"));
+
+    // Destroyed while it tries again: what waits fails, and nothing hangs.
+    std::future<Value> left;
+    {
+        Client another(server->url(), server->secret(), {patience, patience});
+        server->kill();
+        left = another.call("bench.sleep", {100'000});
+    }
+    CHECK_THROWS_AS(left.get(), ConnectionLost);
+}
+
+TEST_CASE("the tries to connect again come to an end") {
+    using namespace std::chrono_literals;
+    auto server = std::make_unique<ServerProcess>(example_program(), std::vector<std::string>{});
+    Client client(server->url(), server->secret(), {patience, 500ms});
+    std::promise<std::string> lost;
+    client.on_lost([&](const std::string& why) { lost.set_value(why); });
+    server->kill();
+    auto why = lost.get_future();
+    REQUIRE(why.wait_for(patience) == std::future_status::ready);
+    CHECK(why.get() != "");
+    CHECK_THROWS_AS(client.call("bench.none").get(), ConnectionLost);
+}
+
 TEST_CASE("lost connections of the C++ client") {
     CHECK_THROWS_AS(Client("ws://127.0.0.1:1/ws", "x"), ConnectionLost);
-    CHECK_THROWS_AS(Client("http://127.0.0.1/", "x"), std::invalid_argument);
+    CHECK_THROWS_AS(Client("ftp://127.0.0.1/", "x"), std::invalid_argument);
     CHECK_THROWS_AS(Client("nonsense", "x"), std::invalid_argument);
 
     ServerProcess server(example_program(), {});
-    CHECK_THROWS_AS(Client(server.url() + "/elsewhere", "x", patience), ConnectionLost);
-    Client client(server.url(), server.secret(), patience);
+    CHECK_THROWS_AS(Client(server.url() + "/elsewhere", "x", {patience}), ConnectionLost);
+    Client client(server.url(), server.secret(), {patience, std::chrono::seconds(0)});
     auto waiting = client.call("bench.sleep", {100'000});
     server.kill();
     CHECK_THROWS_AS(waiting.get(), ConnectionLost);
@@ -149,7 +276,7 @@ TEST_CASE("lost connections of the C++ client") {
     std::future<Value> left;
     ServerProcess another(example_program(), {});
     {
-        Client short_lived(another.url(), another.secret(), patience);
+        Client short_lived(another.url(), another.secret(), {patience});
         left = short_lived.call("bench.sleep", {100'000});
     }
     CHECK_THROWS_AS(left.get(), ConnectionLost);

@@ -1,5 +1,6 @@
 #include "tests/clients/cpp/server_process.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <regex>
 #include <stdexcept>
@@ -13,7 +14,9 @@ ServerProcess::ServerProcess(const std::string& program, std::vector<std::string
     int ends[2];
     if (::pipe(ends) != 0) throw std::runtime_error("no pipe");
     arguments.insert(arguments.begin(), program);
-    for (const char* more : {"--port", "0", "--authKey", secret()}) arguments.emplace_back(more);
+    if (std::find(arguments.begin(), arguments.end(), "--port") == arguments.end())
+        for (const char* more : {"--port", "0"}) arguments.emplace_back(more);
+    for (const char* more : {"--authKey", secret()}) arguments.emplace_back(more);
     std::vector<char*> argv;
     for (auto& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);

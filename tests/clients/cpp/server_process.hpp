@@ -12,13 +12,14 @@ inline constexpr std::chrono::seconds patience{120};
 
 class ServerProcess {
 public:
-    /// Starts `program arguments… --port 0` and waits until it listens. Throws std::runtime_error if it does not.
+    /// Starts `program arguments… --port 0`, or on the --port of the arguments, and waits until it listens. Throws std::runtime_error if it does not.
     ServerProcess(const std::string& program, std::vector<std::string> arguments);
     ~ServerProcess();
     ServerProcess(const ServerProcess&) = delete;
     ServerProcess& operator=(const ServerProcess&) = delete;
 
     const std::string& url() const { return url_; }
+    std::string port() const { return url_.substr(url_.rfind(':') + 1, url_.rfind('/') - url_.rfind(':') - 1); }
     static const char* secret() { return "a secret of the tests"; }
     /// As if the machine failed.
     void kill();

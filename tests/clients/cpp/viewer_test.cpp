@@ -24,6 +24,7 @@
 using cubelink::client::Client;
 using cubelink::client::ConnectionLost;
 using cubelink::client::Range;
+using cubelink::client::SessionNotFound;
 using cubelink::client::Viewer;
 using cubelink::rpc::CallError;
 using cubelink::test::TemporaryFolder;
@@ -47,8 +48,11 @@ struct Images {
         std::filesystem::create_directories(images + "/sub");
         write_fits(images + "/disk_cube.fits", {width, height, depth}, value_at, {"CTYPE3  = 'FREQ    '", "CRVAL3  =               1.4E9"});
         write_fits(images + "/sub/plane.fits", {20, 10}, value_at);
-        server = std::make_unique<ServerProcess>(program("CUBELINK_PROGRAM", CUBELINK_PROGRAM),
-                                                 std::vector<std::string>{images, "--store", folder.text() + "/store.sqlite"});
+        start({});
+    }
+    void start(std::vector<std::string> arguments) {
+        for (const auto& more : {folder.text() + "/images", std::string("--store"), folder.text() + "/store.sqlite"}) arguments.push_back(more);
+        server = std::make_unique<ServerProcess>(program("CUBELINK_PROGRAM", CUBELINK_PROGRAM), std::move(arguments));
     }
 };
 
@@ -64,7 +68,7 @@ bool shows_plane(const cubelink::client::Tile& tile, std::int64_t x0, std::int64
 
 TEST_CASE("images of the C++ client") {
     Images images;
-    Client client(images.server->url(), images.server->secret(), patience);
+    Client client(images.server->url(), images.server->secret(), {patience});
     Viewer viewer(client);
     CHECK(viewer.session_id() != 0);
     auto image = viewer.open("disk_cube.fits");
@@ -100,7 +104,7 @@ TEST_CASE("images of the C++ client") {
     auto plane = viewer.open("sub/plane.fits");
     CHECK(plane.file_id() != image.file_id());
     // Another connection joins, and its images do not take the place of these.
-    Client second_client(images.server->url(), images.server->secret(), patience);
+    Client second_client(images.server->url(), images.server->secret(), {patience});
     Viewer second(second_client, viewer.session_id());
     CHECK(second.session_id() == viewer.session_id());
     CHECK(second.open("sub/plane.fits").file_id() > plane.file_id());
@@ -108,11 +112,32 @@ TEST_CASE("images of the C++ client") {
     image.close();
     CHECK_THROWS_AS(image.spectrum(0, 0), CallError);
     CHECK(plane.read().values.size() == 200);
+    CHECK_THROWS_AS(Viewer(second_client, 4'000'000'000u), SessionNotFound);
+}
+
+TEST_CASE("a viewer joins its session again, with its images, after the server was started again") {
+    Images images;
+    const auto port = images.server->port();
+    Client client(images.server->url(), images.server->secret(), {patience, patience});
+    Viewer viewer(client);
+    auto image = viewer.open("disk_cube.fits");
+    image.set_channel(7);
+    CHECK(shows_plane(image.tile(1, 0, 0), 0, 0, 7));
+    std::promise<void> again;
+    client.on_state([&](Client::State state, const std::string&) {
+        if (state == Client::State::connected) again.set_value();
+    });
+    images.server.reset(); // stops in order, so that the last change is in the store
+    images.start({"--port", port});
+    REQUIRE(again.get_future().wait_for(patience) == std::future_status::ready);
+    CHECK(same(image.spectrum(12, 34).at(3), pixel(12, 34, 3)));
+    CHECK(shows_plane(image.tile(1, 0, 0), 0, 0, 7));
+    CHECK(viewer.open("sub/plane.fits").file_id() > image.file_id());
 }
 
 TEST_CASE("several threads take tiles; when the server dies, none of them goes on waiting") {
     Images images;
-    Client client(images.server->url(), images.server->secret(), patience);
+    Client client(images.server->url(), images.server->secret(), {patience, std::chrono::seconds(0)});
     Viewer viewer(client);
     const auto image = viewer.open("disk_cube.fits");
     std::promise<std::string> why;
@@ -170,7 +195,7 @@ TEST_CASE("the example of the C++ README") {
 
 TEST_CASE("the example program of the C++ client") {
     Images images;
-    const std::string command = std::string(CUBELINK_CPP_EXAMPLE) + " " + images.server->url() + " '" + images.server->secret() + "' disk_cube.fits";
+    const std::string command = std::string(CUBELINK_CPP_EXAMPLE) + " " + images.server->url() + " disk_cube.fits '" + images.server->secret() + "'";
     FILE* output = ::popen(command.c_str(), "r");
     REQUIRE(output != nullptr);
     char line[200];

@@ -6,7 +6,7 @@
 int main(int, char** arguments) try {
     using cubelink::rpc::Map;
     using cubelink::rpc::Value;
-    cubelink::client::Client client(arguments[1], arguments[2]);
+    cubelink::client::Client client(arguments[1]);
     std::promise<double> changed;
     client.subscribe("barometer.changed", [&](const Value& message) { changed.set_value(*message.get_if<Map>()->find("hectopascal")->get_if<double>()); });
     std::printf("%.2f\n", *client.call("barometer.read").get().get_if<double>());
