@@ -298,9 +298,11 @@ struct Client::Impl {
         // An attempt that fails leaves the phase as it is; `failed` wakes who waits below.
         const auto failed = std::make_shared<std::string>();
         handlers.on_close = [this, mine, failed](std::uint16_t code, const std::string& text) {
-            const auto reason = address.web_socket + ": the connection ended with code " + std::to_string(code) + (text.empty() ? "" : ": " + text);
+            auto reason = address.web_socket + ": ";
             {
                 const std::lock_guard lock(mutex);
+                reason += opened || text.empty() ? "the connection ended with code " + std::to_string(code) + (text.empty() ? "" : ": " + text)
+                                                 : "no connection: " + text;
                 *failed = reason;
             }
             changed.notify_all();
@@ -428,6 +430,16 @@ Client::~Client() {
     impl_->end("the connection was closed", {});
     if (impl_->keeper.joinable()) impl_->keeper.join();
     impl_->socket.reset(); // joins the network thread: no handler runs after this
+}
+
+void Client::close() {
+    {
+        const std::lock_guard lock(impl_->mutex);
+        impl_->closing = true;
+        impl_->lost_listeners.clear();
+        if (impl_->socket) impl_->socket->close(1000);
+    }
+    impl_->end("the connection was closed", {});
 }
 
 std::string Client::client_id() const {

@@ -51,6 +51,9 @@ public:
     Client(const Client&) = delete;
     Client& operator=(const Client&) = delete;
 
+    /// Says good-bye and ends the connection for good, from any thread: what waits fails with ConnectionLost, and so does each later call.
+    void close();
+
     /// The server's name for the connection; another one after it was made again.
     std::string client_id() const;
 

@@ -247,6 +247,17 @@ TEST_CASE("a lost connection is made again") {
     CHECK_THROWS_AS(left.get(), ConnectionLost);
 }
 
+TEST_CASE("a client that is closed") {
+    ServerProcess server(example_program(), {});
+    Client client(server.url(), server.secret(), {patience, patience});
+    auto waiting = client.call("bench.sleep", {100'000});
+    std::thread closer([&] { client.close(); });
+    CHECK_THROWS_AS(waiting.get(), ConnectionLost);
+    closer.join();
+    CHECK_THROWS_AS(client.call("bench.none").get(), ConnectionLost);
+    client.close();
+}
+
 TEST_CASE("the tries to connect again come to an end") {
     using namespace std::chrono_literals;
     auto server = std::make_unique<ServerProcess>(example_program(), std::vector<std::string>{});
