@@ -38,6 +38,7 @@ MAY = {
                         "server/products", "server/tasks", "server/api"],  # fmt: skip
     "server": ["platform", "imaging", "rpc", "pubsub", "server"],
     "clients/cpp": ["platform", "rpc"],
+    "clients/cli": ["platform", "rpc", "clients/cpp"],
 }
 
 
