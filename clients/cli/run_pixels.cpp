@@ -72,7 +72,9 @@ int run_spectrum(const Parsed& parsed) {
     Connection connection(parsed);
     auto image = open(connection, parsed);
     if (parsed.has("frame")) {
-        const auto answer = connection.call("image.to_pixel", {image.file_id(), Array{Array{x, y}}, parsed.text("frame")});
+        Array positions; // Array{Array{…}} is a copy for one compiler and a list of a list for the other
+        positions.emplace_back(Array{x, y});
+        const auto answer = connection.call("image.to_pixel", {image.file_id(), std::move(positions), parsed.text("frame")});
         const auto& points = items(field(answer, "points"));
         const auto pixel = points.empty() ? std::vector<double>() : numbers(points[0]);
         if (pixel.size() != 2 || !std::isfinite(pixel[0]) || !std::isfinite(pixel[1]))
