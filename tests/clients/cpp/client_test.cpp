@@ -27,6 +27,11 @@ using cubelink::rpc::CallError;
 using cubelink::rpc::Map;
 using cubelink::rpc::Value;
 
+// An exception in a future is shared by threads and counted in libstdc++, where ThreadSanitizer sees nothing: it takes the end of the exception in one
+// thread for a race with its use in another, which came before.
+extern "C" const char* __tsan_default_suppressions();
+extern "C" const char* __tsan_default_suppressions() { return "race:std::__exception_ptr::exception_ptr::_M_release\n"; }
+
 namespace {
 
 std::string example_program() { return program("WSLINK_EXAMPLE", WSLINK_EXAMPLE); }
@@ -141,15 +146,14 @@ TEST_CASE("calls of the C++ client") {
 
 TEST_CASE("calls with callbacks") {
     ServerProcess server(example_program(), {});
+    std::promise<Value> result, failure;
     Client client(server.url(), server.secret(), {patience});
-    std::promise<Value> result;
-    client.call("bench.echo", {Array{1, "b"}}, {}, [&](Value value, std::exception_ptr error) {
+    client.call("bench.echo", {Map{{"a", 1}}}, {}, [&](Value value, std::exception_ptr error) {
         if (error) result.set_exception(error);
         else result.set_value(std::move(value));
         throw std::runtime_error("a callback's mistake");
     });
-    CHECK(result.get_future().get() == Value(Array{1, "b"}));
-    std::promise<Value> failure;
+    CHECK(result.get_future().get() == Value(Map{{"a", 1}}));
     client.call("no.such.method", {}, {}, [&](Value value, std::exception_ptr error) {
         CHECK(value.is_null());
         failure.set_exception(error);
@@ -200,13 +204,15 @@ TEST_CASE("a missing and a wrong secret read differently") {
 TEST_CASE("a lost connection is made again") {
     auto server = std::make_unique<ServerProcess>(example_program(), std::vector<std::string>{});
     const auto port = server->port();
-    Client client("http://127.0.0.1:" + port + "/?token=a+secret+of%20the%20tests", "", {patience, patience});
+    // What callbacks use outlives the client.
     Inbox subscribed, listened;
-    client.listen("listened.topic", listened.callback());
-    client.subscribe("test.topic", subscribed.callback());
     std::mutex mutex;
     std::condition_variable changed;
     std::vector<Client::State> states;
+    std::atomic<int> restored{0};
+    Client client("http://127.0.0.1:" + port + "/?token=a+secret+of%20the%20tests", "", {patience, patience});
+    client.listen("listened.topic", listened.callback());
+    client.subscribe("test.topic", subscribed.callback());
     client.on_state([&](Client::State state, const std::string&) {
         const std::lock_guard lock(mutex);
         states.push_back(state);
@@ -217,7 +223,6 @@ TEST_CASE("a lost connection is made again") {
         changed.wait_for(lock, patience, [&] { return states.size() >= count; });
         return states;
     };
-    std::atomic<int> restored{0};
     client.on_restore([&] { restored += client.call("bench.echo", {1}).get() == Value(1); }); // its calls pass the ones that wait
 
     auto under_way = client.call("bench.sleep", {100'000});
@@ -261,8 +266,8 @@ TEST_CASE("a client that is closed") {
 TEST_CASE("the tries to connect again come to an end") {
     using namespace std::chrono_literals;
     auto server = std::make_unique<ServerProcess>(example_program(), std::vector<std::string>{});
-    Client client(server->url(), server->secret(), {patience, 500ms});
     std::promise<std::string> lost;
+    Client client(server->url(), server->secret(), {patience, 500ms});
     client.on_lost([&](const std::string& why) { lost.set_value(why); });
     server->kill();
     auto why = lost.get_future();

@@ -118,12 +118,12 @@ TEST_CASE("images of the C++ client") {
 TEST_CASE("a viewer joins its session again, with its images, after the server was started again") {
     Images images;
     const auto port = images.server->port();
+    std::promise<void> again;
     Client client(images.server->url(), images.server->secret(), {patience, patience});
     Viewer viewer(client);
     auto image = viewer.open("disk_cube.fits");
     image.set_channel(7);
     CHECK(shows_plane(image.tile(1, 0, 0), 0, 0, 7));
-    std::promise<void> again;
     client.on_state([&](Client::State state, const std::string&) {
         if (state == Client::State::connected) again.set_value();
     });
