@@ -2,15 +2,13 @@
 /// The numbers of region files: with units, sexagesimal, and as texts that are read back unchanged. Pure functions; the locale plays no part.
 
 #include "imaging/regions/region_placement.hpp"
+#include "imaging/world/number_text.hpp"
 
 #include <optional>
 #include <string>
 #include <string_view>
 
 namespace cubelink::imaging {
-
-/// A finite number and nothing else; a sign may be in front.
-std::optional<double> number_of(std::string_view text);
 
 enum class NumberUnit { none, pixel, physical, degree, arcminute, arcsecond, radian, hour };
 

@@ -74,8 +74,15 @@ double from_frequency(double frequency, SpectralKind kind, double rest) {
     return std::isfinite(result) ? result : nothing;
 }
 
-SpectralAxis::SpectralAxis(std::vector<double> values, SpectralKind kind, std::optional<double> rest_frequency, std::string spectral_frame)
-    : values_(std::move(values)), kind_(kind), rest_frequency_(rest_frequency), frame_(std::move(spectral_frame)) {}
+SpectralAxis::SpectralAxis(std::vector<double> values, SpectralKind kind, std::optional<double> rest_frequency, std::string spectral_frame,
+                           std::array<double, 2> ends)
+    : values_(std::move(values)), ends_(ends), kind_(kind), rest_frequency_(rest_frequency), frame_(std::move(spectral_frame)) {
+    // A table of values ("-TAB") may end with the channels.
+    if (const auto n = values_.size(); n > 1) {
+        if (std::isnan(ends_[0])) ends_[0] = values_[0] - (values_[1] - values_[0]) / 2;
+        if (std::isnan(ends_[1])) ends_[1] = values_[n - 1] + (values_[n - 1] - values_[n - 2]) / 2;
+    }
+}
 
 std::vector<double> SpectralAxis::values(SpectralKind kind, std::optional<double> rest_frequency) const {
     std::vector<double> result(values_.size());
@@ -87,6 +94,16 @@ std::vector<double> SpectralAxis::values(SpectralKind kind, std::optional<double
         else result[i] = from_frequency(to_frequency(values_[i], kind_, own), kind, rest);
     }
     return result;
+}
+
+double SpectralAxis::native_at(double channel) const {
+    if (values_.empty() || !std::isfinite(channel)) return nothing;
+    const double last = static_cast<double>(values_.size() - 1);
+    if (channel < 0) return values_.front() + (ends_[0] - values_.front()) * channel / -0.5;
+    if (channel > last) return values_.back() + (ends_[1] - values_.back()) * (channel - last) / 0.5;
+    const double below = std::floor(channel);
+    const auto at = static_cast<std::size_t>(below);
+    return at + 1 < values_.size() ? std::lerp(values_[at], values_[at + 1], channel - below) : values_[at];
 }
 
 } // namespace cubelink::imaging

@@ -1,7 +1,9 @@
 #pragma once
 /// Channels as frequency, wavelength or velocity. Immutable after it is made; any thread.
 
+#include <array>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -28,8 +30,10 @@ double from_frequency(double frequency, SpectralKind kind, double rest_frequency
 
 class SpectralAxis {
 public:
-    /// `values`: one for each channel, in the SI unit of `kind`.
-    SpectralAxis(std::vector<double> values, SpectralKind kind, std::optional<double> rest_frequency, std::string spectral_frame);
+    /// `values`: one for each channel, in the SI unit of `kind`; `ends`: half a channel before the first and behind the last; NaN:
+    /// from the two channels there.
+    SpectralAxis(std::vector<double> values, SpectralKind kind, std::optional<double> rest_frequency, std::string spectral_frame,
+                 std::array<double, 2> ends = {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN()});
 
     std::int64_t length() const { return static_cast<std::int64_t>(values_.size()); }
     SpectralKind kind() const { return kind_; }                                     // of the file's own axis
@@ -40,8 +44,12 @@ public:
     /// All channels as `kind`; `rest_frequency` in Hz replaces the header's if it is given and above 0. NaN where the conversion is not possible.
     std::vector<double> values(SpectralKind kind, std::optional<double> rest_frequency = std::nullopt) const;
 
+    /// Of the file's own axis between two channels, linearly; beyond the ends as the last half channel goes on. NaN where the axis has no values.
+    double native_at(double channel) const;
+
 private:
     std::vector<double> values_;
+    std::array<double, 2> ends_;
     SpectralKind kind_;
     std::optional<double> rest_frequency_;
     std::string frame_;

@@ -218,17 +218,22 @@ void Wcs::Impl::find_spectrum(const std::string& frame, const ImageInfo& info) {
     std::vector<double> values;
     values.reserve(static_cast<std::size_t>(info.spectral_length));
     const Lease lease(*this);
-    for (std::int64_t from = 0; from < info.spectral_length; from += static_cast<std::int64_t>(batch)) {
-        const auto count = static_cast<std::size_t>(std::min<std::int64_t>(static_cast<std::int64_t>(batch), info.spectral_length - from));
+    const auto append = [&](std::size_t count, double first, double step, std::vector<double>& out) {
         std::vector<double> pixels(count * width), world;
         for (std::size_t i = 0; i < count; ++i) {
             std::copy(crpix.begin(), crpix.end(), pixels.begin() + static_cast<std::ptrdiff_t>(i * width));
-            pixels[i * width + static_cast<std::size_t>(spectral)] = static_cast<double>(from) + static_cast<double>(i) + 1;
+            pixels[i * width + static_cast<std::size_t>(spectral)] = first + static_cast<double>(i) * step;
         }
         to_world(lease.get(), pixels, count, world);
-        for (std::size_t i = 0; i < count; ++i) values.push_back(world[i * width + static_cast<std::size_t>(spectral)] * factor);
+        for (std::size_t i = 0; i < count; ++i) out.push_back(world[i * width + static_cast<std::size_t>(spectral)] * factor);
+    };
+    for (std::int64_t from = 0; from < info.spectral_length; from += static_cast<std::int64_t>(batch)) {
+        const auto count = static_cast<std::size_t>(std::min<std::int64_t>(static_cast<std::int64_t>(batch), info.spectral_length - from));
+        append(count, static_cast<double>(from) + 1, 1, values);
     }
-    spectrum = std::make_shared<const SpectralAxis>(std::move(values), kind_of(name), info.rest_frequency, frame);
+    std::vector<double> ends;
+    append(2, 0.5, static_cast<double>(info.spectral_length), ends);
+    spectrum = std::make_shared<const SpectralAxis>(std::move(values), kind_of(name), info.rest_frequency, frame, std::array{ends[0], ends[1]});
 }
 
 Wcs::Wcs() : impl_(std::make_unique<Impl>()) {}

@@ -1,9 +1,11 @@
 #include "server/tasks/catalogs/catalog_where.hpp"
 
+#include "imaging/tables/sky/sky_test.hpp"
 #include "rpc/error.hpp"
 #include "rpc/values/convert.hpp"
 #include "server/tasks/catalogs/catalog_positions.hpp"
 #include "server/tasks/catalogs/catalog_rows.hpp"
+#include "server/tasks/catalogs/channel_rows.hpp"
 
 #include <cmath>
 #include <optional>
@@ -80,8 +82,9 @@ public:
         else if (fields.has("missing")) made = ready(imaging::is_missing(readable_column(*table_, fields.as<std::string>("missing"), fields.at("missing"))));
         else if (fields.has("cone")) made = cone(fields.take("cone"), rpc::Path(path, "cone"));
         else if (fields.has("inside")) made = inside(fields.take("inside"), rpc::Path(path, "inside"));
+        else if (fields.has("near_channel")) made = near_channel(fields.take("near_channel"), rpc::Path(path, "near_channel"));
         else if (fields.has("column")) made = column(fields, path);
-        else throw rpc::BadArguments(path.text() + ": expected one of all, any, none, column, missing, cone, inside");
+        else throw rpc::BadArguments(path.text() + ": expected one of all, any, none, column, missing, cone, inside, near_channel");
         fields.end();
         return made;
     }
@@ -128,14 +131,28 @@ private:
 
     DeferredTest cone(rpc::Value&& value, const rpc::Path& path) {
         Fields fields(std::move(value), path);
-        const auto columns = position_columns(*table_, fields.as<std::string>("lon"), fields.as<std::string>("lat"), "", path.text() + ".");
-        if (columns.longitude_scale != 1 || columns.latitude_scale != 1) throw rpc::BadArguments(path.text() + ": cones need columns in degrees");
-        const auto center = fields.numbers("center", 2);
+        const auto columns = position_columns(*table_, fields.as<std::string>("lon"), fields.as<std::string>("lat"), fields.text("frame"), path.text() + ".");
+        const auto numbers = fields.numbers("center", 2);
+        imaging::SkyPoint center{numbers[0], numbers[1]};
+        if (!std::isfinite(center.lon) || !(std::abs(center.lat) <= 90)) throw rpc::BadArguments(fields.at("center") + ": no position");
+        if (const auto frame = fields.text("center_frame"); !frame.empty()) center = imaging::convert(center, sky_system(frame, fields.at("center_frame")), columns.system);
         const auto radius = fields.number("radius");
+        if (!(radius >= 0)) throw rpc::BadArguments(fields.at("radius") + ": must not be negative");
         fields.end();
-        if (!std::isfinite(center[0]) || !(std::abs(center[1]) <= 90)) throw rpc::BadArguments(path.text() + ".center: no position");
-        if (!(radius >= 0)) throw rpc::BadArguments(path.text() + ".radius: must not be negative");
-        return ready(imaging::within_cone(columns.longitude, columns.latitude, center[0], center[1], radius));
+        return ready(imaging::within_cone(columns, center, radius));
+    }
+
+    DeferredTest near_channel(rpc::Value&& value, const rpc::Path& path) {
+        Fields fields(std::move(value), path);
+        const auto image = session_.require_image(fields.as<std::int32_t>("file_id"));
+        ChannelRows rows;
+        rows.column = number_column(*table_, fields.as<std::string>("column"), fields.at("column"));
+        rows.unit = fields.text("unit");
+        rows.kind = fields.text("kind");
+        rows.channels = fields.has("channels") ? fields.number("channels") : 0;
+        if (fields.has("rest_frequency")) rows.rest_frequency = fields.number("rest_frequency");
+        fields.end();
+        return ready(rows_near_channel(*table_, *image, rows, path));
     }
 
     DeferredTest inside(rpc::Value&& value, const rpc::Path& path) {

@@ -1,5 +1,5 @@
 #pragma once
-/// Conditions on rows as our own methods take them: maps that may be nested. docs/catalogs.md has the grammar.
+/// Conditions on rows as our own methods take them: maps that may be nested. docs/reference.md, "Conditions on rows", has the grammar.
 
 #include "imaging/base/budget_cache.hpp"
 #include "imaging/tables/views/row_test.hpp"

@@ -163,5 +163,147 @@ class Methods(ServerTest):
         await self.fails(self.viewer_.call("catalog.pixels", file_id=4, image_file_id=2, lon="ra", lat="dec"), -32001, "sky")
 
 
+def votable_of(systems, fields, rows):
+    """Text: `systems` COOSYS elements, `fields` of (name, datatype, more attributes), rows of texts."""
+    fields = "".join(f'<FIELD name="{name}" datatype="{kind}" {more}/>' for name, kind, more in fields)
+    rows = "".join("<TR>" + "".join(f"<TD>{cell}</TD>" for cell in row) + "</TR>" for row in rows)
+    return f"<VOTABLE><RESOURCE>{systems}<TABLE>{fields}<DATA><TABLEDATA>{rows}</TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>"
+
+
+class Frames(ServerTest):
+    """What tables say of their positions; astropy as the oracle."""
+
+    @classmethod
+    def make_files(cls, folder):
+        print("seed", SEED)
+        numbers = numpy.random.default_rng(SEED)
+        cls.positions = SkyCoord(numbers.uniform(119, 121, 40) * u.deg, numbers.uniform(29, 31, 40) * u.deg)
+        cls.header = header_of_sky()
+        fits.writeto(folder / "image.fits", numpy.zeros((220, 210), "f4"), cls.header)
+        old, new, galactic = cls.positions.transform_to("fk4"), cls.positions.transform_to("fk5"), cls.positions.galactic
+        ecliptic = cls.positions.barycentricmeanecliptic
+        texts = [old.ra.to_string("hour", sep=":", precision=8, pad=True), old.dec.to_string("deg", sep=" ", precision=8, alwayssign=True)]
+        rows = zip(*(numpy.char.mod("%.12f", values) for values in (
+            old.ra.deg, old.dec.deg, new.ra.rad, new.dec.arcmin, galactic.l.deg, galactic.b.deg, ecliptic.lon.deg, ecliptic.lat.deg)), *texts)  # fmt: skip
+        fields = [("a", "double", 'unit="deg" ref="o"'), ("b", "double", 'unit="deg" ref="o"'), ("c", "double", 'unit="rad" ref="f"'), ("d", "double", 'unit="arcmin" ref="f"'),
+                  ("x", "double", 'ucd="pos.galactic.lon" unit="deg"'), ("y", "double", 'ucd="pos.galactic.lat" unit="deg"'), ("ELON", "double", 'unit="deg"'), ("ELAT", "double", ""),
+                  ("ta", "char", 'arraysize="*" ref="o" unit="&quot;h:m:s&quot;"'), ("tb", "char", 'arraysize="*" ref="o"'), ("ra", "double", ""), ("m", "double", 'unit="m"')]  # fmt: skip
+        systems = '<COOSYS ID="o" system="eq_FK4" equinox="B1950"/><COOSYS ID="f" system="eq_FK5"/>'
+        (folder / "frames.vot").write_text(votable_of(systems, fields, [(*row, "1", "2") for row in rows]))
+        hdu = fits.BinTableHDU(Table({"RA": old.ra.deg, "DEC": old.dec.deg}))
+        hdu.header["EQUINOX"] = 1950.0
+        hdu.writeto(folder / "old.fits")
+        Table({"RA": numpy.append(cls.positions.ra.deg, [numpy.nan, 10]), "DEC": numpy.append(cls.positions.dec.deg, [30, 91])}).write(folder / "plain.csv")
+
+    async def pixels(self, client, file_id, lon, lat, **more):
+        answer = await client.call("catalog.pixels", file_id=file_id, image_file_id=0, lon=lon, lat=lat, timeout=PATIENCE, **more)
+        return answer["frame"], numpy.frombuffer(answer["x"], "<f8"), numpy.frombuffer(answer["y"], "<f8")
+
+    async def test_frames(self):
+        client = await self.viewer()
+        self.assertTrue((await client.call("carta.open.file", {"file": "image.fits", "file_id": 0}, timeout=PATIENCE))["success"])
+        for number, name in enumerate(("frames.vot", "old.fits", "plain.csv")):
+            await open_catalog(client, name, number)
+        x, y = WCS(self.header).world_to_pixel(self.positions)
+        for file_id, lon, lat, frame, tolerance in ((0, "a", "b", "FK4", 0.002), (0, "c", "d", "FK5", 1e-5), (0, "x", "y", "GALACTIC", 1e-5), (0, "ELON", "ELAT", "ECLIPTIC", 0.002), (0, "ta", "tb", "FK4", 0.002), (1, "RA", "DEC", "FK4", 0.002), (2, "RA", "DEC", "ICRS", 1e-6)):
+            with self.subTest(f"{lon} {lat} of {file_id}"):
+                found = await self.pixels(client, file_id, lon, lat)
+                self.assertEqual(found[0], frame)
+                numpy.testing.assert_allclose(found[1][:40], x, atol=tolerance)
+                numpy.testing.assert_allclose(found[2][:40], y, atol=tolerance)
+                where = {"inside": {"file_id": 0, "bounds": [60, 140, 60, 140], "lon": lon, "lat": lat}}
+                rows = await client.call("catalog.rows", file_id=file_id, where=where, columns=[lon], timeout=PATIENCE)
+                self.assertAlmostEqual(rows["rows"], ((x >= 60) & (x <= 140) & (y >= 60) & (y <= 140)).sum(), delta=1)
+                near = self.positions.separation(SkyCoord(120 * u.deg, 30 * u.deg)).deg <= 0.5
+                cone = {"cone": {"lon": lon, "lat": lat, "center": [120, 30], "center_frame": "ICRS", "radius": 0.5}}
+                self.assertAlmostEqual((await client.call("catalog.rows", file_id=file_id, where=cone, columns=[lon], timeout=PATIENCE))["rows"], near.sum(), delta=1)
+        _, beyond, _ = await self.pixels(client, 2, "RA", "DEC")
+        self.assertTrue(numpy.isnan(beyond[40:]).all())
+        # Said by the caller, against the table.
+        said = await self.pixels(client, 0, "a", "b", frame="ICRS")
+        self.assertEqual(said[0], "ICRS")
+        self.assertGreater(abs(said[1] - x).max(), 10)
+        for arguments, part in (
+            ({"lon": "ra", "lat": "b"}, "frame: "), ({"lon": "a", "lat": "d"}, "frame: \"a\" and \"d\" are of different frames"), ({"lon": "m", "lat": "y", "frame": "FK5"}, "lon: the unit of \"m\""),
+        ):  # fmt: skip
+            await self.fails(client.call("catalog.pixels", file_id=0, image_file_id=0, **arguments), -32602, part)
+        cone = {"lon": "a", "lat": "b", "center": [1, 2], "radius": 1}
+        for more, part in (({"center_frame": "MARS"}, "where.cone.center_frame"), ({"frame": "x"}, "where.cone.frame"), ({"lon": "m", "lat": "m"}, "where.cone.")):
+            await self.fails(client.call("catalog.rows", file_id=0, where={"cone": {**cone, **more}}), -32602, part)
+
+
+class NearChannel(ServerTest):
+    """Rows by the channel that is shown."""
+
+    REST = 1.4204e9
+
+    @classmethod
+    def make_files(cls, folder):
+        print("seed", SEED)
+        numbers = numpy.random.default_rng(SEED)
+        header = header_of_sky()
+        header["CTYPE3"], header["CRVAL3"], header["CDELT3"], header["CRPIX3"], header["CUNIT3"] = "FREQ", 1.42e9, -1e5, 1.0, "Hz"
+        header["RESTFRQ"] = cls.REST
+        fits.writeto(folder / "cube.fits", numpy.zeros((30, 20, 20), "f4"), header)
+        fits.writeto(folder / "one.fits", numpy.zeros((1, 20, 20), "f4"), header)
+        del header["RESTFRQ"]
+        fits.writeto(folder / "restless.fits", numpy.zeros((30, 20, 20), "f4"), header)
+        for name, value in (("CTYPE3", "VOPT"), ("CRVAL3", 1e5), ("CDELT3", 5e3), ("CUNIT3", "m/s")):
+            header[name] = value
+        fits.writeto(folder / "velocity.fits", numpy.zeros((30, 20, 20), "f4"), header)
+        fits.writeto(folder / "flat.fits", numpy.zeros((5, 5), "f4"))
+        cls.frequency = numbers.uniform(1.416e9, 1.421e9, COUNT)
+        table = Table()
+        table["f"], table["f"].unit = cls.frequency / 1e6, "MHz"
+        table["v"], table["v"].unit = (cls.velocity("radio") * u.m / u.s).to_value("km/s"), "km/s"
+        table["o"], table["o"].unit = cls.velocity("optical"), "m/s"
+        table["w"], table["w"].unit = 299792458 / cls.frequency * 100, "cm"
+        table["bare"], table["k"] = cls.frequency / 1e9, numpy.ones(COUNT)
+        table["k"].unit = "K"
+        table["name"] = ["x"] * COUNT
+        table.write(folder / "lines.fits")
+
+    @classmethod
+    def velocity(cls, kind):
+        return (cls.frequency * u.Hz).to_value(u.m / u.s, equivalencies={"radio": u.doppler_radio, "optical": u.doppler_optical}[kind](cls.REST * u.Hz))
+
+    async def test_channels(self):
+        client = await self.viewer()
+        for number, name in enumerate(("cube.fits", "one.fits", "restless.fits", "velocity.fits", "flat.fits")):
+            self.assertTrue((await client.call("carta.open.file", {"file": name, "file_id": number}, timeout=PATIENCE))["success"])
+        await open_catalog(client, "lines.fits", 7)
+
+        async def rows(**near):
+            return (await client.call("catalog.rows", file_id=7, columns=["f"], where={"near_channel": near}, timeout=PATIENCE))["rows"]
+
+        def expected(first, last, values=None):
+            return (((values if values is not None else self.frequency) >= first) & ((values if values is not None else self.frequency) <= last)).sum()
+
+        for channel in (0, 13, 29):
+            await client.call("carta.set.image.channels", {"file_id": 0, "channel": channel, "stokes": 0})
+            for reach in (0, 2, 2.5):
+                middle = 1.42e9 - 1e5 * channel
+                count = expected(middle - 1e5 * (reach + 0.5), middle + 1e5 * (reach + 0.5))
+                self.assertGreater(count, 0)
+                for column, more in (("f", {}), ("v", {}), ("o", {"kind": "optical"}), ("w", {}), ("bare", {"unit": "GHz"}), ("v", {"rest_frequency": self.REST, "kind": "radio"})):
+                    self.assertAlmostEqual(await rows(file_id=0, column=column, channels=reach, **more), count, delta=1, msg=f"{column} {channel} {reach}")
+        # A channel alone has a width; the rest frequency of the header may be replaced.
+        self.assertAlmostEqual(await rows(file_id=1, column="f"), expected(1.42e9 - 5e4, 1.42e9 + 5e4), delta=1)
+        self.assertEqual(await rows(file_id=2, column="f", channels=1), expected(1.42e9 - 1.5e5, 1.42e9 + 1.5e5))
+        self.assertAlmostEqual(await rows(file_id=2, column="v", channels=1, rest_frequency=self.REST), expected(1.42e9 - 1.5e5, 1.42e9 + 1.5e5), delta=1)
+        # An image of velocities needs none, for velocities of its own kind.
+        self.assertEqual(await rows(file_id=3, column="o", channels=1), expected(1e5 - 7.5e3, 1e5 + 7.5e3, self.velocity("optical")))
+        for near, part in (
+            ({"file_id": 4, "column": "f"}, "where.near_channel.file_id: flat.fits has no spectral axis"), ({"file_id": 0, "column": "bare"}, "where.near_channel.column: \"bare\" has no unit"),
+            ({"file_id": 0, "column": "k"}, "\"K\" is no unit"), ({"file_id": 0, "column": "name"}, "where.near_channel.column"), ({"file_id": 0, "column": "f", "channels": -1}, "channels: must not"),
+            ({"file_id": 0, "column": "f", "kind": "radio"}, "kind: \"f\" has no velocities"), ({"file_id": 0, "column": "v", "kind": "fast"}, "where.near_channel.kind"),
+            ({"file_id": 2, "column": "v"}, "rest_frequency: restless.fits has no rest frequency"), ({"file_id": 0, "column": "v", "rest_frequency": 0}, "rest_frequency: must be above 0"),
+            ({"file_id": 0, "column": "f", "unit": "furlong"}, "unit: \"furlong\""), ({"file_id": 0, "column": "f", "near": 1}, "where.near_channel.near"), ({"file_id": 3, "column": "f"}, "rest frequency"),
+            ({"file_id": 0, "column": "w", "channels": 1e300}, "channels"),
+        ):  # fmt: skip
+            with self.subTest(str(near)):
+                await self.fails(client.call("catalog.rows", file_id=7, where={"near_channel": near}), -32602, part)
+
+
 if __name__ == "__main__":
     unittest.main()
