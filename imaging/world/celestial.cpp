@@ -27,6 +27,18 @@ Vector operator*(const Matrix& matrix, const Vector& vector) {
     return result;
 }
 
+Matrix operator*(const Matrix& a, const Matrix& b) {
+    Matrix result{};
+    eraRxr(const_cast<double(*)[3]>(a.m), const_cast<double(*)[3]>(b.m), result.m);
+    return result;
+}
+
+Matrix identity() {
+    Matrix result{};
+    eraIr(result.m);
+    return result;
+}
+
 Matrix transposed(const Matrix& matrix) {
     Matrix result{};
     eraTr(const_cast<double(*)[3]>(matrix.m), result.m);
@@ -122,16 +134,15 @@ Vector unit(const Vector& vector) {
     return result;
 }
 
-Vector without_e_terms(const Vector& p, double epoch) {
-    const Vector a = e_terms(epoch);
+/// `a`: e_terms().
+Vector without_e_terms(const Vector& p, const Vector& a) {
     const double dot = p.v[0] * a.v[0] + p.v[1] * a.v[1] + p.v[2] * a.v[2];
     Vector result{};
     for (int i = 0; i < 3; ++i) result.v[i] = p.v[i] - a.v[i] + dot * p.v[i];
     return unit(result);
 }
 
-Vector with_e_terms(const Vector& p, double epoch) {
-    const Vector a = e_terms(epoch);
+Vector with_e_terms(const Vector& p, const Vector& a) {
     Vector q = p;
     for (int round = 0; round < 10; ++round) {
         const double dot = q.v[0] * a.v[0] + q.v[1] * a.v[1] + q.v[2] * a.v[2];
@@ -165,29 +176,36 @@ double julian(double besselian) {
     return eraEpj(jd0, jd1);
 }
 
-/// FK4 of any equinox to B1950 without E-terms, and back.
-Vector b1950_of_fk4(const Vector& p, double equinox) { return besselian_precession(equinox, 1950) * without_e_terms(p, equinox); }
-Vector fk4_of_b1950(const Vector& p, double equinox) { return with_e_terms(besselian_precession(1950, equinox) * p, equinox); }
-
-/// `epoch`: Julian; when FK4 positions were observed, for the drift of their frame.
-Vector to_icrs(const Vector& p, const SkySystem& from, double epoch) {
+/// To ICRS; of FK4 from positions without E-terms. `epoch`: Julian; when FK4 positions were observed, for the drift of their frame.
+Matrix icrs_of(const SkySystem& from, double epoch) {
     switch (from.frame) {
-    case SkyFrame::fk5: return transposed(fk5_of_icrs()) * (transposed(fk5_precession(from.equinox)) * p);
-    case SkyFrame::galactic: return transposed(fk5_of_icrs()) * (transposed(galactic_of_fk5()) * p);
-    case SkyFrame::ecliptic: return transposed(ecliptic_of_icrs(from.equinox)) * p;
-    case SkyFrame::fk4: return transposed(fk5_of_icrs()) * unit(j2000_of_b1950(epoch) * b1950_of_fk4(p, from.equinox));
-    default: return p;
+    case SkyFrame::fk5: return transposed(fk5_of_icrs()) * transposed(fk5_precession(from.equinox));
+    case SkyFrame::galactic: return transposed(fk5_of_icrs()) * transposed(galactic_of_fk5());
+    case SkyFrame::ecliptic: return transposed(ecliptic_of_icrs(from.equinox));
+    case SkyFrame::fk4: return transposed(fk5_of_icrs()) * (j2000_of_b1950(epoch) * besselian_precession(from.equinox, 1950));
+    default: return identity();
     }
 }
 
-Vector from_icrs(const Vector& p, const SkySystem& to, double epoch) {
+/// From ICRS; of FK4 without E-terms. Inverse rotations, and of the drift, which is no exact rotation, the transposed matrix.
+Matrix of_icrs(const SkySystem& to, double epoch) {
     switch (to.frame) {
-    case SkyFrame::fk5: return fk5_precession(to.equinox) * (fk5_of_icrs() * p);
-    case SkyFrame::galactic: return galactic_of_fk5() * (fk5_of_icrs() * p);
-    case SkyFrame::ecliptic: return ecliptic_of_icrs(to.equinox) * p;
-    case SkyFrame::fk4: return fk4_of_b1950(unit(transposed(j2000_of_b1950(epoch)) * (fk5_of_icrs() * p)), to.equinox);
-    default: return p;
+    case SkyFrame::fk5: return fk5_precession(to.equinox) * fk5_of_icrs();
+    case SkyFrame::galactic: return galactic_of_fk5() * fk5_of_icrs();
+    case SkyFrame::ecliptic: return ecliptic_of_icrs(to.equinox);
+    case SkyFrame::fk4: return besselian_precession(1950, to.equinox) * (transposed(j2000_of_b1950(epoch)) * fk5_of_icrs());
+    default: return identity();
     }
+}
+
+/// Between two systems that are known and differ.
+Matrix between(const SkySystem& from, const SkySystem& to) {
+    // Between two equinoxes of FK4 nothing but precession; the galactic frame is defined in FK4, and does not drift against it.
+    if (from.frame == SkyFrame::fk4 && to.frame == SkyFrame::fk4) return besselian_precession(1950, to.equinox) * besselian_precession(from.equinox, 1950);
+    const bool galactic = from.frame == SkyFrame::galactic || to.frame == SkyFrame::galactic;
+    const double equinox = from.frame == SkyFrame::fk4 ? from.equinox : to.equinox;
+    const double epoch = julian(galactic ? 1950 : equinox);
+    return of_icrs(to, epoch) * icrs_of(from, epoch);
 }
 
 /// Whole units and sixtieths, rounded once at the end, so that 59.9996 becomes 60 only together with the minutes.
@@ -228,18 +246,29 @@ std::string_view name_of(SkyFrame frame) {
     return "";
 }
 
-SkyPoint convert(SkyPoint point, const SkySystem& from, const SkySystem& to) {
+void convert(std::span<SkyPoint> points, const SkySystem& from, const SkySystem& to) {
     constexpr double nothing = std::numeric_limits<double>::quiet_NaN();
-    if (!std::isfinite(point.lon) || !std::isfinite(point.lat)) return {nothing, nothing};
-    if (from == to) return point;
-    if (from.frame == SkyFrame::unknown || to.frame == SkyFrame::unknown) return {nothing, nothing};
-    const Vector p = direction(point);
-    // Between two equinoxes of FK4 nothing but precession; the galactic frame is defined in FK4, and does not drift against it.
-    if (from.frame == SkyFrame::fk4 && to.frame == SkyFrame::fk4) return point_of(fk4_of_b1950(b1950_of_fk4(p, from.equinox), to.equinox));
-    const bool galactic = from.frame == SkyFrame::galactic || to.frame == SkyFrame::galactic;
-    const double equinox = from.frame == SkyFrame::fk4 ? from.equinox : to.equinox;
-    const double epoch = julian(galactic ? 1950 : equinox);
-    return point_of(from_icrs(to_icrs(p, from, epoch), to, epoch));
+    const bool same = from == to, known = from.frame != SkyFrame::unknown && to.frame != SkyFrame::unknown;
+    const auto matrix = same || !known ? identity() : between(from, to);
+    const auto terms_of = [](const SkySystem& system) { return system.frame == SkyFrame::fk4 ? std::optional(e_terms(system.equinox)) : std::nullopt; };
+    const auto terms = same ? std::nullopt : terms_of(from), new_terms = same ? std::nullopt : terms_of(to);
+    for (auto& point : points) {
+        if (!std::isfinite(point.lon) || !std::isfinite(point.lat) || (!same && !known)) {
+            point = {nothing, nothing};
+            continue;
+        }
+        if (same) continue;
+        auto p = direction(point);
+        if (terms) p = without_e_terms(p, *terms);
+        p = matrix * p;
+        if (new_terms) p = with_e_terms(unit(p), *new_terms);
+        point = point_of(p);
+    }
+}
+
+SkyPoint convert(SkyPoint point, const SkySystem& from, const SkySystem& to) {
+    convert(std::span(&point, 1), from, to);
+    return point;
 }
 
 double separation(SkyPoint a, SkyPoint b) { return eraSeps(a.lon * degree, a.lat * degree, b.lon * degree, b.lat * degree) / degree; }

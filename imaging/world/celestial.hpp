@@ -2,6 +2,7 @@
 /// Celestial frames and the conversion between them (through ERFA; wcslib has none). Pure functions, any thread.
 
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -28,6 +29,8 @@ std::string_view name_of(SkyFrame frame);
 /// The same direction in another system; no proper motion. A point whose frame is unknown is returned unchanged if `to` is unknown too,
 /// else NaN. FK4 is with E-terms, observed at its equinox.
 SkyPoint convert(SkyPoint point, const SkySystem& from, const SkySystem& to);
+/// The same for many points, in place: what depends on the systems alone is computed once.
+void convert(std::span<SkyPoint> points, const SkySystem& from, const SkySystem& to);
 
 /// Angle between two directions, degrees.
 double separation(SkyPoint a, SkyPoint b);

@@ -353,7 +353,7 @@ void Wcs::pixels_to_sky(std::span<const PixelPoint> pixels, double channel, std:
 
 void Wcs::pixels_to_sky(std::span<const PixelPoint> pixels, double channel, const SkySystem& frame, std::span<SkyPoint> out) const {
     pixels_to_sky(pixels, channel, out);
-    for (SkyPoint& point : out) point = convert(point, impl_->system, frame);
+    convert(out, impl_->system, frame);
 }
 
 void Wcs::sky_to_pixels(std::span<const SkyPoint> points, double channel, std::span<PixelPoint> out) const {
@@ -385,7 +385,7 @@ void Wcs::sky_to_pixels(std::span<const SkyPoint> points, double channel, std::s
 
 void Wcs::sky_to_pixels(std::span<const SkyPoint> points, double channel, const SkySystem& frame, std::span<PixelPoint> out) const {
     std::vector<SkyPoint> own(points.begin(), points.end());
-    for (SkyPoint& point : own) point = convert(point, frame, impl_->system);
+    convert(own, frame, impl_->system);
     sky_to_pixels(own, channel, out);
 }
 
