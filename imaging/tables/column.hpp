@@ -14,7 +14,7 @@ namespace cubelink::imaging {
 class MappedFile;
 
 enum class ColumnType { // numbers as in ICD ColumnType
-    unsupported = 0,    // listed without values: arrays, complex numbers, bits
+    unsupported = 0,    // listed without values: arrays, complex numbers
     string = 1,
     uint8 = 2,
     int8 = 3,

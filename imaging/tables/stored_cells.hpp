@@ -35,6 +35,11 @@ void gather_booleans(CellRun cells, std::byte* out, Missing&& missing) {
     }
 }
 
+/// Single bits in bytes of their own: the standard has them in the highest bit, astropy in another one.
+inline void gather_bits(CellRun cells, std::byte* out) {
+    for (std::size_t row = 0; row < cells.rows; ++row) out[row] = std::byte{cells.first[row * cells.stride] != std::byte{0}};
+}
+
 /// The integer in a cell of the given type, as stored.
 std::int64_t stored_integer(const std::byte* cell, ColumnType type);
 

@@ -128,7 +128,8 @@ private:
             put_missing(cell.type, out.data() + i * size);
             cell.builder->mark_null(i);
         };
-        if (cell.type == ColumnType::boolean) gather_booleans(run, out.data(), missing);
+        if (cell.field->bits) gather_bits(run, out.data());
+        else if (cell.type == ColumnType::boolean) gather_booleans(run, out.data(), missing);
         else gather(run, cell.type, false, out.data());
         if (cell.null) find_nulls(run, cell.type, *cell.null, missing);
         if (flag_bytes_ == 0) return;
@@ -195,7 +196,8 @@ private:
         const CellRun run{at, bytes, 1};
         bool missing = cell.null && stored_integer(at, cell.type) == *cell.null;
         std::byte value[8];
-        if (cell.type == ColumnType::boolean) gather_booleans(run, value, [&](std::size_t) { missing = true; });
+        if (field.bits) gather_bits(run, value);
+        else if (cell.type == ColumnType::boolean) gather_booleans(run, value, [&](std::size_t) { missing = true; });
         else gather(run, cell.type, false, value);
         if (missing) return cell.builder->append_null();
         const auto out = cell.builder->extend(1);

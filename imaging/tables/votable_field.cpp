@@ -16,7 +16,7 @@ struct Primitive {
 };
 
 constexpr std::array<Primitive, 12> primitives{{{"boolean", ColumnType::boolean, 1},
-                                                {"bit", ColumnType::unsupported, 0},
+                                                {"bit", ColumnType::boolean, 0},
                                                 {"unsignedByte", ColumnType::uint8, 1},
                                                 {"short", ColumnType::int16, 2},
                                                 {"int", ColumnType::int32, 4},
@@ -80,7 +80,6 @@ VotableField votable_field(std::string_view name, std::string_view datatype, std
     field.info.type = primitive->type;
     field.element_size = primitive->size;
     field.bits = primitive->name == "bit";
-    field.boolean = primitive->type == ColumnType::boolean;
     field.wide_text = primitive->name == "unicodeChar";
     if (without_blanks(arraysize).empty()) return field;
     field.info.source_type += "[" + std::string(without_blanks(arraysize)) + "]";

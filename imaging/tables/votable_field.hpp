@@ -17,8 +17,7 @@ struct VotableField {
     std::string ref;                 // of a COOSYS or TIMESYS, or of anything else
     std::optional<std::string> null; // VALUES null=
 
-    bool bits = false; // packed, eight in a byte
-    bool boolean = false;
+    bool bits = false;             // packed, eight in a byte
     bool known = true;             // its datatype is one of the standard's
     bool wide_text = false;        // unicodeChar
     std::int64_t element_size = 1; // bytes in BINARY

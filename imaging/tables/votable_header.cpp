@@ -91,7 +91,7 @@ void VotableHeader::begin(std::string_view qualified, Attributes attributes) {
         break;
     case Element::stream: begin_stream(attributes); break;
     case Element::fits:
-        if (table_) table_->unreadable = "its data are a FITS file";
+        if (table_) table_->unreadable = "its data are a FITS file within the document, which is not read: save the table as FITS, or as VOTable with its own rows";
         break;
     default:
         if (name == "COOSYS" || name == "TIMESYS") begin_system(name, attributes);
@@ -146,7 +146,7 @@ void VotableHeader::begin_values(Attributes attributes) {
 void VotableHeader::begin_stream(Attributes attributes) {
     if (!table_ || (parent() != Element::binary && parent() != Element::binary2)) return;
     const auto encoding = platform::lower_case(value(attributes, "encoding"));
-    if (find(attributes, "href") != nullptr) table_->unreadable = "its data are in another file";
+    if (find(attributes, "href") != nullptr) table_->unreadable = "its data are in another file, which is not fetched: open that file";
     else if (!encoding.empty() && encoding != "base64") table_->unreadable = "its data have the encoding \"" + encoding + "\"";
     else data_ = parent() == Element::binary ? Data::binary : Data::binary2;
 }

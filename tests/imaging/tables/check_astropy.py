@@ -118,7 +118,7 @@ def check_votable(path, **options):
             size = (field.arraysize or "1").rstrip("*")  # astropy cuts what is longer
             cut = cells._replace(values=[text[: int(size)].strip() for text in cells.values]) if size else cells
             same(path, cut, [text.strip() for text in texts_of(array)])
-        elif array.ndim > 1 or array.dtype.kind in "Oc" or field.datatype == "bit" or field.datatype.endswith("Complex"):
+        elif array.ndim > 1 or array.dtype.kind in "Oc" or (field.datatype == "bit" and field.arraysize not in (None, "1")) or field.datatype.endswith("Complex"):
             assert cells.info["type"] == "unsupported", (path, cells.info)
         else:
             values, mask = np.asarray(array.data), np.ma.getmaskarray(array)
@@ -171,16 +171,16 @@ def variable_table(rows):
     file.resources.append(resource)
     table = votable.tree.Table(file)
     resource.tables.append(table)
-    kinds = [("bit", "8"), ("bit", "11"), ("char", "*"), ("int", "*"), ("double", "2x3"), ("unicodeChar", "*"), ("floatComplex", None), ("boolean", "3"), ("short", None)]
+    kinds = [("bit", "8"), ("bit", "11"), ("bit", None), ("char", "*"), ("int", "*"), ("double", "2x3"), ("unicodeChar", "*"), ("floatComplex", None), ("boolean", "3"), ("short", None)]
     for i, (datatype, arraysize) in enumerate(kinds):
         extra = {} if arraysize is None else {"arraysize": arraysize}
         table.fields.append(votable.tree.Field(file, ID=f"f{i}", name=f"name {i}", datatype=datatype, ucd="meta.id", **extra))
     table.fields[-1].values.null = -99
     table.create_arrays(rows)
     for row in range(rows):
-        table.array[row] = (rng.random(8) < 0.5, rng.random(11) < 0.5, random_text(rng.integers(0, 200)), np.ma.array(rng.integers(-5, 5, rng.integers(0, 9), dtype="i4"), mask=False, shrink=False), rng.normal(size=(3, 2)),
+        table.array[row] = (rng.random(8) < 0.5, rng.random(11) < 0.5, rng.random() < 0.5, random_text(rng.integers(0, 200)), np.ma.array(rng.integers(-5, 5, rng.integers(0, 9), dtype="i4"), mask=False, shrink=False), rng.normal(size=(3, 2)),
                             random_text(rng.integers(0, 20)) + "é", 1 + 2j, rng.random(3) < 0.5, -99 if row % 5 == 0 else row)  # fmt: skip
-        table.array.mask[row] = (False,) * 8 + (row % 5 == 0,)
+        table.array.mask[row] = (False,) * 9 + (row % 5 == 0,)
     return file
 
 

@@ -157,6 +157,19 @@ TEST_CASE("BINARY and BINARY2: null values, flags, variable texts") {
     }
 }
 
+TEST_CASE("single bits are truth values, whichever bit of their byte is theirs") {
+    const std::string field = "<FIELD name='bit' datatype='bit'/>";
+    const std::vector<std::uint8_t> expected{0, 1, 1, 0};
+    CHECK(numbers<std::uint8_t>(*open(votable(field, tabledata("<TR><TD>0</TD></TR><TR><TD> 1 </TD></TR><TR><TD>1</TD></TR><TR><TD>0</TD></TR>"))), 0) == expected);
+    const std::string data("\0\x80\x08\0", 4);
+    CHECK(numbers<std::uint8_t>(*open(votable(field, binary("BINARY", data))), 0) == expected);
+    // A row of another length in each, and the flag of the last one is set.
+    const auto table = open(votable(field + "<FIELD name='t' datatype='char' arraysize='*'/>", binary("BINARY2", std::string("\0\0\0\0\0\1x\0\x80\0\0\0\0\x80\x08\0\0\0\0", 19))));
+    CHECK(table->info.columns[0].type == ColumnType::boolean);
+    CHECK(numbers<std::uint8_t>(*table, 0) == std::vector<std::uint8_t>{0, 1, 0});
+    CHECK(nulls(*table, 0) == std::vector<bool>{false, false, true});
+}
+
 TEST_CASE("lengths of arrays of arrays count numbers, or slices") {
     const std::string fields = "<FIELD name='a' datatype='short' arraysize='3x*'/><FIELD name='n' datatype='int'/>";
     for (const std::int32_t length : {6, 2}) {
