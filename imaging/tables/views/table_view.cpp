@@ -101,7 +101,7 @@ void gather_texts(const Column& column, std::span<const std::uint32_t> rows, std
 }
 
 TableViewPtr ViewCache::view(const ViewSpec& spec, const ViewOptions& options) {
-    const platform::MutexLock lock(mutex_);
+    const TakenTurn taken(turn_, options.cancel);
     auto key = (spec.sort_column ? std::to_string(*spec.sort_column) + (spec.descending ? ">" : "<") : std::string()) + "|" + (spec.test ? spec.test->key() : std::string());
     if (last_ && key == key_ && !last_->lost()) return last_;
     last_.reset();

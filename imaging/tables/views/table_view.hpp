@@ -3,10 +3,10 @@
 
 #include "imaging/base/budget_cache.hpp"
 #include "imaging/base/cancel.hpp"
+#include "imaging/base/cancellable_turn.hpp"
 #include "imaging/base/scratch_memory.hpp"
 #include "imaging/base/thread_share.hpp"
 #include "imaging/tables/views/row_test.hpp"
-#include "platform/mutex.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -79,7 +79,7 @@ struct ViewOptions {
 };
 
 /// Makes views of one table, and keeps what the next one is likely to need: the last view, the rows that its test let pass, and the order of all rows by the
-/// columns that were sorted by last. Thread-safe: views are made one at a time.
+/// columns that were sorted by last. Thread-safe: views are made one at a time, and who waits for another's can be cancelled.
 class ViewCache {
 public:
     explicit ViewCache(TablePtr table) : table_(std::move(table)) {}
@@ -100,16 +100,16 @@ private:
         bool descending = false;
         RowNumbersPtr rows;
     };
-    const Passing& passing(const RowTestPtr& test, const ViewOptions& options) CUBELINK_REQUIRES(mutex_);
-    RowNumbersPtr order(const ViewSpec& spec, const Passing& passing, const ViewOptions& options) CUBELINK_REQUIRES(mutex_);
-    RowNumbersPtr all_in_order(std::size_t column, bool descending, const ViewOptions& options) CUBELINK_REQUIRES(mutex_);
+    const Passing& passing(const RowTestPtr& test, const ViewOptions& options) CUBELINK_REQUIRES(turn_);
+    RowNumbersPtr order(const ViewSpec& spec, const Passing& passing, const ViewOptions& options) CUBELINK_REQUIRES(turn_);
+    RowNumbersPtr all_in_order(std::size_t column, bool descending, const ViewOptions& options) CUBELINK_REQUIRES(turn_);
 
     const TablePtr table_;
-    platform::Mutex mutex_; // held while a view is made
-    std::string key_ CUBELINK_GUARDED_BY(mutex_);
-    TableViewPtr last_ CUBELINK_GUARDED_BY(mutex_);
-    Passing passing_ CUBELINK_GUARDED_BY(mutex_);
-    std::vector<Order> orders_ CUBELINK_GUARDED_BY(mutex_); // the newest last
+    CancellableTurn turn_; // taken while a view is made
+    std::string key_ CUBELINK_GUARDED_BY(turn_);
+    TableViewPtr last_ CUBELINK_GUARDED_BY(turn_);
+    Passing passing_ CUBELINK_GUARDED_BY(turn_);
+    std::vector<Order> orders_ CUBELINK_GUARDED_BY(turn_); // the newest last
 };
 
 /// The rows of a table in order: rows that have a value by that, then those that have none; equal ones as they are in `rows`, which ascend. For ViewCache, and tests.

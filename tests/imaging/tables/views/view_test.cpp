@@ -4,8 +4,11 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <cstring>
+#include <thread>
 
 using namespace cubelink::imaging;
 using random_table::Row;
@@ -151,4 +154,41 @@ TEST_CASE("views can be stopped, and count what they take") {
         CHECK_THROWS_AS(views.view({.sort_column = random_table::d}, {.budget = budget}), OverBudget);
     }
     CHECK(budget.statistics().used == before);
+}
+
+TEST_CASE("who waits for another's view can be cancelled, and gets it otherwise") {
+    class Gate final : public RowTest {
+    public:
+        std::string key() const override { return "gate"; }
+        void apply(const Table&, std::size_t, std::span<std::uint64_t>) const override {
+            entered.store(true);
+            for (const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(120); !open.load() && std::chrono::steady_clock::now() < until;)
+                std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+        mutable std::atomic<bool> entered{false}, open{false};
+    };
+    BudgetCache budget(std::size_t{64} << 20);
+    const auto made = random_table::make(1000, 256, 13, budget);
+    ViewCache views(made.table);
+    const auto gate = std::make_shared<Gate>();
+    std::thread maker([&] { views.view({.test = gate}, {.budget = budget}); });
+    while (!gate->entered) std::this_thread::yield();
+    CancelToken cancelled;
+    std::atomic<bool> was_cancelled{false};
+    std::thread impatient([&] {
+        try {
+            views.view({}, {.budget = budget, .cancel = cancelled});
+        } catch (const Cancelled&) { was_cancelled = true; }
+    });
+    std::size_t rows = 0;
+    std::thread patient([&] { rows = views.view({}, {.budget = budget})->rows(); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    cancelled.cancel();
+    impatient.join(); // while the other view is in the making
+    CHECK(was_cancelled);
+    CHECK(rows == 0);
+    gate->open = true;
+    maker.join();
+    patient.join();
+    CHECK(rows == 1000);
 }
