@@ -137,10 +137,10 @@ std::size_t resident_file_bytes() {
 
 } // namespace
 
-std::shared_ptr<const MappedFile> MappedFile::map(int descriptor, std::int64_t offset, std::size_t size) {
+std::shared_ptr<const MappedFile> MappedFile::map(int descriptor, std::int64_t offset, std::size_t size, Reading reading) {
     auto mapping = map(descriptor, offset, size, PROT_READ);
-    // Only scattered pixels are read this way: without this, faults read the pages around them too.
-    if (mapping) platform::os().madvise(mapping->begin_, mapping->mapped_, MADV_RANDOM);
+    // Without this, faults read the pages around them too.
+    if (mapping && reading == Reading::scattered) platform::os().madvise(mapping->begin_, mapping->mapped_, MADV_RANDOM);
     return mapping;
 }
 

@@ -18,9 +18,10 @@ namespace cubelink::imaging {
 /// Shared with all other users of the file. All members may be called from any thread.
 class MappedFile {
 public:
+    enum class Reading { scattered, in_order };
     /// Bytes [offset, offset + size) of an open file, which must have that many; the descriptor may be closed afterwards. nullptr if it
     /// can't be mapped: file systems and limits on address space may refuse.
-    static std::shared_ptr<const MappedFile> map(int descriptor, std::int64_t offset, std::size_t size);
+    static std::shared_ptr<const MappedFile> map(int descriptor, std::int64_t offset, std::size_t size, Reading reading = Reading::scattered);
     /// The first `size` bytes of a scratch file, which must have them on the disk (os().fallocate): else a full disk is a failing page. What is written
     /// to a mapping that has failed is lost. nullptr if it can't be mapped.
     static std::shared_ptr<MappedFile> map_for_writing(int descriptor, std::size_t size);

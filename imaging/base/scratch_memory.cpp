@@ -21,7 +21,7 @@ namespace {
 constexpr std::size_t disk_reserve = std::size_t{64} << 20; // stays free on the scratch disk
 
 [[noreturn]] void failed(std::size_t bytes, const std::string& why) {
-    throw ImageError("The scratch folder can't hold " + std::to_string((bytes >> 20) + 1) + " MiB of the image that is being made: " + why + ".");
+    throw ImageError("The scratch folder can't hold " + std::to_string((bytes >> 20) + 1) + " MiB more: " + why + ".");
 }
 
 /// What all images in memory take together.

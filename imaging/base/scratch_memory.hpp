@@ -1,5 +1,5 @@
 #pragma once
-/// Memory for the pixels of an image that is computed: a part of the budget where that is small, else a file without a name in the scratch folder, mapped.
+/// Memory for what is computed, pixels of images and orders of rows: a part of the budget where that is small, else a file without a name in the scratch folder, mapped.
 ///
 /// Written by whoever made it, then only read: by any thread.
 

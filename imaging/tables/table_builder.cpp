@@ -87,7 +87,7 @@ struct TableStorage::State {
             if (static_cast<double>(size) > room) failed("there is no room for " + std::to_string(size >> 20) + " MiB of the table");
         }
         if (os().ftruncate(descriptor, segment_offset + static_cast<std::int64_t>(length)) != 0) failed(std::strerror(errno));
-        segment = MappedFile::map(descriptor, segment_offset, length);
+        segment = MappedFile::map(descriptor, segment_offset, length, MappedFile::Reading::in_order);
         if (!segment) failed("its file can't be mapped");
         used = 0;
     }
