@@ -195,6 +195,7 @@ int serve(Options options) {
     WslinkServerHooks hooks;
     hooks.make_token_dialect = [] { return std::make_unique<icd::IcdDialect>(); };
     hooks.identify = [&keys](std::string_view secret) { return keys.identify(secret); };
+    hooks.has_topic = is_published;
     hooks.on_disconnected = [&](const std::shared_ptr<Connection>& connection, Ending ending) {
         if (directory_in_use) directory_in_use->connection_ended(connection, ending);
     };

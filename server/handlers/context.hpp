@@ -19,6 +19,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace cubelink::server {
@@ -52,6 +53,9 @@ struct HandlerContext {
     /// Calls `work` after so many milliseconds, on the network thread.
     SessionDirectory::PostAfter later{};
 };
+
+/// Whether the server publishes on that topic: what server.info() lists.
+bool is_published(std::string_view topic);
 
 /// Why the caller may not write files; empty if it may. For every message that writes one.
 std::string why_no_writing(const HandlerContext& context, const rpc::Call& call);

@@ -9,6 +9,7 @@
 #include "server/products/tile_set.hpp"
 #include "server/session/catalog.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace cubelink::server {
@@ -93,6 +94,8 @@ rpc::Value connections(const Session& session, std::uint64_t caller) {
 }
 
 } // namespace
+
+bool is_published(std::string_view topic) { return std::find(published_topics.begin(), published_topics.end(), topic) != published_topics.end(); }
 
 void register_session_methods(HandlerContext& context) {
     context.methods.add_generic("server.info", [&context](const rpc::CallPtr& call) {

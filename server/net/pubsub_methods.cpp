@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <memory>
+#include <utility>
 
 namespace cubelink::server {
 
@@ -12,8 +13,10 @@ using rpc::CallPtr;
 using rpc::Map;
 using rpc::Value;
 
-void add_pubsub_methods(rpc::MethodRegistry& methods, pubsub::Hub& hub) {
-    methods.add("pubsub.subscribe", {"topic", {"filter", Map{}}}, [&hub](const CallPtr& call, std::string topic, Value filter) {
+void add_pubsub_methods(rpc::MethodRegistry& methods, pubsub::Hub& hub, std::function<bool(std::string_view topic)> has_topic) {
+    methods.add("pubsub.subscribe", {"topic", {"filter", Map{}}}, [&hub, has_topic = std::move(has_topic)](const CallPtr& call, std::string topic, Value filter) {
+        if (has_topic && !topic.empty() && !has_topic(topic))
+            throw rpc::BadArguments("topic: there is no topic " + rpc::brief(Value(topic)) + "; server.info() lists those that there are");
         hub.subscribe(call->peer()->id(), topic, filter);
         call->answer(Value());
     });

@@ -6,11 +6,13 @@
 #include "rpc/method_registry.hpp"
 
 #include <functional>
+#include <string_view>
 
 namespace cubelink::server {
 
-/// `subscribe` and `unsubscribe` answer null, `subscriptions` a list of {topic, filter}.
-void add_pubsub_methods(rpc::MethodRegistry& methods, pubsub::Hub& hub);
+/// `subscribe` and `unsubscribe` answer null, `subscriptions` a list of {topic, filter}. Topics for which `has_topic` is false are refused by
+/// `subscribe`; empty: all are accepted.
+void add_pubsub_methods(rpc::MethodRegistry& methods, pubsub::Hub& hub, std::function<bool(std::string_view topic)> has_topic = {});
 
 struct ExitActions {
     /// Whether the caller may stop the server.

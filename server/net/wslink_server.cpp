@@ -88,7 +88,7 @@ struct WslinkServer::Impl {
                                                [this](const transport::HttpRequest& request, bool upgrade) {
                                                    return static_cast<Milliseconds>(http->wait(request, upgrade).count());
                                                }});
-        add_pubsub_methods(context.methods, context.hub);
+        add_pubsub_methods(context.methods, context.hub, hooks.has_topic);
         add_exit_methods(context.methods,
                          {[this](const rpc::Call& call) {
                               return options.allow_exit || options.timeout_seconds > 0 || connection_of(call).identity().permissions.admin;

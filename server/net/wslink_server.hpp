@@ -43,6 +43,8 @@ struct WslinkServerHooks {
         std::function<void(transport::HttpRequest&&, const std::string& path, const std::optional<Identity>&, transport::HttpReply)> handle;
     };
     std::vector<Route> routes;
+    /// Whether the program ever publishes on a topic: others can't be subscribed to. Empty: topics are not known beforehand.
+    std::function<bool(std::string_view topic)> has_topic;
     std::function<void(const std::shared_ptr<Connection>&)> on_connected; // after hello, or after the upgrade if its dialect has no hello
     std::function<void(const std::shared_ptr<Connection>&, Ending)> on_disconnected;
     /// More lines for /metrics in the Prometheus text format. Any thread.

@@ -203,7 +203,7 @@ class Crowd:
             await self.call(client, "image.to_world", file_id, [[1.0, 2.0]] * source.choice((1, 1000)))
             await self.call(client, "image.header", file_id)
         elif kind == 15:
-            await self.call(client, "pubsub.subscribe", source.choice(("carta.raster.tile.data", "carta.error.data", "x")), source.choice(({}, {"file_id": 0}, {"view": "any"}, 5)))
+            await self.call(client, "pubsub.subscribe", source.choice(("carta.raster.tile.data", "carta.error.data", "session.changed")), source.choice(({}, {"file_id": 0}, {"view": "any"}, 5)))
         elif not isinstance(client, Icd):
             event = source.choice(("OPEN_FILE", "SET_CURSOR", "ADD_REQUIRED_TILES", "SET_IMAGE_CHANNELS", "RESUME_SESSION", "SET_REGION", "MOMENT_REQUEST", "STOP_FILE_LIST"))
             await self.ask(client, event, **{source.choice(("file_id", "tiles", "images", "channel", "nonsense")): random_value(source, largest=50)})

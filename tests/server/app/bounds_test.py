@@ -190,7 +190,7 @@ class Tests:
                 await fails(client.call("carta.set.histogram.requirements", {"file_id": 0, "region_id": -1, "histograms": [{"channel": -1, "coordinate": "z"}] * many}), "histograms", code=-32602)
                 await fails(client.call("carta.set.stats.requirements", {"file_id": 0, "region_id": -1, "stats_configs": [{"coordinate": "z", "stats_types": ["Mean"] * many}]}),
                             "stats_configs[0].stats_types", code=-32602)
-                await fails(client.call("pubsub.subscribe", "t", {"a": "x" * 10000}), "filter", code=-32602)
+                await fails(client.call("pubsub.subscribe", "carta.error.data", {"a": "x" * 10000}), "filter", code=-32602)
                 assert (await client.call("session.state"))["files"]
 
     async def test_names(self):
