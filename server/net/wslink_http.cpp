@@ -1,6 +1,7 @@
 #include "server/net/wslink_http.hpp"
 
 #include "server/net/access/access.hpp"
+#include "server/net/access/cross_site.hpp"
 #include "server/net/http/http_util.hpp"
 #include "server/net/http/static_files.hpp"
 #include "server/net/log.hpp"
@@ -65,6 +66,7 @@ struct WslinkHttp::Impl {
     Workers& workers;
     Workers& disk;
     const AccessPolicy access;
+    const CrossSite cross_site{access};
     const std::string base_path;
     std::shared_ptr<const StaticFiles> files;
 
@@ -175,13 +177,20 @@ struct WslinkHttp::Impl {
         const auto path = path_of(request, refusal);
         if (!path) return reply(std::move(refusal));
 
-        if (const auto* route = route_of(*path)) {
+        const auto* route = route_of(*path);
+        const bool is_public = route ? route->token == Token::ignored : *path != "/metrics";
+        reply = [headers = cross_site.headers_for(request, is_public), to = std::move(reply)](HttpResponse&& response) {
+            CrossSite::add(headers, response);
+            to(std::move(response));
+        };
+        if (route) {
             const bool preflight = request.method == "OPTIONS"; // has no token
             const auto identity = route->token == Token::ignored || preflight ? std::nullopt : checked_identity_of(request);
             if (route->token == Token::needed && !identity && !preflight) return reply(refuse_token(request, 403));
             if (route->token == Token::looked_at && !identity && !preflight) log_refusal(request, "no right token");
             return hand_over(*route, std::move(request), *path, identity, std::move(reply));
         }
+        if (auto response = cross_site.preflight(request)) return reply(std::move(*response));
         if (*path == "/healthz") {
             if (only_read(request, reply)) reply(text_response(200, "ok"));
         } else if (*path == "/metrics") {

@@ -47,6 +47,9 @@ public:
     /// The value for Access-Control-Allow-Origin: the request's Origin if it is a foreign one that is allowed, otherwise "".
     std::string cors_origin(const transport::HttpRequest& request) const;
 
+    /// Whether pages of any foreign origin may read answers.
+    bool lists_origins() const { return any_origin_ || !origins_.empty(); }
+
 private:
     struct Network {
         std::array<std::uint8_t, 16> bytes{}; // IPv4 as mapped into IPv6
