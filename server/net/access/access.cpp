@@ -86,6 +86,19 @@ std::string normal_origin(std::string_view origin) {
     return normal_origin(origin.substr(0, mark), authority);
 }
 
+/// A normal origin as a source of a Content Security Policy; "" if it can't be one.
+std::string policy_source(std::string_view normal) {
+    const auto mark = normal.find("://");
+    if (mark == std::string_view::npos) return {}; // "null"
+    const auto scheme = normal.substr(0, mark), authority = normal.substr(mark + 3);
+    const auto colon = authority.rfind(':');
+    const auto host = authority.substr(0, colon), port = authority.substr(colon + 1);
+    const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.'; };
+    if (host.find(':') != std::string_view::npos || !std::all_of(scheme.begin(), scheme.end(), plain)) return {};
+    const bool usual = (scheme == "http" && port == "80") || (scheme == "https" && port == "443");
+    return std::string(scheme) + "://" + std::string(usual ? host : authority);
+}
+
 /// The pieces of all fields of that name, as one list.
 std::vector<std::string_view> list_of(const transport::HttpRequest& request, std::string_view name) {
     std::vector<std::string_view> pieces;
@@ -127,6 +140,10 @@ AccessPolicy::AccessPolicy(const AccessOptions& options) {
         else if (auto normal = normal_origin(origin); !normal.empty()) origins_.push_back(std::move(normal));
         else throw std::invalid_argument("--allow-origin: \"" + origin + "\" is not of the form https://name[:port]");
     }
+    if (any_origin_) frame_ancestors_ = "*";
+    else
+        for (const auto& origin : origins_)
+            if (const auto source = policy_source(origin); !source.empty()) frame_ancestors_ += ' ' + source;
     for (const auto& text : options.trusted_proxies) {
         const auto slash = text.find('/');
         const auto address = parse_address(std::string_view(text).substr(0, slash));

@@ -50,6 +50,10 @@ public:
     /// Whether pages of any foreign origin may read answers.
     bool lists_origins() const { return any_origin_ || !origins_.empty(); }
 
+    /// The sources of frame-ancestors (Content Security Policy): the pages that may show ours in a frame, which are those of its own origin and of
+    /// every --allow-origin. That language has no words for addresses of IPv6, and none for "null".
+    const std::string& frame_ancestors() const { return frame_ancestors_; }
+
 private:
     struct Network {
         std::array<std::uint8_t, 16> bytes{}; // IPv4 as mapped into IPv6
@@ -59,6 +63,7 @@ private:
     std::vector<std::string> hosts_, origins_;
     std::vector<Network> proxies_;
     bool any_origin_ = false;
+    std::string frame_ancestors_ = "'self'";
 };
 
 /// The tokens that a request carries: the cookie `name`, Authorization: Bearer, the query parameter token, the header `name`. No cookie and no

@@ -18,7 +18,12 @@ CrossSite::Headers CrossSite::headers_for(const transport::HttpRequest& request,
     Headers headers;
     // For requests that do not say which page they are of: those of images and style sheets. Such a request may carry our cookie.
     headers.emplace_back("Cross-Origin-Resource-Policy", is_public && access_.lists_origins() ? "cross-origin" : "same-origin");
-    if (!access_.lists_origins()) return headers;
+    // JupyterHub and the like show pages in frames of their own origin, a notebook elsewhere in one of an allowed origin.
+    headers.emplace_back("Content-Security-Policy", "frame-ancestors " + access_.frame_ancestors());
+    if (!access_.lists_origins()) {
+        headers.emplace_back("X-Frame-Options", "SAMEORIGIN"); // for browsers that know nothing else; it can name no origins
+        return headers;
+    }
     headers.emplace_back("Vary", "Origin"); // also of answers without the header below: a cache must not give them to other origins
     if (auto origin = access_.cors_origin(request); !origin.empty()) headers.emplace_back(allow_origin, std::move(origin));
     return headers;

@@ -1,6 +1,6 @@
 #pragma once
 /// What browsers let pages of other origins do with the answers to HTTP requests. Pages of an --allow-origin may read them, and so load
-/// scripts from here as modules. Pure logic; any thread.
+/// scripts from here as modules, and show them in frames. Pure logic; any thread.
 
 #include "server/net/access/access.hpp"
 #include "server/net/transport/transport.hpp"

@@ -66,8 +66,6 @@ void add_security_headers(HttpResponse& response) {
     response.headers.emplace_back("X-Content-Type-Options", "nosniff");
     // The address of a page can carry the secret: it stays with us.
     response.headers.emplace_back("Referrer-Policy", "same-origin");
-    // JupyterHub and the like show pages in frames of their own origin.
-    response.headers.emplace_back("X-Frame-Options", "SAMEORIGIN");
 }
 
 /// Whether a build has put a hash of the content into the name (index-BfX3a9Qz.js, main.3f2a1b9c.js): such a file never changes.

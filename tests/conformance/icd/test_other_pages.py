@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""What browsers let pages of other origins do here, seen in raw HTTP: load the viewer's scripts as modules, read answers."""
+"""What browsers let pages of other origins do here, seen in raw HTTP: load the viewer's scripts as modules, read answers,
+show it in a frame."""
 
 import asyncio
 import os
@@ -65,6 +66,16 @@ class OtherPages(Case):
             self.assertIn("authorization", self.values(fields, "access-control-allow-headers")[0])
             answered, fields = await self.ask(path, "OPTIONS", Origin=EVIL, Access_Control_Request_Method="GET")
             self.assertEqual(self.values(fields, "access-control-allow-origin"), [])
+
+    async def test_frames(self):
+        for origins, sources, option in (((), "'self'", ["SAMEORIGIN"]), ((PAGE, "http://localhost:8888"), f"'self' {PAGE} http://localhost:8888", [])):
+            self.start(*(word for origin in origins for word in ("--allow-origin", origin)))
+            for path in ("/", "/assets/element.js", "/carta/", "/nothing", "/healthz", "/api/database/preferences"):
+                with self.subTest(path=path, origins=origins):
+                    _, fields = await self.ask(path)
+                    self.assertEqual(self.values(fields, "content-security-policy"), [f"frame-ancestors {sources}"])
+                    self.assertEqual(self.values(fields, "x-frame-options"), option)
+            await self.stopped()
 
     async def test_without_named_origins(self):
         self.start()

@@ -78,6 +78,18 @@ TEST_CASE("what an answer has already is completed, not doubled") {
     CHECK(field(answered(access, {{"origin", "https://page.example"}}, {{"Vary", "Origin"}}), "Access-Control-Allow-Origin").empty());
 }
 
+TEST_CASE("pages that may show ours in a frame") {
+    const auto sources = [](std::vector<std::string> origins) { return field(answered(policy(std::move(origins)), {}), "Content-Security-Policy"); };
+    CHECK(sources({}) == "frame-ancestors 'self'");
+    CHECK(field(answered(policy({}), {}), "X-Frame-Options") == "SAMEORIGIN");
+    CHECK(sources({"https://Page.example", "http://lab.example:8888/", "http://127.0.0.1:80"}) ==
+          "frame-ancestors 'self' https://page.example http://lab.example:8888 http://127.0.0.1");
+    CHECK(field(answered(policy({"https://page.example"}), {}), "X-Frame-Options").empty());
+    CHECK(sources({"*", "https://page.example"}) == "frame-ancestors *");
+    CHECK(sources({"null", "http://[::1]:8888"}) == "frame-ancestors 'self'"); // can't be said
+    CHECK(sources({"x; script-src *://page.example"}) == "frame-ancestors 'self'");
+}
+
 TEST_CASE("a preflight request") {
     const auto access = policy({"https://page.example"});
     const CrossSite cross_site(access);

@@ -92,7 +92,6 @@ TEST_CASE("files, folders and types") {
     CHECK(field(r, "Content-Type") == "text/html; charset=utf-8");
     CHECK(field(r, "Cache-Control") == "no-cache");
     CHECK(field(r, "X-Content-Type-Options") == "nosniff");
-    CHECK(field(r, "X-Frame-Options") == "SAMEORIGIN");
     CHECK_FALSE(field(r, "Referrer-Policy").empty());
     r = get(site, "/app.js");
     CHECK(content(r) == "0123456789");
