@@ -37,11 +37,13 @@ std::string text(const Value& value) {
 
 /// The session that was made or joined. Throws SessionNotFound.
 std::uint32_t join(Client& client, std::uint32_t wanted) {
-    const auto ack = client.call("carta.register.viewer", {Map{{"session_id", wanted}}}).get();
-    const auto joined = static_cast<std::uint32_t>(number(field(ack, "session_id")));
-    if (wanted && joined != wanted)
+    try {
+        const auto ack = wanted ? client.call("session.join", {wanted}).get() : client.call("carta.register.viewer", {Map{}}).get();
+        return static_cast<std::uint32_t>(number(field(ack, "session_id")));
+    } catch (const rpc::CallError& refused) {
+        if (!wanted || refused.error().code != rpc::code::method_failed) throw;
         throw SessionNotFound("there is no session " + std::to_string(wanted) + " that could be joined: it has ended, or belongs to another user");
-    return joined;
+    }
 }
 
 template <class T>

@@ -1,8 +1,9 @@
-// REGISTER_VIEWER: a connection gets a session.
+// REGISTER_VIEWER, and session.join, which wants an existing one: a connection gets a session.
 
 #include "server/handlers/context.hpp"
 
 #include "rpc/icd/messages.hpp"
+#include "rpc/typed_method.hpp"
 #include "server/net/log.hpp"
 #include "server/store/store.hpp"
 #include "server/store/store_worker.hpp"
@@ -41,9 +42,13 @@ void set_kept(icd::RegisterViewerAck& ack, Store& store, const std::string& user
     for (auto& item : store.list(user, StoreKind::layouts)) (*ack.mutable_user_layouts())[item.name] = std::move(item.json);
 }
 
-void register_now(HandlerContext& context, const rpc::CallPtr& call, const icd::RegisterViewer& request) {
+using Unknown = SessionDirectory::Unknown;
+
+void register_now(HandlerContext& context, const rpc::CallPtr& call, std::uint32_t session_id, Unknown unknown) {
     const auto connection = shared_connection_of(*call);
-    const auto registered = context.directory.register_viewer(connection, request.session_id(), request.client_feature_flags() != 0);
+    const auto registered = context.directory.register_viewer(connection, session_id, unknown);
+    if (!registered.session)
+        return call->fail({rpc::code::method_failed, registered.message, rpc::Map{{"method", call->request().method}, {"exception", registered.message}}});
     icd::RegisterViewerAck ack;
     ack.set_session_id(registered.session->id());
     ack.set_success(true);
@@ -70,23 +75,40 @@ void register_now(HandlerContext& context, const rpc::CallPtr& call, const icd::
         patience);
 }
 
+constexpr auto unknown_key = "The api_key is not known.";
+
+/// Calls `then`, once the connection has the identity of the key if one is given; `refuse` if nobody has such a key; neither if the connection is
+/// gone before that is known.
+void with_key(HandlerContext& context, const rpc::CallPtr& call, std::string key, std::function<void()> then, std::function<void()> refuse) {
+    if (key.empty() || context.settings.no_auth) return then();
+    const auto connection = shared_connection_of(*call);
+    context.identify(*connection, std::move(key), [connection, then = std::move(then), refuse = std::move(refuse)](const std::optional<Identity>& identity) {
+        if (!connection->connected()) return; // it has gone while the key waited
+        if (!identity) return refuse();
+        connection->set_identity(*identity);
+        then();
+    });
+}
+
 } // namespace
 
 void register_viewer(HandlerContext& context) {
     icd::on<icd::RegisterViewer>(context.methods, [&context](const rpc::CallPtr& call, const icd::RegisterViewer& request) {
-        if (request.api_key().empty() || context.settings.no_auth) return register_now(context, call, request);
-        const auto connection = shared_connection_of(*call);
-        context.identify(*connection, request.api_key(), [&context, call, request, connection](const std::optional<Identity>& identity) {
-            if (!connection->connected()) return; // it has gone while the key waited
-            if (identity) {
-                connection->set_identity(*identity);
-                return register_now(context, call, request);
-            }
-            icd::RegisterViewerAck ack;
-            ack.set_session_id(request.session_id());
-            ack.set_message("The api_key is not known.");
-            icd::answer(call, std::move(ack));
-        });
+        const auto unknown = request.client_feature_flags() != 0 ? Unknown::adopted : Unknown::new_session;
+        with_key(
+            context, call, request.api_key(), [&context, call, id = request.session_id(), unknown] { register_now(context, call, id, unknown); },
+            [call, id = request.session_id()] {
+                icd::RegisterViewerAck ack;
+                ack.set_session_id(id);
+                ack.set_message(unknown_key);
+                icd::answer(call, std::move(ack));
+            });
+    });
+    context.methods.add("session.join", {"session_id", {"api_key", ""}}, [&context](const rpc::CallPtr& call, std::uint32_t id, std::string api_key) {
+        if (id == 0) throw rpc::BadArguments("session_id: expected the id of a session, got 0");
+        with_key(
+            context, call, std::move(api_key), [&context, call, id] { register_now(context, call, id, Unknown::refused); },
+            [call] { call->fail(rpc::code::not_authenticated, unknown_key); });
     });
 }
 

@@ -38,7 +38,7 @@ SessionPtr SessionDirectory::make(std::uint32_t id, const std::string& user) {
     return session;
 }
 
-SessionDirectory::Registered SessionDirectory::register_viewer(const std::shared_ptr<Connection>& connection, std::uint32_t id, bool may_rebuild) {
+SessionDirectory::Registered SessionDirectory::register_viewer(const std::shared_ptr<Connection>& connection, std::uint32_t id, Unknown unknown) {
     const Identity identity = connection->identity();
     Registered result;
     SessionPtr earlier;
@@ -57,19 +57,23 @@ SessionDirectory::Registered SessionDirectory::register_viewer(const std::shared
                 stored = it == sessions_.end();
                 result.session = stored ? make(id, *owner) : it->second;
                 result.resumed = true;
-            } else if (may_rebuild) {
+            } else if (unknown == Unknown::adopted) {
                 result.session = make(id, identity.user);
                 result.resumed = true;
             } else {
                 result.message = "There is no session " + std::to_string(id) + "; this is a new one.";
             }
         }
+        if (!result.session && unknown == Unknown::refused) {
+            result.message = "There is no session " + std::to_string(id) + " that could be joined: it has ended, or belongs to another user.";
+            return result;
+        }
         if (!result.session) result.session = make(free_id(), identity.user);
         if (earlier != result.session) {
             if (earlier) by_connection_.at(connection->id()).alive.cancel();
             by_connection_.insert_or_assign(connection->id(), Place{result.session});
         }
-        if (may_rebuild) pages_.insert(connection->id());
+        if (unknown == Unknown::adopted) pages_.insert(connection->id());
         else pages_.erase(connection->id());
         result.session->attach(connection);
         remove_unattended(*result.session);

@@ -29,16 +29,18 @@ public:
     SessionDirectory(SessionServices services, int grace_seconds, PostAfter later);
     ~SessionDirectory();
 
-    /// The result of REGISTER_VIEWER.
+    /// The result of REGISTER_VIEWER and session.join.
     struct Registered {
-        SessionPtr session;
+        SessionPtr session; // nullptr: refused
         bool resumed = false;
         std::string message; // why it is not the session that was asked for; empty: it is
     };
-    /// Attaches the connection to the session `id` (0: a new one) and detaches it from its earlier one. `may_rebuild`: the client can rebuild
-    /// what it had open, so an unknown id is adopted.
+    /// What happens where there is no session of that id. `adopted`: the client is a page that can rebuild what it had open, so it gets a session
+    /// of the id that it knows. A session of another user is no session for this one; instead of adopting its id, a new one is made.
+    enum class Unknown { new_session, adopted, refused };
+    /// Attaches the connection to the session `id` (0: a new one) and detaches it from its earlier one.
     /// A session that is only in the store is made anew, and restored by `restore`.
-    Registered register_viewer(const std::shared_ptr<Connection>& connection, std::uint32_t id, bool may_rebuild);
+    Registered register_viewer(const std::shared_ptr<Connection>& connection, std::uint32_t id, Unknown unknown);
 
     /// nullptr if the connection has registered no viewer, or its session was closed.
     SessionPtr session_of(std::uint64_t connection_id) const;

@@ -158,7 +158,7 @@ export class CubelinkView extends HTMLElement {
     const options = { ...this.connectOptions, url: attribute("src") ?? this.connectOptions.url, secret: attribute("secret") ?? this.connectOptions.secret };
     for (const key of ["url", "secret"] as const) if (options[key] === undefined) delete options[key];
     const ready = this.ready_;
-    running.run({ ...options, ...(session > 0 ? { sessionId: session } : {}) } as ConnectOptions, session).then(ready.resolve, (error: unknown) => {
+    running.run({ ...options, ...(session > 0 ? { sessionId: session, orNewSession: true } : {}) } as ConnectOptions, session).then(ready.resolve, (error: unknown) => {
       ready.reject(error);
       if (this.running !== running) return;
       // Nothing works after this: it is no passing message.

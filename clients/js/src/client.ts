@@ -2,7 +2,7 @@
  * A client of the server: one session (what is open), carried by one connection after the other. When a connection is lost, the next one attaches to the same
  * session, and subscriptions are made again.
  */
-import { AUTHENTICATION_FAILED, CubelinkError, successOrThrow, toError } from "./error.js";
+import { AUTHENTICATION_FAILED, BAD_ARGUMENTS, CubelinkError, successOrThrow, toError } from "./error.js";
 import type { Carta, FileListResponse, RegisterViewerAck } from "./icd.js";
 import { Image } from "./image.js";
 import { Link } from "./link.js";
@@ -25,8 +25,10 @@ export interface ConnectOptions {
   sessionManagerURL?: string;
   application?: string;
   secret?: string;
-  /** Attach to this session, if it still exists, instead of making a new one. */
+  /** Join this session instead of making a new one. connect() rejects if there is none of that id, or it belongs to another user. */
   sessionId?: number;
+  /** Make a new session instead of rejecting. `sessionId` of the client tells which it has become. */
+  orNewSession?: boolean;
   /** Another user's key for REGISTER_VIEWER. */
   apiKey?: string;
   /** Come back by itself after a lost connection (default true). */
@@ -80,6 +82,7 @@ export class Client implements Session {
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private keepAliveTimer: ReturnType<typeof setTimeout> | undefined;
   private attempts = 0;
+  private registered = false;
   private readonly wake = () => this.retryNow();
 
   /** Use connect(). */
@@ -272,17 +275,25 @@ export class Client implements Session {
     const link = await Link.open(this.wslink, this.config, 1000 * timeout);
     let resumed: boolean;
     try {
-      const ack = (await link.call(
-        "carta.register.viewer",
-        [{ session_id: this.sessionId, api_key: this.options.apiKey ?? "", client_feature_flags: 0 }],
-        {},
-        { timeout },
-      )) as RegisterViewerAck;
+      const key = this.options.apiKey ?? "";
+      // Once there was a session, coming back to a new one is better than not to come back: onState() tells.
+      const joins = this.sessionId !== 0 && !this.registered && !this.options.orNewSession;
+      const ack = (await (joins
+        ? link.call("session.join", [this.sessionId, key], {}, { timeout })
+        : link.call("carta.register.viewer", [{ session_id: this.sessionId, api_key: key, client_feature_flags: 0 }], {}, { timeout }))) as RegisterViewerAck;
       if (!ack.success) throw new CubelinkError(ack.message || "the server does not register viewers");
       resumed = ack.session_type === "RESUMED" || ack.session_type === 1;
       this.sessionId = ack.session_id;
+      this.registered = true;
       this.subscriptions.forgetTold();
-      await Promise.all(this.subscriptions.topicNames().map((topic) => this.tell(link, topic)));
+      const told = this.subscriptions.topicNames().map((topic) =>
+        this.tell(link, topic).catch((error: unknown) => {
+          // A topic that was asked for while there was no connection: without it, all else works.
+          if (!(error instanceof CubelinkError) || error.code !== BAD_ARGUMENTS) throw error;
+          console.error(`cubelink: ${error.message}`);
+        }),
+      );
+      await Promise.all(told);
       if (resumed) {
         const state = (await link.call("session.state", [], {}, { timeout }).catch(() => null)) as { next_file_id?: number } | null;
         this.idsUsedBelow(state?.next_file_id);

@@ -15,6 +15,8 @@ export const AUTHENTICATION_FAILED = -32000;
 
 export const METHOD_FAILED = -32001;
 
+export const BAD_ARGUMENTS = -32602;
+
 /** An answer that says `success: false` as the error that it is; other answers as they are. */
 export function successOrThrow<T>(answer: T, method: string): T {
   if (answer === null || typeof answer !== "object") return answer;

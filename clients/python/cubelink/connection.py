@@ -110,14 +110,14 @@ class Connection:
         self._frame_limit = hello.get("maxMsgSize", wire.FRAME_LIMIT)
         wanted = self.session_id
         try:
-            registered = await self._call("carta.register.viewer", {"session_id": wanted})
+            registered = await (self._call("session.join", wanted) if wanted else self._call("carta.register.viewer", {}))
         except CallError as error:
             if error.code == UNKNOWN_METHOD and not wanted:
                 await self._subscribe_again()
                 return  # no server of images
+            if error.code == FAILED and wanted:
+                raise SessionNotFound(f"there is no session {wanted} that could be joined: it has ended, or belongs to another user") from None
             raise
-        if wanted and registered["session_id"] != wanted:
-            raise SessionNotFound(f"there is no session {wanted} that could be joined: it has ended, or belongs to another user")
         self.session_id = registered["session_id"]
         self.user = {key: registered.get(key) for key in ("user_preferences", "user_layouts")}
         if wanted:

@@ -222,6 +222,21 @@ for (const [name, wslink] of Object.entries({ "wslink 2.x": require("wslink"), "
   });
 }
 
+test("a session that does not exist is not joined, and a new one is made only where that is wanted", async () => {
+  const first = await connect({ url, secret: SECRET });
+  const unknown = first.sessionId ^ 1;
+  try {
+    const count = (await first.call("session.connections")).length;
+    await assert.rejects(connect({ url, secret: SECRET, sessionId: unknown }), (error) => error.code === -32001 && error.message.includes(String(unknown)));
+    assert.equal((await first.call("session.connections")).length, count);
+    const other = await connect({ url, secret: SECRET, sessionId: unknown, orNewSession: true });
+    assert.ok(other.sessionId > 0 && other.sessionId !== unknown && other.sessionId !== first.sessionId);
+    other.close();
+  } finally {
+    first.close();
+  }
+});
+
 test("two clients in one session: image ids, channels and tiles do not get into each other's way", async () => {
   const first = await connect({ url, secret: SECRET });
   const second = await connect({ url, secret: SECRET, sessionId: first.sessionId });

@@ -137,6 +137,22 @@ class Users(Case):
         self.assertEqual((sue.ack["session_type"], sue.session), ("RESUMED", ann.session))
         self.assertEqual(len((await sue.call("session.state"))["files"]), 1)
 
+    async def test_joining_sessions_of_others(self):
+        self.start_with_keys()
+        ann = await self.wslink(secret="key-of-ann")
+        bob = await self.wslink(secret="key-of-bob", register=False)
+        messages = []
+        for session in (ann.session, ann.session ^ 1):
+            with self.assertRaises(wslink_client.CallFailed) as failed:
+                await bob.call("session.join", session)
+            self.assertEqual(failed.exception.code, -32001)
+            messages.append(failed.exception.message.replace(str(session), "N"))
+        self.assertEqual(messages[0], messages[1])  # they do not tell which sessions others have
+        with self.assertRaises(wslink_client.CallFailed) as failed:
+            await bob.call("session.join", ann.session, "key-of-eve")
+        self.assertEqual(failed.exception.code, -32000)
+        self.assertEqual((await bob.call("session.join", ann.session, api_key="key-of-sue"))["session_id"], ann.session)
+
     async def test_sessions_are_their_users_after_a_restart(self):
         self.start_with_keys()
         ann = await self.wslink(secret="key-of-ann")

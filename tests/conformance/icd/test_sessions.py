@@ -9,7 +9,7 @@ import sqlite3
 
 import numpy
 
-from harness import CUBE, IMAGE, PATIENCE, Case, icd, paces, run, until
+from harness import CUBE, IMAGE, PATIENCE, Case, icd, paces, run, until, wslink_client
 
 
 def properties(file, file_id, **more):
@@ -84,6 +84,42 @@ class Sessions(Case):
         profile = await again.next("carta.spatial.profile.data")
         numpy.testing.assert_array_equal(numpy.frombuffer(profile["profiles"][0]["raw_values_fp32"], "<f4"), CUBE[7, 6])
         self.assertEqual((await again.next("carta.region.histogram.data", lambda m: m["file_id"] == 3))["channel"], 7)
+
+    async def test_joining_makes_no_session(self):
+        self.start()
+        for generation in (1, 2):
+            first = await self.wslink(generation=generation)
+            await first.call("carta.open.file", {"file": "image.fits", "file_id": 0})
+            client = await self.wslink(generation=generation, register=False)
+            sessions = self.server.gauge("cubelink_sessions")
+            unknown = first.session ^ 1
+            for wrong, code, words in ((unknown, -32001, str(unknown)), (0, -32602, "session_id"), (-1, -32602, "session_id"), (2**40, -32602, "session_id"), ("x", -32602, "session_id")):
+                with self.assertRaises(wslink_client.CallFailed) as failed:
+                    await client.call("session.join", wrong)
+                self.assertEqual(failed.exception.code, code)
+                self.assertIn(words, failed.exception.message)
+            self.assertEqual(self.server.gauge("cubelink_sessions"), sessions)
+            with self.assertRaises(wslink_client.CallFailed) as failed:
+                await client.call("session.state")  # it is in none
+            self.assertIn("register", failed.exception.message)
+            ack = await client.call("session.join", first.session)
+            self.assertEqual((ack["success"], ack["session_type"], ack["session_id"]), (True, "RESUMED", first.session))
+            self.assertEqual([file["file"] for file in (await client.call("session.state"))["files"]], ["image.fits"])
+            # Who is in a session stays there if another one does not exist.
+            with self.assertRaises(wslink_client.CallFailed):
+                await client.call("session.join", session_id=unknown)
+            self.assertEqual((await client.call("session.state"))["session_id"], first.session)
+
+    async def test_joining_after_a_restart(self):
+        self.start()
+        client = await self.wslink()
+        await self.open_both(client)
+        await self.saved(client.session, '"cursor_file":3')
+        await self.stopped()
+        self.start()
+        again = await self.wslink(register=False)
+        self.assertEqual((await again.call("session.join", client.session))["session_type"], "RESUMED")
+        self.check_both(await again.call("session.state"))
 
     async def test_after_a_restart(self):
         await self.comes_back(self.stopped)
