@@ -67,11 +67,14 @@ void share_heaps([[maybe_unused]] int threads) {
 #endif
 }
 
+/// Of the cookie and the header that CARTA's page brings its token in.
+constexpr auto token_name = "carta-auth-token";
+
 WslinkServerOptions server_options(const Options& options, bool secret_is_new) {
     WslinkServerOptions server = options;
     server.program = "cubelink";
     server.auth_key_is_new = secret_is_new;
-    server.token_name = "carta-auth-token";
+    server.token_name = token_name;
     if (server.content.empty()) server.content = built_viewer();
     return server;
 }
@@ -126,6 +129,7 @@ std::unique_ptr<Store> open_store(const Options& options) {
 
 HttpApiOptions api_options(const Options& o) {
     HttpApiOptions a;
+    a.token_name = token_name;
     a.base_path = o.base_path;
     a.allow_origins = o.allow_origins;
     a.scripting = o.scripting;

@@ -1,6 +1,7 @@
 #include "server/api/api.hpp"
 
 #include "server/api/api_database.hpp"
+#include "server/net/access/access.hpp"
 #include "server/net/http/json_body.hpp"
 #include "server/store/store.hpp"
 #include "server/store/store_worker.hpp"
@@ -120,7 +121,7 @@ void HttpApi::handle(HttpRequest&& request, const std::string& path, const std::
         response.headers = {{"Allow", "GET, POST, PUT, DELETE, OPTIONS"}};
         return answer(request, std::move(response));
     }
-    if (!identity) return answer(request, api_failure(403, "a token is needed"));
+    if (!identity) return answer(request, api_failure(403, tokens_of(request, shared.options.token_name).empty() ? "a token is needed, and none was given" : "the token is wrong"));
 
     json body;
     const bool bare = request.body.empty() && request.header("content-type").empty();

@@ -94,8 +94,9 @@ struct WslinkHttp::Impl {
     }
     HttpResponse refuse_token(const HttpRequest& request, int status) {
         ++metrics.refused_tokens;
-        log_refusal(request, tokens_of(request, options.token_name).empty() ? "no token" : "wrong token");
-        return text_response(status, "a token is needed\n");
+        const bool has_none = tokens_of(request, options.token_name).empty();
+        log_refusal(request, has_none ? "no token" : "wrong token");
+        return text_response(status, has_none ? "a token is needed, and none was given\n" : "the token is wrong\n");
     }
 
     std::optional<Identity> identity_of(const HttpRequest& request) const {

@@ -48,7 +48,8 @@ export class Link {
       });
       smart.onConnectionError((_connection, error) => {
         const failure = toError(error, `connection to ${config.sessionURL ?? config.sessionManagerURL}`);
-        fail(failure.code === AUTHENTICATION_FAILED ? new CubelinkError("the server does not accept this secret", AUTHENTICATION_FAILED) : failure);
+        const refusal = config.secret ? "the server does not accept this secret" : "the server asks for a secret, and none was given";
+        fail(failure.code === AUTHENTICATION_FAILED ? new CubelinkError(refusal, AUTHENTICATION_FAILED, failure.data) : failure);
       });
       smart.onConnectionClose((_connection, event) => {
         const { code, reason } = (event ?? {}) as { code?: number; reason?: string };

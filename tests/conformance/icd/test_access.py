@@ -26,6 +26,24 @@ class Tokens(Case):
         self.assertEqual((await self.http("GET", "/config", token=None)), (200, {"apiAddress": "/api"}))
         self.assertEqual((await self.http("GET", "/carta/config", token=None)), (200, {"apiAddress": "/api"}))
 
+    async def test_a_wrong_token_and_a_missing_one(self):
+        self.start()
+        for how in ("query", "bearer", "cookie"):
+            for token, words in ((None, "none was given"), ("", "none was given"), ("wrong", "is wrong")):
+                _, answer = await self.http("GET", "/api/database/preferences", token=token, how=how)
+                self.assertIn(words, answer["message"])
+                status, text = await self.http("GET", "/metrics", token=token, how=how)
+                self.assertEqual(status, 401)
+                self.assertIn(words, text.decode())
+        for generation in (1, 2):
+            for secret, words in ((None, "none was given"), ("", "none was given"), ("wrong", "is wrong")):
+                client = await wslink_client.connect(f"ws://127.0.0.1:{self.port}/ws", None, generation)
+                self.addAsyncCleanup(client.close)
+                with self.assertRaises(wslink_client.CallFailed) as failed:
+                    await client.hello(secret)
+                self.assertEqual((failed.exception.code, failed.exception.message), (-32000, "Authentication failed"))
+                self.assertIn(words, failed.exception.data["exception"])
+
     async def test_sockets_are_refused_before_the_upgrade(self):
         self.start()
         url = f"ws://127.0.0.1:{self.port}/carta/"
