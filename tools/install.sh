@@ -2,7 +2,7 @@
 
 build_packages="g++ cmake ninja-build ccache pkg-config protobuf-compiler libprotobuf-dev libwebsocketpp-dev libasio-dev libssl-dev
     libmsgpack-cxx-dev nlohmann-json3-dev libcfitsio-dev wcslib-dev liberfa-dev libzfp-dev libzstd-dev zlib1g-dev libexpat1-dev libre2-dev libsqlite3-dev
-    libcurl4-openssl-dev libeigen3-dev libspdlog-dev libcli11-dev doctest-dev libbenchmark-dev"
+    libpng-dev libjpeg62-turbo-dev libwebp-dev libcurl4-openssl-dev libeigen3-dev libspdlog-dev libcli11-dev doctest-dev libbenchmark-dev"
 
 test_packages="clang-14 zsh fish libclang-rt-14-dev libomp-14-dev llvm-14 chromium nginx-light openssl curl fitsverify python3 python3-numpy python3-scipy python3-astropy
     python3-websockets python3-aiohttp python3-msgpack python3-protobuf python3-reproject python3-spectral-cube python3-regions python3-photutils python3-pil python3-contourpy python3-casacore
@@ -58,7 +58,7 @@ build_server() {
 build_page() {
     npm_install clients/js
     npm_install www
-    if [ ! -e www/dist/index.html ] || [ -n "$(find www clients/js -path '*/node_modules' -prune -o -path '*/dist' -prune -o -type f -newer www/dist/index.html -print -quit)" ]; then
+    if [ ! -e www/dist/index.html ] || [ -n "$(find www clients/js imaging/render/colour_maps.json -path '*/node_modules' -prune -o -path '*/dist' -prune -o -type f -newer www/dist/index.html -print -quit)" ]; then
         echo "Building the page"
         if [ -d clients/js ]; then (cd clients/js && npm run --silent build >/dev/null); fi
         (cd www && npm run --silent build >/dev/null)

@@ -21,4 +21,7 @@ void on_image_method(HandlerContext& context, const char* name, std::initializer
 void post_answer(const SessionPtr& session, const ImagePtr& image, const rpc::CallPtr& call, const char* what, JobClass job_class,
                  std::function<void(const JobContext&)> answer);
 
+/// An index on the stokes axis, or a name ("Q", "Plinear"); null: what is shown. Throws BadArguments unless the image has it.
+std::int32_t stokes_of(rpc::Value&& value, const Image& image);
+
 } // namespace cubelink::server

@@ -71,18 +71,6 @@ Statistic statistic_named(const std::string& name, const std::string& where) {
     return {name, static_cast<StatsType>(type), {}};
 }
 
-std::int32_t stokes_of(rpc::Value&& value, const Image& image) {
-    if (value.is_null()) return image.plane.stokes;
-    if (const auto* name = value.get_if<std::string>()) {
-        const auto parsed = parse_coordinate(*name, image);
-        if (!parsed || parsed->axis != 0 || !parsed->stokes) throw rpc::BadArguments("stokes: the image has no \"" + *name + "\"");
-        return *parsed->stokes;
-    }
-    const auto stokes = rpc::from_value<std::int32_t>(std::move(value), rpc::Path("stokes"));
-    if (!image.has_stokes(stokes)) throw rpc::BadArguments("stokes: " + std::to_string(stokes) + " does not exist");
-    return stokes;
-}
-
 Asked asked_of(const Session& session, const Image& image, std::vector<rpc::Value>&& values) {
     Asked asked;
     if (values[1].is<rpc::Map>()) asked.inline_region = std::move(values[1]);

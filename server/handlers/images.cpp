@@ -276,6 +276,18 @@ void on_image_method(HandlerContext& context, const char* name, std::initializer
         order);
 }
 
+std::int32_t stokes_of(rpc::Value&& value, const Image& image) {
+    if (value.is_null()) return image.plane.stokes;
+    if (const auto* name = value.get_if<std::string>()) {
+        const auto parsed = parse_coordinate(*name, image);
+        if (!parsed || parsed->axis != 0 || !parsed->stokes) throw rpc::BadArguments("stokes: the image has no \"" + *name + "\"");
+        return *parsed->stokes;
+    }
+    const auto stokes = rpc::from_value<std::int32_t>(std::move(value), rpc::Path("stokes"));
+    if (!image.has_stokes(stokes)) throw rpc::BadArguments("stokes: " + std::to_string(stokes) + " does not exist");
+    return stokes;
+}
+
 void post_answer(const SessionPtr& session, const ImagePtr& image, const rpc::CallPtr& call, const char* what, JobClass job_class,
                  std::function<void(const JobContext&)> answer) {
     AnsweringJob job;

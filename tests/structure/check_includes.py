@@ -19,6 +19,7 @@ MAY = {
     "imaging/fits": ["platform", "imaging/base", "imaging/kernels", "imaging/source", "imaging/world"],
     "imaging/regions": ["platform", "imaging/base", "imaging/source", "imaging/world"],
     "imaging/analysis": ["platform", "imaging/base", "imaging/kernels", "imaging/source", "imaging/world", "imaging/pixels", "imaging/regions"],
+    "imaging/render": ["platform", "imaging/base", "imaging/kernels", "imaging/source", "imaging/world", "imaging/pixels"],
     "imaging/expressions": ["platform", "imaging/base", "imaging/kernels", "imaging/source", "imaging/world", "imaging/pixels", "imaging/fits"],
     "imaging/tables": ["platform", "imaging/base", "imaging/fits", "imaging/source", "imaging/world"],
     "imaging": ["platform", "imaging"],

@@ -1,0 +1,63 @@
+#include "server/products/rendering.hpp"
+
+#include "server/products/plane_facts.hpp"
+
+namespace cubelink::server {
+
+namespace {
+
+/// The histogram by which limits and stretch are chosen: of a sample where that of all pixels takes long and isn't there.
+class PlaneHistogram {
+public:
+    PlaneHistogram(const Image& image, imaging::PlaneId plane, imaging::BudgetCache& cache, const imaging::ThreadShare& threads, const imaging::CancelToken& cancel) {
+        const auto& source = *image.source;
+        exact_ = imaging::find_histogram(cache, source, image.hdu, plane);
+        if (exact_) return;
+        if (is_slow(cache, image, plane)) {
+            sampled_ = imaging::cached_sampled_histogram(cache, source, image.hdu, plane, threads, cancel);
+            if (*sampled_) return;
+        }
+        sampled_ = nullptr;
+        exact_ = imaging::cached_histogram(cache, source, image.hdu, plane, threads, cancel);
+    }
+    const imaging::Histogram& get() const { return sampled_ ? **sampled_ : *exact_; }
+    bool sampled() const { return sampled_ != nullptr; }
+    imaging::ClipLimits limits(double percentile) const {
+        // One value everywhere, or none (NaN) where all is blank.
+        return imaging::percentile_limits(get(), percentile).value_or(imaging::ClipLimits{get().mean, get().mean});
+    }
+
+private:
+    std::shared_ptr<const imaging::Histogram> exact_;
+    std::shared_ptr<const std::optional<imaging::Histogram>> sampled_;
+};
+
+} // namespace
+
+std::size_t render_bytes(const RenderRequest& request) {
+    return imaging::picture_bytes(request.size) + imaging::encoding_bytes(request.size, request.encoding);
+}
+
+RenderedFile render(const Image& image, const RenderRequest& request, imaging::BudgetCache& cache, const imaging::ThreadShare& threads,
+                    const imaging::CancelToken& cancel, const std::function<void()>& check) {
+    RenderedFile file;
+    const auto& asked = request.look;
+    if (!asked.limits || !asked.stretch) {
+        const PlaneHistogram histogram(image, request.plane, cache, threads, cancel);
+        file.limits = asked.limits ? *asked.limits : histogram.limits(asked.percentile);
+        file.stretch = asked.stretch ? *asked.stretch : imaging::automatic_stretch(histogram.get(), histogram.limits(imaging::default_clip_percentile));
+        file.sampled = histogram.sampled();
+    } else {
+        file.limits = *asked.limits;
+        file.stretch = *asked.stretch;
+    }
+    if (check) check();
+    const auto memory = cache.reserve(render_bytes(request), cancel);
+    const imaging::Look look{asked.map, asked.inverted, file.stretch, file.limits, asked.blank, asked.background};
+    auto picture = imaging::draw_plane(cache, *image.source, image.hdu, request.plane, request.size, request.framing, look, threads, cancel, check);
+    if (check) check();
+    file.bytes = rpc::Bytes::take(imaging::encode(picture, request.encoding, cancel));
+    return file;
+}
+
+} // namespace cubelink::server

@@ -1,0 +1,219 @@
+"""image.render: pictures as files, held against numpy and PIL."""
+
+import asyncio
+import math
+import random
+import unittest
+
+import numpy
+from astropy.io import fits
+
+from support import ANCHORS, BACKGROUND, BLANK, PATIENCE, ServerTest, coloured, colour_map, histogram_of, open_file, picture, rgba
+
+SEED = random.randrange(1 << 32)
+
+
+class RenderTest(ServerTest):
+    @classmethod
+    def make_files(cls, folder):
+        print("seed", SEED)
+        numbers = numpy.random.default_rng(SEED)
+        cls.ramp = numpy.arange(64 * 48, dtype="f4").reshape(48, 64)
+        cls.noise = numbers.normal(3, 2, (300, 417)).astype("f4")
+        cls.noise[10:14, 20:30] = numpy.nan
+        cls.noise[200, 300] = numpy.inf
+        cls.bright = numbers.exponential(1, (200, 200)).astype("f4") ** 6
+        cls.cube = numbers.normal(0, 1, (2, 3, 20, 30)).astype("f4")
+        fits.PrimaryHDU(cls.ramp).writeto(folder / "ramp.fits")
+        fits.PrimaryHDU(cls.noise).writeto(folder / "noise.fits")
+        fits.PrimaryHDU(cls.bright).writeto(folder / "bright.fits")
+        header = fits.Header({"CTYPE3": "FREQ", "CTYPE4": "STOKES", "CRVAL4": 1.0, "CDELT4": 1.0, "CRPIX4": 1.0})
+        fits.PrimaryHDU(cls.cube, header).writeto(folder / "cube.fits")
+        fits.PrimaryHDU(numpy.full((9, 9), 5, "f4")).writeto(folder / "constant.fits")
+        fits.PrimaryHDU(numpy.full((9, 9), numpy.nan, "f4")).writeto(folder / "blank.fits")
+        fits.CompImageHDU(cls.noise, quantize_level=0, compression_type="GZIP_1").writeto(folder / "compressed.fits")
+
+    async def render(self, client, file_id=0, **asked):
+        return await client.call("image.render", file_id=file_id, timeout=PATIENCE, **asked)
+
+    async def opened(self, *files, generation=2):
+        client = await self.viewer(generation)
+        for file_id, file in enumerate(files):
+            await open_file(client, file, file_id)
+        return client
+
+    async def test_every_pixel_of_a_plane_has_its_colour(self):
+        client = await self.opened("ramp.fits")
+        for stretch in ("linear", "log", "sqrt", "asinh"):
+            for name in ANCHORS:
+                answer = await self.render(client, size=[64, 48], stretch=stretch, colour_map=name, limits=[100, 2900])
+                pixels, kind, mode = rgba(answer)
+                self.assertEqual((kind, mode), ("PNG", "RGB"))
+                wanted = coloured(self.ramp[::-1], (100, 2900), name, stretch)
+                wrong = numpy.abs(pixels.astype(int) - wanted).max(axis=2) > 0
+                # On the edge between two colours the last bit of a logarithm decides.
+                self.assertLessEqual(wrong.sum(), 2, (stretch, name))
+        self.assertEqual((answer["width"], answer["height"], answer["format"], answer["limits"]), (64, 48, "png", [100.0, 2900.0]))
+        self.assertEqual(answer["view"], {"x": 31.5, "y": 23.5, "scale": 1.0})
+
+    async def test_perceptual_maps_are_those_of_the_field(self):
+        import matplotlib
+
+        for ours, theirs, most in (("Viridis", "viridis", 20), ("Inferno", "inferno", 20), ("Cubehelix", "cubehelix", 1), ("Grey", "gray", 1)):
+            table = numpy.rint(matplotlib.colormaps[theirs](numpy.linspace(0, 1, 256))[:, :3] * 255)
+            self.assertLessEqual(numpy.abs(colour_map(ours)[:, :3] - table).max(), most, ours)
+
+    async def test_inverted_blank_and_outside(self):
+        client = await self.opened("noise.fits")
+        answer = await self.render(client, view={"x": 24.0, "y": 11.0, "scale": 1.0}, size=[80, 60], limits=[-1, 7], colour_map="viridis", inverted=True,
+                                   stretch="linear")
+        pixels, _, mode = rgba(answer)
+        self.assertEqual(mode, "RGBA")
+        values, inside = picture(self.noise, (80, 60), 24, 11, 1)
+        wanted = numpy.where(inside[..., None], coloured(values, (-1, 7), "Viridis", inverted=True), numpy.array(BACKGROUND, "u1"))
+        numpy.testing.assert_array_equal(pixels, wanted)
+        self.assertTrue((pixels == BLANK).all(axis=2).any())
+        answer = await self.render(client, view={"x": 24.0, "y": 11.0, "scale": 1.0}, size=[80, 60], limits=[-1, 7], stretch="linear", blank="#ff0000",
+                                   background="#00ff0080")
+        pixels, _, _ = rgba(answer)
+        self.assertTrue((pixels[~inside] == (0, 255, 0, 128)).all())
+        self.assertTrue((pixels[inside & ~numpy.isfinite(values)] == (255, 0, 0, 255)).all())
+
+    async def test_views_at_any_scale(self):
+        client = await self.opened("noise.fits", "compressed.fits")
+        numbers = random.Random(SEED)
+        for file_id in (0, 1):
+            for _ in range(8):
+                size = (numbers.randrange(1, 90), numbers.randrange(1, 90))
+                # No power of two, so that no two implementations differ by the last bit of where a block's centre lies.
+                view = {"x": numbers.uniform(-20, 440), "y": numbers.uniform(-20, 320), "scale": math.exp(numbers.uniform(-4, 2.5))}
+                answer = await self.render(client, file_id, view=view, size=list(size), limits=[-1, 7], stretch="linear", colour_map="Grey")
+                self.assertEqual(answer["view"], view)
+                values, inside = picture(self.noise, size, view["x"], view["y"], view["scale"])
+                wanted = numpy.where(inside[..., None], coloured(values, (-1, 7), "Grey"), numpy.array(BACKGROUND, "u1"))
+                # Means are rounded to single precision.
+                difference = numpy.abs(rgba(answer)[0].astype(int) - wanted)
+                self.assertLessEqual(difference.max(), 1, (SEED, view, size))
+                self.assertLessEqual((difference > 0).mean(), 0.02, (SEED, view, size))
+
+    async def test_bounds_and_sizes(self):
+        client = await self.opened("ramp.fits")
+        answer = await self.render(client, view={"x_min": 10, "x_max": 30, "y_min": 5, "y_max": 15}, size=[40, 40], limits=[0, 3000], stretch="linear")
+        pixels, _, _ = rgba(answer)
+        self.assertEqual(answer["view"], {"x": 19.5, "y": 9.5, "scale": 2.0})
+        wanted = coloured(self.ramp[5:15, 10:30][::-1].repeat(2, 0).repeat(2, 1), (0, 3000))
+        numpy.testing.assert_array_equal(pixels[10:30], wanted)
+        for size, wanted in ((32, (32, 24)), (None, (64, 48)), ([7, 5], (7, 5)), (1, (1, 1)), (200, (200, 150))):
+            answer = await self.render(client, size=size)
+            self.assertEqual((answer["width"], answer["height"]), wanted)
+            self.assertEqual(rgba(answer)[0].shape, (wanted[1], wanted[0], 4))
+        answer = await self.render(client, view={"x_min": 0, "x_max": 10, "y_min": 0, "y_max": 40}, size=80)
+        self.assertEqual((answer["width"], answer["height"]), (20, 80))
+
+    async def test_limits_follow_from_the_histogram(self):
+        client = await self.opened("noise.fits", "constant.fits", "blank.fits", "bright.fits")
+        bins, width, first, _, _ = histogram_of(self.noise)
+        edges = first - width / 2 + width * numpy.arange(len(bins) + 1)
+        count = numpy.concatenate([[0], numpy.cumsum(bins)])
+        for percentile in (99.5, 90, 100):
+            answer = await self.render(client, percentile=percentile, size=50)
+            tail = (100 - percentile) / 200 * count[-1]
+            numpy.testing.assert_allclose(answer["limits"], numpy.interp([tail, count[-1] - tail], count, edges), rtol=1e-6)
+            self.assertFalse(answer["sampled"])
+        self.assertEqual((await self.render(client, size=50))["limits"], (await self.render(client, size=50, percentile=99.5))["limits"])
+        constant = await self.render(client, 1, colour_map="Grey")
+        self.assertEqual(constant["limits"], [5.0, 5.0])
+        self.assertTrue((rgba(constant)[0] == (128, 128, 128, 255)).all())
+        self.assertTrue((rgba(await self.render(client, 2))[0] == BLANK).all())
+        # Without a word about the stretch, it follows from the image.
+        self.assertEqual([(await self.render(client, i, size=20))["stretch"] for i in (0, 3)], ["linear", "asinh"])
+
+    async def test_channel_and_stokes(self):
+        client = await self.opened("cube.fits")
+        await client.call("carta.set.image.channels", {"file_id": 0, "channel": 2, "stokes": 1})
+        for asked, plane in (({}, (1, 2)), ({"channel": 1}, (1, 1)), ({"channel": 0, "stokes": 0}, (0, 0)), ({"stokes": "I"}, (0, 2))):
+            answer = await self.render(client, limits=[-2, 2], stretch="linear", **asked)
+            self.assertEqual((answer["stokes"], answer["channel"]), plane)
+            numpy.testing.assert_array_equal(rgba(answer)[0], coloured(self.cube[plane][::-1], (-2, 2)))
+
+    async def test_formats(self):
+        client = await self.opened("noise.fits", generation=1)
+        asked = {"view": {"x": 200.0, "y": 150.0, "scale": 0.5}, "size": [180, 130], "limits": [-1, 7], "stretch": "linear", "blank": "#808080"}
+        exact = rgba(await self.render(client, **asked))[0]
+        for format, quality, most, pil in (("jpeg", None, 12, "JPEG"), ("JPG", 100, 3, "JPEG"), ("jpeg", 30, 40, "JPEG"), ("webp", None, 0, "WEBP"),
+                                           ("webp", 80, 40, "WEBP"), ("png", None, 0, "PNG")):
+            answer = await self.render(client, format=format, quality=quality, **asked)
+            pixels, kind, _ = rgba(answer)
+            self.assertEqual((kind, answer["format"], answer["mime_type"]), (pil, pil.lower(), f"image/{pil.lower()}"))
+            self.assertLessEqual(numpy.abs(pixels.astype(int) - exact).mean(), most, (format, quality))
+        sizes = [len((await self.render(client, format="jpeg", quality=q, **asked))["data"]) for q in (10, 50, 95)]
+        self.assertEqual(sizes, sorted(sizes))
+        # JPEG has no alpha channel: black.
+        outside = {"view": {"x": -500.0, "y": 0.0, "scale": 1.0}, "size": [16, 16]}
+        self.assertTrue((rgba(await self.render(client, format="jpeg", **outside))[0] == (0, 0, 0, 255)).all())
+        for format in ("webp", "png"):
+            self.assertTrue((rgba(await self.render(client, format=format, **outside))[0] == 0).all())
+
+    async def test_hostile_requests(self):
+        client = await self.opened("ramp.fits")
+        nan, infinity = math.nan, math.inf
+        wrong = [
+            {"size": [0, 10]}, {"size": [10**9, 10]}, {"size": [-1, 5]}, {"size": [nan, 5]}, {"size": [16383, 16383]}, {"size": [1, 2, 3]}, {"size": "big"}, {"size": 0},
+            {"size": 10**18}, {"size": [2**63, 1]}, {"size": {}},
+            {"view": {"x": nan}}, {"view": {"scale": 0}}, {"view": {"scale": -1}}, {"view": {"scale": infinity}}, {"view": {"scale": 1e300}}, {"view": {"x": 1e300}},
+            {"view": {"zoom": 1}}, {"view": {1: 2}}, {"view": []}, {"view": {"x_min": 0}}, {"view": {"x_min": 0, "x_max": 65, "y_min": 0, "y_max": 1}},
+            {"view": {"x_min": 3, "x_max": 3, "y_min": 0, "y_max": 1}}, {"view": {"x_min": 0, "x_max": 3, "y_min": 0, "y_max": 1, "scale": 1}},
+            {"stretch": "cubic"}, {"stretch": 3}, {"colour_map": "no such"}, {"colour_map": ""}, {"colour_map": "x" * 100000}, {"format": "gif"}, {"format": 1},
+            {"quality": 101}, {"quality": -1}, {"quality": nan}, {"quality": "best"}, {"inverted": "yes"}, {"percentile": 0}, {"percentile": 101},
+            {"percentile": nan}, {"limits": [1]}, {"limits": [2, 1]}, {"limits": [nan, 1]}, {"limits": "all"}, {"limits": [0, infinity]}, {"blank": "red"},
+            {"blank": "#12345"}, {"background": "#12345g"}, {"background": 7}, {"channel": 1}, {"channel": -1}, {"stokes": 5}, {"stokes": "Q"}, {"grid": "MARS"}, {"beam": 3},
+            {"unknown": 1},
+        ]  # fmt: skip
+        for asked in wrong:
+            error = await self.fails(self.render(client, **asked), -32602)
+            self.assertLess(len(error.message), 600, error.message)
+            self.assertIn(next(iter(asked)), error.message)
+        await self.fails(self.render(client, 7), -32001)
+        await self.fails(self.render(client, 0, grid=True), -32001, "world coordinates")
+        await self.fails(client.call("image.render"), -32602, "file_id")
+        for asked in ({"view": {"x": 1e12, "y": -1e12, "scale": 1e6}}, {"view": {"scale": 1e-9}}, {"size": [16383, 1]}, {"size": [1, 16383]}):
+            await self.render(client, **asked)
+        self.alive()
+
+    async def test_a_thousand_requests_and_a_closed_file(self):
+        client = await self.opened("noise.fits", "ramp.fits")
+        calls = [asyncio.ensure_future(client.call("image.render", file_id=0, size=[500, 500], timeout=PATIENCE)) for _ in range(1000)]
+        await client.call("carta.close.file", {"file_id": 0}, timeout=PATIENCE)
+        ends = await asyncio.gather(*calls, return_exceptions=True)
+        failed = [str(end) for end in ends if isinstance(end, Exception)]
+        self.assertTrue(failed, "all thousand were drawn before the file was closed")
+        for text in failed:
+            self.assertRegex(text, "closed|No file with id 0 is open")
+        self.assertTrue(all(end["width"] == 500 for end in ends if not isinstance(end, Exception)))
+        self.assertEqual((await self.render(client, 1))["width"], 64)
+        # And a client that goes away with as many under way.
+        other = await self.opened("noise.fits")
+        for _ in range(1000):
+            asyncio.ensure_future(other.call("image.render", file_id=0, size=[500, 500], timeout=PATIENCE)).add_done_callback(lambda call: call.exception())
+        await asyncio.sleep(0)
+        await other.close()
+        self.assertEqual((await self.render(client, 1))["width"], 64)
+        self.alive()
+
+
+class SmallBudget(ServerTest):
+    options = ("--memory-limit", "64M")
+
+    @classmethod
+    def make_files(cls, folder):
+        fits.PrimaryHDU(numpy.zeros((100, 100), "f4")).writeto(folder / "small.fits")
+
+    async def test_a_picture_beyond_the_budget_is_refused(self):
+        client = await self.viewer()
+        await open_file(client, "small.fits")
+        await self.fails(client.call("image.render", file_id=0, size=[5000, 5000], timeout=PATIENCE), -32001, "memory")
+        self.assertEqual((await client.call("image.render", file_id=0, size=[1000, 1000], timeout=PATIENCE))["width"], 1000)
+
+
+if __name__ == "__main__":
+    unittest.main()
