@@ -77,6 +77,7 @@ void register_handlers(HandlerContext& context) {
     register_save_file(context);
     register_scripting(context);
     register_store_methods(context);
+    register_viewport(context);
 }
 
 } // namespace cubelink::server

@@ -151,6 +151,7 @@ void register_resume(HandlerContext& context);
 void register_save_file(HandlerContext& context);
 void register_scripting(HandlerContext& context);
 void register_store_methods(HandlerContext& context);
+void register_viewport(HandlerContext& context);
 
 /// All of them.
 void register_handlers(HandlerContext& context);

@@ -27,7 +27,7 @@ constexpr std::array published_topics = {"carta.catalog.filter.response", "carta
                                          "carta.moment.progress",      "carta.pv.preview.data",      "carta.pv.progress",        "carta.raster.tile.data",
                                          "carta.raster.tile.sync",     "carta.region.histogram.data", "carta.region.stats.data",
                                          "carta.scripting.request",    "carta.spatial.profile.data",  "carta.spectral.profile.data",
-                                         "carta.vector.overlay.tile.data", "session.changed"};
+                                         "carta.vector.overlay.tile.data", "session.changed",         "viewport.image.push.subscription"};
 
 rpc::Value info(const HandlerContext& context) {
     rpc::Array methods, topics;

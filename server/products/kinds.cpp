@@ -18,7 +18,8 @@ extern const ProductKind
     contours,
     region_contours,
     vector_overlay,
-    pv_preview;
+    pv_preview,
+    viewport;
 
 std::vector<RegionPtr> ProductContext::regions(const Image& image, RequirementKind kind) const {
     std::vector<RegionPtr> list;
@@ -46,6 +47,7 @@ std::span<const ProductKind* const> product_kinds() {
         &region_contours,
         &vector_overlay,
         &pv_preview,
+        &viewport,
     };
     return kinds;
 }

@@ -1,5 +1,6 @@
 #include "server/products/rendering.hpp"
 
+#include "imaging/render/grid.hpp"
 #include "server/products/plane_facts.hpp"
 
 namespace cubelink::server {
@@ -32,10 +33,27 @@ private:
     std::shared_ptr<const std::optional<imaging::Histogram>> sampled_;
 };
 
+constexpr imaging::Rgba grid_colour{255, 255, 255, 110}, beam_colour{255, 255, 255, 230};
+
+void draw_over(imaging::Picture& picture, const Image& image, const RenderRequest& request, const imaging::CancelToken& cancel) {
+    if (!image.wcs) return;
+    if (request.grid) {
+        imaging::LineMask mask(request.size);
+        imaging::add_grid(mask, request.size, request.framing, image.shape(), *image.wcs, request.plane.channel, request.grid->frame, cancel);
+        mask.paint(picture, grid_colour);
+    }
+    if (!request.beam) return;
+    if (const auto* beam = imaging::find_beam(image.info.beams, request.plane.channel, request.plane.stokes)) {
+        imaging::LineMask mask(request.size);
+        if (imaging::add_beam(mask, request.size, request.framing, *beam, *image.wcs)) mask.paint(picture, beam_colour);
+    }
+}
+
 } // namespace
 
 std::size_t render_bytes(const RenderRequest& request) {
-    return imaging::picture_bytes(request.size) + imaging::encoding_bytes(request.size, request.encoding);
+    const auto lines = request.grid || request.beam ? static_cast<std::size_t>(request.size.pixels()) : 0;
+    return imaging::picture_bytes(request.size) + imaging::encoding_bytes(request.size, request.encoding) + lines;
 }
 
 RenderedFile render(const Image& image, const RenderRequest& request, imaging::BudgetCache& cache, const imaging::ThreadShare& threads,
@@ -55,6 +73,7 @@ RenderedFile render(const Image& image, const RenderRequest& request, imaging::B
     const auto memory = cache.reserve(render_bytes(request), cancel);
     const imaging::Look look{asked.map, asked.inverted, file.stretch, file.limits, asked.blank, asked.background};
     auto picture = imaging::draw_plane(cache, *image.source, image.hdu, request.plane, request.size, request.framing, look, threads, cancel, check);
+    draw_over(picture, image, request, cancel);
     if (check) check();
     file.bytes = rpc::Bytes::take(imaging::encode(picture, request.encoding, cancel));
     return file;

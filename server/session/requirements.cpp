@@ -41,7 +41,11 @@ constexpr RequirementKind kind_of = std::is_same_v<T, SpatialRequirement>     ? 
                                     : std::is_same_v<T, StatsRequirement>     ? RequirementKind::statistics
                                     : std::is_same_v<T, ContourRequirement>   ? RequirementKind::contours
                                     : std::is_same_v<T, VectorRequirement>    ? RequirementKind::vector_overlay
-                                                                              : RequirementKind::pv_preview;
+                                                                              : std::is_same_v<T, PvPreviewRequirement> ? RequirementKind::pv_preview
+                                                                              : RequirementKind::viewport;
+
+/// Previews and pushed views are only of use to the client that asked for them.
+bool outlives_connection(RequirementKind kind) { return kind != RequirementKind::pv_preview && kind != RequirementKind::viewport; }
 
 /// Erases what is required for one region, file by file: there are many regions, and few files.
 void erase_region(std::map<RequirementKey, Requirements>& table, std::int32_t region_id) {
@@ -65,6 +69,7 @@ std::string_view name_of(RequirementKind kind) {
     case RequirementKind::contours: return "contours";
     case RequirementKind::vector_overlay: return "vector overlay";
     case RequirementKind::pv_preview: return "pv preview";
+    case RequirementKind::viewport: return "viewport";
     }
     return "";
 }
@@ -121,6 +126,7 @@ template std::vector<RequirementTable::Group<StatsRequirement>> RequirementTable
 template std::vector<RequirementTable::Group<ContourRequirement>> RequirementTable::groups(std::int32_t, std::int32_t) const;
 template std::vector<RequirementTable::Group<VectorRequirement>> RequirementTable::groups(std::int32_t, std::int32_t) const;
 template std::vector<RequirementTable::Group<PvPreviewRequirement>> RequirementTable::groups(std::int32_t, std::int32_t) const;
+template std::vector<RequirementTable::Group<ViewportRequirement>> RequirementTable::groups(std::int32_t, std::int32_t) const;
 
 std::vector<std::int32_t> RequirementTable::regions(std::int32_t file_id, RequirementKind kind) const {
     std::vector<std::int32_t> list;
@@ -135,7 +141,7 @@ void RequirementTable::connection_lost(std::uint64_t connection) {
             ++it;
             continue;
         }
-        if (it->first.kind != RequirementKind::pv_preview) join(left_, it->first, it->second);
+        if (outlives_connection(it->first.kind)) join(left_, it->first, it->second);
         it = active_.erase(it);
     }
 }
@@ -163,7 +169,7 @@ std::vector<RequirementKey> RequirementTable::inherit(std::uint64_t heir) {
 std::vector<std::pair<RequirementKey, Requirements>> RequirementTable::saved() const {
     auto joined = left_;
     for (const auto& [key, list] : active_)
-        if (key.kind != RequirementKind::pv_preview) join(joined, key, list);
+        if (outlives_connection(key.kind)) join(joined, key, list);
     return {joined.begin(), joined.end()};
 }
 

@@ -5,6 +5,8 @@
 /// connections of one session never overwrite each other's. Those of a connection that was lost (not closed) stay in the table, without
 /// effect, until a connection that resumes the session inherits them; lists of several lost connections for one place are joined.
 
+#include "server/session/viewport.hpp"
+
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -88,8 +90,8 @@ struct PvPreviewRequirement {
     friend bool operator==(const PvPreviewRequirement&, const PvPreviewRequirement&) = default;
 };
 
-enum class RequirementKind : std::uint8_t { spatial, spectral, histogram, statistics, contours, vector_overlay, pv_preview };
-/// "spatial", "spectral", "histogram", "statistics", "contours", "vector overlay", "pv preview": what snapshots call it.
+enum class RequirementKind : std::uint8_t { spatial, spectral, histogram, statistics, contours, vector_overlay, pv_preview, viewport };
+/// "spatial", "spectral", "histogram", "statistics", "contours", "vector overlay", "pv preview", "viewport": what snapshots call it.
 std::string_view name_of(RequirementKind kind);
 
 /// Requirements of one kind that a connection may have for a region of an image.
@@ -98,7 +100,7 @@ inline constexpr std::size_t max_requirements = 200;
 /// A list of one kind, in the order in which the client named them. The alternatives stand in the order of RequirementKind.
 using Requirements = std::variant<std::vector<SpatialRequirement>, std::vector<SpectralRequirement>, std::vector<HistogramRequirement>,
                                   std::vector<StatsRequirement>, std::vector<ContourRequirement>, std::vector<VectorRequirement>,
-                                  std::vector<PvPreviewRequirement>>;
+                                  std::vector<PvPreviewRequirement>, std::vector<ViewportRequirement>>;
 
 struct RequirementKey {
     std::int32_t file_id = 0, region_id = 0;
@@ -132,13 +134,14 @@ public:
     /// What a connection requires there; nullptr: nothing.
     const Requirements* find(const RequirementKey& key) const;
 
-    /// The connection has gone. Lost: its requirements wait for an heir, but for previews, which hold much memory. Closed: they are forgotten.
+    /// The connection has gone. Lost: its requirements wait for an heir, but for previews, which hold much memory, and
+    /// views that are pushed, for which a client has to be there. Closed: they are forgotten.
     void connection_lost(std::uint64_t connection);
     void connection_closed(std::uint64_t connection);
     /// Gives `heir` what lost connections have left, except where it has requirements of its own. Returns the keys that are new to it, ascending.
     std::vector<RequirementKey> inherit(std::uint64_t heir);
 
-    /// For snapshots: the requirements of all connections but previews, joined by place. The connection of a key is 0.
+    /// For snapshots: the requirements of all connections but previews and pushed views, joined by place. The connection of a key is 0.
     std::vector<std::pair<RequirementKey, Requirements>> saved() const;
     /// From a snapshot: waits for an heir.
     void restore(RequirementKey key, Requirements requirements);

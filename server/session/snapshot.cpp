@@ -45,6 +45,7 @@ Value value_of(const VectorRequirement& r) {
 
 /// They are not saved: see RequirementTable::saved().
 Value value_of(const PvPreviewRequirement&) { return {}; }
+Value value_of(const ViewportRequirement&) { return {}; }
 
 Value list_of(const Requirements& requirements) {
     Array values;

@@ -1,0 +1,199 @@
+#include "imaging/render/grid.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <iterator>
+#include <limits>
+#include <numbers>
+
+namespace cubelink::imaging {
+
+namespace {
+
+/// Picture pixels between the points at which coordinates are computed, if these are no more than so many along the longer side.
+constexpr double cell_size = 16;
+constexpr double most_cells = 256;
+constexpr double lines_across = 6, most_lines = 200;
+constexpr double line_width = 1;
+
+double turned(double degrees) { return degrees - 360 * std::round(degrees / 360); } // −180 … 180
+
+struct Lattice {
+    int columns = 0, rows = 0;
+    double x0 = 0, y0 = 0, x1 = 0, y1 = 0, step = 0; // in picture pixels
+    std::array<std::vector<double>, 2> values;
+    /// The last cells end where the image does.
+    PicturePoint point(int column, int row) const { return {std::min(x0 + column * step, x1), std::min(y0 + row * step, y1)}; }
+    std::size_t index(int column, int row) const { return static_cast<std::size_t>(row) * static_cast<std::size_t>(columns) + static_cast<std::size_t>(column); }
+};
+
+/// Of the part of the image that is in the picture.
+Lattice lattice_of(const PictureSize& size, const Framing& framing, const ImageShape& shape) {
+    Lattice lattice;
+    lattice.step = std::max(cell_size, std::max(size.width, size.height) / most_cells);
+    lattice.x0 = std::max(0.0, framing.picture_x(-0.5, size));
+    lattice.y0 = std::max(0.0, framing.picture_y(static_cast<double>(shape.height) - 0.5, size));
+    lattice.x1 = std::min<double>(size.width, framing.picture_x(static_cast<double>(shape.width) - 0.5, size));
+    lattice.y1 = std::min<double>(size.height, framing.picture_y(-0.5, size));
+    if (!(lattice.x1 > lattice.x0 && lattice.y1 > lattice.y0)) return lattice;
+    lattice.columns = static_cast<int>(std::ceil((lattice.x1 - lattice.x0) / lattice.step)) + 1;
+    lattice.rows = static_cast<int>(std::ceil((lattice.y1 - lattice.y0) / lattice.step)) + 1;
+    return lattice;
+}
+
+void compute_values(Lattice& lattice, const PictureSize& size, const Framing& framing, const Wcs& wcs, double channel, const std::optional<SkySystem>& frame,
+                    const CancelToken& cancel) {
+    const auto columns = static_cast<std::size_t>(lattice.columns);
+    for (auto& values : lattice.values) values.resize(columns * static_cast<std::size_t>(lattice.rows));
+    std::vector<PixelPoint> pixels(columns);
+    std::vector<SkyPoint> sky(columns);
+    for (int row = 0; row < lattice.rows; ++row) {
+        cancel.throw_if_cancelled();
+        for (int column = 0; column < lattice.columns; ++column) {
+            const auto at = lattice.point(column, row);
+            pixels[static_cast<std::size_t>(column)] = {framing.image_x(at.x, size), framing.image_y(at.y, size)};
+        }
+        const auto first = lattice.index(0, row);
+        if (wcs.celestial_plane()) {
+            if (frame) wcs.pixels_to_sky(pixels, channel, *frame, sky);
+            else wcs.pixels_to_sky(pixels, channel, sky);
+            for (std::size_t i = 0; i < columns; ++i) lattice.values[0][first + i] = sky[i].lon, lattice.values[1][first + i] = sky[i].lat;
+        } else {
+            for (std::size_t i = 0; i < columns; ++i) {
+                const auto world = wcs.plane_world(pixels[i], channel);
+                lattice.values[0][first + i] = world[0], lattice.values[1][first + i] = world[1];
+            }
+        }
+    }
+}
+
+struct Extent {
+    double least = std::numeric_limits<double>::infinity(), most = -least;
+};
+
+/// Longitudes without a jump where they pass 0.
+Extent extent_of(const std::vector<double>& values, bool longitude) {
+    Extent extent;
+    double from = std::numeric_limits<double>::quiet_NaN();
+    for (const double value : values) {
+        if (!std::isfinite(value)) continue;
+        if (std::isnan(from)) from = value;
+        const double v = longitude ? from + turned(value - from) : value;
+        extent.least = std::min(extent.least, v);
+        extent.most = std::max(extent.most, v);
+    }
+    return extent;
+}
+
+/// Adds the line along which the values are `level`: of each cell two triangles, so that no cell is ambiguous.
+void add_level(LineMask& mask, const Lattice& lattice, const std::vector<double>& values, double level, bool longitude) {
+    const auto offset = [&](int column, int row) {
+        const double d = values[lattice.index(column, row)] - level;
+        return longitude ? turned(d) : d;
+    };
+    struct Corner {
+        PicturePoint at;
+        double offset;
+    };
+    const auto triangle = [&](const Corner& a, const Corner& b, const Corner& c) {
+        if (!std::isfinite(a.offset + b.offset + c.offset)) return;
+        PicturePoint ends[3];
+        int count = 0;
+        for (const auto& [from, to] : {std::pair{&a, &b}, std::pair{&b, &c}, std::pair{&c, &a}}) {
+            if ((from->offset < 0) == (to->offset < 0)) continue;
+            // Not where longitudes jump, on the far side of the sky.
+            if (longitude && std::abs(from->offset - to->offset) >= 180) return;
+            const double t = from->offset / (from->offset - to->offset);
+            ends[count++] = {from->at.x + t * (to->at.x - from->at.x), from->at.y + t * (to->at.y - from->at.y)};
+        }
+        if (count == 2) mask.add(ends[0], ends[1], line_width);
+    };
+    for (int row = 0; row + 1 < lattice.rows; ++row) {
+        for (int column = 0; column + 1 < lattice.columns; ++column) {
+            const auto corner = [&](int dx, int dy) { return Corner{lattice.point(column + dx, row + dy), offset(column + dx, row + dy)}; };
+            const Corner a = corner(0, 0), b = corner(1, 0), c = corner(0, 1), d = corner(1, 1);
+            triangle(a, b, c);
+            triangle(b, d, c);
+        }
+    }
+}
+
+} // namespace
+
+double round_step(double least, bool sexagesimal, bool hours) {
+    const auto decimal = [](double of) {
+        const double decade = std::pow(10, std::floor(std::log10(of)));
+        for (const double n : {1.0, 2.0, 5.0})
+            if (n * decade >= of * (1 - 1e-9)) return n * decade;
+        return 10 * decade;
+    };
+    if (!sexagesimal) return decimal(least);
+    const double unit = hours ? 15 : 1, second = unit / 3600;
+    if (least <= second / 2) return decimal(least / second) * second;
+    for (const double size : {second, unit / 60})
+        for (const double n : {1.0, 2.0, 5.0, 10.0, 20.0, 30.0})
+            if (n * size >= least) return n * size;
+    constexpr double whole_degrees[] = {1, 2, 5, 10, 15, 30, 45}, whole_hours[] = {1, 2, 3, 4, 6};
+    if (hours) {
+        for (const double n : whole_hours)
+            if (n * unit >= least) return n * unit;
+        return 6 * unit;
+    }
+    for (const double n : whole_degrees)
+        if (n >= least) return n;
+    return 45;
+}
+
+void add_grid(LineMask& mask, const PictureSize& size, const Framing& framing, const ImageShape& shape, const Wcs& wcs, double channel,
+              const std::optional<SkySystem>& frame, const CancelToken& cancel) {
+    auto lattice = lattice_of(size, framing, shape);
+    if (lattice.columns < 2) return;
+    compute_values(lattice, size, framing, wcs, channel, frame, cancel);
+    const bool sky = wcs.celestial_plane();
+    const auto system = frame ? frame->frame : wcs.sky_system().frame;
+    const bool hours = system == SkyFrame::icrs || system == SkyFrame::fk5 || system == SkyFrame::fk4;
+    for (std::size_t axis = 0; axis < 2; ++axis) {
+        const bool longitude = sky && axis == 0;
+        const auto [least, most] = extent_of(lattice.values[axis], longitude);
+        if (!(most > least)) continue;
+        const double step = round_step((most - least) / lines_across, sky, longitude && hours);
+        const double first = std::ceil(least / step - 1e-9);
+        const double last = std::min({std::floor(most / step + 1e-9), first + most_lines, longitude ? first + std::round(360 / step) - 1 : first + most_lines});
+        for (double n = first; n <= last; ++n) {
+            cancel.throw_if_cancelled();
+            add_level(mask, lattice, lattice.values[axis], n * step, longitude);
+        }
+    }
+}
+
+bool add_beam(LineMask& mask, const PictureSize& size, const Framing& framing, const Beam& beam, const Wcs& wcs) {
+    constexpr double margin = 18;
+    const auto matrix = wcs.celestial_matrix();
+    if (!beam.valid() || !matrix) return false;
+    const auto& [lon_x, lon_y, lat_x, lat_y] = *matrix;
+    const double determinant = lon_x * lat_y - lon_y * lat_x;
+    if (!(std::abs(determinant) > 0)) return false;
+    // Half axes in degrees; the position angle from north towards east. East and north in image pixels by the inverse of the matrix.
+    const double major = beam.major / 2 / 3600, minor = beam.minor / 2 / 3600, angle = beam.pa * std::numbers::pi / 180;
+    constexpr int corners = 128;
+    std::vector<PicturePoint> outline(corners + 1);
+    PicturePoint least{1e300, 1e300}, most{-1e300, -1e300};
+    for (int i = 0; i <= corners; ++i) {
+        const double t = 2 * std::numbers::pi * (i % corners) / corners;
+        const double along = major * std::cos(t), across = minor * std::sin(t);
+        const double east = along * std::sin(angle) + across * std::cos(angle), north = along * std::cos(angle) - across * std::sin(angle);
+        const double x = (lat_y * east - lon_y * north) / determinant, y = (lon_x * north - lat_x * east) / determinant;
+        auto& point = outline[static_cast<std::size_t>(i)];
+        point = {x * framing.scale, -y * framing.scale};
+        least = {std::min(least.x, point.x), std::min(least.y, point.y)};
+        most = {std::max(most.x, point.x), std::max(most.y, point.y)};
+    }
+    const double larger = std::max(most.x - least.x, most.y - least.y);
+    if (!(larger > 3 && larger < 0.4 * std::min(size.width, size.height))) return false;
+    for (auto& point : outline) point = {point.x - least.x + margin, point.y - most.y + size.height - margin};
+    mask.add(outline, 1.5);
+    return true;
+}
+
+} // namespace cubelink::imaging
