@@ -113,10 +113,7 @@ public:
         };
         errors_.base.output_message = [](j_common_ptr) {};
     }
-    ~JpegWriter() {
-        jpeg_destroy_compress(&jpeg_);
-        std::free(data_);
-    }
+    ~JpegWriter() { jpeg_destroy_compress(&jpeg_); }
     JpegWriter(const JpegWriter&) = delete;
     JpegWriter& operator=(const JpegWriter&) = delete;
 
@@ -136,7 +133,7 @@ public:
             });
         }
         run([](JpegWriter& w) { jpeg_finish_compress(&w.jpeg_); });
-        return {data_, data_ + size_};
+        return std::move(out_);
     }
 
 private:
@@ -147,7 +144,15 @@ private:
     };
     void begin() {
         jpeg_create_compress(&jpeg_);
-        jpeg_mem_dest(&jpeg_, &data_, &size_);
+        // Not jpeg_mem_dest(): until the end it does not say where its buffer is, so that one that is given up could not be freed.
+        jpeg_.client_data = this;
+        jpeg_.dest = &destination_;
+        destination_.init_destination = [](j_compress_ptr jpeg) { writer_of(jpeg).empty_buffer(); };
+        destination_.empty_output_buffer = [](j_compress_ptr jpeg) -> boolean {
+            writer_of(jpeg).keep(buffer_size);
+            return TRUE;
+        };
+        destination_.term_destination = [](j_compress_ptr jpeg) { writer_of(jpeg).keep(buffer_size - jpeg->dest->free_in_buffer); };
         jpeg_.image_width = static_cast<JDIMENSION>(picture_.size().width);
         jpeg_.image_height = static_cast<JDIMENSION>(picture_.size().height);
         jpeg_.input_components = 4;
@@ -158,8 +163,25 @@ private:
         if (quality_ >= 85) jpeg_.comp_info[0].h_samp_factor = jpeg_.comp_info[0].v_samp_factor = 1;
         jpeg_start_compress(&jpeg_, TRUE);
     }
+    static constexpr std::size_t buffer_size = 64 << 10;
+    static JpegWriter& writer_of(j_compress_ptr jpeg) { return *static_cast<JpegWriter*>(jpeg->client_data); }
+    void empty_buffer() {
+        destination_.next_output_byte = buffer_.data();
+        destination_.free_in_buffer = buffer_size;
+    }
+    void keep(std::size_t bytes) {
+        try {
+            out_.insert(out_.end(), buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(bytes));
+        } catch (const std::exception&) {
+            out_of_memory_ = true;
+        }
+        if (out_of_memory_) std::longjmp(errors_.back, 1);
+        empty_buffer();
+    }
     void run(void (*step)(JpegWriter&)) {
-        if (!guarded(step)) throw std::runtime_error(std::string("JPEG: ") + errors_.message);
+        if (guarded(step)) return;
+        if (out_of_memory_) throw std::bad_alloc();
+        throw std::runtime_error(std::string("JPEG: ") + errors_.message);
     }
     bool guarded(void (*step)(JpegWriter&)) {
         if (setjmp(errors_.back) != 0) return false;
@@ -174,8 +196,9 @@ private:
     Rgba* next_ = nullptr;
     jpeg_compress_struct jpeg_{};
     Errors errors_{};
-    unsigned char* data_ = nullptr;
-    unsigned long size_ = 0;
+    jpeg_destination_mgr destination_{};
+    std::vector<std::uint8_t> buffer_ = std::vector<std::uint8_t>(buffer_size), out_;
+    bool out_of_memory_ = false;
 };
 
 std::vector<std::uint8_t> webp(const Picture& picture, std::optional<int> quality, const CancelToken& cancel) {

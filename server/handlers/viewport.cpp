@@ -163,15 +163,19 @@ struct ViewCall {
     ObservedView view() const { return observed(context, session, connection(), view_id); }
 };
 
-/// A method of a view. `list`: its parameters; the first names the view, or is a map in which "view" does.
+/// A method of a view. `list`: its parameters; the first names the view, or is a map in which "view" does: "event" or "options".
 void on_view_method(HandlerContext& context, const char* name, std::initializer_list<rpc::Parameter> list, std::function<void(const ViewCall&)> handle) {
     context.methods.add_generic(name, [&context, parameters = rpc::Parameters(list), handle = std::move(handle)](const rpc::CallPtr& call) {
         const auto session = session_of(context, *call);
         auto [args, kwargs] = call->take_arguments();
         auto values = std::make_shared<std::vector<Value>>(parameters.bind(std::move(args), std::move(kwargs)));
-        auto* fields = values->front().get_if<rpc::Map>();
-        auto* const named = fields ? fields->find("view") : nullptr;
-        const auto view_id = fields ? (named ? view_id_of(Value(*named)) : active_view) : view_id_of(std::move(values->front()));
+        std::int32_t view_id = active_view;
+        if (const auto& first = parameters.name(0); first == "event" || first == "options") {
+            if (!values->front().is<rpc::Map>()) rpc::throw_mismatch(Path(first), "a map", values->front());
+            if (const auto* named = values->front().get_if<rpc::Map>()->find("view")) view_id = view_id_of(Value(*named));
+        } else {
+            view_id = view_id_of(std::move(values->front()));
+        }
         Command command;
         command.call = call;
         if (view_id != active_view) command.touch(image_id(view_id));
@@ -314,12 +318,10 @@ double part_of_side(const rpc::Map& event, const char* name, double otherwise) {
     return std::clamp(finite(Value(*value), name), -10.0, 10.0);
 }
 
-rpc::Map event_of(const ViewCall& c, const char* field) { return rpc::from_value<rpc::Map>(std::move(c.values.front()), Path(field)); }
-
 /// The left and the middle button pan, the right one zooms about the place where it was pressed.
 void mouse(const ViewCall& c) {
     auto view = c.view();
-    const auto event = event_of(c, "event");
+    const auto& event = *c.values.front().get_if<rpc::Map>();
     const auto* action = event.find("action");
     const auto* name = action ? action->get_if<std::string>() : nullptr;
     if (!name) throw BadArguments("event.action: expected \"down\", \"up\" or \"dblclick\"");
@@ -347,7 +349,7 @@ void mouse(const ViewCall& c) {
 
 void wheel(const ViewCall& c) {
     auto view = c.view();
-    const auto event = event_of(c, "event");
+    const auto& event = *c.values.front().get_if<rpc::Map>();
     const auto* type = event.find("type");
     const auto* name = type ? type->get_if<std::string>() : nullptr;
     double factor = 1;
