@@ -36,10 +36,10 @@ export async function lastingPort() {
 }
 
 /** Starts the server on a free port (or `port`) and waits until it says that it listens. */
-export async function startServer(folder, { authKey = "a-secret-for-tests", port = 0, more = [] } = {}) {
+export async function startServer(folder, { authKey = "a-secret-for-tests", port = 0, content = `${root}www/dist`, more = [] } = {}) {
   const program = process.env.CUBELINK_SERVER ?? `${build}/server/cubelink`;
   if (!existsSync(program)) throw new Error(`${program} is not there: build the server first`);
-  const child = spawn(program, [folder, "--port", String(port), "--authKey", authKey, "--content", `${root}www/dist`, ...more], {
+  const child = spawn(program, [folder, "--port", String(port), "--authKey", authKey, "--content", content, ...more], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";
