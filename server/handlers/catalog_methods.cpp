@@ -53,6 +53,7 @@ Page page_of(Session& session, CatalogPtr catalog, std::vector<Value>& values, s
 }
 
 struct Rows {
+    imaging::Reservation memory;     // for the answer
     std::vector<std::uint32_t> rows; // of the table
     std::size_t passing = 0;
 };
@@ -70,6 +71,8 @@ Rows rows_of(Session& session, const Page& page, std::size_t row_bytes, const st
     const auto count = std::min(page.count, view->rows() - start);
     if (count > most_rows || count * row_bytes > most_bytes)
         throw rpc::CallError(rpc::code::method_failed, "That would be more than " + std::to_string(most_rows) + " rows or " + std::to_string(most_bytes >> 20) + " MiB at once: ask for them in parts.");
+    // Not before the view is made: calls that held memory and needed more would wait for each other.
+    found.memory = session.cache().reserve(std::min(session.cache().limit() / 2, count * (row_bytes + sizeof(std::uint32_t)) + 1), context.cancel);
     found.rows.resize(count);
     view->rows(start, found.rows);
     return found;
@@ -124,12 +127,12 @@ void answer_rows(const HandlerContext& context, const SessionPtr& session, const
     for (const auto column : columns) row_bytes += std::max<std::size_t>(16, imaging::size_of(table.info.columns[column].type));
     const auto page = page_of(*session, catalog, values, 2);
     post(session, catalog, call, context.directory.while_connected(call->peer()->id()), [session, call, page, columns, row_bytes, scratch = context.files.scratch](const JobContext& job) {
-        const auto memory = session->cache().reserve(std::min(session->cache().limit() / 2, std::min(page.count, page.catalog->table->rows) * row_bytes + 1), job.cancel);
         const auto found = rows_of(*session, page, row_bytes, scratch, job);
         rpc::Map data;
         std::size_t texts_left = most_bytes;
         for (const auto column : columns) {
             job.cancel.throw_if_cancelled();
+            if (data.find(page.catalog->table->info.columns[column].name)) continue; // names mean the first column that has them
             data[page.catalog->table->info.columns[column].name] = column_value(*page.catalog->table->columns[column], found.rows, texts_left);
         }
         call->answer(Value(rpc::Map{{"rows", static_cast<std::int64_t>(found.passing)}, {"start", static_cast<std::int64_t>(page.start)}, {"count", static_cast<std::int64_t>(found.rows.size())}, {"columns", std::move(data)}}));
@@ -144,7 +147,6 @@ void answer_pixels(const HandlerContext& context, const SessionPtr& session, con
     const auto page = page_of(*session, catalog, values, 5);
     post(session, catalog, call, context.directory.while_connected(call->peer()->id()), [session, call, page, image, columns, channel = image->plane.channel, scratch = context.files.scratch](const JobContext& job) {
         constexpr std::size_t row_bytes = 2 * sizeof(double), at_once = 4096;
-        const auto memory = session->cache().reserve(std::min(session->cache().limit() / 2, std::min(page.count, page.catalog->table->rows) * 2 * row_bytes + 1), job.cancel);
         const auto found = rows_of(*session, page, row_bytes, scratch, job);
         const auto count = found.rows.size();
         std::string x(count * sizeof(double), '\0'), y(count * sizeof(double), '\0');

@@ -15,11 +15,12 @@ public:
     SkyTest(const SkyColumns& columns, std::string key, PassingPositions passes)
         : columns_(columns), key_("s" + columns.key() + ":" + std::move(key)), passes_(std::move(passes)) {}
     std::string key() const override { return key_; }
-    void apply(const Table& table, std::size_t chunk, std::span<std::uint64_t> bits) const override {
+    void apply(const Table& table, std::size_t chunk, std::span<std::uint64_t> bits, const CancelToken& cancel) const override {
         const auto first = chunk * table.chunk_rows, count = std::min(table.chunk_rows, table.rows - first);
         std::size_t filled = 0;
         std::array<std::uint32_t, at_once> rows;
         const auto look = [&] {
+            cancel.throw_if_cancelled();
             std::array<SkyPoint, at_once> positions;
             std::array<bool, at_once> passes{};
             sky_positions(table, columns_, std::span(rows).first(filled), std::span(positions).first(filled));

@@ -1,6 +1,7 @@
 #pragma once
 /// Conditions on the rows of a table. Immutable; any thread.
 
+#include "imaging/base/cancel.hpp"
 #include "imaging/tables/table.hpp"
 
 #include <cstddef>
@@ -19,15 +20,16 @@ public:
     /// Tests with equal keys let the same rows of one table pass.
     virtual std::string key() const = 0;
     /// Clears the bits of the rows of a chunk that fail: bit i of word w belongs to row 64 w + i of the chunk. Bits beyond the last row are not looked at.
-    virtual void apply(const Table& table, std::size_t chunk, std::span<std::uint64_t> bits) const = 0;
+    /// Throws Cancelled within 100 ms.
+    virtual void apply(const Table& table, std::size_t chunk, std::span<std::uint64_t> bits, const CancelToken& cancel) const = 0;
 };
 using RowTestPtr = std::shared_ptr<const RowTest>;
 
 enum class Comparison { equal = 0, not_equal = 1, less = 2, greater = 3, less_or_equal = 4, greater_or_equal = 5, range_open = 6, range_closed = 7 }; // as in ICD ComparisonOperator
 
-/// Compares the numbers of a column (booleans are 0 and 1) with `value`; for ranges also with `secondary`, the upper end. Integers are compared exactly, floats in their
+/// Compares the numbers of a column (booleans are 0 and 1) with `value`, a double or an integer of 64 bits; for ranges also with `secondary`, the upper end. Integers are compared exactly, floats in their
 /// own precision: 0.1 equals a float32 of 0.1. Missing values and NaN pass not_equal only. REQUIRES: a column of numbers or booleans.
-RowTestPtr compare_numbers(const Table& table, std::size_t column, Comparison comparison, double value, double secondary = 0);
+RowTestPtr compare_numbers(const Table& table, std::size_t column, Comparison comparison, long double value, long double secondary = 0);
 
 enum class TextMatch { contains, equals, regex };
 
@@ -37,8 +39,9 @@ public:
     using std::runtime_error::runtime_error;
 };
 
-/// Matches the texts of a column. Regular expressions are RE2's, found anywhere in the text, in time linear in its length. REQUIRES: a column of strings. Throws
-/// PatternError.
+/// Matches the texts of a column. Regular expressions are RE2's, found anywhere in the text, in time linear in its length. Some patterns
+/// take milliseconds to compile, here and again in each thread that applies them, and up to pattern_memory bytes each time. REQUIRES: a column of strings. Throws PatternError.
+inline constexpr std::size_t pattern_memory = 1 << 20;
 RowTestPtr match_text(std::size_t column, TextMatch match, const std::string& pattern, bool ignore_case = false);
 
 /// Rows whose column has no value: NaN counts as none. REQUIRES: no unsupported column.

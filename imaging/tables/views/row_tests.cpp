@@ -49,13 +49,13 @@ struct Interval {
 };
 
 template <class T>
-Interval<T> interval_of(Comparison comparison, double value, double secondary) {
+Interval<T> interval_of(Comparison comparison, long double value, long double secondary) {
     Interval<T> interval;
     // long double holds every double and every 64-bit integer exactly.
     long double low = -std::numeric_limits<long double>::infinity(), high = std::numeric_limits<long double>::infinity();
     bool above = false, below = false; // whether the ends themselves are left out
-    const long double first = std::is_floating_point_v<T> ? static_cast<long double>(static_cast<T>(value)) : static_cast<long double>(value);
-    const long double second = std::is_floating_point_v<T> ? static_cast<long double>(static_cast<T>(secondary)) : static_cast<long double>(secondary);
+    const long double first = std::is_floating_point_v<T> ? static_cast<long double>(static_cast<T>(value)) : value;
+    const long double second = std::is_floating_point_v<T> ? static_cast<long double>(static_cast<T>(secondary)) : secondary;
     switch (comparison) {
     case Comparison::not_equal: interval.negated = true; [[fallthrough]];
     case Comparison::equal: low = high = first; break;
@@ -97,7 +97,7 @@ public:
         return text;
     }
 
-    void apply(const Table& table, std::size_t chunk, std::span<std::uint64_t> bits) const override {
+    void apply(const Table& table, std::size_t chunk, std::span<std::uint64_t> bits, const CancelToken&) const override {
         const auto& column = *table.columns[column_];
         const auto values = column.values<T>(chunk);
         const auto [low, high, empty, negated] = interval_;
@@ -125,7 +125,7 @@ class MissingTest final : public RowTest {
 public:
     explicit MissingTest(std::size_t column) : column_(column) {}
     std::string key() const override { return "m" + std::to_string(column_); }
-    void apply(const Table& table, std::size_t chunk, std::span<std::uint64_t> bits) const override {
+    void apply(const Table& table, std::size_t chunk, std::span<std::uint64_t> bits, const CancelToken&) const override {
         const auto& column = *table.columns[column_];
         const auto nulls = column.null_bits(chunk);
         const auto by_nulls = [&] {
@@ -157,15 +157,19 @@ public:
         return text;
     }
 
-    void apply(const Table& table, std::size_t chunk, std::span<std::uint64_t> bits) const override {
+    void apply(const Table& table, std::size_t chunk, std::span<std::uint64_t> bits, const CancelToken& cancel) const override {
         if (kind_ == Kind::all) {
-            for (const auto& test : tests_) test->apply(table, chunk, bits);
+            for (const auto& test : tests_) {
+                cancel.throw_if_cancelled();
+                test->apply(table, chunk, bits, cancel);
+            }
             return;
         }
         std::vector<std::uint64_t> left(bits.begin(), bits.end()), passing(bits.size(), 0), one(bits.size());
         for (const auto& test : tests_) {
+            cancel.throw_if_cancelled();
             one = left; // rows that have passed need not be asked again
-            test->apply(table, chunk, one);
+            test->apply(table, chunk, one, cancel);
             for (std::size_t i = 0; i < one.size(); ++i) passing[i] |= one[i], left[i] &= ~one[i];
         }
         for (std::size_t i = 0; i < bits.size(); ++i) bits[i] &= kind_ == Kind::any ? passing[i] : ~passing[i];
@@ -188,7 +192,7 @@ class PairTest final : public RowTest {
 public:
     PairTest(std::string key, std::size_t first, std::size_t second, Passes passes) : key_(std::move(key)), first_(first), second_(second), passes_(passes) {}
     std::string key() const override { return key_; }
-    void apply(const Table& table, std::size_t chunk, std::span<std::uint64_t> bits) const override {
+    void apply(const Table& table, std::size_t chunk, std::span<std::uint64_t> bits, const CancelToken&) const override {
         const auto &first = *table.columns[first_], &second = *table.columns[second_];
         for (const auto* column : {&first, &second})
             if (const auto nulls = column->null_bits(chunk); !nulls.empty())
@@ -208,7 +212,7 @@ private:
 
 } // namespace
 
-RowTestPtr compare_numbers(const Table& table, std::size_t column, Comparison comparison, double value, double secondary) {
+RowTestPtr compare_numbers(const Table& table, std::size_t column, Comparison comparison, long double value, long double secondary) {
     const auto make = [&]<class T>(T) -> RowTestPtr { return std::make_shared<NumberTest<T>>(column, interval_of<T>(comparison, value, secondary)); };
     switch (table.info.columns[column].type) {
     case ColumnType::int8: return make(std::int8_t{});

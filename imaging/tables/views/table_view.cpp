@@ -140,7 +140,7 @@ const ViewCache::Passing& ViewCache::passing(const RowTestPtr& test, const ViewO
             const auto first = chunk * table_->chunk_rows, n = std::min(table_->chunk_rows, table_->rows - first);
             bits.assign(words_for(n), ~std::uint64_t{0});
             if (n % 64 != 0) bits.back() = (std::uint64_t{1} << (n % 64)) - 1;
-            test->apply(*table_, chunk, bits);
+            test->apply(*table_, chunk, bits, options.cancel);
             if (n % 64 != 0) bits.back() &= (std::uint64_t{1} << (n % 64)) - 1;
             for (const auto word : bits) count += static_cast<std::size_t>(std::popcount(word));
             std::copy(bits.begin(), bits.end(), made.bits.begin() + static_cast<std::ptrdiff_t>(first / 64));

@@ -19,7 +19,7 @@ namespace cubelink::server {
 namespace {
 
 constexpr int deepest = 16;
-constexpr std::size_t most_conditions = 1000;
+constexpr std::size_t most_conditions = 1000, most_patterns = 32;
 
 /// The entries of a map, each of which has to be taken.
 class Fields {
@@ -47,6 +47,15 @@ public:
         if (!std::isfinite(value)) throw rpc::BadArguments(at(name) + ": expected a finite number");
         return value;
     }
+    /// Integers as they are: a long double holds all of 64 bits.
+    static long double exact(rpc::Value&& value, const rpc::Path& path) {
+        if (const auto* integer = value.get_if<std::int64_t>()) return *integer;
+        if (const auto* natural = value.get_if<std::uint64_t>()) return *natural;
+        const auto number = rpc::from_value<double>(std::move(value), path);
+        if (!std::isfinite(number)) throw rpc::BadArguments(path.text() + ": expected a finite number");
+        return number;
+    }
+    long double exact(const char* name) { return exact(take(name), rpc::Path(path_, name)); }
     std::vector<double> numbers(const char* name, std::size_t count) {
         auto list = as<std::vector<double>>(name);
         if (list.size() != count) throw rpc::BadArguments(at(name) + ": expected " + std::to_string(count) + " numbers");
@@ -106,13 +115,16 @@ private:
         const auto index = readable_column(*table_, fields.as<std::string>("column"), fields.at("column"));
         if (table_->info.columns[index].type == imaging::ColumnType::string) return text(fields, index, path);
         if (fields.has("between")) {
-            const auto ends = fields.numbers("between", 2);
-            return ready(imaging::compare_numbers(*table_, index, imaging::Comparison::range_closed, ends[0], ends[1]));
+            const rpc::Path here(path, "between");
+            auto ends = fields.as<rpc::Array>("between");
+            if (ends.size() != 2) throw rpc::BadArguments(here.text() + ": expected 2 numbers");
+            const auto low = Fields::exact(std::move(ends[0]), rpc::Path(here, 0)), high = Fields::exact(std::move(ends[1]), rpc::Path(here, 1));
+            return ready(imaging::compare_numbers(*table_, index, imaging::Comparison::range_closed, low, high));
         }
         static constexpr const char* names[] = {"=", "!=", "<", ">", "<=", ">="}; // in the order of Comparison
         const auto name = fields.as<std::string>("op");
         for (int i = 0; i < 6; ++i)
-            if (name == names[i]) return ready(imaging::compare_numbers(*table_, index, static_cast<imaging::Comparison>(i), fields.number("value")));
+            if (name == names[i]) return ready(imaging::compare_numbers(*table_, index, static_cast<imaging::Comparison>(i), fields.exact("value")));
         throw rpc::BadArguments(fields.at("op") + ": \"" + name + "\" is none of =, !=, <, >, <=, >=");
     }
 
@@ -122,9 +134,21 @@ private:
             {"contains", imaging::TextMatch::contains}, {"equals", imaging::TextMatch::equals}, {"matches", imaging::TextMatch::regex}};
         for (const auto& [name, match] : kinds) {
             if (!fields.has(name)) continue;
-            try {
-                return ready(imaging::match_text(index, match, fields.as<std::string>(name), ignore_case));
-            } catch (const imaging::PatternError& error) { throw rpc::BadArguments(fields.at(name) + ": " + error.what()); }
+            if (match == imaging::TextMatch::regex && ++patterns_ > most_patterns) throw rpc::BadArguments(fields.at(name) + ": more than " + std::to_string(most_patterns) + " regular expressions");
+            // Compiled by the job.
+            return [index, match, pattern = fields.as<std::string>(name), ignore_case, at = fields.at(name)](imaging::BudgetCache& cache, const imaging::CancelToken& cancel) -> imaging::RowTestPtr {
+                cancel.throw_if_cancelled();
+                struct Counted {
+                    imaging::Reservation memory{};
+                    imaging::RowTestPtr test{};
+                };
+                const auto counted = std::make_shared<Counted>();
+                if (match == imaging::TextMatch::regex) counted->memory = cache.reserve(imaging::pattern_memory, cancel);
+                try {
+                    counted->test = imaging::match_text(index, match, pattern, ignore_case);
+                    return {counted, counted->test.get()};
+                } catch (const imaging::PatternError& error) { throw rpc::BadArguments(at + ": " + error.what()); }
+            };
         }
         throw rpc::BadArguments(path.text() + ": a column of texts; expected one of contains, equals, matches");
     }
@@ -177,7 +201,7 @@ private:
 
     Session& session_;
     const imaging::TablePtr table_;
-    std::size_t count_ = 0;
+    std::size_t count_ = 0, patterns_ = 0;
 };
 
 } // namespace

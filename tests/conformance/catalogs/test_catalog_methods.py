@@ -1,5 +1,6 @@
 """catalog.rows and catalog.pixels: conditions that are nested, positions on images; against numpy, re and astropy."""
 
+import asyncio
 import os
 import random
 import re
@@ -12,7 +13,7 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 
-from support import PATIENCE, ServerTest, open_catalog
+from support import PATIENCE, ServerTest, connect, open_catalog
 
 SEED = int(os.environ.get("CUBELINK_SEED", random.randrange(1 << 30)))
 COUNT = 5000
@@ -230,6 +231,58 @@ class Frames(ServerTest):
         cone = {"lon": "a", "lat": "b", "center": [1, 2], "radius": 1}
         for more, part in (({"center_frame": "MARS"}, "where.cone.center_frame"), ({"frame": "x"}, "where.cone.frame"), ({"lon": "m", "lat": "m"}, "where.cone.")):
             await self.fails(client.call("catalog.rows", file_id=0, where={"cone": {**cone, **more}}), -32602, part)
+
+
+class ExactNumbers(ServerTest):
+    @classmethod
+    def make_files(cls, folder):
+        Table({"near": numpy.array([2**53, 2**53 + 1, 2**53 + 2, -(2**63), 2**63 - 1])}).write(folder / "long.fits")
+        (folder / "twice.vot").write_text(votable_of("", [("a", "int", 'ID="one"'), ("a", "int", 'ID="two"'), ("b", "int", "")], [(row, row + 10, row + 20) for row in range(4)]))
+
+    async def test_integers_of_64_bits(self):
+        client = await self.viewer()
+        await open_catalog(client, "long.fits", 1)
+
+        async def rows(where):
+            return (await client.call("catalog.rows", file_id=1, columns=[], where={"column": "near", **where}, timeout=PATIENCE))["rows"]
+
+        self.assertEqual(await rows({"op": "=", "value": 2**53 + 1}), 1)
+        self.assertEqual(await rows({"op": ">", "value": 2**53}), 3)
+        self.assertEqual(await rows({"between": [2**53 + 1, 2**53 + 2]}), 2)
+        self.assertEqual(await rows({"op": "<=", "value": -(2**63)}), 1)
+        self.assertEqual(await rows({"op": "<", "value": 2**64 - 1}), 5)
+        self.assertEqual(await rows({"op": "=", "value": 2.0**53}), 1)
+        for where, part in (({"op": "=", "value": "1"}, "where.value"), ({"between": [1, None]}, "where.between[1]"), ({"between": [1, 2, 3]}, "where.between"), ({"op": "=", "value": numpy.inf}, "finite")):
+            await self.fails(rows(where), -32602, part)
+
+    async def test_columns_of_one_name(self):
+        client = await self.viewer()
+        await open_catalog(client, "twice.vot", 1)
+        for columns in (None, ["a"], ["a", "a"]):
+            answer = await client.call("catalog.rows", file_id=1, columns=columns, timeout=PATIENCE)
+            numpy.testing.assert_array_equal(numpy.frombuffer(answer["columns"]["a"]["data"], "<i4"), numpy.arange(4))
+        self.assertEqual((await client.call("catalog.rows", file_id=1, where={"column": "a", "op": "<", "value": 2}, timeout=PATIENCE))["rows"], 2)
+
+
+class Patterns(ServerTest):
+    @classmethod
+    def make_files(cls, folder):
+        Table({"s": ["abc", "\u00e4\u00f6\u00fc"] * 5}).write(folder / "ten.vot", format="votable")
+
+    async def test_dear_patterns_hold_nobody_up(self):
+        client, other = await self.viewer(), await connect(self.server.port)
+        await open_catalog(client, "ten.vot", 1)
+        patterns = [{"column": "s", "matches": "[\\pL\\pN]{30}%d" % n} for n in range(33)]
+        await self.fails(client.call("catalog.rows", file_id=1, where={"any": patterns}), -32602, "more than 32 regular expressions")
+        await self.fails(client.call("catalog.rows", file_id=1, where={"any": [{"column": "s", "matches": "([\\pL\\pN]{900}){9}"}]}), -32602, "where.any[0].matches")
+        await self.fails(client.call("catalog.rows", file_id=1, where={"any": patterns[:3] + [{"column": "s", "matches": "(a"}]}), -32602, "where.any[3].matches")
+        answer = await client.call("catalog.rows", file_id=1, where={"any": patterns[:32]}, timeout=PATIENCE)
+        self.assertEqual(answer["rows"], 0)
+        # Left alone in the middle, the server ends without them.
+        call = asyncio.ensure_future(client.call("catalog.rows", file_id=1, where={"any": patterns[1:]}, timeout=PATIENCE))
+        await asyncio.sleep(0.05)
+        call.cancel()
+        self.assertTrue(await other.call("session.state", timeout=PATIENCE))
 
 
 class NearChannel(ServerTest):

@@ -61,9 +61,9 @@ class Before final : public RowTest {
 public:
     Before(std::size_t chunk, std::function<void()> act, RowTestPtr test) : chunk_(chunk), act_(std::move(act)), test_(std::move(test)) {}
     std::string key() const override { return "before"; }
-    void apply(const Table& table, std::size_t chunk, std::span<std::uint64_t> bits) const override {
+    void apply(const Table& table, std::size_t chunk, std::span<std::uint64_t> bits, const CancelToken& cancel) const override {
         if (chunk == chunk_) act_();
-        test_->apply(table, chunk, bits);
+        test_->apply(table, chunk, bits, cancel);
     }
 
 private:

@@ -160,7 +160,7 @@ TEST_CASE("who waits for another's view can be cancelled, and gets it otherwise"
     class Gate final : public RowTest {
     public:
         std::string key() const override { return "gate"; }
-        void apply(const Table&, std::size_t, std::span<std::uint64_t>) const override {
+        void apply(const Table&, std::size_t, std::span<std::uint64_t>, const CancelToken&) const override {
             entered.store(true);
             for (const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(120); !open.load() && std::chrono::steady_clock::now() < until;)
                 std::this_thread::sleep_for(std::chrono::milliseconds(1));
