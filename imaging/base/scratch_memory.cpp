@@ -63,7 +63,14 @@ ScratchMemory::ScratchMemory(std::size_t bytes, BudgetCache& budget, const std::
         map_file(scratch);
         return;
     }
-    reservation_ = budget.reserve(bytes, cancel);
+    // Nobody has to wait for memory who has a disk.
+    if (auto free = scratch.empty() ? std::optional(budget.reserve(bytes, cancel)) : budget.try_reserve(bytes)) {
+        reservation_ = std::move(*free);
+    } else {
+        counted_ = {};
+        map_file(scratch);
+        return;
+    }
     memory_ = make_pixels<std::byte>(bytes);
 }
 

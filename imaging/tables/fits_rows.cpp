@@ -112,7 +112,7 @@ private:
             if (!kept(i) || shape_.columns[i].info.type == ColumnType::string) continue;
             begin[i] = std::exchange(size, size + (count * size_of(shape_.columns[i].info.type) + alignment - 1) / alignment * alignment);
         }
-        const auto memory = size > 0 ? maker_.storage().allocate(size, cancel) : nullptr;
+        const auto memory = size > 0 ? maker_.storage().allocate(size) : nullptr;
         if (!memory) stage.values.resize(size);
         const auto values = memory ? memory->writable() : std::span(stage.values);
         stage.texts.resize(begin.size());

@@ -6,6 +6,7 @@
 #include "platform/os.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <bit>
 #include <cerrno>
 #include <cstdint>
@@ -25,9 +26,13 @@ constexpr std::size_t disk_reserve = std::size_t{64} << 20;  // stays free on th
 constexpr std::size_t block_alignment = 64;
 constexpr std::size_t text_share = 16; // bytes of a row's text that a builder keeps for itself
 
+/// What all tables of the process have in memory together.
+std::atomic<std::size_t> in_all_tables{0};
+
 class MemoryBlock final : public WritableTableBlock {
 public:
-    MemoryBlock(std::size_t size, Reservation memory) : memory_(std::move(memory)), values_(make_pixels<std::byte>(size)), size_(size) {}
+    MemoryBlock(std::size_t size, Reservation memory) : memory_(std::move(memory)), values_(make_pixels<std::byte>(size)), size_(size) { in_all_tables.fetch_add(size); }
+    ~MemoryBlock() override { in_all_tables.fetch_sub(size_); }
     std::span<const std::byte> bytes() const override { return {values_.get(), size_}; }
     std::span<std::byte> writable() override { return {values_.get(), size_}; }
 
@@ -122,27 +127,26 @@ TableBlockPtr TableStorage::keep(std::span<const std::span<const std::byte>> pie
     std::size_t size = 0;
     for (const auto& piece : pieces) size += piece.size();
     if (size == 0) return std::make_shared<EmptyBlock>();
-    const auto block = allocate(size, cancel);
+    const auto block = allocate(size);
     if (!block) return state_->keep_on_disk(pieces, size);
     auto to = block->writable().begin();
     for (const auto& piece : pieces) to = std::copy(piece.begin(), piece.end(), to);
     return block;
 }
 
-std::shared_ptr<WritableTableBlock> TableStorage::allocate(std::size_t bytes, const CancelToken& cancel) {
+std::shared_ptr<WritableTableBlock> TableStorage::allocate(std::size_t bytes) {
     {
         const MutexLock lock(state_->mutex);
         if (state_->refused || bytes > state_->memory_share || state_->in_memory > state_->memory_share - bytes) return nullptr;
         state_->in_memory += bytes;
     }
-    try {
-        return std::make_shared<MemoryBlock>(bytes, state_->budget.reserve(bytes, cancel));
-    } catch (const OverBudget&) {
-        const MutexLock lock(state_->mutex);
-        state_->in_memory -= bytes;
-        state_->refused = true;
-        return nullptr;
-    }
+    // Many tables together leave the budget to others, and none waits for memory: it has a disk.
+    if (in_all_tables.load() + bytes <= state_->budget.limit() / 4)
+        if (auto memory = state_->budget.try_reserve(bytes)) return std::make_shared<MemoryBlock>(bytes, std::move(*memory));
+    const MutexLock lock(state_->mutex);
+    state_->in_memory -= bytes;
+    state_->refused = true;
+    return nullptr;
 }
 
 std::size_t TableStorage::in_memory() const {

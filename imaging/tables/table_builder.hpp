@@ -49,7 +49,7 @@ public:
     /// The same for bytes in several pieces, as one block.
     TableBlockPtr keep(std::span<const std::span<const std::byte>> pieces, const CancelToken& cancel);
     /// Memory to be filled, uninitialised; null where there is no room for it in memory: fill other memory then, and keep() it.
-    std::shared_ptr<WritableTableBlock> allocate(std::size_t bytes, const CancelToken& cancel);
+    std::shared_ptr<WritableTableBlock> allocate(std::size_t bytes);
     std::size_t in_memory() const, on_disk() const; // bytes
 
 private:

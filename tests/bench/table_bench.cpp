@@ -286,7 +286,7 @@ void measure_views(const std::string& folder, std::size_t count, bool in_memory)
     const auto path = folder + "/views.table";
     write_fits(path, count);
     const auto table_bytes = count * 256; // room for all that is made, too
-    BudgetCache budget(std::max<std::size_t>(std::size_t{1} << 30, table_bytes));
+    BudgetCache budget(std::max<std::size_t>(std::size_t{1} << 30, 4 * table_bytes)); // of which tables take a quarter
     TableOptions options{.budget = budget, .scratch = folder, .memory_share = in_memory ? budget.limit() : 0};
     options.threads = ThreadShare(static_cast<int>(sysconf(_SC_NPROCESSORS_ONLN)));
     std::printf("\nviews of %zu rows, %s, %d threads\n", count, in_memory ? "in memory" : "on the scratch disk", options.threads.most());
