@@ -32,7 +32,12 @@ bool parse_odd_real(std::string_view text, T& value) {
     const auto [stop, error] = std::from_chars(copy.data(), end, value);
     if (stop != end || error == std::errc::invalid_argument) return false;
     if (error == std::errc::result_out_of_range) {
-        // Below the smallest, or beyond the largest: the wider type tells unless it can't hold it either.
+        // Below the smallest, or beyond the largest: the widest type tells, and if it can't hold it either the exponent does.
+        long double wide = 0;
+        if (std::from_chars(copy.data(), end, wide).ec == std::errc()) {
+            value = static_cast<T>(wide);
+            return true;
+        }
         const auto exponent = copy.find_first_of("eE");
         const bool small = exponent != std::string::npos && exponent + 1 < copy.size() && copy[exponent + 1] == '-';
         value = small ? T(0) : std::numeric_limits<T>::infinity();

@@ -45,7 +45,13 @@ public:
                 input_.consume(tag.size);
                 text_.clear();
                 if (!empty) read_cell();
-                put(encoded ? std::string_view{} : text_, input_.rest().data());
+                if (encoded && !text_.empty() && column_ < cells_->columns() && cells_->supported(column_)) {
+                    cells_->append_missing(column_);
+                    put_odd("encoded bytes", input_.rest().data());
+                    ++column_;
+                } else {
+                    put(encoded ? std::string_view{} : text_, input_.rest().data());
+                }
             } else {
                 unexpected(tag);
             }

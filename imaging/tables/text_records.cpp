@@ -35,6 +35,17 @@ void cut_plain(std::string_view line, char delimiter, Add&& add) {
     }
 }
 
+/// What is quoted does not count.
+std::string without_quoted(std::string_view line) {
+    std::string plain;
+    bool quoted = false;
+    for (const char c : line) {
+        if (c == '"') quoted = !quoted;
+        else if (!quoted) plain += c;
+    }
+    return plain;
+}
+
 } // namespace
 
 /// The line at the beginning of the input, without its end; `size` has that too. False at the end of the file.
@@ -75,7 +86,8 @@ bool TextRecords::next() {
             input_.consume(size);
             continue;
         }
-        if (delimiter_ == 0) choose_delimiter(line);
+        if (!begun_ && line.find('\r') != std::string_view::npos) throw TableError(input_.where() + ": lines end with a carriage return alone: save the file with line feeds");
+        if (delimiter_ == 0) choose_delimiter(line, input_.rest().substr(size));
         begun_ = true;
         cells_.clear();
         unquoted_.clear();
@@ -89,20 +101,19 @@ bool TextRecords::next() {
     }
 }
 
-void TextRecords::choose_delimiter(std::string_view line) {
-    // What is quoted does not count.
-    std::string plain;
-    bool quoted = false;
-    for (const char c : line) {
-        if (c == '"') quoted = !quoted;
-        else if (!quoted) plain += c;
-    }
-    delimiter_ = ',';
+void TextRecords::choose_delimiter(std::string_view line, std::string_view behind) {
+    const auto plain = without_quoted(line), next = without_quoted(behind.substr(0, behind.find('\n')));
+    const auto count = [](const std::string& text, char c) { return std::count(text.begin(), text.end(), c); };
+    delimiter_ = 0;
     for (const char c : {'\t', ',', ';', '|'}) {
-        if (plain.find(c) == std::string::npos) continue;
+        if (count(plain, c) == 0) continue;
+        if (delimiter_ == 0) delimiter_ = c;
+        if (count(plain, c) != count(next, c)) continue; // "id;x,y" is cut where the next row is, too
         delimiter_ = c;
         return;
     }
+    if (delimiter_ != 0) return;
+    delimiter_ = ',';
     if (without_blanks(plain).find_first_of(" \t") != std::string_view::npos) delimiter_ = ' ';
 }
 

@@ -34,7 +34,7 @@ public:
 
 private:
     bool find_line(std::string_view& line, std::size_t& size);
-    void choose_delimiter(std::string_view line);
+    void choose_delimiter(std::string_view line, std::string_view behind);
     void cut(std::string_view line);
     std::size_t cut_quoted();
     std::optional<std::size_t> try_quoted(std::string_view text, bool last);

@@ -45,18 +45,22 @@ public:
         std::uint8_t yes = 0;
         const bool digits = is_digits(cell);
         const bool fits = digits && parse_integer(cell, integer);
+        std::uint64_t natural = 0;
         integers_ = integers_ && fits;
+        naturals_ = naturals_ && digits && parse_integer(cell, natural);
         // A number with more digits than 64 bits hold is a name.
         reals_ = reals_ && (digits ? fits : is_number(cell));
         booleans_ = booleans_ && !digits && parse_boolean(cell, yes);
     }
+    /// Whether there was a value at all.
+    bool seen() const { return any_; }
     ColumnType type() const {
         if (!any_) return ColumnType::string;
-        return integers_ ? ColumnType::int64 : reals_ ? ColumnType::float64 : booleans_ ? ColumnType::boolean : ColumnType::string;
+        return integers_ ? ColumnType::int64 : naturals_ ? ColumnType::uint64 : reals_ ? ColumnType::float64 : booleans_ ? ColumnType::boolean : ColumnType::string;
     }
 
 private:
-    bool any_ = false, integers_ = true, reals_ = true, booleans_ = true;
+    bool any_ = false, integers_ = true, naturals_ = true, reals_ = true, booleans_ = true;
 };
 
 /// The first look was too short: a later cell is of another type.
@@ -99,8 +103,9 @@ private:
                                  std::to_string(columns_.size()));
             for (std::size_t i = 0; i < std::min(cells.size(), guesses.size()); ++i) guesses[i].see(cells[i]);
         }
-        if (typed_) return;
-        for (std::size_t i = 0; i < columns_.size(); ++i) {
+        seen_.assign(columns_.size(), true);
+        for (std::size_t i = 0; i < columns_.size() && !typed_; ++i) {
+            seen_[i] = guesses[i].seen();
             columns_[i].type = guesses[i].type();
             columns_[i].source_type = columns_[i].type == ColumnType::string ? "text" : std::string(name_of(columns_[i].type));
         }
@@ -136,7 +141,7 @@ private:
         }
         const auto& cells = records.cells();
         const bool numbers = std::any_of(cells.begin(), cells.end(), [](std::string_view cell) { return is_number(cell); });
-        if (numbers && !ecsv_) {
+        if (numbers && !ecsv_ && !second_row_has_numbers_below_names(records)) {
             std::vector<std::string> names;
             if (!comments.empty()) names = records.split(without_blanks(comments.back()));
             for (std::size_t i = 0; i < cells.size(); ++i)
@@ -151,6 +156,18 @@ private:
             }
             read_units(records);
         }
+    }
+
+    /// Names may be numbers, "12" as of a band, or look like them: "inf". It is a header if a name that is none has a number below.
+    bool second_row_has_numbers_below_names(const TextRecords& records) const {
+        const std::vector<std::string> names(records.cells().begin(), records.cells().end());
+        TextRecords ahead(open_(false));
+        ahead.set_delimiter(records.delimiter());
+        if (!ahead.next() || !ahead.next()) return false;
+        const auto& below = ahead.cells();
+        for (std::size_t i = 0; i < std::min(names.size(), below.size()); ++i)
+            if (!is_missing(names[i]) && !is_number(names[i]) && is_number(below[i])) return true;
+        return false;
     }
 
     void add_column(std::string_view name) {
@@ -206,12 +223,13 @@ private:
             const auto& texts = records.cells();
             const auto count = std::min(texts.size(), columns_.size());
             for (std::size_t i = 0; i < count; ++i) {
+                if (guessed && !seen_[i] && !is_missing(texts[i])) throw WrongGuess();
                 if (!cells.is_text(i) && is_missing(texts[i])) {
                     cells.append_missing(i);
                 } else if (!cells.append(i, texts[i])) {
                     if (guessed && !typed_) throw WrongGuess();
                     maker.count_bad_cell(row, i, texts[i], [&] { return records.where(); });
-                } else if (guessed && columns_[i].type == ColumnType::int64 && !typed_ && !is_digits(texts[i])) {
+                } else if (guessed && (columns_[i].type == ColumnType::int64 || columns_[i].type == ColumnType::uint64) && !typed_ && !is_digits(texts[i])) {
                     throw WrongGuess(); // "1e5" and "1.0" are integers here, but the column is one of reals
                 }
             }
@@ -228,6 +246,7 @@ private:
     const OpenText& open_;
     const TableOptions& options_;
     std::vector<ColumnInfo> columns_;
+    std::vector<bool> seen_; // columns that had values in the first look
     std::string description_;
     EcsvHeader declared_;
     bool ecsv_ = false, typed_ = false, first_look_ = true;

@@ -102,3 +102,44 @@ TEST_CASE("rows that are too short or too long") {
     CHECK(contains(table->info.warnings[1], "1 cells are missing"));
     CHECK(contains(error_of("a b\n1 2 3\n"), "row 1 (line 2, column 1) has 3 cells between blanks, the first row has 2"));
 }
+
+TEST_CASE("columns that begin late, headers with numbers, delimiters, large naturals") {
+    std::string late = "id,v,t\n";
+    for (int n = 0; n < 11'000; ++n) late += std::to_string(n) + "," + (n < 10'500 ? "" : std::to_string(n) + ".5") + ",\n";
+    const auto table = open(late);
+    CHECK(table->info.columns[1].type == ColumnType::float64);
+    CHECK(table->info.columns[2].type == ColumnType::string);
+    CHECK(numbers<double>(*table, 1)[10'999] == 10'999.5);
+    CHECK(nulls(*table, 1)[0]);
+
+    CHECK(open("id,inf,x\n1,2,3\n4,5,6\n")->info.columns[1].name == "inf");
+    CHECK(open("id,12,24\n1,2,3\n")->info.columns[1].name == "12");
+    CHECK(open("a,8,12\nb,1,2\n")->rows == 2); // may be either
+    CHECK(open("1,2\n3,4\n")->rows == 2);
+
+    CHECK(open("id;x,y\n1;2,5\n")->info.columns.size() == 2);
+    CHECK(open("id;x,y\n1;2\n")->info.columns[1].name == "x,y");
+    CHECK(open("id,x\n\n1,2\n")->info.columns.size() == 2);
+
+    const auto naturals = open("a,b\n18446744073709551615,1\n1,-9223372036854775808\n");
+    CHECK(naturals->info.columns[0].type == ColumnType::uint64);
+    CHECK(numbers<std::uint64_t>(*naturals, 0) == std::vector<std::uint64_t>{18446744073709551615u, 1});
+    CHECK(naturals->info.columns[1].type == ColumnType::int64);
+    CHECK(open("a,b\n18446744073709551615,1\n-1,2\n")->info.columns[0].type == ColumnType::string);
+
+    CHECK(contains(error_of("x,y\r1,2\r3,4\r"), "carriage return"));
+}
+
+TEST_CASE("numbers beyond the range of their type, with an exponent or without") {
+    const auto zeros = std::string(340, '0');
+    const auto table = open("x\n0." + zeros + "1\n-0." + zeros + "1\n1" + zeros + ".0\n-1" + zeros + ".5\n1e-400\n1e400\n1.5\n");
+    const auto found = numbers<double>(*table, 0);
+    REQUIRE(found.size() == 7);
+    CHECK(found[0] == 0);
+    CHECK(std::signbit(found[1]));
+    CHECK(found[1] == 0);
+    CHECK(found[2] == HUGE_VAL);
+    CHECK(found[3] == -HUGE_VAL);
+    CHECK(found[4] == 0);
+    CHECK(found[5] == HUGE_VAL);
+}
