@@ -1,4 +1,5 @@
 /** The package: importing it defines <cubelink-view>. */
+import "./workers";
 import { CubelinkView } from "./element";
 
 if (!customElements.get("cubelink-view")) customElements.define("cubelink-view", CubelinkView);

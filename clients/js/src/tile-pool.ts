@@ -11,9 +11,19 @@ export interface TileWorker {
 
 let makeElsewhere: (() => TileWorker) | undefined;
 
-/** @internal Where there are no Web Workers, these are used. */
+/** @internal Instead of Web Workers beside this module: for Node, and for bundles that know better where their worker is. */
 export function provideWorkers(make: () => TileWorker): void {
   makeElsewhere = make;
+}
+
+/** Nothing where the browser does not allow it: a module from elsewhere. */
+function makeWorker(): TileWorker | undefined {
+  if (makeElsewhere) return makeElsewhere();
+  try {
+    return new Worker(new URL("./tile-worker.js", import.meta.url), { type: "module" }) as unknown as TileWorker;
+  } catch {
+    return undefined;
+  }
 }
 
 interface Job {
@@ -32,8 +42,8 @@ export class TilePool {
   constructor(size = defaultSize()) {
     if (typeof Worker === "undefined" && !makeElsewhere) return;
     for (let i = 0; i < size; i++) {
-      const worker: TileWorker =
-        typeof Worker === "undefined" ? makeElsewhere!() : (new Worker(new URL("./tile-worker.js", import.meta.url), { type: "module" }) as unknown as TileWorker);
+      const worker = makeWorker();
+      if (!worker) return;
       worker.onmessage = (event) => this.finish(event.data);
       worker.onerror = (event) => {
         event.preventDefault();
