@@ -3,6 +3,7 @@
 #include "platform/mutex.hpp"
 #include "server/files/file_names.hpp"
 #include "server/files/listing_threads.hpp"
+#include "server/files/natural_order.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -64,6 +65,9 @@ public:
                 if (entry.file) listing.files.push_back(std::move(*entry.file));
                 if (entry.folder) listing.folders.push_back(std::move(*entry.folder));
             }
+            const auto by_name = [](const auto& a, const auto& b) { return natural_less(a.name, b.name); };
+            std::sort(listing.files.begin(), listing.files.end(), by_name);
+            std::sort(listing.folders.begin(), listing.folders.end(), by_name);
         }
         result_ = std::move(listing);
         unanswering_.reset();

@@ -33,7 +33,7 @@ struct ListedFolder {
 
 struct Listing {
     std::string directory, parent; // relative to the top; parent: "." in the top, "" for the top itself
-    std::vector<ListedFile> files;
+    std::vector<ListedFile> files;     // both in natural order
     std::vector<ListedFolder> folders;
     bool cancelled = false; // then these are the files so far, or none
 };
