@@ -218,7 +218,7 @@ int serve(Options options) {
     const auto later = [&](std::uint64_t ms, std::function<void()> work) { server.post_after(ms, std::move(work)); };
     Scheduler scheduler(options.threads);
     SessionKeeper keeper(*store, *worker, jail.folder(), later);
-    SessionDirectory directory({server.hub(), scheduler, cache, &keeper, make_session_products}, options.session_grace_seconds, later);
+    SessionDirectory directory({server.hub(), scheduler, cache, &keeper, make_session_products, later}, options.session_grace_seconds, later);
     ScriptingBroker scripting(directory, *reader, options.scripting_timeout_seconds, later);
     directory.on_unattended = [&](const SessionPtr& session) { scripting.left_alone(*session); };
     server.hub().on_subscribed = [&](std::uint64_t connection) {

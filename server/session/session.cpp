@@ -12,6 +12,13 @@
 
 namespace cubelink::server {
 
+namespace {
+
+/// Regions that are set together are told with their states if they have at most so many control points; otherwise session.state() has them.
+constexpr std::size_t max_told_points = 2000;
+
+} // namespace
+
 std::uint64_t next_number() {
     // Small numbers are groups of the wslink server's own (WslinkServer::everyone).
     static std::atomic<std::uint64_t> next{1000};
@@ -223,6 +230,7 @@ void Session::object_closed(const Object& object) {
         region_points_ -= static_cast<const Region&>(object).state->shape.points.size();
         requirements_.remove_region(id);
         if (dragged_.region_id == id) dragged_ = {};
+        region_news_.forget(id);
         notify({.what = Change::What::region_closed, .region_id = id});
         break;
     default: break;
@@ -256,8 +264,11 @@ void Session::stop_calculations(std::optional<CalculationKind> kind, std::int32_
 
 void Session::close_image(std::int32_t file_id) {
     if (file_id == -1) {
+        rpc::Array removed;
+        for (const auto& one : regions()) removed.push_back(one->id);
         objects_.close_all(ObjectKind::image);
         objects_.close_all(ObjectKind::region);
+        if (!removed.empty()) changed({{"what", "regions_removed"}, {"region_ids", std::move(removed)}});
     } else {
         objects_.close(image_id(file_id));
     }
@@ -289,6 +300,7 @@ std::string Session::why_no_room(std::span<const RegionUpdate> updates) const {
 std::vector<std::int32_t> Session::put_regions(std::vector<RegionUpdate> updates, const std::function<void(const std::vector<std::int32_t>&)>& answer) {
     std::vector<std::int32_t> ids;
     ids.reserve(updates.size());
+    bool created = false;
     std::vector<std::int32_t> known; // for new ones nothing can be due, unless it was required before they came
     for (auto& update : updates) {
         const auto reference = image(update.file_id);
@@ -302,21 +314,60 @@ std::vector<std::int32_t> Session::put_regions(std::vector<RegionUpdate> updates
             known.push_back(id);
         } else {
             objects_.put(std::make_shared<Region>(id, std::move(state)));
+            created = true;
             if (update.id != -1) known.push_back(id);
         }
         ids.push_back(id);
     }
     if (answer) answer(ids);
     for (const auto id : known) notify({.what = Change::What::region, .region_id = id});
-    if (ids.empty() || !anyone_listens("session.changed")) return ids;
-    if (ids.size() == 1) {
-        const auto& state = *region(ids.front())->state;
-        changed({{"what", "region"}, {"region_id", ids.front()}, {"file_id", state.file_id}, {"region_info", region_info(state.shape)}},
-                "region:" + std::to_string(ids.front()));
-    } else {
-        changed({{"what", "regions"}, {"region_ids", rpc::Array(ids.begin(), ids.end())}});
-    }
+    tell_regions(ids, created);
     return ids;
+}
+
+void Session::tell_regions(const std::vector<std::int32_t>& ids, bool created) {
+    if (ids.empty() || !anyone_listens("session.changed")) return;
+    if (ids.size() == 1) {
+        const bool now = region_news_.tell_now(ids.front());
+        if (now || created || !services_.later) tell_region(*region(ids.front()), created);
+        return arm_region_news();
+    }
+    std::size_t points = 0;
+    for (const auto id : ids) points += region(id)->state->shape.points.size();
+    rpc::Map what{{"what", "regions"}, {"region_ids", rpc::Array(ids.begin(), ids.end())}};
+    if (points <= max_told_points) {
+        rpc::Array states;
+        for (const auto id : ids) {
+            const auto& state = *region(id)->state;
+            states.push_back(rpc::Map{{"region_id", id}, {"file_id", state.file_id}, {"region_info", region_info(state.shape)}});
+        }
+        what.append("regions", std::move(states));
+    }
+    changed(std::move(what));
+}
+
+void Session::tell_region(const Region& region, bool created) {
+    const auto& state = *region.state;
+    // That it is there must arrive; of its further states, the last is enough.
+    changed({{"what", "region"}, {"region_id", region.id}, {"created", created}, {"file_id", state.file_id}, {"region_info", region_info(state.shape)}},
+            created ? std::string() : "region:" + std::to_string(region.id));
+}
+
+void Session::arm_region_news() {
+    if (!services_.later || region_news_armed_ || !region_news_.waits()) return;
+    region_news_armed_ = true;
+    services_.later(RegionNews::pause, [weak = weak_from_this()] {
+        const auto self = weak.lock();
+        if (!self) return;
+        Command command;
+        command.run = [self] {
+            self->region_news_armed_ = false;
+            for (const auto id : self->region_news_.take_due())
+                if (const auto found = self->region(id)) self->tell_region(*found, false);
+            self->arm_region_news();
+        };
+        self->queue_->push(std::move(command));
+    });
 }
 
 void Session::drag_region(std::int32_t id, std::int32_t file_id, imaging::Shape shape) {

@@ -17,6 +17,7 @@
 #include "server/session/object_registry.hpp"
 #include "server/session/playback.hpp"
 #include "server/session/region.hpp"
+#include "server/session/region_news.hpp"
 #include "server/compute/scheduler.hpp"
 
 #include <algorithm>
@@ -55,6 +56,8 @@ struct SessionServices {
     SessionKeeper* keeper = nullptr; // nullptr: nothing outlives the server
     /// Makes what each new session notifies of changes; may be empty.
     std::function<std::unique_ptr<ChangeListener>(Session&)> make_listener{};
+    /// Calls `work` after so many milliseconds, on any one thread. Empty: what is told from time to time is told each time.
+    std::function<void(std::uint64_t milliseconds, std::function<void()> work)> later{};
 };
 
 class Session : public std::enable_shared_from_this<Session> {
@@ -174,7 +177,7 @@ public:
     /// Why these regions can't be added; empty if they can. One that is listed twice is counted twice.
     std::string why_no_room(std::span<const RegionUpdate> updates) const;
     /// Adds or changes regions, whose images must exist. Returns their ids and, once `answer` has been called with them, notifies the listener of each
-    /// that has changed and sends session.changed once.
+    /// that has changed and sends session.changed once; of one region that changes again and again, at intervals (RegionNews).
     std::vector<std::int32_t> put_regions(std::vector<RegionUpdate> updates, const std::function<void(const std::vector<std::int32_t>&)>& answer = {});
     /// A region is being dragged (SET_REGION with preview_region): it stays where it is for all but its previews. Nothing happens if it has none.
     void drag_region(std::int32_t id, std::int32_t file_id, imaging::Shape shape);
@@ -185,6 +188,9 @@ public:
 
 private:
     void object_closed(const Object& object);
+    void tell_regions(const std::vector<std::int32_t>& ids, bool created);
+    void tell_region(const Region& region, bool created);
+    void arm_region_news();
 
     SessionServices services_;
     const std::uint32_t id_;
@@ -199,6 +205,8 @@ private:
     ObjectRegistry objects_;
     RequirementTable requirements_;
     std::size_t region_points_ = 0; // control points of all regions
+    RegionNews region_news_;
+    bool region_news_armed_ = false; // a timer runs
     struct Dragged {
         std::int32_t region_id = 0;
         RegionStatePtr state;

@@ -1,7 +1,7 @@
 /**
  * What a client offers to that which is built on it (images, the stream of tiles): calls, topics, and word of what happens to the connection and to the session.
  */
-import type { Carta, CartaTopics } from "./icd.js";
+import type { Carta, CartaTopics, RegionInfo } from "./icd.js";
 import type { Filter, Subscription } from "./subscriptions.js";
 
 /** connected: usable; lost: trying to come back; denied: the secret is wrong; closed: for good. */
@@ -26,12 +26,25 @@ export interface CallOptions {
 
 /** The topic session.changed: somebody, perhaps this client itself, has changed what all in the session share. */
 export interface SessionChange {
-  what: "file_opened" | "file_closed" | "channels" | "cursor" | "connections" | "closed" | (string & {});
+  what:
+    | "file_opened" | "file_closed" | "channels" | "cursor" | "region" | "regions" | "regions_removed" | "catalog_opened" | "catalog_closed" | "connections" | "progress" | "closed"
+    | (string & {});
   file_id?: number;
   next_file_id?: number;
   channel?: number;
   stokes?: number;
   point?: { x: number; y: number };
+  /** region: the one that was made (`created`) or changed, and what it is now. While it is dragged, its newest state comes every 50 ms. */
+  region_id?: number;
+  created?: boolean;
+  region_info?: RegionInfo;
+  /** regions: those that were made or changed together; regions_removed: those that are gone. */
+  region_ids?: number[];
+  /** regions: what they are now. Absent if they are very many: sessionState() has them. */
+  regions?: { region_id: number; file_id: number; region_info: RegionInfo }[];
+  /** progress: of a task, from 0 to 1. */
+  task?: string;
+  progress?: number;
 }
 
 /** The topics whose messages have a known type. */

@@ -195,6 +195,8 @@ class RegionFiles(ServerTest):
         # One change for all, and those who see the log read what was left out.
         change = await other.next("session.changed", lambda c: c["what"] == "regions")
         self.assertEqual(change["region_ids"], [2, 3])
+        self.assertEqual([(one["region_id"], one["file_id"]) for one in change["regions"]], [(2, 0), (3, 0)])
+        self.assertEqual(points_of(change["regions"][0]["region_info"]), [(10, 20), (5, 5)])
         warning = await other.next(ERROR, lambda e: "annulus" in e["message"])
         self.assertEqual((warning["severity"], warning["tags"]), ("WARNING", ["import"]))
         # They are regions of the session, of the image that was named.
