@@ -40,6 +40,7 @@ std::vector<ObjectPtr> ObjectRegistry::belonging_to(ObjectId id) const {
 /// What belongs to it goes first.
 void ObjectRegistry::take_out(Objects::iterator position, std::vector<ObjectPtr>& closed) {
     const auto object = position->second;
+    ++changes_;
     objects_.erase(position); // first, so that a circle ends
     --counts_[object->object_id.kind];
     if (const auto owner = object->belongs_to()) {
@@ -66,6 +67,7 @@ void ObjectRegistry::put(ObjectPtr object) {
         if (const auto old = objects_.find(id); old != objects_.end()) take_out(old, closed);
         if (const auto owner = object->belongs_to()) owned_.emplace(*owner, id);
         objects_[id] = std::move(object);
+        ++changes_;
         ++counts_[id.kind];
         auto& next = next_ids_.try_emplace(id.kind, first_id(id.kind)).first->second;
         if (id.id >= next && id.id < INT32_MAX) next = id.id + 1;

@@ -4,6 +4,7 @@
 #include "platform/mutex.hpp"
 #include "server/session/object.hpp"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -65,6 +66,9 @@ public:
     /// Ids below have been in use: of a session that is restored.
     void set_next_id(ObjectKind kind, std::int32_t id);
 
+    /// Counts the objects that have been added, replaced and closed.
+    std::uint64_t changes() const { return changes_.load(); }
+
     /// Object::saved() of all objects that are saved, with "kind" and "id", those that others belong to first. By a command.
     std::vector<rpc::Map> saved() const;
 
@@ -79,6 +83,7 @@ private:
 
     const OnClosed on_closed_;
     mutable platform::Mutex mutex_;
+    std::atomic<std::uint64_t> changes_{0};
     Objects objects_ CUBELINK_GUARDED_BY(mutex_);
     std::map<ObjectKind, std::size_t> counts_ CUBELINK_GUARDED_BY(mutex_);
     std::multimap<ObjectId, ObjectId> owned_ CUBELINK_GUARDED_BY(mutex_); // by the object that they belong to

@@ -32,7 +32,9 @@ struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
         : store(store), worker(worker), folder(std::move(folder)), later(std::move(later)) {}
 
     struct Watched {
-        bool pending = false; // a look at it has been arranged
+        bool pending = false;       // a look at it has been arranged
+        bool at_once = false;       // a command that looks at it is in its queue
+        std::uint64_t changes = 0;  // ObjectRegistry::changes() at the last look
         Clock::time_point looked_at{};
         Clock::duration cost{};     // of the last look: sessions that take long are looked at less often
         std::shared_ptr<const SavedSession> newest;
@@ -52,20 +54,34 @@ struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
     bool stopping CUBELINK_GUARDED_BY(mutex) = false, gone CUBELINK_GUARDED_BY(mutex) = false;
 
     void mark_dirty(const SessionPtr& session) {
-        std::uint64_t wait = 0;
+        const auto changes = session->objects().changes();
+        std::int64_t wait = 0;
         {
             const MutexLock lock(mutex);
             if (gone || session->closed()) return;
             auto& one = watched[session->number()];
-            if (std::exchange(one.pending, true)) return;
+            // What was opened, made or closed is noted at once: the client that has been told of it counts on it.
+            const bool urgent = changes != one.changes || one.looked_at == Clock::time_point{};
+            if (one.at_once || (one.pending && !urgent)) return;
             const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - one.looked_at).count();
             const auto cost = std::chrono::duration_cast<std::chrono::milliseconds>(one.cost).count();
-            const auto rest = std::clamp<std::int64_t>(cost_factor * cost, static_cast<std::int64_t>(pause), longest_pause);
-            if (one.looked_at != Clock::time_point{} && since < rest) wait = static_cast<std::uint64_t>(rest - since);
+            const auto rest = std::clamp<std::int64_t>(cost_factor * cost, urgent ? 0 : static_cast<std::int64_t>(pause), longest_pause);
+            if (one.looked_at != Clock::time_point{} && since < rest) wait = rest - since;
+            if (wait > 0 && one.pending) return; // it costs too much for more: the look that was arranged is enough
+            one.pending = true;
+            one.at_once = wait == 0;
         }
         if (wait == 0) return schedule_save(session);
-        later(wait, [self = shared_from_this(), weak = std::weak_ptr(session)] {
-            if (const auto session = weak.lock()) self->schedule_save(session);
+        later(static_cast<std::uint64_t>(wait), [self = shared_from_this(), weak = std::weak_ptr(session)] {
+            const auto session = weak.lock();
+            if (!session) return;
+            {
+                const MutexLock lock(self->mutex);
+                const auto it = self->watched.find(session->number());
+                if (it == self->watched.end() || !it->second.pending || it->second.at_once) return; // somebody has looked meanwhile
+                it->second.at_once = true;
+            }
+            self->schedule_save(session);
         });
     }
 
@@ -83,12 +99,14 @@ struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
     /// By a command of the session.
     void look(const SessionPtr& session) {
         const auto begun = Clock::now();
+        const auto changes = session->objects().changes();
         auto snapshot = std::make_shared<const SavedSession>(snapshot_of(*session)); // its text is made by the store's thread
         const MutexLock lock(mutex);
         // A session that ends is marked as closed before it is forgotten, so what is saved here is saved before that.
         if (gone || session->closed()) return;
         auto& one = watched[session->number()];
-        one.pending = false;
+        one.pending = one.at_once = false;
+        one.changes = changes;
         one.looked_at = Clock::now();
         one.cost = one.looked_at - begun;
         one.newest = std::move(snapshot);

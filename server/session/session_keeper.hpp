@@ -2,8 +2,9 @@
 /// Keeps what sessions have open in the store, so that they survive a restart of the server, and its sudden end. Thread-safe.
 ///
 /// A snapshot of a session is taken by a command of its own queue, soon after commands that may have changed it, and saved, if it differs,
-/// by the store's thread in one transaction: the store always holds a state in which the session has been. While another program keeps the
-/// file locked, the latest state waits.
+/// by the store's thread in one transaction: the store always holds a state in which the session has been. It is taken at once after a command that
+/// has added or closed objects, after others within `pause`, and less often where taking it costs much. While another program keeps the file locked,
+/// the latest state waits.
 
 #include <cstdint>
 #include <functional>
@@ -24,7 +25,7 @@ public:
     using PostAfter = std::function<void(std::uint64_t milliseconds, std::function<void()> work)>;
     /// What was saved longer ago, in seconds, is dropped at start.
     static constexpr std::int64_t kept_for = 7 * 24 * 3600;
-    /// A session that changes all the time is saved so often, in milliseconds.
+    /// A session whose objects change all the time is saved so often, in milliseconds.
     static constexpr std::uint64_t pause = 300;
 
     /// `store` and `worker` outlive it. Sessions of servers of other folders are ignored. Throws StoreError.
@@ -44,7 +45,7 @@ public:
     /// A user has opened it, and the server lives: it is not left out any more. Does not wait.
     void opened(std::uint32_t id, const std::string& image);
 
-    /// The session may have changed: it is saved, if it has, within `pause`.
+    /// The session may have changed: it is saved, if it has, at once or within `pause`.
     void mark_dirty(const std::shared_ptr<Session>& session);
     /// The session was ended for good. Does nothing once the server is stopping.
     void forget(const Session& session);

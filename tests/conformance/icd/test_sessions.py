@@ -127,6 +127,27 @@ class Sessions(Case):
     async def test_after_kill_9(self):
         await self.comes_back(self.kill)
 
+    async def test_kill_9_right_after_an_answer(self):
+        """What was opened, made or closed is in the store a moment after its answer, as docs/interface.md says."""
+        info = {"region_type": "POINT", "control_points": [{"x": 3, "y": 4}], "rotation": 0}
+        for pace in paces(1, 6, 36):
+            with pace:
+                self.start()
+                client = await self.wslink()
+                for file_id, file in ((0, "image.fits"), (3, "cube.fits"), (4, "cube.fits")):
+                    self.assertTrue((await client.call("carta.open.file", {"file": file, "file_id": file_id}))["success"])
+                for n in (1, 2, 3):
+                    self.assertEqual((await client.call("carta.set.region", {"file_id": 3, "region_id": -1, "region_info": info}))["region_id"], n)
+                await client.call("carta.remove.region", {"region_id": 2})
+                await client.call("carta.close.file", {"file_id": 4})
+                await asyncio.sleep(0.2 * pace.factor)
+                await self.kill()
+                self.start()
+                state = await (await self.wslink(client.session)).call("session.state")
+                self.assertEqual([(file["file_id"], file["file"]) for file in state["files"]], [(0, "image.fits"), (3, "cube.fits")])
+                self.assertEqual([(one["region_id"], one["file_id"]) for one in state["regions"]], [(1, 3), (3, 3)])
+            self.stop()
+
     async def store_snapshot(self, text):
         """A session in the store that holds this text. Returns its id."""
         self.start()

@@ -93,6 +93,54 @@ TEST_CASE("a session is saved at once, then after a pause, and its last state co
     CHECK(f.stored(5) == 50);
 }
 
+TEST_CASE("what is opened and closed is saved at once, without waiting for a timer") {
+    Fixture f;
+    const auto session = f.session(8);
+    const auto by_command = [&](const std::function<void()>& what) {
+        std::atomic<bool> done{false};
+        Command command;
+        command.run = [&] {
+            what();
+            done = true;
+        };
+        session->queue().push(std::move(command));
+        while (!done) std::this_thread::yield();
+    };
+    /// The regions that the store has; it is waited for, and no timer fires.
+    const auto regions = [&](std::size_t wanted) {
+        for (const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(patience); std::chrono::steady_clock::now() < until;) {
+            const auto text = f.store->load_session(8);
+            if (text && saved_session_of(text->state).objects.size() == wanted) return true;
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+        return false;
+    };
+    const imaging::Shape point{imaging::RegionType::point, {{1, 2}}, 0};
+    for (std::int32_t n = 1; n <= 20; ++n) {
+        by_command([&] { session->objects().put(std::make_shared<Region>(n, std::make_shared<const RegionState>(0, point, nullptr))); });
+        f.keeper->mark_dirty(session);
+        CHECK(regions(static_cast<std::size_t>(n)));
+    }
+    by_command([&] { session->objects().close(region_id(7)); });
+    f.keeper->mark_dirty(session);
+    CHECK(regions(19));
+    // A change of an object that is there already may wait.
+    f.change(session, 50);
+    f.keeper->mark_dirty(session);
+    {
+        const std::lock_guard lock(f.mutex);
+        CHECK(f.timers.size() == 1);
+    }
+    // Not behind the timer of an earlier, smaller change.
+    by_command([&] { session->objects().close(region_id(8)); });
+    f.keeper->mark_dirty(session);
+    CHECK(regions(18));
+    f.run_timers();
+    f.keeper->save_now({session}, patience);
+    CHECK(f.stored(8) == 50);
+    session->close();
+}
+
 TEST_CASE("what is forgotten stays so, whatever comes too late") {
     Fixture f;
     const auto session = f.session(6);
