@@ -6,6 +6,7 @@
 #include "server/session/session.hpp"
 
 #include <algorithm>
+#include <type_traits>
 
 namespace cubelink::server {
 
@@ -140,13 +141,26 @@ std::optional<std::pair<RequirementKey, Requirements>> requirements_of(Value&& v
 
 // ---- Older versions
 
+/// A function for SavedFields::list(): what `take` makes of an element, or nothing, and what is wrong with it in `wrong`.
+template <class Take>
+auto unless_wrong(Take take, std::vector<std::string>& wrong) {
+    return [take, &wrong](Value&& value, const Path& path) -> std::optional<std::invoke_result_t<Take, Value&&, const Path&>> {
+        try {
+            return take(std::move(value), path);
+        } catch (const rpc::CallError& e) {
+            wrong.emplace_back(e.what());
+            return std::nullopt;
+        }
+    };
+}
+
 /// A snapshot of version 1 as one of version 2.
-Value from_version_1(Value&& old) {
+Value from_version_1(Value&& old, std::vector<std::string>& left_out) {
     const Path path("snapshot");
     SavedFields fields(std::move(old), path);
     Array objects, requirements;
-    for (auto& one : fields.list("images", [](Value&& value, const Path& where) { return rpc::from_value<Map>(std::move(value), where); })) {
-        const Path where("snapshot.images");
+    const auto image = [&](Value&& value, const Path& where) {
+        auto one = rpc::from_value<Map>(std::move(value), where);
         const auto file_id = rpc::from_value<std::int32_t>(one.find("file_id") ? Value(*one.find("file_id")) : Value(), Path(where, "file_id"));
         Map object{{"kind", "image"}, {"id", file_id}};
         struct Place {
@@ -165,7 +179,9 @@ Value from_version_1(Value&& old) {
             else requirements.push_back(Map{{"file_id", file_id}, {"region_id", place->region}, {"kind", std::string(name_of(place->kind))}, {"list", std::move(value)}});
         }
         objects.push_back(std::move(object));
-    }
+        return true;
+    };
+    fields.list("images", unless_wrong(image, left_out));
     return Map{{"version", 2},
                {"objects", std::move(objects)},
                {"requirements", std::move(requirements)},
@@ -220,12 +236,13 @@ SavedSession saved_session_of(std::string_view text) {
     saved.version = rpc::from_value<std::int64_t>(map.find("version") ? Value(*map.find("version")) : Value(), Path(path, "version"));
     if (saved.version < 1) throw rpc::BadArguments("snapshot.version: " + std::to_string(saved.version) + " does not exist");
     Value newest = std::move(map);
-    if (saved.version == 1) newest = from_version_1(std::move(newest));
+    if (saved.version == 1) newest = from_version_1(std::move(newest), saved.left_out);
 
     SavedFields fields(std::move(newest), path);
-    saved.objects = fields.list("objects", object_of);
-    for (auto& one : fields.list("requirements", requirements_of))
-        if (one) saved.requirements.push_back(std::move(*one));
+    for (auto& one : fields.list("objects", unless_wrong(object_of, saved.left_out)))
+        if (one) saved.objects.push_back(std::move(*one));
+    for (auto& one : fields.list("requirements", unless_wrong(requirements_of, saved.left_out)))
+        if (one && *one) saved.requirements.push_back(std::move(**one));
     saved.next_ids = fields.take<std::map<std::string, std::int32_t>>("next_ids");
     saved.cursor_file = fields.take<std::optional<std::int32_t>>("cursor_file");
     return saved;

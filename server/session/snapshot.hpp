@@ -38,12 +38,14 @@ struct SavedSession {
     std::vector<std::pair<RequirementKey, Requirements>> requirements; // connections 0
     std::map<std::string, std::int32_t> next_ids;                      // by the name of the kind
     std::optional<std::int32_t> cursor_file;
+    std::vector<std::string> left_out; // what was wrong with objects and requirements that are not among the above
 };
 
 SavedSession snapshot_of(const Session& session);
 
 std::string to_text(const SavedSession& saved);
-/// Throws rpc::CallError, which names the field, for text that is no snapshot.
+/// Objects without a kind or a valid id, and requirements that can't be read, are left out. Throws rpc::CallError, which names the field, for text that
+/// is no snapshot.
 SavedSession saved_session_of(std::string_view text);
 
 } // namespace cubelink::server

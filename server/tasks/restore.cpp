@@ -117,6 +117,8 @@ private:
         }
         if (saved_.version > snapshot_version)
             log::warn(name() + " was saved by a newer version (" + std::to_string(saved_.version) + "): what is known here is restored");
+        for (const auto& wrong : saved_.left_out) log::error(name() + ": left out of what is restored: " + wrong);
+        if (!saved_.left_out.empty()) session_->report(Severity::error, {"resume"}, "A part of what this session had open could not be read from the store.");
         for (const auto kind : {ObjectKind::image, ObjectKind::region, ObjectKind::catalog})
             if (const auto id = saved_.next_ids.find(std::string(name_of(kind))); id != saved_.next_ids.end())
                 session_->objects().set_next_id(kind, id->second);

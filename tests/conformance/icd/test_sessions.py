@@ -173,6 +173,22 @@ class Sessions(Case):
         client = await self.wslink(session)
         self.assertEqual([file["file_id"] for file in (await client.call("session.state"))["files"]], [2])
 
+    async def test_an_object_without_an_id_in_a_snapshot(self):
+        image = {"kind": "image", "directory": "", "file": "image.fits", "hdu": "0", "support_aips_beam": False, "channel": 0, "stokes": 0, "cursor": None}
+        objects = [{**image, "id": 1}, image, {**image, "id": "2"}, {**image, "id": 2**40}, 5, {**image, "id": 4}]
+        session = await self.store_snapshot(json.dumps({"version": 2, "objects": objects, "requirements": [{}], "next_ids": {"image": 5}, "cursor_file": None}))
+        client = await self.wslink(session)
+        state = await client.call("session.state")
+        self.assertEqual([file["file_id"] for file in state["files"]], [1, 4])
+        self.assertEqual(state["next_file_id"], 5)
+        await client.next("carta.error.data", lambda m: "could not be read" in m["message"])
+        for field in ("objects[1]", "objects[2]", "objects[3]", "objects[4]", "requirements[0]"):
+
+            async def logged():
+                return any(field in line and "error" in line for line in self.server.errors)
+
+            await until(logged, f"{field} in the log")
+
     async def test_a_hostile_snapshot(self):
         objects = [{"kind": "image", "id": id_, "directory": "../..", "file": file, "hdu": "x" * 1000, "support_aips_beam": False, "channel": -5, "stokes": 99,
                     "cursor": [1e300, 0]} for id_, file in ((-1, "image.fits"), (0, "/etc/passwd"), (1, "image.fits"), (2**31 - 1, ""))]

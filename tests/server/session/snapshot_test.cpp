@@ -123,14 +123,33 @@ TEST_CASE("of what a newer version has saved, what is known is taken") {
     CHECK(saved.requirements.size() == 1);
 }
 
+TEST_CASE("an object or a requirement that is wrong is left out, and named; the others are taken") {
+    const std::string good = R"({"kind": "image", "id": 2})";
+    for (const std::string bad : {"1", "null", R"({"kind": 1, "id": 1})", R"({"kind": "image"})", R"({"id": 1})", R"({"kind": "image", "id": "x"})",
+                                  R"({"kind": "image", "id": 1e10})", R"({"kind": "image", "id": 1.5})"}) {
+        CAPTURE(bad);
+        const auto saved = saved_session_of(R"({"version": 2, "objects": [)" + bad + "," + good + "," + bad + R"(], "requirements": [], "next_ids": {}, "cursor_file": null})");
+        REQUIRE(saved.objects.size() == 1);
+        CHECK(saved.objects[0] == rpc::Map{{"kind", "image"}, {"id", 2}});
+        REQUIRE(saved.left_out.size() == 2);
+        CHECK(saved.left_out[0].starts_with("snapshot.objects[0]"));
+        CHECK(saved.left_out[1].starts_with("snapshot.objects[2]"));
+    }
+    const auto requirements = saved_session_of(R"({"version": 2, "objects": [], "requirements": [{"kind": "spatial"}, 5,)"
+                                               R"( {"file_id": 2, "region_id": 0, "kind": "spectral", "list": [{"coordinate": "z", "stats_types": []}]}], "next_ids": {}, "cursor_file": null})");
+    CHECK(requirements.requirements.size() == 1);
+    CHECK(requirements.left_out.size() == 2);
+    const auto old = saved_session_of(R"({"version": 1, "images": [{}, {"file_id": 3, "file": "a.fits"}], "next_file_id": 4, "cursor_file": null})");
+    REQUIRE(old.objects.size() == 1);
+    CHECK(*old.objects[0].find("id") == rpc::Value(3));
+    CHECK(old.left_out.size() == 1);
+}
+
 TEST_CASE("what is no snapshot is refused, and nothing else happens") {
     for (const char* text : {"", "{", "[]", "null", "{}", R"({"version": 3, "images": [], "next_file_id": 0})", R"({"version": 1, "images": {}, "next_file_id": 0})",
-                             R"({"version": 1, "images": [{}], "next_file_id": 0})", R"({"version": 1, "images": [], "next_file_id": "x"})",
+                             R"({"version": 1, "images": [], "next_file_id": "x"})",
                              R"({"version": 1, "images": [], "next_file_id": 99999999999})", R"({"version": 0, "images": [], "next_file_id": 0})",
-                             R"({"version": -1})", R"({"version": "2"})", R"({"version": 2, "objects": [1], "requirements": [], "next_ids": {}})",
-                             R"({"version": 2, "objects": [{"kind": 1, "id": 1}], "requirements": [], "next_ids": {}})",
-                             R"({"version": 2, "objects": [{"kind": "image"}], "requirements": [], "next_ids": {}})",
-                             R"({"version": 2, "objects": [], "requirements": [{"kind": "spatial"}], "next_ids": {}})",
+                             R"({"version": -1})", R"({"version": "2"})", R"({"version": 2, "objects": 1, "requirements": [], "next_ids": {}})",
                              R"({"version": 2, "objects": [], "requirements": [], "next_ids": {"image": 1e10}})"})
         CHECK_THROWS_AS(saved_session_of(text), rpc::CallError);
     const auto seed = std::random_device{}();
