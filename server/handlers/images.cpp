@@ -46,7 +46,15 @@ void post_read(const SessionPtr& session, const ImagePtr& image, const rpc::Call
         const auto abandoned = [&] { return !call->peer()->connected(); };
         if (abandoned()) return;
         auto& outbox = connection_of(*call).receiver()->outbox();
-        if (!outbox.has_room(bytes)) return outbox.when_room(bytes, [=] { post_read(session, image, call, request); });
+        if (!outbox.has_room(bytes)) {
+            // A client may never read on: what waits for it keeps no image that has been closed.
+            return outbox.when_room(bytes, [weak_session = std::weak_ptr(session), weak_image = std::weak_ptr(image), call, request] {
+                const auto session_then = weak_session.lock();
+                const auto image_then = weak_image.lock();
+                if (session_then && image_then && !image_then->closed.cancelled()) post_read(session_then, image_then, call, request);
+                else call->fail(rpc::code::method_failed, "The file was closed.");
+            });
+        }
         // Many clients that read large blocks at once take turns, as far as there is memory.
         auto& cache = session->cache();
         const auto memory = cache.reserve(std::min(bytes, cache.limit() / 2), context.cancel);

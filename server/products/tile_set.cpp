@@ -236,6 +236,13 @@ private:
     /// What is made ahead is bounded by the budget.
     bool room() const { return held_ || !viewer_ || viewer_->outbox().has_room(tile_bytes); }
 
+    /// A client may never read on: the image owns what waits for that, and lets it go when it is closed.
+    void wait_for_room(std::function<void()> then) {
+        viewer_->outbox().when_room(tile_bytes, [place = Parking::park(image_->waiting, shared_from_this()), then = std::move(then)] {
+            if (const auto self = place->take()) then();
+        });
+    }
+
     /// Nothing more is sent of it.
     void finish(std::unique_lock<std::mutex> lock, TileSetEnd end = TileSetEnd::given_up) {
         finished_ = true;
@@ -263,7 +270,7 @@ private:
             }
         }
         // Tiles are not made faster than they are read: a client on a slow line gets them late, and is not disconnected as one that has stopped reading.
-        if (!room()) return viewer_->outbox().when_room(tile_bytes, [self = shared_from_this(), &work] { self->post_runner(work); });
+        if (!room()) return wait_for_room([this, &work] { post_runner(work); });
         std::shared_ptr<const imaging::PlanePyramid> pyramid;
         if (&work == &from_pyramid_) {
             // Not cancelled with the set: the plane is likely to be asked for again, and the scheduler's token stops it when the file is closed.
@@ -370,12 +377,12 @@ private:
         const auto count = request_.tiles.size() - skipped_;
         while (!ready_.empty()) {
             if (!room()) {
-                if (!flush_waits_.exchange(true))
-                    viewer_->outbox().when_room(tile_bytes, [self = shared_from_this()] {
-                        self->flush_waits_ = false;
-                        self->post([self](const JobContext&) { self->flush(); });
-                    });
-                return;
+                if (flush_waits_.exchange(true)) return;
+                lock.unlock();
+                return wait_for_room([this] {
+                    flush_waits_ = false;
+                    post([self = shared_from_this()](const JobContext&) { self->flush(); });
+                });
             }
             if (!begun_) {
                 begun_at_ = std::chrono::steady_clock::now();

@@ -11,6 +11,7 @@
 #include "rpc/message.hpp"
 #include "server/session/contour_streams.hpp"
 #include "server/session/object.hpp"
+#include "server/session/parking.hpp"
 #include "server/session/requirements.hpp"
 
 #include <atomic>
@@ -49,6 +50,8 @@ public:
     mutable std::atomic<bool> changed_reported{false}; // that the file was written again
 
     mutable ContourStreams contour_streams;
+    /// What waits for clients to read on. Closed with the image.
+    const std::shared_ptr<Parking> waiting = std::make_shared<Parking>();
 
     // State.
     imaging::PlaneId plane;

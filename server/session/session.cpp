@@ -176,6 +176,7 @@ void Session::close() {
     if (closed_.exchange(true)) return;
     ended_.cancel();
     queue_->close();
+    for (const auto& image : images()) image->waiting->close(); // the objects stay until the session is destroyed
     close_now(-1);
     stop_listings();
     services_.scheduler.cancel_owner(number_);
@@ -219,6 +220,7 @@ void Session::object_closed(const Object& object) {
     const auto id = object.object_id.id;
     switch (object.object_id.kind) {
     case ObjectKind::image:
+        static_cast<const Image&>(object).waiting->close();
         stop_calculations(std::nullopt, id);
         channel_maps.forget_file(id);
         requirements_.remove_image(id);
