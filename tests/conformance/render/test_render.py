@@ -4,13 +4,17 @@ import asyncio
 import math
 import random
 import unittest
+import warnings
 
 import numpy
 from astropy.io import fits
+from astropy.wcs import WCS
 
 from support import ANCHORS, BACKGROUND, BLANK, PATIENCE, ServerTest, coloured, colour_map, histogram_of, open_file, picture, rgba
 
 SEED = random.randrange(1 << 32)
+TURNED = {"PC1_1": math.cos(0.6), "PC1_2": -math.sin(0.6), "PC2_1": math.sin(0.6), "PC2_2": math.cos(0.6)}
+SKIES = {"sky.fits": {}, "turned.fits": TURNED, "zero.fits": {"CRVAL1": 0.1}, "pole.fits": {"CRVAL2": 89.9}, "galactic.fits": {"CTYPE1": "GLON-CAR", "CTYPE2": "GLAT-CAR", "CRVAL2": 0.0}}
 
 
 class RenderTest(ServerTest):
@@ -29,6 +33,10 @@ class RenderTest(ServerTest):
         fits.PrimaryHDU(cls.bright).writeto(folder / "bright.fits")
         header = fits.Header({"CTYPE3": "FREQ", "CTYPE4": "STOKES", "CRVAL4": 1.0, "CDELT4": 1.0, "CRPIX4": 1.0})
         fits.PrimaryHDU(cls.cube, header).writeto(folder / "cube.fits")
+        for name, more in SKIES.items():
+            sky = fits.Header({"CTYPE1": "RA---SIN", "CTYPE2": "DEC--SIN", "CRPIX1": 150.0, "CRPIX2": 100.0, "CRVAL1": 83.5, "CRVAL2": 22.0, "CDELT1": -0.011, "CDELT2": 0.011,
+                               "BMAJ": 0.6, "BMIN": 0.3, "BPA": 30.0, **more})  # fmt: skip
+            fits.PrimaryHDU(numpy.zeros((200, 300), "f4"), sky).writeto(folder / name)
         fits.PrimaryHDU(numpy.full((9, 9), 5, "f4")).writeto(folder / "constant.fits")
         fits.PrimaryHDU(numpy.full((9, 9), numpy.nan, "f4")).writeto(folder / "blank.fits")
         fits.CompImageHDU(cls.noise, quantize_level=0, compression_type="GZIP_1").writeto(folder / "compressed.fits")
@@ -135,6 +143,68 @@ class RenderTest(ServerTest):
             answer = await self.render(client, limits=[-2, 2], stretch="linear", **asked)
             self.assertEqual((answer["stokes"], answer["channel"]), plane)
             numpy.testing.assert_array_equal(rgba(answer)[0], coloured(self.cube[plane][::-1], (-2, 2)))
+
+    def lines(self, with_lines, without):
+        return numpy.abs(rgba(with_lines)[0].astype(int) - rgba(without)[0]).max(axis=2)
+
+    async def test_grid_lines_are_where_astropy_says(self):
+        client = await self.opened(*SKIES)
+        scale = 2.0
+        for file_id, name in enumerate(SKIES):
+            for frame in (True, "GALACTIC", "ICRS"):
+                asked = {"size": [600, 400], "colour_map": "Grey", "limits": [0, 1], "stretch": "linear"}
+                drawn = self.lines(await self.render(client, file_id, grid=frame, **asked), await self.render(client, file_id, **asked))
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    wcs = WCS(fits.getheader(self.folder / name))
+                x, y = numpy.meshgrid((numpy.arange(600) + 0.5) / scale - 0.5, (399.5 - numpy.arange(400)) / scale - 0.5)
+                sky = wcs.pixel_to_world(x, y)
+                if frame is not True:
+                    sky = sky.transform_to(frame.lower())
+                lon, lat = sky.spherical.lon.deg, sky.spherical.lat.deg
+                near, far = numpy.zeros(drawn.shape, bool), numpy.ones(drawn.shape, bool)
+                found = []
+                for values, wraps in ((lon, True), (lat, False)):
+                    turned = (values - values[0, 0] + 180) % 360 - 180 if wraps else values
+                    least = (turned.max() - turned.min()) / 6
+                    hours = wraps and ("galactic" not in name if frame is True else frame == "ICRS")
+                    unit = 15 if hours else 1
+                    steps = [n * part * unit for part in (1 / 3600, 1 / 60) for n in (1, 2, 5, 10, 20, 30)] + [n * unit for n in ((1, 2, 3, 4, 6) if hours else (1, 2, 5, 10, 15, 30, 45))]
+                    step = next((s for s in steps if s >= least * 0.99), steps[-1])
+                    found.append(step)
+                    off = values - step * numpy.rint(values / step)
+                    slope = 0.011 / scale / (numpy.cos(numpy.radians(lat)) if wraps else 1)  # degrees in a picture pixel
+                    distance = numpy.abs(off) / numpy.maximum(slope, 1e-12)
+                    near |= distance < 0.35
+                    far &= distance > 2.5
+                if name == "pole.fits":  # at the pole itself lines end
+                    pole = lat > 89.7
+                    near, far = near & ~pole, far & ~pole
+                self.assertGreater((drawn > 20).sum(), 1000, (name, frame))
+                self.assertLess((drawn[far] > 20).mean(), 0.002, (name, frame, found))
+                self.assertGreater((drawn[near] > 20).mean(), 0.99, (name, frame, found))
+
+    async def test_the_beam(self):
+        client = await self.opened("sky.fits", "turned.fits", "ramp.fits")
+        for file_id, turn in ((0, 0.0), (1, 0.6)):
+            asked = {"size": [600, 400], "colour_map": "Grey", "limits": [0, 1], "stretch": "linear"}
+            drawn = self.lines(await self.render(client, file_id, beam=True, **asked), await self.render(client, file_id, **asked)) > 100
+            rows, columns = numpy.nonzero(drawn)
+            # East is left: the position angle turns counter-clockwise, and so do the axes of the other image. 2 picture pixels a pixel of 0.011 degrees.
+            angle, major, minor = math.radians(30) - turn, 0.6 / 0.011, 0.3 / 0.011
+            width = 2 * math.hypot(major * math.sin(angle), minor * math.cos(angle))
+            height = 2 * math.hypot(major * math.cos(angle), minor * math.sin(angle))
+            self.assertLess(abs(columns.min() - 18), 2)
+            self.assertLess(abs(rows.max() - (400 - 18)), 2)
+            self.assertLess(abs(columns.max() - columns.min() - width), 3, turn)
+            self.assertLess(abs(rows.max() - rows.min() - height), 3, turn)
+            # Its top is left of its middle, as north through east is.
+            top = columns[rows == rows.min()].mean()
+            self.assertEqual(top < (columns.min() + columns.max()) / 2, angle > 0)
+        # Nothing where there is no beam, or no room for it.
+        for more in ({"file_id": 2}, {"file_id": 0, "view": {"scale": 0.01}}, {"file_id": 0, "view": {"scale": 20}}):
+            asked = {"size": [200, 200], **more}
+            self.assertFalse(self.lines(await self.render(client, beam=True, **asked), await self.render(client, **asked)).any())
 
     async def test_formats(self):
         client = await self.opened("noise.fits", generation=1)
