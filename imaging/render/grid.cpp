@@ -86,35 +86,43 @@ Extent extent_of(const std::vector<double>& values, bool longitude) {
     return extent;
 }
 
-/// Adds the line along which the values are `level`: of each cell two triangles, so that no cell is ambiguous.
-void add_level(LineMask& mask, const Lattice& lattice, const std::vector<double>& values, double level, bool longitude) {
-    const auto offset = [&](int column, int row) {
-        const double d = values[lattice.index(column, row)] - level;
-        return longitude ? turned(d) : d;
-    };
-    struct Corner {
-        PicturePoint at;
-        double offset;
-    };
-    const auto triangle = [&](const Corner& a, const Corner& b, const Corner& c) {
-        if (!std::isfinite(a.offset + b.offset + c.offset)) return;
+/// Adds the line along which the values of an axis are `level`: of each cell two triangles, so that no cell is ambiguous. Longitudes are neither continuous
+/// nor smooth at the poles: their line is where the distance from the plane of that meridian is zero, on its side of the axis.
+void add_level(LineMask& mask, const Lattice& lattice, std::size_t axis, double level, bool longitude) {
+    const auto& values = lattice.values[axis];
+    std::vector<double> offsets(values.size()), sides;
+    if (longitude) {
+        sides.resize(values.size());
+        constexpr double radian = std::numbers::pi / 180;
+        for (std::size_t i = 0; i < values.size(); ++i) {
+            const double from_axis = std::cos(lattice.values[1][i] * radian), turn = (values[i] - level) * radian;
+            offsets[i] = from_axis * std::sin(turn);
+            sides[i] = from_axis * std::cos(turn);
+        }
+    } else {
+        for (std::size_t i = 0; i < values.size(); ++i) offsets[i] = values[i] - level;
+    }
+    const auto triangle = [&](const std::array<std::pair<int, int>, 3>& corners) {
         PicturePoint ends[3];
         int count = 0;
-        for (const auto& [from, to] : {std::pair{&a, &b}, std::pair{&b, &c}, std::pair{&c, &a}}) {
-            if ((from->offset < 0) == (to->offset < 0)) continue;
-            // Not where longitudes jump, on the far side of the sky.
-            if (longitude && std::abs(from->offset - to->offset) >= 180) return;
-            const double t = from->offset / (from->offset - to->offset);
-            ends[count++] = {from->at.x + t * (to->at.x - from->at.x), from->at.y + t * (to->at.y - from->at.y)};
+        for (std::size_t k = 0; k < 3; ++k) {
+            const auto& [column, row] = corners[k];
+            const auto& [next_column, next_row] = corners[(k + 1) % 3];
+            const auto i = lattice.index(column, row), j = lattice.index(next_column, next_row);
+            const double from = offsets[i], to = offsets[j];
+            if (!std::isfinite(from) || !std::isfinite(to)) return;
+            if ((from < 0) == (to < 0)) continue;
+            const double t = from / (from - to);
+            if (longitude && sides[i] + t * (sides[j] - sides[i]) <= 0) continue;
+            const auto a = lattice.point(column, row), b = lattice.point(next_column, next_row);
+            ends[count++] = {a.x + t * (b.x - a.x), a.y + t * (b.y - a.y)};
         }
         if (count == 2) mask.add(ends[0], ends[1], line_width);
     };
     for (int row = 0; row + 1 < lattice.rows; ++row) {
         for (int column = 0; column + 1 < lattice.columns; ++column) {
-            const auto corner = [&](int dx, int dy) { return Corner{lattice.point(column + dx, row + dy), offset(column + dx, row + dy)}; };
-            const Corner a = corner(0, 0), b = corner(1, 0), c = corner(0, 1), d = corner(1, 1);
-            triangle(a, b, c);
-            triangle(b, d, c);
+            triangle({{{column, row}, {column + 1, row}, {column, row + 1}}});
+            triangle({{{column + 1, row}, {column + 1, row + 1}, {column, row + 1}}});
         }
     }
 }
@@ -162,7 +170,7 @@ void add_grid(LineMask& mask, const PictureSize& size, const Framing& framing, c
         const double last = std::min({std::floor(most / step + 1e-9), first + most_lines, longitude ? first + std::round(360 / step) - 1 : first + most_lines});
         for (double n = first; n <= last; ++n) {
             cancel.throw_if_cancelled();
-            add_level(mask, lattice, lattice.values[axis], n * step, longitude);
+            add_level(mask, lattice, axis, n * step, longitude);
         }
     }
 }

@@ -13,7 +13,7 @@ namespace cubelink::imaging {
 double round_step(double least, bool sexagesimal, bool hours);
 
 /// Adds the lines to the mask: about six across the picture, of round values, found where the values at the corners of small cells say that they pass. So
-/// they follow any projection; where there are no coordinates there are no lines, and close to a pole they end. `frame`: another frame than the image's own,
+/// they follow any projection; where there are no coordinates there are no lines. `frame`: another frame than the image's own,
 /// of celestial planes only. Throws Cancelled.
 void add_grid(LineMask& mask, const PictureSize& size, const Framing& framing, const ImageShape& shape, const Wcs& wcs, double channel,
               const std::optional<SkySystem>& frame, const CancelToken& cancel);

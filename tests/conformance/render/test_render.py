@@ -14,7 +14,7 @@ from support import ANCHORS, BACKGROUND, BLANK, PATIENCE, ServerTest, coloured, 
 
 SEED = random.randrange(1 << 32)
 TURNED = {"PC1_1": math.cos(0.6), "PC1_2": -math.sin(0.6), "PC2_1": math.sin(0.6), "PC2_2": math.cos(0.6)}
-SKIES = {"sky.fits": {}, "turned.fits": TURNED, "zero.fits": {"CRVAL1": 0.1}, "pole.fits": {"CRVAL2": 89.9}, "galactic.fits": {"CTYPE1": "GLON-CAR", "CTYPE2": "GLAT-CAR", "CRVAL2": 0.0}}
+SKIES = {"sky.fits": {}, "turned.fits": TURNED, "zero.fits": {"CRVAL1": 0.1}, "pole.fits": {"CRVAL2": 89.5}, "galactic.fits": {"CTYPE1": "GLON-CAR", "CTYPE2": "GLAT-CAR", "CRVAL2": 0.0}}
 
 
 class RenderTest(ServerTest):
@@ -26,7 +26,8 @@ class RenderTest(ServerTest):
         cls.noise = numbers.normal(3, 2, (300, 417)).astype("f4")
         cls.noise[10:14, 20:30] = numpy.nan
         cls.noise[200, 300] = numpy.inf
-        cls.bright = numbers.exponential(1, (200, 200)).astype("f4") ** 6
+        cls.bright = numbers.normal(0, 1, (200, 200)).astype("f4")
+        cls.bright.flat[::50] = 1000
         cls.cube = numbers.normal(0, 1, (2, 3, 20, 30)).astype("f4")
         fits.PrimaryHDU(cls.ramp).writeto(folder / "ramp.fits")
         fits.PrimaryHDU(cls.noise).writeto(folder / "noise.fits")
@@ -177,8 +178,8 @@ class RenderTest(ServerTest):
                     distance = numpy.abs(off) / numpy.maximum(slope, 1e-12)
                     near |= distance < 0.35
                     far &= distance > 2.5
-                if name == "pole.fits":  # at the pole itself lines end
-                    pole = lat > 89.7
+                if name == "pole.fits" and frame != "GALACTIC":  # within a cell or two of it
+                    pole = lat > 89.9
                     near, far = near & ~pole, far & ~pole
                 self.assertGreater((drawn > 20).sum(), 1000, (name, frame))
                 self.assertLess((drawn[far] > 20).mean(), 0.002, (name, frame, found))
