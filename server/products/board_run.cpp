@@ -294,21 +294,27 @@ void ProductBoard::State::run_together(const BatchPtr& batch, const ThreadShare&
 void ProductBoard::State::pause(const BatchPtr& batch, std::size_t index, std::size_t bytes) {
     pubsub::Audience audience;
     Callbacks callbacks;
+    BatchPtr next;
+    bool paused = false;
     {
         const MutexLock lock(mutex);
-        const auto image = images.find(batch->image);
-        if (image == images.end() || batch->items[index].settled) return;
-        image->second.paused.push_back(batch);
-        batch->paused = true;
-        batch->take_satisfied(callbacks);
-        auto& entry = *batch->items[index].entry;
-        const MutexLock publishing(entry.publishing);
-        audience = entry.audience;
+        const auto& item = batch->items[index];
+        auto& entry = *item.entry;
+        next = end(entry, item.epoch, callbacks); // a newer state does not wait for one that waits for room
+        if (const auto image = images.find(batch->image); image != images.end() && !batch->items[index].settled) {
+            image->second.paused.push_back(batch);
+            batch->paused = paused = true;
+            batch->take_satisfied(callbacks);
+            const MutexLock publishing(entry.publishing);
+            audience = entry.audience;
+        }
     }
     call_all(callbacks);
+    if (next) post(next);
     // A client that has stopped reading keeps nothing alive but the callback.
-    environment.when_room(audience, bytes,
-                          [this, paused = std::weak_ptr(batch), image = batch->image, job_class = batch->job_class] { resume(paused, image, job_class); });
+    if (paused)
+        environment.when_room(audience, bytes,
+                              [this, paused = std::weak_ptr(batch), image = batch->image, job_class = batch->job_class] { resume(paused, image, job_class); });
 }
 
 void ProductBoard::State::check_patience(const BatchPtr& batch) {

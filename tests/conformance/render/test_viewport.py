@@ -180,6 +180,29 @@ class ViewportTest(ServerTest):
         self.assertLess(sum(1 for _, topic, _ in client.log if topic == TOPIC), 400)
         self.alive()
 
+    async def test_nothing_waits_for_a_client_that_does_not_read(self):
+        client, watcher = await self.opened("noise.fits"), await self.viewer()
+        await self.call(client, "image.push.observer.add", "0")
+        await self.call(client, "image.push.quality", "0", 100, 1)
+        await self.call(client, "image.push.original.size", "0", 1600, 1200)
+        await self.frame(client, lambda m: m["size"] == [1600, 1200])
+        client.socket.transport.pause_reading()
+        count = 400
+        for i in range(count):
+            await client.start("viewport.image.push", [{"view": "0", "x": 500.0 + i}])
+            await asyncio.sleep(0.01)
+        # Others are served meanwhile.
+        await open_file(watcher, "smooth.fits")
+        await self.observe(watcher)
+        await self.frame(watcher)
+        before = len(client.log)
+        client.socket.transport.resume_reading()
+        await self.frame(client, lambda m: m["x"] == 500.0 + count - 1)
+        pictures = [message for _, topic, message in client.log[before:] if topic == TOPIC]
+        # What the system's sockets hold, and no more: megabytes, of hundreds.
+        self.assertLess(len(pictures), count / 4)
+        self.assertLess(sum(len(message["image"]) for message in pictures), 64 << 20)
+
     async def test_hostile_requests(self):
         client = await self.opened("smooth.fits")
         await self.fails(self.call(client, "image.push", {"view": "-1"}), -32001, "observer.add")

@@ -385,6 +385,44 @@ TEST_CASE_FIXTURE(Fixture, "what waits for room is given up with its state, and 
     CHECK(board.unfinished() == 0);
 }
 
+TEST_CASE_FIXTURE(Fixture, "of what is live and waits for room, the newest state is published once there is some") {
+    const auto live = [&](std::int64_t state, const std::function<void()>& meanwhile = {}) {
+        auto made = required(product("", state, Rank::separate), {1});
+        made.live = true;
+        made.compute = [state, meanwhile](ProductRun& run) {
+            if (meanwhile) meanwhile();
+            if (run.superseded()) return;
+            if (!run.has_room(100)) return run.continue_when_room(100);
+            publish_text(run, std::to_string(state));
+        };
+        return made;
+    };
+    environment.room = false;
+    for (std::int64_t state = 1; state <= 3; ++state) {
+        update(of(0, {live(state)}));
+        environment.run_all();
+    }
+    CHECK(environment.taken().empty());
+    environment.make_room();
+    environment.run_all();
+    CHECK(environment.taken() == "3");
+    CHECK(board.unfinished() == 0);
+
+    // A newer state comes while one is computed that will find no room.
+    environment.room = false;
+    auto late = live(4);
+    late.compute = [&, seen = false](ProductRun& run) mutable {
+        if (!std::exchange(seen, true)) update(of(0, {live(5)}));
+        run.continue_when_room(100);
+    };
+    update(of(0, {std::move(late)}));
+    environment.run_all();
+    environment.make_room();
+    environment.run_all();
+    CHECK(environment.taken() == "5");
+    CHECK(board.unfinished() == 0);
+}
+
 TEST_CASE_FIXTURE(Fixture, "the plane that is shown keeps nothing of what followed from it and is over") {
     std::weak_ptr<int> alive[3];
     const auto make = [&](int number, std::shared_ptr<int> held) {
