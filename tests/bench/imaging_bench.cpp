@@ -7,6 +7,7 @@
 #include "imaging/pixels/pyramid_cache.hpp"
 #include "imaging/pixels/spectral_profile.hpp"
 #include "imaging/pixels/tile_codec.hpp"
+#include "imaging/render/encode.hpp"
 #include "tests/bench/images/limits.hpp"
 #include "tests/imaging/pixels/raw_source.hpp"
 
@@ -104,6 +105,32 @@ void measure_image(const std::string& path, std::int64_t side, int threads) {
     if (size == 0) std::abort();
 }
 
+/// Pictures of 1920 × 1080 pixels of the same file: how many a second, of the whole plane, of a part at full resolution, and as files.
+void measure_pictures(const std::string& path, std::int64_t side, int threads) {
+    const test::RawSource source(path, {side, side, 1, 1});
+    const CancelToken cancel;
+    const PictureSize size{1920, 1080};
+    BudgetCache cache(std::size_t(1) << 30);
+    cached_pyramid(cache, source, 0, {}, threads, cancel);
+    Look look;
+    look.map = find_colour_map("Inferno");
+    look.limits = {-0.5, 3};
+    const auto row = [](const char* workload, double time) { std::printf("%-58s %9.3f ms  %6.1f a second\n", workload, time * 1e3, 1 / time); };
+    Picture picture;
+    const auto draw = [&](const Framing& framing) { picture = draw_plane(cache, source, 0, {}, size, framing, look, threads, cancel); };
+    const auto whole = fitting(source.shape(), size);
+    const Framing part{double(side) / 2, double(side) / 2, 1};
+    row("picture of 1920 x 1080, whole plane", best(20, [&] { draw(whole); }));
+    row("picture of 1920 x 1080, full resolution", best(20, [&] { draw(part); }));
+    look.stretch = Stretch::asinh;
+    row("picture of 1920 x 1080, full resolution, asinh", best(20, [&] { draw(part); }));
+    for (const Encoding& encoding : {Encoding{PictureFormat::jpeg, 60}, Encoding{PictureFormat::jpeg, 95}, Encoding{PictureFormat::png, {}}, Encoding{PictureFormat::webp, 80}}) {
+        std::size_t bytes = 0;
+        const double time = best(3, [&] { draw(part), bytes = encode(picture, encoding, cancel).size(); });
+        row(("the same as " + std::string(name_of(encoding.format)) + " " + (encoding.quality ? std::to_string(*encoding.quality) : "") + ", " + std::to_string(bytes >> 10) + " KiB").c_str(), time);
+    }
+}
+
 void measure_cube(const std::string& path, std::int64_t side, std::int64_t depth, int threads) {
     write_image(path, side, depth);
     const test::RawSource source(path, {side, side, depth, 1});
@@ -143,6 +170,7 @@ int main(int argc, char** argv) {
             ~Remove() { ::unlink(path.c_str()); }
         } remove{path};
         measure_image(path, argc > 2 ? std::atoll(argv[2]) : 8192, threads);
+        measure_pictures(path, argc > 2 ? std::atoll(argv[2]) : 8192, threads);
         measure_cube(path, 1024, 64, threads);
     } catch (const std::exception& error) {
         std::fprintf(stderr, "%s\n", error.what());

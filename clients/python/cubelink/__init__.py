@@ -22,9 +22,9 @@ from .errors import AuthenticationError, CallError, ConnectionFailed, Connection
 from .image import Image
 from .jupyter import View
 from .listening import Publication, Publications
-from .picture import Picture
+from .picture import Picture, RenderedPicture
 from .regions import Region
 
 __all__ = ["AuthenticationError", "CallError", "Client", "ConnectionFailed", "ConnectionLost", "CubelinkError", "Image", "Picture", "Publication",
-           "Publications", "Region", "SessionNotFound", "View", "connect", "connect_blocking"]  # fmt: skip
+           "Publications", "Region", "RenderedPicture", "SessionNotFound", "View", "connect", "connect_blocking"]  # fmt: skip
 __version__ = "0.1.0"

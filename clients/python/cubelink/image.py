@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import math
 import operator
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Optional, Sequence, SupportsIndex, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, Sequence, SupportsIndex, Tuple, Union
 
 import numpy
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from astropy.units import Quantity, UnitBase
     from astropy.wcs import WCS
 
-    from .picture import Picture
+    from .picture import Picture, RenderedPicture
     from .regions import Region
 
 Index = Union[SupportsIndex, slice, None]
@@ -326,6 +326,19 @@ class Image:
             rows, columns = (range(length)[part or slice(None)] for part, length in zip((y, x), self._lengths[2:]))
             values = await self._sampled(at, rows, columns, size)
         return picture.render(values, size, colour_map, invert, stretch, percentile, limits)
+
+    async def render(self, size: Union[None, int, Tuple[int, int]] = None, view: Optional[Mapping[str, float]] = None, stretch: Optional[str] = None,
+                     colour_map: Optional[str] = None, format: str = "png", *, quality: Optional[float] = None, inverted: bool = False, percentile: Optional[float] = None,
+                     limits: Optional[Tuple[float, float]] = None, beam: bool = False, grid: Union[bool, str] = False, channel: Optional[int] = None,
+                     stokes: Union[None, int, str] = None, **more: Any) -> "RenderedPicture":
+        """A picture that the server draws and encodes, as the viewer shows it: only the file travels. `size`: (width, height), or of the longer side; `view`:
+        {"x", "y", "scale"} or {"x_min", "x_max", "y_min", "y_max"} (the last not included), by default the whole image; `stretch`: auto, linear, log, sqrt, asinh;
+        `colour_map`: one of the viewer's; `format`: png, jpeg, webp; `grid`: True, or a frame ("GALACTIC"); `blank`, `background`: colours ("#21262e",
+        "transparent"). The answer has `.data`, `.rgba`, `.save()`, `.limits`, `.view`, and shows itself in notebooks."""
+        asked = {"size": list(size) if isinstance(size, tuple) else size, "view": dict(view) if view is not None else None, "stretch": stretch, "colour_map": colour_map,
+                 "format": format, "quality": quality, "inverted": inverted, "percentile": percentile, "limits": list(limits) if limits is not None else None,
+                 "beam": beam, "grid": grid, "channel": channel, "stokes": stokes, **more}
+        return picture.RenderedPicture(await self.client.call("image.render", file_id=self.file_id, **{name: value for name, value in asked.items() if value is not None}))
 
     async def _sampled(self, at: Tuple[int, int], rows: range, columns: range, size: int) -> numpy.ndarray:
         """A cut-out: exact if it is not too large to be averaged here, else every nth pixel."""

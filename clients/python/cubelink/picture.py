@@ -1,10 +1,9 @@
-"""Pictures of planes: values → colours → PNG, here in Python from the pixels. A server that renders takes the place of render() for planes that
-need not be exact; nothing else has to know."""
+"""Pictures of planes: values → colours → PNG, here in Python from the pixels (Picture), or files that the server has drawn (RenderedPicture)."""
 
 import os
 import struct
 import zlib
-from typing import Optional, Tuple, Union
+from typing import Any, Dict, Optional, Tuple, Union
 
 import numpy
 
@@ -43,6 +42,68 @@ class Picture:
 
     def _repr_png_(self) -> bytes:
         return self.png
+
+
+class RenderedPicture:
+    """A picture that the server has drawn. Attributes: `data`, the bytes of the file; `format`: png, jpeg or webp; `mime_type`; `width`, `height`; `limits`, the
+    values at the ends of the colour map, and `stretch`, as used; `view`: x, y (the image point in the middle) and scale (pixels per image pixel)."""
+
+    def __init__(self, answer: Dict[str, Any]) -> None:
+        self.data = bytes(answer["data"])
+        self.format: str = answer["format"]
+        self.mime_type: str = answer["mime_type"]
+        self.width, self.height = int(answer["width"]), int(answer["height"])
+        self.limits: Tuple[float, float] = (answer["limits"][0], answer["limits"][1])
+        self.stretch: str = answer["stretch"]
+        self.view: Dict[str, float] = dict(answer["view"])
+
+    def __repr__(self) -> str:
+        return f"<cubelink.RenderedPicture {self.width} × {self.height}, {self.format}, {self.limits[0]:g} to {self.limits[1]:g}>"
+
+    @property
+    def rgba(self) -> numpy.ndarray:
+        """(height, width, 4) of uint8, top row first. Of PNG; of other formats with PIL."""
+        if self.format == "png":
+            return _pixels_of_png(self.data, self.width, self.height)
+        import io
+
+        from PIL import Image  # type: ignore[import-not-found,import-untyped,unused-ignore]
+
+        return numpy.array(Image.open(io.BytesIO(self.data)).convert("RGBA"))
+
+    def save(self, path: "Union[str, os.PathLike[str]]") -> None:
+        """Writes the file on this machine."""
+        with open(path, "wb") as file:
+            file.write(self.data)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Dict[str, bytes]:
+        return {self.mime_type: self.data}
+
+
+def _pixels_of_png(data: bytes, width: int, height: int) -> numpy.ndarray:
+    """Of the PNG files that the server writes: 8 bits, not interlaced, rows unfiltered or as differences to the pixel before or above."""
+    at, compressed, channels = 8, b"", 0
+    while at + 8 <= len(data):
+        length, kind = struct.unpack(">I4s", data[at : at + 8])
+        body = data[at + 8 : at + 8 + length]
+        if kind == b"IHDR":
+            channels = {2: 3, 6: 4}[body[9]]
+        elif kind == b"IDAT":
+            compressed += body
+        at += length + 12
+    rows = numpy.frombuffer(zlib.decompress(compressed), "u1").reshape(height, 1 + channels * width)
+    pixels = numpy.empty((height, width, 4), "u1")
+    pixels[..., 3] = 255
+    for y, row in enumerate(rows):
+        values = row[1:].reshape(width, channels)
+        if row[0] == 1:
+            values = numpy.cumsum(values, axis=0, dtype="u1")
+        elif row[0] == 2 and y > 0:
+            values = values + pixels[y - 1, :, :channels]
+        elif row[0] > 2:
+            raise ValueError(f"a PNG with rows filtered by method {row[0]}: PIL reads it")
+        pixels[y, :, :channels] = values
+    return pixels
 
 
 def render(values: numpy.ndarray, size: int, colour_map: str, invert: bool, stretch: str, percentile: float,

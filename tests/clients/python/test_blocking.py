@@ -173,6 +173,25 @@ class Blocking(WithImages, unittest.TestCase):
             with self.assertRaises(ValueError):
                 self.image.picture(**wrong)
 
+    def test_pictures_drawn_by_the_server(self):
+        drawn = self.image.render((320, 310), colour_map="grey", stretch="linear", limits=(-1, 1), blank="#ff0000")
+        self.assertEqual((drawn.width, drawn.height, drawn.limits, drawn.view), (320, 310, (-1, 1), {"x": 159.5, "y": 154.5, "scale": 1}))
+        wanted = numpy.floor(255 * numpy.clip((self.cube[0].astype(float) + 1) / 2, 0, 1) + 0.5)
+        blank = numpy.isnan(self.cube[0])
+        equal(drawn.rgba[::-1, :, 0][~blank], wanted[~blank])
+        self.assertTrue((drawn.rgba[::-1][blank] == (255, 0, 0, 255)).all())
+        equal(read_png(drawn.data)[..., :3], drawn.rgba[..., :3])
+        outside = self.image.render(50, {"x": 0, "y": 0, "scale": 1}, channel=9, format="webp", grid=False, beam=True)
+        self.assertEqual((outside.format, list(outside._repr_mimebundle_()), outside.rgba.shape), ("webp", ["image/webp"], (48, 50, 4)))
+        self.assertEqual(self.image.render(50, {"x": 0, "y": 0, "scale": 1}).rgba[-1, 0, 3], 0)
+        self.assertEqual(self.image.shown(), (0, 0), "a picture of a channel changed what is shown")
+        path = self.folder.parent / "drawn.jpg"
+        self.image.render(100, format="jpeg", quality=50).save(path)
+        self.assertEqual(path.read_bytes()[:2], b"\xff\xd8")
+        for wrong in ({"stretch": "no"}, {"colour_map": "no"}, {"size": 0}, {"unknown": 1}):
+            with self.assertRaises(cubelink.CallError):
+                self.image.render(**wrong)
+
     def test_page_in_a_notebook(self):
         view = self.client.view(height=500)
         self.assertNotIn("secret", repr(view))
