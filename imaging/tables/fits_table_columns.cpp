@@ -51,7 +51,9 @@ std::int64_t further_elements(std::string_view dimensions) {
     std::int64_t product = 1;
     for (int axis = 0; dimensions.size() > 1 && axis < 100; ++axis) {
         dimensions.remove_prefix(1);
+        dimensions = without_blanks(dimensions); // IDL pads the lengths
         const auto length = take_number(dimensions, 1);
+        dimensions = without_blanks(dimensions);
         if (!length || *length < 0) return 1;
         if (axis > 0 && __builtin_mul_overflow(product, *length, &product)) return 2;
         if (!dimensions.starts_with(',')) break;

@@ -80,7 +80,7 @@ private:
                 if (stop == nullptr || end - stop < 5 || std::memcmp(stop, "</TD>", 5) != 0) break;
                 const std::string_view value(text, static_cast<std::size_t>(stop - text));
                 // References can't be in numbers, where they are noticed when the number isn't one.
-                if (column_ < cells_->columns() && cells_->is_text(column_) && value.find('&') != std::string_view::npos) {
+                if (column_ < cells_->columns() && cells_->is_text(column_) && (value.find('&') != std::string_view::npos || value.find('\r') != std::string_view::npos)) {
                     text_.clear();
                     append_decoded(text_, value);
                     put(text_, text);
@@ -145,11 +145,12 @@ private:
         for (;;) {
             const auto rest = input_.rest();
             const auto at = rest.find('<');
-            // A reference must not be cut.
+            // A reference must not be cut, nor the end of a line.
             auto text = rest.substr(0, at);
             if (at == std::string_view::npos && text.size() < cell_limit) {
                 const auto reference = text.rfind('&');
                 if (reference != std::string_view::npos && text.size() - reference < 16) text = text.substr(0, reference);
+                if (text.ends_with('\r')) text.remove_suffix(1);
             }
             append_decoded(text_, text);
             input_.consume(text.size());

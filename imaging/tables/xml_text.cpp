@@ -29,6 +29,17 @@ void consume_through(InputBuffer& input, std::string_view mark, const char* what
     }
 }
 
+/// Ends of lines as XML 1.0 has them (section 2.11), from there on: \r\n and \r are \n.
+void end_lines(std::string& text, std::size_t from) {
+    auto to = text.find('\r', from);
+    if (to == std::string::npos) return;
+    for (auto at = to; at < text.size(); ++at) {
+        if (text[at] != '\r') text[to++] = text[at];
+        else if (at + 1 == text.size() || text[at + 1] != '\n') text[to++] = '\n';
+    }
+    text.resize(to);
+}
+
 std::size_t end_of_tag(std::string_view text, std::size_t from, char& quote) {
     for (; from < text.size(); ++from) {
         const char c = text[from];
@@ -89,7 +100,9 @@ bool read_cdata(InputBuffer& input, std::string& text, std::size_t limit) {
     input.more_until(begin.size());
     if (!input.rest().starts_with(begin)) return false;
     input.consume(begin.size());
+    const auto before = text.size();
     consume_through(input, "]]>", "a CDATA section", &text, limit);
+    end_lines(text, before);
     return true;
 }
 

@@ -27,7 +27,7 @@ XmlTag tag_at(InputBuffer& input);
 /// Consumes a comment or a processing instruction at the beginning of rest(); false if there is none.
 bool skip_aside(InputBuffer& input);
 
-/// Consumes a CDATA section at the beginning of rest() and appends its text; false if there is none. Stops when `text` is longer than
+/// Consumes a CDATA section at the beginning of rest() and appends its text, in which lines end with \n; false if there is none. Stops when `text` is longer than
 /// `limit`.
 bool read_cdata(InputBuffer& input, std::string& text, std::size_t limit);
 

@@ -58,6 +58,14 @@ TEST_CASE("columns of a binary table") {
     CHECK(numbers<float>(*table, 9) == std::vector<float>{2.5f, 2.5f, 2.5f});
 }
 
+TEST_CASE("arrays of texts, by a TDIM with blanks as IDL writes it") {
+    for (const auto* dimensions : {"'(2,3)'", "'( 2, 3)'", "' ( 2 , 3 ) '"}) {
+        const auto table = open(fits(12, 1, {"6A", "6A"}, {{"TDIM1", dimensions}, {"TDIM2", "'( 6, 1)'"}}, "aabbccdd    "));
+        CHECK(table->info.columns[0].type == ColumnType::unsupported);
+        CHECK(texts(*table, 1) == std::vector<std::string>{"dd"});
+    }
+}
+
 TEST_CASE("an ASCII table: null texts, numbers without points, D exponents, blanks") {
     const Cards cards{{"TBCOL1", "1"}, {"TBCOL2", "6"}, {"TBCOL3", "13"}, {"TBCOL4", "22"}, {"TNULL2", "'----'"}, {"TSCAL4", "10.0"}};
     const auto table = open(fits(30, 3, {"A4", "I6", "F8.2", "E9.3"}, cards,

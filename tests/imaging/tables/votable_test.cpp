@@ -104,6 +104,20 @@ TEST_CASE("cells in every form that XML has for them") {
           "One cell is shown as missing: row 6 (line 14, column 40), column \"b\": \"maybe\" is no value of type boolean.");
 }
 
+TEST_CASE("lines within cells end as XML says, wherever they are cut") {
+    const char* const field = "<FIELD name='s' datatype='char' arraysize='*'/>";
+    const auto table = open(votable(field, tabledata("<TR><TD>a\r\nb\rc\nd</TD></TR><TR><TD><![CDATA[a\r\nb\r\rc]]>\r\nd</TD></TR><TR><TD>a&#13;\r\n&#10;b</TD></TR>")));
+    CHECK(texts(*table, 0) == std::vector<std::string>{"a\nb\nc\nd", "a\nb\n\nc\nd", "a\r\n\nb"});
+
+    // The comment makes it a cell that is read in pieces, which end on either side of a \r.
+    for (const std::size_t shift : {0, 1}) {
+        std::string lines(1 + shift, 'x'), expected = lines;
+        for (int i = 0; i < 50'000; ++i) lines += "\r\n", expected += '\n';
+        const auto cut = open(votable(field, tabledata("<TR><TD><!-- -->" + lines + "x</TD></TR>")));
+        CHECK(texts(*cut, 0) == std::vector<std::string>{expected + "x"});
+    }
+}
+
 TEST_CASE("numbers beyond their type") {
     const auto table = open(votable("<FIELD name='f' datatype='float'/><FIELD name='d' datatype='double'/><FIELD name='u' "
                                     "datatype='unsignedByte'/><FIELD name='l' datatype='long'/>",
