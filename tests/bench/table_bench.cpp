@@ -256,7 +256,7 @@ void measure_numpy(const std::string& folder, const Table& table, std::size_t nu
         }
     }
     constexpr const char* script = R"(
-import sys, time
+import re, sys, time
 import numpy as np
 x, s = np.fromfile(sys.argv[1]), np.fromfile(sys.argv[2], 'S16')
 def row(name, work):
@@ -268,6 +268,8 @@ def row(name, work):
     print('%-46s %10.3f ms' % (name, best * 1e3), flush=True)
 row('numpy: filter by a number', lambda: np.flatnonzero(x > 50))
 row('numpy: filter by a text', lambda: np.flatnonzero(np.char.find(s, b'77') >= 0))
+matches = re.compile(b'^J[0-4].*9$').search
+row('python: filter by a regular expression', lambda: [i for i, text in enumerate(s) if matches(text)])
 row('numpy: sort by a number', lambda: np.argsort(x, kind='stable'))
 row('numpy: sort by a text', lambda: np.argsort(s, kind='stable'))
 order = np.argsort(x, kind='stable')
