@@ -48,35 +48,37 @@ std::string without_quoted(std::string_view line) {
 
 } // namespace
 
-/// The line at the beginning of the input, without its end; `size` has that too. False at the end of the file.
-bool TextRecords::find_line(std::string_view& line, std::size_t& size) {
+std::optional<TextLine> text_line(InputBuffer& input) {
+    TextLine line;
     std::size_t searched = 0;
     for (;;) {
-        const auto rest = input_.rest();
+        const auto rest = input.rest();
         const auto end = rest.find('\n', searched);
         if (end != std::string_view::npos) {
-            line = rest.substr(0, end);
-            size = end + 1;
+            line = {rest.substr(0, end), end + 1};
             break;
         }
         searched = rest.size();
-        if (searched > record_limit) throw TableError(input_.where() + ": the line is longer than 16 MiB");
-        if (input_.more()) continue;
-        line = input_.rest();
-        size = line.size();
-        if (line.empty()) return false;
+        if (searched > record_limit) throw TableError(input.where() + ": the line is longer than 16 MiB");
+        if (input.more()) continue;
+        line = {input.rest(), input.rest().size()};
+        if (line.text.empty()) return std::nullopt;
         break;
     }
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    return true;
+    if (line.text.ends_with('\r')) line.text.remove_suffix(1);
+    return line;
 }
 
 bool TextRecords::next() {
     input_.consume(std::exchange(used_, 0));
     for (;;) {
-        std::string_view line;
-        std::size_t size = 0;
-        if (!find_line(line, size)) return false;
+        const auto found = text_line(input_);
+        if (!found) return false;
+        const auto [line, size] = *found;
+        if (!begun_ && !bars_.empty() && (line.starts_with('|') || line.starts_with('\\'))) {
+            input_.consume(size);
+            continue;
+        }
         if (line.starts_with('#')) {
             if (!begun_ && comments_.size() < comment_limit) comments_.emplace_back(line.substr(1, comment_length));
             input_.consume(size);
@@ -87,11 +89,14 @@ bool TextRecords::next() {
             continue;
         }
         if (!begun_ && line.find('\r') != std::string_view::npos) throw TableError(input_.where() + ": lines end with a carriage return alone: save the file with line feeds");
-        if (delimiter_ == 0) choose_delimiter(line, input_.rest().substr(size));
+        if (delimiter_ == 0 && bars_.empty()) choose_delimiter(line, input_.rest().substr(size));
         begun_ = true;
         cells_.clear();
         unquoted_.clear();
-        if (line.find('"') == std::string_view::npos) {
+        if (!bars_.empty()) {
+            cut_at_bars(line);
+            used_ = size;
+        } else if (line.find('"') == std::string_view::npos) {
             cut(line);
             used_ = size;
         } else {
@@ -123,6 +128,15 @@ void TextRecords::cut(std::string_view line) {
             throw TableError(input_.where() + ": the row has more than " + std::to_string(column_limit) + " cells");
         cells_.push_back(cell);
     });
+}
+
+void TextRecords::cut_at_bars(std::string_view line) {
+    overruns_ = bars_.back() < line.size() && !without_blanks(line.substr(bars_.back())).empty();
+    for (std::size_t i = 0; i + 1 < bars_.size(); ++i) {
+        const auto bar = bars_[i];
+        overruns_ = overruns_ || (bar < line.size() && !is_blank(line[bar]));
+        cells_.push_back(bar < line.size() ? without_blanks(line.substr(bar + 1, bars_[i + 1] - bar - 1)) : std::string_view{});
+    }
 }
 
 std::vector<std::string> TextRecords::split(std::string_view line) const {

@@ -2,6 +2,7 @@
 
 #include "imaging/tables/cell_text.hpp"
 #include "imaging/tables/ecsv_header.hpp"
+#include "imaging/tables/ipac_header.hpp"
 #include "imaging/tables/table_maker.hpp"
 #include "imaging/tables/text_cells.hpp"
 #include "imaging/tables/text_records.hpp"
@@ -101,7 +102,8 @@ private:
                 throw TableError("this is no table that can be read: row " + std::to_string(row + 1) + " (" + records.where() + ") has " +
                                  std::to_string(cells.size()) + " cells between blanks, the first row has " +
                                  std::to_string(columns_.size()));
-            for (std::size_t i = 0; i < std::min(cells.size(), guesses.size()); ++i) guesses[i].see(cells[i]);
+            for (std::size_t i = 0; i < std::min(cells.size(), guesses.size()); ++i)
+                if (!ipac_ || cells[i] != ipac_->nulls[i]) guesses[i].see(cells[i]);
         }
         seen_.assign(columns_.size(), true);
         for (std::size_t i = 0; i < columns_.size() && !typed_; ++i) {
@@ -123,6 +125,15 @@ private:
         again_ = false;
         // The comments come with the first row, but their header says how that is cut.
         typed_ = false;
+        if (first_look_) ipac_ = read_ipac_header(open_(false));
+        if (ipac_) {
+            first_look_ = false;
+            records.set_bars(ipac_->bars);
+            columns_ = ipac_->columns;
+            typed_ = ipac_->typed;
+            description_ = ipac_->description;
+            return;
+        }
         if (first_look_) {
             TextRecords first(open_(false));
             first.set_delimiter(',');
@@ -215,10 +226,11 @@ private:
         maker.info.description = description_;
         maker.info.columns = columns_;
         maker.begin_rows();
-        TextCells cells(maker, std::vector<std::optional<std::string>>(columns_.size()));
+        TextCells cells(maker, ipac_ ? ipac_->nulls : std::vector<std::optional<std::string>>(columns_.size()));
         std::int64_t row = 0;
         std::int64_t extra = 0;
-        std::string first_extra;
+        std::int64_t overrun = 0;
+        std::string first_extra, first_overrun;
         for (; row < options_.most_rows && next(records); ++row) {
             const auto& texts = records.cells();
             const auto count = std::min(texts.size(), columns_.size());
@@ -233,6 +245,7 @@ private:
                     throw WrongGuess(); // "1e5" and "1.0" are integers here, but the column is one of reals
                 }
             }
+            if (records.overruns() && overrun++ == 0) first_overrun = "row " + std::to_string(row + 1) + " (" + records.where() + ")";
             if (texts.size() > columns_.size() && extra++ == 0)
                 first_extra = "row " + std::to_string(row + 1) + " (" + records.where() + ")";
             if (count == columns_.size()) continue;
@@ -240,6 +253,7 @@ private:
             for (std::size_t i = count; i < columns_.size(); ++i) cells.append_missing(i);
         }
         if (extra > 0) maker.info.warnings.push_back("There are rows with more cells than columns, the first is " + first_extra + ".");
+        if (overrun > 0) maker.info.warnings.push_back("There are rows with characters below the bars of the header or behind the last one, which are left out; the first is " + first_overrun + ".");
         return maker.finish(row);
     }
 
@@ -249,6 +263,7 @@ private:
     std::vector<bool> seen_; // columns that had values in the first look
     std::string description_;
     EcsvHeader declared_;
+    std::optional<IpacHeader> ipac_;
     bool ecsv_ = false, typed_ = false, first_look_ = true;
     bool whole_ = false; // the first look saw all rows
     bool again_ = false;

@@ -3,7 +3,7 @@
 ///
 /// Lines that begin with '#' are comments; quoted cells may hold anything, quotes doubled. The first line has the names unless one of its
 /// cells is a number: the last comment ahead of it has them then, if it has as many cells. VizieR's lines of units and dashes, and the
-/// header of ECSV (astropy's format, APE 6), are understood. A column's type is that of all its cells: 64-bit integers, doubles, booleans
+/// header of ECSV (astropy's format, APE 6), are understood, and IPAC's tables, which have columns at fixed places. A column's type is that of all its cells: 64-bit integers, doubles, booleans
 /// or text.
 
 #include "imaging/tables/byte_feed.hpp"

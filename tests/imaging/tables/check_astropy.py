@@ -376,11 +376,32 @@ def check_text(folder):
                     assert cells.info["unit"] == ("" if column.unit is None else str(column.unit))
 
 
+def check_ipac(folder):
+    for round in range(rounds):
+        rows = int(rng.choice([1, 8, 100, 3000]))
+        table = random_table(rows, wide=False)
+        table.remove_columns(["array", "complex", "flag"])
+        table["fixed"] = MaskedColumn([text.replace("|", "") or "x" for text in texts_of(table["fixed"])], mask=rng.random(rows) < 0.2)
+        path = os.path.join(folder, f"ipac.{round}.tbl")
+        table.write(path, format="ascii.ipac", overwrite=True)
+        result, expected = dump(path), Table.read(path, format="ascii.ipac")
+        assert result.info["rows"] == rows and not result.info["warnings"], (path, result.info)
+        assert [cells.info["name"] for cells in result.columns] == expected.colnames
+        for cells in result.columns:
+            column = expected[cells.info["name"]]
+            assert cells.info["unit"] == ("" if column.unit is None else str(column.unit))
+            if column.dtype.kind in "SU":
+                same(path, cells, texts_of(column))
+            else:
+                same(path, cells, np.asarray(column.data, float if column.dtype.kind == "f" else int), np.ma.getmaskarray(column))
+
+
 with tempfile.TemporaryDirectory() as folder:
     check_votable_files()
     check_fits_files()
     check_random_votables(folder)
     check_random_fits(folder)
     check_text(folder)
+    check_ipac(folder)
 print(checked, "columns are equal")
 assert checked > 200

@@ -143,3 +143,46 @@ TEST_CASE("numbers beyond the range of their type, with an exponent or without")
     CHECK(found[4] == 0);
     CHECK(found[5] == HUGE_VAL);
 }
+
+TEST_CASE("IPAC's tables: columns between the bars of the header") {
+    const std::string header = "\\fixlen = T\n\\ said \"once\n\\\n"
+                               "|id   |ra        |-name---| when|\n"
+                               "|int  |double    |char    |  da |\n"
+                               "|     |-deg--    |        |     |\n"
+                               "|-99  |null      |none    |     |\n";
+    const auto table = open(header + " 1     150.25     \"a, b    2000 \r\n -99   null       none\n\n x     -1e3       |c      \n");
+    REQUIRE(table->rows == 3);
+    CHECK(names(*table) == std::vector<std::string>{"id", "ra", "name", "when"});
+    CHECK(types(*table) == std::vector<ColumnType>{int64, float64, string, string});
+    CHECK(table->info.columns[1].unit == "deg");
+    CHECK(table->info.columns[3].source_type == "da");
+    CHECK(table->info.description == "fixlen = T\nsaid \"once");
+    CHECK(numbers<std::int64_t>(*table, 0) == std::vector<std::int64_t>{1, 0, 0});
+    CHECK(nulls(*table, 0) == std::vector<bool>{false, true, true});
+    CHECK(numbers<double>(*table, 1)[0] == 150.25);
+    CHECK(nulls(*table, 1) == std::vector<bool>{false, true, false});
+    CHECK(texts(*table, 2) == std::vector<std::string>{"\"a, b", "", "|c"});
+    CHECK(texts(*table, 3) == std::vector<std::string>{"2000", "", ""});
+    REQUIRE(table->info.warnings.size() == 1);
+    CHECK(contains(table->info.warnings[0], "row 3 (line 11, column 1), column \"id\": \"x\""));
+
+    const auto over = open(header + " 1     150.25     name     2000\n 1     1502222222222name     2000\n");
+    REQUIRE(over->info.warnings.size() == 1);
+    CHECK(contains(over->info.warnings[0], "the first is row 2 (line 9, column 1)"));
+    CHECK(open(header)->rows == 0);
+
+    // Types are guessed if the header has none.
+    const auto untyped = open("|a  |b  |\n 1   x\n 2   y\n");
+    CHECK(types(*untyped) == std::vector<ColumnType>{int64, string});
+    CHECK(untyped->rows == 2);
+}
+
+TEST_CASE("bars between cells are no table of IPAC's") {
+    for (const auto* text : {"|a|b|\n|1|x|\n|2|y|\n", "| a | b |\n|---|---|\n| 1 | x |\n", "|a|b\n|1|x\n"}) {
+        const auto table = open(text);
+        CHECK(names(*table)[1] == "a");
+        CHECK(names(*table)[2] == "b");
+    }
+    CHECK(contains(error_of("\\x\n|a |b |\n|int|mass|\n"), "line 3, column 1: column \"b\": the type \"mass\" is none of IPAC's"));
+    CHECK(contains(error_of("\\x\n|a |b |\n|int|\n"), "line 3, column 1: the header of the table has 3 bars in its first line"));
+}
