@@ -3,6 +3,11 @@ import type { Histogram } from "cubelink";
 
 export const STRETCHES = ["linear", "log", "sqrt", "asinh"] as const;
 export type Stretch = (typeof STRETCHES)[number];
+/** Chosen, or by the image. */
+export type StretchChoice = "auto" | Stretch;
+
+/** The bright limit lies this many times farther from the median than the faint one: then a linear stretch would show little but the brightest. */
+const WIDE_RANGE = 12;
 
 export const LOG_ALPHA = 1000;
 export const ASINH_SOFTENING = 0.1;
@@ -36,16 +41,30 @@ export function percentileLimits(histogram: Histogram, percent: number): Limits 
   if (total <= 0 || !(histogram.bin_width > 0)) return undefined;
   const start = histogram.first_bin_center - histogram.bin_width / 2;
   const tail = (total * (100 - percent)) / 200;
-  const valueBelow = (wanted: number): number => {
-    let sum = 0;
-    for (let i = 0; i < histogram.bins.length; i++) {
-      const n = histogram.bins[i]!;
-      if (n > 0 && sum + n >= wanted) return start + (i + (wanted - sum) / n) * histogram.bin_width;
-      sum += n;
-    }
-    return start + histogram.bins.length * histogram.bin_width;
-  };
-  const low = percent >= 100 ? start : valueBelow(tail);
-  const high = percent >= 100 ? start + histogram.bins.length * histogram.bin_width : valueBelow(total - tail);
+  const low = percent >= 100 ? start : valueBelow(histogram, tail);
+  const high = percent >= 100 ? start + histogram.bins.length * histogram.bin_width : valueBelow(histogram, total - tail);
   return { low, high };
+}
+
+/**
+ * The stretch that shows both faint and bright with these limits: linear where the values spread about as far above their median as below it, as noise and fields that
+ * are filled do, and asinh where a few are far brighter than the rest.
+ */
+export function automaticStretch(histogram: Histogram, { low, high }: Limits): Stretch {
+  const total = histogram.bins.reduce((sum, n) => sum + n, 0);
+  if (total <= 0 || !(histogram.bin_width > 0)) return "linear";
+  const median = valueBelow(histogram, total / 2);
+  return high - median > WIDE_RANGE * (median - low) ? "asinh" : "linear";
+}
+
+/** The value below which `count` of the counted pixels lie. */
+function valueBelow(histogram: Histogram, count: number): number {
+  const start = histogram.first_bin_center - histogram.bin_width / 2;
+  let sum = 0;
+  for (let i = 0; i < histogram.bins.length; i++) {
+    const n = histogram.bins[i]!;
+    if (n > 0 && sum + n >= count) return start + (i + (count - sum) / n) * histogram.bin_width;
+    sum += n;
+  }
+  return start + histogram.bins.length * histogram.bin_width;
 }

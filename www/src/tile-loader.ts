@@ -88,7 +88,12 @@ export class TileLoader {
 
   /** Something that the person has asked for is not on show yet. */
   get waiting(): boolean {
-    return this.missing.value > 0 || this.key(this.shown.value) !== this.key(this.wanted.value);
+    return this.missing.value > 0 || this.waitingForPlane;
+  }
+
+  /** On show is another plane than the wanted one. */
+  get waitingForPlane(): boolean {
+    return this.key(this.shown.value) !== this.key(this.wanted.value);
   }
 
   /** Every tile of the view is there, of the plane that is wanted, and nothing is under way. */

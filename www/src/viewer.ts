@@ -283,7 +283,7 @@ export class Viewer {
     open.setPlane(wanted);
     open.loader.onOffline = ({ channel }) => this.messages.show("info", `Channel ${channel} will be shown when the connection is back.`);
     this.stop = [
-      open.histogram.watch((histogram) => histogram && this.display.setHistogram(histogram)),
+      open.histogram.watch((histogram) => histogram && this.display.setHistogram(histogram, !open.loader.waitingForPlane)),
       open.loader.missing.watch(() => this.progress()),
       open.loader.wanted.watch((plane) => {
         this.stateFromPlane(plane);

@@ -5,8 +5,8 @@ import { byId, css, h, perFrame, type Root } from "../dom";
 import * as format from "../format";
 import type { Look } from "../renderer";
 import type { Signal } from "../signal";
-import { PERCENTILES, type ViewState } from "../state/view-state";
-import { STRETCHES, percentileLimits, stretched, type Limits } from "../stretch";
+import { DEFAULT_PERCENTILE, PERCENTILES, type ViewState } from "../state/view-state";
+import { STRETCHES, automaticStretch, percentileLimits, stretched, type Limits } from "../stretch";
 
 export class DisplayPanel {
   onChange: () => void = () => {};
@@ -37,7 +37,7 @@ export class DisplayPanel {
     for (const p of PERCENTILES) this.choice.append(h("option", { value: String(p) }, p === 100 ? "Minimum to maximum" : `${p} %`));
     this.choice.append(h("option", { value: "" }, "Custom"));
     for (const name of Object.keys(COLORMAPS)) this.maps.append(h("option", { value: name }, name));
-    for (const stretch of STRETCHES) {
+    for (const stretch of ["auto", ...STRETCHES] as const) {
       const input = h("input", { type: "radio", name: "stretch", value: stretch, id: `stretch-${stretch}` });
       input.addEventListener("change", () => colours.stretch.set(stretch));
       this.stretches.append(input, h("label", { for: `stretch-${stretch}` }, stretch));
@@ -72,7 +72,7 @@ export class DisplayPanel {
     this.sizes = new ResizeObserver(() => this.paint());
     this.sizes.observe(this.bars);
     const changed = () => this.changed();
-    this.stop = [colours.map, colours.inverted, colours.stretch, clip.limits].map((leaf) => (leaf as Signal<unknown>).watch(changed));
+    this.stop = [colours.map, colours.inverted, colours.stretch, clip.stretch, clip.limits].map((leaf) => (leaf as Signal<unknown>).watch(changed));
     this.stop.push(
       clip.percentile.watch(() => this.applyPercentile()),
       clip.fixed.watch((fixed) => {
@@ -89,7 +89,8 @@ export class DisplayPanel {
 
   get look(): Look {
     const { colours, clip } = this.state;
-    return { colormap: colours.map.value, inverted: colours.inverted.value, stretch: colours.stretch.value, limits: clip.limits.value ?? this.computed };
+    const stretch = colours.stretch.value === "auto" ? (clip.stretch.value ?? "linear") : colours.stretch.value;
+    return { colormap: colours.map.value, inverted: colours.inverted.value, stretch, limits: clip.limits.value ?? this.computed };
   }
 
   /** For another image: the histogram was that of the one before. */
@@ -100,8 +101,11 @@ export class DisplayPanel {
     this.changed();
   }
 
-  setHistogram(histogram: Histogram | null): void {
+  /** `final`: it is of the plane that is wanted, not of one on show until that comes. */
+  setHistogram(histogram: Histogram, final: boolean): void {
     this.histogram = histogram;
+    const limits = percentileLimits(histogram, DEFAULT_PERCENTILE);
+    if (final && limits && this.state.clip.stretch.value === null) this.state.clip.stretch.set(automaticStretch(histogram, limits));
     this.applyPercentile();
   }
 
@@ -139,10 +143,12 @@ export class DisplayPanel {
   }
 
   private drawControls(): void {
-    const { colormap, inverted, stretch, limits } = this.look;
+    const { colormap, inverted, stretch: used, limits } = this.look;
+    const stretch = this.state.colours.stretch.value;
     this.maps.value = colormap;
     this.invert.checked = inverted;
     this.stretches.querySelector<HTMLInputElement>(`#stretch-${stretch}`)!.checked = true;
+    this.stretches.title = stretch === "auto" ? `Chosen by the image: ${used}` : "";
     const percentile = this.state.clip.percentile.value;
     this.choice.value = percentile === null ? "" : String(percentile);
     this.fixed.checked = this.state.clip.fixed.value;

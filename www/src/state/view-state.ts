@@ -1,11 +1,11 @@
 /** The whole state of a view: what a link says, and what a page that embeds the viewer watches and sets. */
 import type { RegionShape } from "cubelink";
 import { COLORMAPS } from "../colormaps";
-import { STRETCHES, type Stretch } from "../stretch";
+import { STRETCHES, type Stretch, type StretchChoice } from "../stretch";
 import { Leaf, flag, json, leaves, numbers, oneOf, orNone, text, whole } from "./tree";
 
 export const PERCENTILES = [90, 95, 99, 99.5, 99.9, 99.95, 99.99, 100];
-export const DEFAULT_PERCENTILE = 99.9;
+export const DEFAULT_PERCENTILE = 99.5;
 export const AXES = ["", "frequency", "velocity_radio", "velocity_optical", "wavelength"] as const;
 export const FRAMES = ["", "ICRS", "FK5", "FK4", "GALACTIC", "ECLIPTIC"] as const;
 export const FORMATS = ["auto", "sexagesimal", "degrees"] as const;
@@ -38,13 +38,15 @@ export function makeViewState() {
     colours: {
       map: new Leaf("Inferno", oneOf(Object.keys(COLORMAPS))),
       inverted: new Leaf(false, flag),
-      stretch: new Leaf<Stretch>("linear", oneOf(STRETCHES)),
+      stretch: new Leaf<StretchChoice>("auto", oneOf(["auto", ...STRETCHES])),
     },
     clip: {
       /** null: the limits are chosen, not computed. */
       percentile: new Leaf<number | null>(DEFAULT_PERCENTILE, orNone(oneOf(PERCENTILES))),
       /** Percentiles are not computed anew for each channel. */
       fixed: new Leaf(false, flag),
+      /** What the automatic stretch is; chosen once for an image, so that it does not change with the channel. null: still to be chosen. */
+      stretch: new Leaf<Stretch | null>(null, orNone(oneOf(STRETCHES))),
       /** Only where they do not follow from the percentile and the channel. */
       limits: new Leaf<{ low: number; high: number } | null>(null, orNone(numbers(["low", "high"], ({ low, high }) => low <= high))),
     },
@@ -70,7 +72,7 @@ export type ViewState = ReturnType<typeof makeViewState>;
 /** Another image: what was meant for the one before goes back to its default. */
 export function resetForImage(state: ViewState): void {
   if (state.clip.percentile.value === null) state.clip.percentile.reset();
-  for (const [, leaf] of leaves({ channel: state.channel, stokes: state.stokes, view: state.view, cursor: state.cursor, held: state.held, clip: { limits: state.clip.limits }, regions: state.regions })) leaf.reset();
+  for (const [, leaf] of leaves({ channel: state.channel, stokes: state.stokes, view: state.view, cursor: state.cursor, held: state.held, clip: { limits: state.clip.limits, stretch: state.clip.stretch }, regions: state.regions })) leaf.reset();
 }
 
 function readRegions(value: unknown): RegionShape[] | undefined {
