@@ -31,6 +31,11 @@ writeFits(`${folder}/wide.fits`, { width: 100, height: 80, header: flat, value: 
 // Noise alone but for a line in the channels from 10 on.
 writeFits(`${folder}/cube.fits`, { width: 100, height: 80, depth: 20, header: { ...flat, ...spectral }, value: (x, y, k) => even() + (k >= 10 ? bright(x, y) : 0) });
 
+// A pole and the longitude 0 are in the picture.
+const polar = { ...flat, CRVAL1: 2, CRVAL2: 80, CDELT1: -0.5, CDELT2: 0.5 };
+writeFits(`${folder}/pole.fits`, { width: 100, height: 80, header: polar, value: (x, y) => x + y });
+writeFits(`${folder}/plain.fits`, { width: 30, height: 20, value: (x, y) => x + y });
+
 const SECRET = "a-secret-for-tests";
 const server = await startServer(folder, { authKey: SECRET });
 const browser = await launchChromium();
@@ -98,6 +103,72 @@ await check("the automatic stretch shows faint and bright, and noise as noise; o
   const fresh = await newPage("file=cube.fits&channel=15");
   assert.equal(await fresh.evaluate(() => cubelink.look.stretch), "asinh");
   await fresh.context().close();
+});
+
+/** RA and Dec of an image point by the definition of SIN, degrees. */
+function sinProjection({ CRVAL1, CRVAL2, CRPIX1, CRPIX2, CDELT1, CDELT2 }, x, y) {
+  const rad = Math.PI / 180;
+  const [xi, eta] = [(x + 1 - CRPIX1) * CDELT1 * rad, (y + 1 - CRPIX2) * CDELT2 * rad];
+  const c = Math.sqrt(1 - xi ** 2 - eta ** 2);
+  const [sin, cos] = [Math.sin(CRVAL2 * rad), Math.cos(CRVAL2 * rad)];
+  return [(CRVAL1 + Math.atan2(xi, c * cos - eta * sin) / rad + 720) % 360, Math.asin(c * sin + eta * cos) / rad];
+}
+
+/** The grid's lines in image points, and its labels. */
+const grid = () =>
+  page.evaluate(() => {
+    const group = cubelink.root.querySelector(".sky-grid");
+    const path = group.querySelector("path");
+    const [a, , , d, e, f] = path.getAttribute("transform").match(/-?[\d.]+(e-?\d+)?/g).map(Number);
+    const zero = cubelink.pixelOnPage(0, 0), box = cubelink.root.querySelector("#canvas").getBoundingClientRect(), { scale } = cubelink.view;
+    const toImage = ([x, y]) => [(a * x + e + box.left - zero.x) / scale, (zero.y - box.top - d * y - f) / scale];
+    const pieces = path.getAttribute("d").split("M").slice(1).map((piece) => piece.split("L").map((at) => toImage(at.split(" ").map(Number))));
+    return { pieces, labels: [...group.querySelectorAll("text")].map((text) => text.textContent), scale };
+  });
+const gridShown = (shown) => page.waitForFunction((shown) => cubelink.root.querySelector(".sky-grid").hasAttribute("hidden") !== shown, shown);
+
+await check("a coordinate grid whose lines lie where the sky is, around a pole, too; by box and by key, in other frames", async () => {
+  await openImage("pole.fits");
+  await page.check("#mark-grid");
+  await gridShown(true);
+  const { pieces, labels, scale } = await grid();
+  let [meridians, parallels, farthest] = [0, 0, 0];
+  for (const piece of pieces) {
+    const sky = piece.map(([x, y]) => sinProjection(polar, x, y)).filter(([, dec]) => dec < 89);
+    if (sky.length < 3) continue;
+    const spread = (of) => Math.max(...of) - Math.min(...of);
+    const turned = sky.map(([ra]) => ((ra - sky[0][0] + 540) % 360) - 180);
+    const alongMeridian = spread(sky.map(([, dec]) => dec)) > spread(turned.map((t, i) => t * Math.cos((sky[i][1] * Math.PI) / 180)));
+    for (const [ra, dec] of sky) {
+      // Hours are 15°, and whole ones; declinations are whole degrees. How far off that is, on the screen:
+      const off = alongMeridian ? Math.abs(((ra + 7.5) % 15) - 7.5) * Math.cos((dec * Math.PI) / 180) : Math.abs(dec - Math.round(dec));
+      farthest = Math.max(farthest, (off / 0.5) * scale);
+    }
+    if (alongMeridian) meridians += 1;
+    else parallels += 1;
+  }
+  assert.ok(meridians >= 4 && parallels >= 3, `${meridians} meridians, ${parallels} parallels`);
+  assert.ok(farthest < 1.5, `${farthest} pixels of the screen beside its place`);
+  assert.ok(labels.some((label) => /^\d\dh$/.test(label)) && labels.some((label) => /^\+[678]\d°$/.test(label)), labels.join());
+  await page.screenshot({ path: `${output}viewer-grid.png` });
+  assert.match(await page.evaluate(() => cubelink.element.link), /marks\.grid=1/);
+
+  // Closer: finer steps.
+  await page.evaluate(() => cubelink.setView(20, 20, 60));
+  await page.waitForFunction(() => [...cubelink.root.querySelectorAll(".sky-grid text")].some((text) => /^\d\dh\d\dm$/.test(text.textContent)));
+  await page.selectOption("#sky-frame", "GALACTIC");
+  await page.waitForFunction(() => [...cubelink.root.querySelectorAll(".sky-grid text")].every((text) => /^[+−]?\d+(\.\d+)?°$/.test(text.textContent)) && cubelink.root.querySelector(".sky-grid text"));
+  await page.selectOption("#sky-frame", "");
+  await page.focus("#canvas");
+  await page.keyboard.press("g");
+  await gridShown(false);
+  await page.keyboard.press("g");
+  await gridShown(true);
+  // Where there is no sky: pixels as the header's linear coordinates, or nothing.
+  await openImage("plain.fits");
+  await openImage("pole.fits");
+  await gridShown(true);
+  await page.uncheck("#mark-grid");
 });
 
 await check("no errors of the page", async () => assert.deepEqual(problems, []));

@@ -58,3 +58,14 @@ function sexagesimal(x: number, digits: number, marks: [string, string, string],
   const two = (n: number) => String(n).padStart(2, "0");
   return `${two(Math.floor(whole / 60))}${marks[0]}${two(whole % 60)}${marks[1]}${seconds}${marks[2]}`;
 }
+
+export type SkyFormat = "auto" | "sexagesimal" | "degrees";
+export type Notation = "hours" | "sexagesimal" | "decimal" | "plain";
+
+/** Equatorial positions in hours and degrees with minutes and seconds, galactic and ecliptic ones in degrees, what is no angle as a number. */
+export function notationOf(name: string, unit: string, format: SkyFormat): Notation {
+  if (unit !== "deg") return "plain";
+  if (format === "degrees") return "decimal";
+  if (/^RA/i.test(name)) return "hours";
+  return format === "auto" && /(LON|LAT)$/i.test(name) ? "decimal" : "sexagesimal";
+}

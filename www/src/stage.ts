@@ -1,5 +1,6 @@
 /** The canvas with the image: draws it, and turns mouse, touch and keys into views and cursor positions. */
 import { BeamMark } from "./beam";
+import { GridMarks } from "./grid-marks";
 import { SkyMarks } from "./sky-marks";
 import { RegionMarks } from "./region-marks";
 import { byId, perFrame, type Root } from "./dom";
@@ -8,6 +9,7 @@ import type { Look, Renderer } from "./renderer";
 import { planeKey, type CachedTile, type TileCache } from "./tile-cache";
 import { layerOfView, tilesOfLayer, tilesOfView } from "./tile-plan";
 import type { OpenImage } from "./open-image";
+import type { Signal } from "./signal";
 import type { ViewState } from "./state/view-state";
 import { View } from "./view";
 
@@ -32,6 +34,7 @@ export class Stage {
   private readonly readingNote = byId(this.root, "reading");
   private readonly overlay = byId<SVGSVGElement>(this.root, "overlay");
   private readonly pointers = new Map<number, { x: number; y: number }>();
+  private readonly grid = new GridMarks(this.overlay, () => this.redraw());
   private readonly cross = this.overlay.appendChild(document.createElementNS(SVG, "g"));
   private readonly crosshair: SVGElement[];
   private readonly regions = new RegionMarks(this.overlay);
@@ -62,7 +65,7 @@ export class Stage {
     this.resized();
     this.listen();
     this.stopState = [
-      ...Object.values(state.marks).map((leaf) => leaf.watch(() => this.redraw())),
+      ...[...Object.values(state.marks), ...Object.values(state.sky)].map((leaf) => (leaf as Signal<unknown>).watch(() => this.redraw())),
       state.view.watch(() => this.follow()), state.held.watch(() => this.drawCrosshair())];
   }
 
@@ -172,7 +175,8 @@ export class Stage {
     this.renderer.draw(this.view, tiles, this.look());
     this.readingNote.hidden = !this.open || tiles.length > 0;
     this.regions.draw(this.view, this.open ? this.state.regions.value : []);
-    const { beam, scale, compass } = this.state.marks;
+    const { grid, beam, scale, compass } = this.state.marks;
+    this.grid.draw(this.view, grid.value ? (this.open?.image ?? null) : null, this.state.sky.frame.value, this.state.sky.format.value);
     this.skyMarks.draw(this.view, this.open?.image ?? null, { scale: scale.value, compass: compass.value });
     this.beam.draw(this.view, beam.value ? (this.open?.image ?? null) : null, this.open?.loader.shown.value ?? null);
   }
@@ -277,6 +281,7 @@ export class Stage {
       ".": () => this.onStep(1),
       "?": () => this.onHelp(),
       f: () => this.hold(!this.state.held.value),
+      g: () => this.state.marks.grid.set(!this.state.marks.grid.value),
     };
     const action = actions[event.key];
     if (!action) return;

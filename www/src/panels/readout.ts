@@ -16,7 +16,7 @@ export class Readout {
   ) {
     this.choice("sky-frame", FRAMES, ["Native", ...FRAMES.slice(1)], state.sky.frame);
     this.choice("sky-format", FORMATS, ["h m s / °", "Sexagesimal", "Degrees"], state.sky.format);
-    for (const name of ["beam", "scale", "compass"] as const) {
+    for (const name of ["grid", "beam", "scale", "compass"] as const) {
       const box = byId<HTMLInputElement>(root, `mark-${name}`);
       box.addEventListener("change", () => state.marks[name].set(box.checked));
       this.stopChoices.push(state.marks[name].watch((on) => (box.checked = on)));
@@ -66,15 +66,18 @@ export class Readout {
   }
 }
 
-/** Equatorial positions in hours and degrees with minutes and seconds, galactic and ecliptic ones in degrees, what is no angle with its unit. */
-function coordinate(sky: Sky, i: number, notation: "auto" | "sexagesimal" | "degrees"): string {
+function coordinate(sky: Sky, i: number, wish: format.SkyFormat): string {
   const v = i === 0 ? sky.lon : sky.lat;
   if (!Number.isFinite(v)) return "–";
-  if (sky.units[i] !== "deg") return `${sky.names[i] ?? ""} ${format.value(v)} ${sky.units[i] ?? ""}`.trim();
-  const name = sky.names[i] ?? "";
-  if (notation === "degrees") return i === 0 ? format.longitude(v) : format.latitude(v);
-  if (notation === "sexagesimal" && /(LON|LAT)$/i.test(name)) return i === 0 ? format.degrees(((v % 360) + 360) % 360) : format.degrees(v);
-  if (/^RA/i.test(name)) return format.hours(v);
-  if (/LON$/i.test(name)) return format.longitude(v);
-  return /LAT$/i.test(name) ? format.latitude(v) : format.degrees(v);
+  const [name, unit] = [sky.names[i] ?? "", sky.units[i] ?? ""];
+  switch (format.notationOf(name, unit, wish)) {
+    case "plain":
+      return `${name} ${format.value(v)} ${unit}`.trim();
+    case "hours":
+      return format.hours(v);
+    case "decimal":
+      return i === 0 ? format.longitude(v) : format.latitude(v);
+    default:
+      return format.degrees(i === 0 ? ((v % 360) + 360) % 360 : v);
+  }
 }

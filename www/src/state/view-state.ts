@@ -59,6 +59,7 @@ export function makeViewState() {
       format: new Leaf<(typeof FORMATS)[number]>("auto", oneOf(FORMATS)),
     },
     marks: {
+      grid: new Leaf(false, flag),
       beam: new Leaf(true, flag),
       scale: new Leaf(true, flag),
       compass: new Leaf(false, flag),
