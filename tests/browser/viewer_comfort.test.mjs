@@ -102,7 +102,7 @@ await check("dark and light, as the system says and as the attribute says; text 
 await check("forced colours: what is chosen is told apart", async () => {
   const page = await newPage("cube.fits", { forcedColors: "active" });
   const style = (selector) => page.evaluate((s) => getComputedStyle(cubelink.root.querySelector(s)).backgroundColor, selector);
-  for (const [chosen, other] of [[".file-row.current", ".file-row:not(.current)"], ["#tab-summary", "#tab-header"], ["#stretch-linear + label", "#stretch-log + label"]]) {
+  for (const [chosen, other] of [[".file-row.current", ".file-row:not(.current)"], ["#tab-summary", "#tab-header"], ["#stretch-auto + label", "#stretch-log + label"]]) {
     assert.notEqual(await style(chosen), await style(other), chosen);
     const [[, contrast]] = await contrasts(page, [chosen]);
     assert.ok(contrast >= 4.5, `${chosen} ${contrast}`);

@@ -171,6 +171,74 @@ await check("a coordinate grid whose lines lie where the sky is, around a pole, 
   await page.uncheck("#mark-grid");
 });
 
+await check("contrast and bias: by the right mouse button, by keys, by sliders; reset", async () => {
+  await openImage("wide.fits");
+  const shades = () => page.evaluate(() => [cubelink.look.contrast, cubelink.look.bias]);
+  const point = [70, 50];
+  const asExpected = async () => {
+    const [[seen]] = await coloursAt([point]);
+    const expected = await page.evaluate((value) => cubelink.colourOf(value)[0], valueAt);
+    near(seen, expected, 12, "shade"); // the tile is compressed
+    return seen;
+  };
+  const at = await page.evaluate(([x, y]) => cubelink.pixelOnPage(x, y), point);
+  await page.mouse.move(at.x, at.y);
+  await page.waitForFunction(([x, y]) => cubelink.cursor.x === x && cubelink.cursor.y === y, point);
+  const valueAt = (await page.evaluate(() => cubelink.cursor)).value;
+  const before = await asExpected();
+  await page.mouse.down({ button: "right" });
+  await page.mouse.move(at.x - 150, at.y - 60, { steps: 4 });
+  await page.mouse.up({ button: "right" });
+  const [contrast, bias] = await shades();
+  const box = await page.locator("#canvas-wrap").boundingBox();
+  near(contrast, 10 ** (120 / box.height), 0.01, "contrast");
+  near(bias, 0.5 - 150 / box.width, 0.01, "bias");
+  assert.ok((await asExpected()) > before + 10, "a lower bias is brighter");
+  assert.deepEqual(await page.evaluate(() => [cubelink.cursor.x, cubelink.cursor.y]), point, "the cursor stayed");
+  assert.match(await page.evaluate(() => cubelink.element.link), /shades\.contrast=1\.\d+&shades\.bias=0\.\d+/);
+  await page.click("#shade-reset");
+  assert.deepEqual(await shades(), [1, 0.5]);
+  await page.focus("#canvas");
+  for (const key of ["c", "c", "Shift+B"]) await page.keyboard.press(key);
+  near((await shades())[0], 1.15 ** 2, 0.001, "contrast by keys");
+  assert.equal((await shades())[1], 0.47);
+  await page.keyboard.press("r");
+  assert.deepEqual(await shades(), [1, 0.5]);
+  await page.focus("#shade-contrast");
+  for (let i = 0; i < 5; i++) await page.keyboard.press("ArrowRight");
+  near((await shades())[0], 10 ** 0.05, 0.001, "contrast by its slider");
+  await page.focus("#shade-bias");
+  await page.keyboard.press("Home");
+  assert.equal((await shades())[1], 0);
+  await page.evaluate(() => (cubelink.element.link = "file=wide.fits&shades.contrast=1e9&shades.bias=-1"));
+  assert.deepEqual(await shades(), [1, 0.5], "a hostile link");
+  await settled(page);
+});
+
+await check("limits fixed across channels, or of each channel; every percentile from 90 to 99.99", async () => {
+  await openImage("cube.fits");
+  const highAt = async (channel) => {
+    await page.evaluate((channel) => (cubelink.element.channel = channel), channel);
+    await page.waitForFunction((channel) => cubelink.plane.channel === channel, channel);
+    await settled(page);
+    return page.evaluate(() => cubelink.look.limits.high);
+  };
+  const [quiet, loud] = [await highAt(0), await highAt(15)];
+  assert.ok(loud > 10 * quiet);
+  await page.check("#fixed-limits");
+  assert.equal(await highAt(0), loud);
+  await page.uncheck("#fixed-limits");
+  assert.equal(await page.evaluate(() => cubelink.look.limits.high), quiet);
+  let least = 0;
+  for (const percentile of ["90", "95", "99", "99.5", "99.9", "99.95", "99.99", "100"]) {
+    await page.selectOption("#limits-choice", percentile);
+    const { high, low } = await page.evaluate(() => cubelink.look.limits);
+    assert.ok(high - low > least, percentile);
+    least = high - low;
+  }
+  await page.selectOption("#limits-choice", "99.5");
+});
+
 await check("no errors of the page", async () => assert.deepEqual(problems, []));
 
 await browser.close();

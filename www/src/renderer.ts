@@ -27,6 +27,7 @@ uniform sampler2D pixels;
 uniform sampler2D colours;
 uniform vec2 limits;
 uniform int stretch;
+uniform vec2 shades; // contrast, bias
 uniform vec4 blank;
 in vec2 at;
 out vec4 colour;
@@ -38,6 +39,7 @@ void main() {
   if (stretch == 1) t = log(1.0 + ${LOG_ALPHA.toFixed(1)} * t) / log(1.0 + ${LOG_ALPHA.toFixed(1)});
   else if (stretch == 2) t = sqrt(t);
   else if (stretch == 3) t = asinh(t / ${ASINH_SOFTENING.toFixed(4)}) / asinh(1.0 / ${ASINH_SOFTENING.toFixed(4)});
+  t = clamp((t - shades.y) * shades.x + 0.5, 0.0, 1.0);
   colour = texelFetch(colours, ivec2(int(t * 255.0 + 0.5), 0), 0);
 }`;
 
@@ -46,11 +48,13 @@ export interface Look {
   inverted: boolean;
   stretch: Stretch;
   limits: Limits;
+  contrast: number;
+  bias: number;
 }
 
 export class Renderer {
   private gl: WebGL2RenderingContext;
-  private uniforms!: Record<"box" | "texels" | "pixels" | "colours" | "limits" | "stretch" | "blank", WebGLUniformLocation | null>;
+  private uniforms!: Record<"box" | "texels" | "pixels" | "colours" | "limits" | "stretch" | "shades" | "blank", WebGLUniformLocation | null>;
   private colours: WebGLTexture | null = null;
   private coloursOf = "";
 
@@ -89,6 +93,7 @@ export class Renderer {
     this.useColours(look);
     gl.uniform2f(this.uniforms.limits, look.limits.low, look.limits.high);
     gl.uniform1i(this.uniforms.stretch, STRETCHES.indexOf(look.stretch));
+    gl.uniform2f(this.uniforms.shades, look.contrast, look.bias);
     gl.uniform4f(this.uniforms.blank, 0.13, 0.15, 0.18, 1);
     gl.activeTexture(gl.TEXTURE0);
     const finest = finestLayer(view.imageWidth, view.imageHeight);
@@ -129,7 +134,7 @@ export class Renderer {
     }
     gl.linkProgram(program);
     gl.useProgram(program);
-    const names = ["box", "texels", "pixels", "colours", "limits", "stretch", "blank"] as const;
+    const names = ["box", "texels", "pixels", "colours", "limits", "stretch", "shades", "blank"] as const;
     this.uniforms = Object.fromEntries(names.map((n) => [n, gl.getUniformLocation(program, n)])) as typeof this.uniforms;
     gl.uniform1i(this.uniforms.pixels, 0);
     gl.uniform1i(this.uniforms.colours, 1);

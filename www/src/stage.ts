@@ -1,6 +1,7 @@
 /** The canvas with the image: draws it, and turns mouse, touch and keys into views and cursor positions. */
 import { BeamMark } from "./beam";
 import { GridMarks } from "./grid-marks";
+import { dragShades, resetShades, stepShades } from "./shades";
 import { SkyMarks } from "./sky-marks";
 import { RegionMarks } from "./region-marks";
 import { byId, perFrame, type Root } from "./dom";
@@ -65,6 +66,7 @@ export class Stage {
     this.resized();
     this.listen();
     this.stopState = [
+      dragShades(this.wrap, state.shades),
       ...[...Object.values(state.marks), ...Object.values(state.sky)].map((leaf) => (leaf as Signal<unknown>).watch(() => this.redraw())),
       state.view.watch(() => this.follow()), state.held.watch(() => this.drawCrosshair())];
   }
@@ -281,6 +283,11 @@ export class Stage {
       ".": () => this.onStep(1),
       "?": () => this.onHelp(),
       f: () => this.hold(!this.state.held.value),
+      c: () => stepShades(this.state.shades, "contrast", true),
+      C: () => stepShades(this.state.shades, "contrast", false),
+      b: () => stepShades(this.state.shades, "bias", true),
+      B: () => stepShades(this.state.shades, "bias", false),
+      r: () => resetShades(this.state.shades),
       g: () => this.state.marks.grid.set(!this.state.marks.grid.value),
     };
     const action = actions[event.key];

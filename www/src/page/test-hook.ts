@@ -1,6 +1,7 @@
 /** window.cubelink: what the page's viewer holds, to be read by tests and by the curious. */
 import { colormap } from "../colormaps";
 import type { CubelinkView } from "../element";
+import { shaded } from "../shades";
 import { stretched } from "../stretch";
 
 export function installTestHook(element: CubelinkView): void {
@@ -60,8 +61,8 @@ export function installTestHook(element: CubelinkView): void {
     },
     /** The colour that a value is to have with the present limits, stretch and colour map. */
     colourOf(value: number) {
-      const { limits, stretch, colormap: name, inverted } = viewer()!.display.look;
-      return colormap(name, inverted)[Math.floor(stretched(value, limits.low, limits.high, stretch) * 255 + 0.5)];
+      const { limits, stretch, colormap: name, inverted, contrast, bias } = viewer()!.display.look;
+      return colormap(name, inverted)[Math.floor(shaded(stretched(value, limits.low, limits.high, stretch), contrast, bias) * 255 + 0.5)];
     },
     setView(centreX: number, centreY: number, scale: number) {
       Object.assign(viewer()!.stage.view, { centreX, centreY, scale });

@@ -4,7 +4,9 @@ import { COLORMAPS, colormap } from "../colormaps";
 import { byId, css, h, perFrame, type Root } from "../dom";
 import * as format from "../format";
 import type { Look } from "../renderer";
+import { shaded } from "../shades";
 import type { Signal } from "../signal";
+import { ShadesRow } from "./shades";
 import { DEFAULT_PERCENTILE, PERCENTILES, type ViewState } from "../state/view-state";
 import { STRETCHES, automaticStretch, percentileLimits, stretched, type Limits } from "../stretch";
 
@@ -26,6 +28,7 @@ export class DisplayPanel {
   private readonly paint = perFrame(() => this.drawCanvases());
 
   private readonly fixed = h("input", { type: "checkbox", id: "fixed-limits" });
+  private readonly shades: ShadesRow;
   private readonly sizes: ResizeObserver;
   private readonly stop: (() => void)[];
 
@@ -60,6 +63,7 @@ export class DisplayPanel {
     this.low.addEventListener("change", byHand);
     this.high.addEventListener("change", byHand);
     this.dragLimits();
+    this.shades = new ShadesRow(state);
     byId(this.root, "display").append(
       h("div", { class: "section-head" }, h("h2", {}, "Display")),
       this.bars,
@@ -68,11 +72,12 @@ export class DisplayPanel {
       h("div", { class: "field" }, h("label", { for: "limits-choice" }, "Limits"), this.choice, h("label", { class: "check", title: "The same limits in all channels" }, this.fixed, "Fixed")),
       h("div", { class: "field" }, h("span", { class: "field-label" }, "Stretch"), this.stretches),
       h("div", { class: "field" }, h("label", { for: "colormap-choice" }, "Colour map"), this.maps, h("label", { class: "check" }, this.invert, "Invert")),
+      this.shades.element,
     );
     this.sizes = new ResizeObserver(() => this.paint());
     this.sizes.observe(this.bars);
     const changed = () => this.changed();
-    this.stop = [colours.map, colours.inverted, colours.stretch, clip.stretch, clip.limits].map((leaf) => (leaf as Signal<unknown>).watch(changed));
+    this.stop = [colours.map, colours.inverted, colours.stretch, clip.stretch, clip.limits, state.shades.contrast, state.shades.bias].map((leaf) => (leaf as Signal<unknown>).watch(changed));
     this.stop.push(
       clip.percentile.watch(() => this.applyPercentile()),
       clip.fixed.watch((fixed) => {
@@ -84,13 +89,14 @@ export class DisplayPanel {
 
   destroy(): void {
     this.sizes.disconnect();
+    this.shades.destroy();
     this.stop.forEach((stop) => stop());
   }
 
   get look(): Look {
-    const { colours, clip } = this.state;
+    const { colours, clip, shades } = this.state;
     const stretch = colours.stretch.value === "auto" ? (clip.stretch.value ?? "linear") : colours.stretch.value;
-    return { colormap: colours.map.value, inverted: colours.inverted.value, stretch, limits: clip.limits.value ?? this.computed };
+    return { colormap: colours.map.value, inverted: colours.inverted.value, stretch, limits: clip.limits.value ?? this.computed, contrast: shades.contrast.value, bias: shades.bias.value };
   }
 
   /** For another image: the histogram was that of the one before. */
@@ -176,14 +182,14 @@ export class DisplayPanel {
     Object.assign(this.bars, { width, height });
     Object.assign(this.strip, { width, height: Math.round(this.strip.clientHeight * ratio) });
     const context = this.bars.getContext("2d")!;
-    const colours = colormap(this.look.colormap, this.look.inverted);
-    const { low, high } = this.look.limits;
+    const { stretch, contrast, bias, colormap: map, inverted, limits: { low, high } } = this.look; // prettier-ignore
+    const colours = colormap(map, inverted);
     const window = this.window();
     const colour = (t: number) => `rgb(${colours[Math.round(255 * t)]!.join(" ")})`;
     const strip = this.strip.getContext("2d")!;
     for (let x = 0; x < width; x++) {
       const v = window ? window.low + ((x + 0.5) / width) * (window.high - window.low) : low + ((x + 0.5) / width) * (high - low);
-      strip.fillStyle = colour(high > low ? stretched(v, low, high, this.look.stretch) : (x + 0.5) / width);
+      strip.fillStyle = colour(shaded(high > low ? stretched(v, low, high, stretch) : (x + 0.5) / width, contrast, bias));
       strip.fillRect(x, 0, 1, this.strip.height);
     }
     if (!window || !this.histogram) return;

@@ -102,6 +102,13 @@ export function whole(least = 0): Codec<number> {
   };
 }
 
+export function number(least: number, most: number): Codec<number> {
+  return {
+    write: String,
+    read: (t) => (t.trim() !== "" && Number(t) >= least && Number(t) <= most ? Number(t) : undefined),
+  };
+}
+
 export function oneOf<T extends string | number>(values: readonly T[]): Codec<T> {
   return { write: String, read: (t) => values.find((v) => String(v) === t) };
 }

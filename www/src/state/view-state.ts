@@ -2,7 +2,7 @@
 import type { RegionShape } from "cubelink";
 import { COLORMAPS } from "../colormaps";
 import { STRETCHES, type Stretch, type StretchChoice } from "../stretch";
-import { Leaf, flag, json, leaves, numbers, oneOf, orNone, text, whole } from "./tree";
+import { Leaf, flag, json, leaves, number, numbers, oneOf, orNone, text, whole } from "./tree";
 
 export const PERCENTILES = [90, 95, 99, 99.5, 99.9, 99.95, 99.99, 100];
 export const DEFAULT_PERCENTILE = 99.5;
@@ -40,6 +40,11 @@ export function makeViewState() {
       inverted: new Leaf(false, flag),
       stretch: new Leaf<StretchChoice>("auto", oneOf(["auto", ...STRETCHES])),
     },
+    /** Where the colour map's middle lies in what the stretch gives, and how steep it is there. */
+    shades: {
+      contrast: new Leaf(1, number(0.1, 10)),
+      bias: new Leaf(0.5, number(0, 1)),
+    },
     clip: {
       /** null: the limits are chosen, not computed. */
       percentile: new Leaf<number | null>(DEFAULT_PERCENTILE, orNone(oneOf(PERCENTILES))),
@@ -73,7 +78,7 @@ export type ViewState = ReturnType<typeof makeViewState>;
 /** Another image: what was meant for the one before goes back to its default. */
 export function resetForImage(state: ViewState): void {
   if (state.clip.percentile.value === null) state.clip.percentile.reset();
-  for (const [, leaf] of leaves({ channel: state.channel, stokes: state.stokes, view: state.view, cursor: state.cursor, held: state.held, clip: { limits: state.clip.limits, stretch: state.clip.stretch }, regions: state.regions })) leaf.reset();
+  for (const [, leaf] of leaves({ channel: state.channel, stokes: state.stokes, view: state.view, cursor: state.cursor, held: state.held, shades: state.shades, clip: { limits: state.clip.limits, stretch: state.clip.stretch }, regions: state.regions })) leaf.reset();
 }
 
 function readRegions(value: unknown): RegionShape[] | undefined {
