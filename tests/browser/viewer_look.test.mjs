@@ -239,6 +239,89 @@ await check("limits fixed across channels, or of each channel; every percentile 
   await page.selectOption("#limits-choice", "99.5");
 });
 
+await check("channels play: in order, round and round, back and forth, once; between the first and the last that are chosen; stopped, the channel stays", async () => {
+  await openImage("cube.fits");
+  await page.evaluate(() => {
+    window.seen = [];
+    cubelink.element.addEventListener("channelchange", ({ detail }) => window.seen.push(detail.channel));
+  });
+  const forget = () => page.evaluate(() => (window.seen = []));
+  const set = async (id, value) => {
+    await page.fill(id, String(value));
+    await page.press(id, "Enter");
+  };
+  const play = () => page.getAttribute("#play", "aria-label");
+  await set("#play-rate", 25);
+  await set("#play-first", 4);
+  await set("#play-last", 7);
+  assert.match(await page.evaluate(() => cubelink.element.link), /play\.rate=25&play\.first=4&play\.last=7/);
+  await forget();
+  await page.click("#play");
+  assert.match(await play(), /^Stop/);
+  await page.waitForFunction(() => window.seen.length >= 10);
+  const seen = await page.evaluate(() => window.seen);
+  assert.deepEqual(seen.slice(0, 10), [4, 5, 6, 7, 4, 5, 6, 7, 4, 5]);
+  await page.click("#play");
+  await page.waitForFunction(() => cubelink.settled);
+  const stopped = await page.evaluate(() => cubelink.plane.channel);
+  // What the session shows is what is on the screen, and the values are of it.
+  await page.waitForFunction(async (channel) => (await cubelink.element.client.sessionState()).files[0].channel === channel, stopped);
+  assert.equal(await page.inputValue("#channel-slider"), String(stopped));
+  await forget();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  assert.deepEqual(await page.evaluate(() => window.seen), []);
+
+  await page.selectOption("#play-mode", "bounce");
+  await page.evaluate(() => (cubelink.element.channel = 4));
+  await page.waitForFunction(() => cubelink.plane.channel === 4);
+  await settled(page);
+  await forget();
+  await page.focus("#canvas");
+  await page.keyboard.press(" ");
+  await page.waitForFunction(() => window.seen.length >= 9);
+  assert.deepEqual((await page.evaluate(() => window.seen)).slice(0, 9), [5, 6, 7, 6, 5, 4, 5, 6, 7]);
+  // A channel that is chosen meanwhile ends it.
+  await page.locator("#channel-slider").fill("15");
+  await page.waitForFunction(() => cubelink.plane.channel === 15 && cubelink.root.querySelector("#play").textContent === "▶");
+  await settled(page);
+
+  await page.selectOption("#play-mode", "once");
+  await forget();
+  await page.click("#play");
+  await page.waitForFunction(() => cubelink.root.querySelector("#play").textContent === "▶" && cubelink.plane.channel === 7);
+  assert.deepEqual(await page.evaluate(() => window.seen), [4, 5, 6, 7]);
+});
+
+await check("a page that does not draw holds the player: frames are never queued", async () => {
+  await settled(page);
+  await page.selectOption("#play-mode", "loop");
+  for (const [id, value] of [["rate", 12], ["first", 0], ["last", 19]]) {
+    await page.fill(`#play-${id}`, String(value));
+    await page.press(`#play-${id}`, "Enter");
+  }
+  await page.evaluate(() => (cubelink.element.channel = 0));
+  await page.waitForFunction(() => cubelink.plane.channel === 0);
+  await settled(page);
+  await page.evaluate(() => {
+    window.sets = new Set();
+    cubelink.element.client.tiles().listen({ complete: (set) => set.animationId > 0 && window.sets.add(set.syncId) });
+    window.waiting = [];
+    window.real = requestAnimationFrame;
+    window.requestAnimationFrame = (callback) => window.waiting.push(callback);
+  });
+  await page.evaluate(() => cubelink.root.querySelector("#play").click());
+  await new Promise((resolve) => setTimeout(resolve, 2500));
+  const held = await page.evaluate(() => window.sets.size);
+  assert.ok(held <= 12 / 3 + 2, `${held} frames came that nobody saw`);
+  await page.evaluate(() => {
+    window.requestAnimationFrame = window.real;
+    window.waiting.splice(0).forEach((callback) => callback(performance.now()));
+  });
+  await page.waitForFunction((held) => window.sets.size >= held + 8, held);
+  await page.click("#play");
+  await settled(page);
+});
+
 await check("no errors of the page", async () => assert.deepEqual(problems, []));
 
 await browser.close();

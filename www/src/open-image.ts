@@ -11,6 +11,7 @@ import {
   type SpectralProfileData,
   type Subscription,
 } from "cubelink";
+import { Player } from "./player";
 import { Pump } from "./pump";
 import { Signal } from "./signal";
 import { planeKey, type TileCache } from "./tile-cache";
@@ -60,6 +61,9 @@ const HISTOGRAMS_KEPT = 16;
 
 export class OpenImage {
   readonly loader: TileLoader;
+  readonly player: Player;
+  /** Begins to play channels as the state says, or stops. */
+  togglePlaying: () => void = () => {};
   readonly histogram = new Signal<Histogram | null>(null);
   readonly cursor = new Signal<CursorValue | null>(null);
   readonly spectrum = new Signal<(Profile & { progress: number }) | null>(null);
@@ -89,6 +93,7 @@ export class OpenImage {
     onError: (error: unknown) => void,
   ) {
     this.loader = new TileLoader(image, cache, redraw, onError);
+    this.player = new Player(image, this.loader, onError);
     this.axis = new Signal<SpectralAxis>(channelAxis(image.info.depth));
     this.cursorPump = new Pump(({ x, y }) => image.setCursor(x, y), onError);
     this.spatialPump = new Pump(() => this.sendSpatial(), onError);
@@ -168,10 +173,11 @@ export class OpenImage {
 
   setPlane(plane: Plane): void {
     const { depth, stokes } = this.image.info;
-    this.loader.setPlane({
+    const within = {
       channel: Math.min(depth - 1, Math.max(0, Math.round(plane.channel))),
       stokes: this.polarizations.some((choice) => choice.stokes === plane.stokes) ? plane.stokes : Math.min(stokes - 1, Math.max(0, plane.stokes)),
-    });
+    };
+    this.player.stop(() => this.loader.setPlane(within));
   }
 
   /** `kind` as image.spectral_axis names it; "" for channels. */
@@ -224,6 +230,7 @@ export class OpenImage {
   }
 
   close(): void {
+    this.player.close();
     this.loader.close();
     this.stop.forEach((stop) => stop());
     this.cursorPump.clear();

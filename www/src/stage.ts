@@ -26,6 +26,7 @@ export class Stage {
   /** Called for pointer positions in image pixels. */
   onPoint: (x: number, y: number) => void = () => {};
   onHelp: () => void = () => {};
+  onPlay: () => void = () => {};
   onStep: (channels: number) => void = () => {};
 
   private open: OpenImage | null = null;
@@ -281,6 +282,7 @@ export class Stage {
       "1": () => this.oneToOne(),
       ",": () => this.onStep(-1),
       ".": () => this.onStep(1),
+      " ": () => this.onPlay(),
       "?": () => this.onHelp(),
       f: () => this.hold(!this.state.held.value),
       c: () => stepShades(this.state.shades, "contrast", true),

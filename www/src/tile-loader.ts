@@ -29,7 +29,9 @@ export class TileLoader {
   /** A plane was chosen while there is no connection. */
   onOffline: (plane: Plane) => void = () => {};
 
-  private needed: number[] = [];
+  /** The server's animation chooses the planes, and what has come of them is shown by showFrame(). */
+  playing = false;
+  needed: number[] = [];
   private readonly requested = new Map<number, number>();
   private requestedPlane = "";
   private firstOfPlane = 0;
@@ -79,6 +81,12 @@ export class TileLoader {
     this.planePump.push(plane);
   }
 
+  /** The tiles of an animation's frame have come. */
+  showFrame(plane: Plane): void {
+    this.wanted.set(plane);
+    this.show(plane);
+  }
+
   /** All that was under way is lost with the connection; ask again. */
   restart(): void {
     this.requested.clear();
@@ -88,7 +96,7 @@ export class TileLoader {
 
   /** Something that the person has asked for is not on show yet. */
   get waiting(): boolean {
-    return this.missing.value > 0 || this.waitingForPlane;
+    return !this.playing && (this.missing.value > 0 || this.waitingForPlane);
   }
 
   /** On show is another plane than the wanted one. */
@@ -109,7 +117,8 @@ export class TileLoader {
   private async requestMissing(): Promise<void> {
     const plane = { channel: this.image.channel, stokes: this.image.stokes };
     this.usePlane(plane);
-    const codes = this.missingOf(plane).filter((code) => !this.requested.has(code));
+    // An animation gets all of its tiles by its view, also those that are here.
+    const codes = this.playing ? [...this.needed] : this.missingOf(plane).filter((code) => !this.requested.has(code));
     if (codes.length === 0) return;
     this.mark(codes);
     try {
@@ -152,6 +161,7 @@ export class TileLoader {
   private follow(): void {
     const plane = { channel: this.image.channel, stokes: this.image.stokes };
     this.planePump.clear();
+    if (this.playing) return;
     this.wanted.set(plane);
     this.usePlane(plane);
     this.firstOfPlane = 0;
@@ -179,7 +189,7 @@ export class TileLoader {
     const key = this.key(tile);
     if (key === this.requestedPlane) this.requested.delete(tileCode(tile.layer, tile.x, tile.y));
     const wanted = { channel: this.image.channel, stokes: this.image.stokes };
-    if (key === this.key(wanted) && key !== this.key(this.shown.value)) {
+    if (!this.playing && key === this.key(wanted) && key !== this.key(this.shown.value)) {
       if (this.firstOfPlane === 0) {
         this.firstOfPlane = performance.now();
         setTimeout(() => this.showIfLate(wanted), PATIENCE_MS);
@@ -191,7 +201,7 @@ export class TileLoader {
   }
 
   private showIfLate(plane: Plane): void {
-    const stillWanted = plane.channel === this.image.channel && plane.stokes === this.image.stokes;
+    const stillWanted = !this.playing && plane.channel === this.image.channel && plane.stokes === this.image.stokes;
     if (stillWanted && this.key(this.shown.value) !== this.key(plane)) this.show(plane);
   }
 
@@ -207,7 +217,7 @@ export class TileLoader {
   }
 
   private checkSilence(): void {
-    if (this.requested.size === 0 || performance.now() - this.lastNews < SILENCE_MS || this.image.client.state !== "connected") return;
+    if (this.playing || this.requested.size === 0 || performance.now() - this.lastNews < SILENCE_MS || this.image.client.state !== "connected") return;
     this.requested.clear();
     this.tilePump.push();
   }

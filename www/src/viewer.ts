@@ -86,7 +86,7 @@ export class Viewer {
     this.display = new DisplayPanel(root, state);
     this.stage = new Stage(root, state, this.renderer, this.cache, () => this.display.look, () => this.pending);
     this.plots = new Plots(root, state, this.stage, report);
-    this.channels = new ChannelsPanel(root);
+    this.channels = new ChannelsPanel(root, state);
     this.readout = new Readout(root, state);
     this.files = new FilesPanel(root, client, (directory, file) => void this.open(directory === "" ? file : `${directory}/${file}`).catch(() => undefined), report);
     this.info = new InfoPanel(root, (hdu) => void this.open(this.source.file, { hdu }).catch(() => undefined), report);
@@ -97,6 +97,7 @@ export class Viewer {
       const plane = this.open_?.loader.wanted.value;
       if (plane) this.open_!.setPlane({ ...plane, channel: plane.channel + by });
     };
+    this.stage.onPlay = () => this.open_?.togglePlaying();
     this.stage.onHelp = () => byId<HTMLDialogElement>(root, "help-dialog").showModal();
     this.stage.onView = () => this.viewChanged();
     const buttons = new AbortController();
@@ -284,6 +285,7 @@ export class Viewer {
     open.loader.onOffline = ({ channel }) => this.messages.show("info", `Channel ${channel} will be shown when the connection is back.`);
     this.stop = [
       open.histogram.watch((histogram) => histogram && this.display.setHistogram(histogram, !open.loader.waitingForPlane)),
+      open.player.playing.watch(() => this.progress()),
       open.loader.missing.watch(() => this.progress()),
       open.loader.wanted.watch((plane) => {
         this.stateFromPlane(plane);

@@ -1,24 +1,34 @@
 /** Sliders for channel and polarisation. */
 import { byId, h, type Root } from "../dom";
 import type { OpenImage } from "../open-image";
+import type { ViewState } from "../state/view-state";
+import { playbackOf, playerControls } from "./player";
 
 export class ChannelsPanel {
   private stop: (() => void)[] = [];
 
-  constructor(private readonly root: Root) {}
+  constructor(
+    private readonly root: Root,
+    private readonly state: ViewState,
+  ) {}
 
   show(open: OpenImage | null): void {
     this.stop.forEach((stop) => stop());
     this.stop = [];
     const panel = byId(this.root, "channels");
     const rows: HTMLElement[] = [];
-    if (open && open.image.info.depth > 1) rows.push(this.channelRow(open));
+    if (open && open.image.info.depth > 1) {
+      const { player, image } = open;
+      open.togglePlaying = () => (player.playing.value ? player.stop() : player.play(playbackOf(this.state, image.info.depth)));
+      const { button, row } = playerControls(open, this.state, this.stop);
+      rows.push(this.channelRow(open, button), row);
+    }
     if (open && open.image.info.stokes > 1) rows.push(this.stokesRow(open));
     panel.replaceChildren(...rows);
     panel.hidden = rows.length === 0;
   }
 
-  private channelRow(open: OpenImage): HTMLElement {
+  private channelRow(open: OpenImage, play: HTMLElement): HTMLElement {
     const last = open.image.info.depth - 1;
     const set = (channel: number) => open.setPlane({ ...open.loader.wanted.value, channel });
     const slider = h("input", { type: "range", id: "channel-slider", min: "0", max: String(last), step: "1", "aria-label": "Channel" });
@@ -42,6 +52,7 @@ export class ChannelsPanel {
       "div",
       { class: "channel-row" },
       h("label", { for: "channel-slider" }, "Channel"),
+      play,
       step(-1, "Previous channel", "‹"),
       slider,
       step(1, "Next channel", "›"),

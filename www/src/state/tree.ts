@@ -95,10 +95,10 @@ export const text: Codec<string> = { write: (v) => v, read: (t) => (t.length <= 
 
 export const flag: Codec<boolean> = { write: (v) => (v ? "1" : "0"), read: (t) => (t === "1" ? true : t === "0" ? false : undefined) };
 
-export function whole(least = 0): Codec<number> {
+export function whole(least = 0, most = Infinity): Codec<number> {
   return {
     write: String,
-    read: (t) => (/^-?\d{1,15}$/.test(t) && Number(t) >= least ? Number(t) : undefined),
+    read: (t) => (/^-?\d{1,15}$/.test(t) && Number(t) >= least && Number(t) <= most ? Number(t) : undefined),
   };
 }
 

@@ -1,6 +1,7 @@
 /** The whole state of a view: what a link says, and what a page that embeds the viewer watches and sets. */
 import type { RegionShape } from "cubelink";
 import { COLORMAPS } from "../colormaps";
+import { MOST_FRAMES_PER_SECOND, PLAY_MODES } from "../player";
 import { STRETCHES, type Stretch, type StretchChoice } from "../stretch";
 import { Leaf, flag, json, leaves, number, numbers, oneOf, orNone, text, whole } from "./tree";
 
@@ -55,6 +56,13 @@ export function makeViewState() {
       /** Only where they do not follow from the percentile and the channel. */
       limits: new Leaf<{ low: number; high: number } | null>(null, orNone(numbers(["low", "high"], ({ low, high }) => low <= high))),
     },
+    /** Playing channels; last: null is the image's last one. */
+    play: {
+      rate: new Leaf(5, whole(1, MOST_FRAMES_PER_SECOND)),
+      first: new Leaf(0, whole()),
+      last: new Leaf<number | null>(null, orNone(whole())),
+      mode: new Leaf<(typeof PLAY_MODES)[number]>("loop", oneOf(PLAY_MODES)),
+    },
     spectrum: {
       axis: new Leaf<(typeof AXES)[number]>("", oneOf(AXES)),
     },
@@ -78,7 +86,7 @@ export type ViewState = ReturnType<typeof makeViewState>;
 /** Another image: what was meant for the one before goes back to its default. */
 export function resetForImage(state: ViewState): void {
   if (state.clip.percentile.value === null) state.clip.percentile.reset();
-  for (const [, leaf] of leaves({ channel: state.channel, stokes: state.stokes, view: state.view, cursor: state.cursor, held: state.held, shades: state.shades, clip: { limits: state.clip.limits, stretch: state.clip.stretch }, regions: state.regions })) leaf.reset();
+  for (const [, leaf] of leaves({ channel: state.channel, stokes: state.stokes, view: state.view, cursor: state.cursor, held: state.held, shades: state.shades, play: { first: state.play.first, last: state.play.last }, clip: { limits: state.clip.limits, stretch: state.clip.stretch }, regions: state.regions })) leaf.reset();
 }
 
 function readRegions(value: unknown): RegionShape[] | undefined {
