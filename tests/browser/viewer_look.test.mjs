@@ -31,6 +31,8 @@ writeFits(`${folder}/wide.fits`, { width: 100, height: 80, header: flat, value: 
 // Noise alone but for a line in the channels from 10 on.
 writeFits(`${folder}/cube.fits`, { width: 100, height: 80, depth: 20, header: { ...flat, ...spectral }, value: (x, y, k) => even() + (k >= 10 ? bright(x, y) : 0) });
 
+const { RESTFRQ: _rest, ...restless } = spectral;
+writeFits(`${folder}/norest.fits`, { width: 10, height: 10, depth: 20, header: { ...flat, ...restless }, value: (x, y, k) => x + y + k });
 // A pole and the longitude 0 are in the picture.
 const polar = { ...flat, CRVAL1: 2, CRVAL2: 80, CDELT1: -0.5, CDELT2: 0.5 };
 writeFits(`${folder}/pole.fits`, { width: 100, height: 80, header: polar, value: (x, y) => x + y });
@@ -320,6 +322,57 @@ await check("a page that does not draw holds the player: frames are never queued
   await page.waitForFunction((held) => window.sets.size >= held + 8, held);
   await page.click("#play");
   await settled(page);
+});
+
+await check("the spectrum over frequency, wavelengths and velocities; another rest frequency, and the header's again", async () => {
+  await openImage("cube.fits");
+  const c = 299792.458;
+  const frequency = (k) => spectral.CRVAL3 + k * spectral.CDELT3;
+  const kinds = {
+    frequency: ["GHz", (nu) => nu / 1e9],
+    wavelength: ["mm", (nu) => (c * 1e6) / nu],
+    velocity_radio: ["km/s", (nu, rest) => c * (1 - nu / rest)],
+    velocity_optical: ["km/s", (nu, rest) => c * (rest / nu - 1)],
+    velocity_relativistic: ["km/s", (nu, rest) => (c * (rest ** 2 - nu ** 2)) / (rest ** 2 + nu ** 2)],
+  };
+  const axis = async (kind, rest) => {
+    const [unit, of] = kinds[kind];
+    await page.waitForFunction(([kind, first]) => cubelink.spectralAxis.kind === kind && Math.abs(cubelink.spectralAxis.values[0] - first) < 1e-6 * Math.abs(first), [kind, of(frequency(0), rest)]);
+    const shown = await page.evaluate(() => ({ unit: cubelink.spectralAxis.unit, values: Array.from(cubelink.spectralAxis.values) }));
+    assert.equal(shown.unit, unit);
+    shown.values.forEach((v, k) => near(v, of(frequency(k), rest), 1e-6 * Math.abs(of(frequency(k), rest)) + 1e-6, `${kind} of channel ${k}`));
+  };
+  for (const kind of Object.keys(kinds)) {
+    await page.selectOption(".axis-choice", kind);
+    await axis(kind, spectral.RESTFRQ);
+    assert.equal(await page.isVisible("#rest-frequency"), kind.startsWith("velocity"));
+  }
+  assert.match(await page.textContent(".plot:last-child h3"), /over km\/s, LSRK$/);
+  await page.selectOption(".axis-choice", "velocity_radio");
+  await axis("velocity_radio", spectral.RESTFRQ);
+  assert.equal(await page.inputValue("#rest-frequency"), "115.2712018");
+  await page.fill("#rest-frequency", "nonsense");
+  await page.press("#rest-frequency", "Enter");
+  assert.equal(await page.getAttribute("#rest-frequency", "aria-invalid"), "true");
+  await page.fill("#rest-frequency", "115.21");
+  await page.press("#rest-frequency", "Enter");
+  await axis("velocity_radio", 115.21e9);
+  // Beside the channel, too.
+  const beside = (c * (1 - frequency(7) / 115.21e9)).toPrecision(7).replace("-", "−");
+  await page.evaluate(() => (cubelink.element.channel = 7));
+  await page.waitForFunction((beside) => cubelink.root.querySelector(".world").textContent.includes(`${beside} km/s`), beside);
+  assert.match(await page.evaluate(() => cubelink.element.link), /spectrum\.axis=velocity_radio&spectrum\.rest=115210000000/);
+  await page.click('[aria-label="Rest frequency of the header"]');
+  await axis("velocity_radio", spectral.RESTFRQ);
+  // Without one in the header, velocities come with the one that is typed.
+  await page.selectOption(".axis-choice", "");
+  await openImage("norest.fits");
+  await page.waitForSelector("#rest-frequency");
+  await page.fill("#rest-frequency", "115.3");
+  await page.press("#rest-frequency", "Enter");
+  await page.selectOption(".axis-choice", "velocity_optical");
+  await axis("velocity_optical", 115.3e9);
+  await page.selectOption(".axis-choice", "");
 });
 
 await check("no errors of the page", async () => assert.deepEqual(problems, []));

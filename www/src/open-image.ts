@@ -83,6 +83,8 @@ export class OpenImage {
   private readonly cursorPump: Pump<{ x: number; y: number }>;
   private readonly spatialPump: Pump<void>;
   private readonly skyPump: Pump<{ x: number; y: number }>;
+  private axisWish = "/";
+  private rest: number | null = null;
   private hasSky = true;
   private frame = "";
 
@@ -180,27 +182,39 @@ export class OpenImage {
     this.player.stop(() => this.loader.setPlane(within));
   }
 
-  /** `kind` as image.spectral_axis names it; "" for channels. */
-  async useAxis(kind: string): Promise<void> {
-    if (kind === "") {
-      this.axis.set(channelAxis(this.image.info.depth));
-      return;
+  /** `kind` as image.spectral_axis names it, "" for channels; `rest` is the rest frequency in Hz if it is not to be the header's. */
+  async useAxis(kind: string, rest: number | null): Promise<void> {
+    const wish = `${kind}/${rest ?? ""}`;
+    if (wish === this.axisWish) return;
+    this.axisWish = wish;
+    if (rest !== this.rest) {
+      this.rest = rest;
+      void this.readHeaderAxis();
     }
-    this.axis.set(await this.readAxis(kind));
+    try {
+      const axis = kind === "" ? channelAxis(this.image.info.depth) : await this.readAxis(kind);
+      if (this.axisWish === wish) this.axis.set(axis);
+    } catch (error) {
+      if (this.axisWish === wish) this.axisWish = `${this.axis.value.kind}/?`;
+      throw error;
+    }
   }
 
   private async readHeaderAxis(): Promise<void> {
     try {
       const axis = await this.readAxis();
       if (axis.unit !== "") this.headerAxis.set(axis);
-      if (axis.kind === "frequency") this.velocityAxis.set(await this.readAxis("velocity_radio"));
+      if (axis.kind !== "frequency") return;
+      const { rest } = this;
+      const velocity = await this.readAxis("velocity_radio");
+      if (rest === this.rest) this.velocityAxis.set(velocity);
     } catch {
       // Not all headers say enough for it: then channels have numbers alone.
     }
   }
 
   private async readAxis(wish?: string): Promise<SpectralAxis> {
-    const { values, unit, kind } = await this.image.spectralAxis(wish);
+    const { values, unit, kind } = await this.image.spectralAxis(wish, this.rest ?? undefined);
     if (values.length !== this.image.info.depth) throw new Error(`the image has no spectral axis of the kind ${kind}`);
     // In units that give short numbers.
     const largest = values.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
@@ -210,7 +224,10 @@ export class OpenImage {
       return { values: values.map((v) => v * factor), kind, unit: name, label };
     }
     if (unit === "m/s") return { values: values.map((v) => v / 1000), kind, unit: "km/s", label };
-    if (unit === "m") return { values: values.map((v) => v * 1000), kind, unit: "mm", label };
+    if (unit === "m") {
+      const [factor, name] = largest >= 1e-4 ? [1e3, "mm"] : largest >= 3e-6 ? [1e6, "µm"] : [1e9, "nm"];
+      return { values: values.map((v) => v * factor), kind, unit: name, label };
+    }
     return { values, kind, unit, label };
   }
 
@@ -303,6 +320,8 @@ const AXIS_LABELS: Record<string, string> = {
   wavelength: "Wavelength",
   velocity_radio: "Radio velocity",
   velocity_optical: "Optical velocity",
+  velocity_relativistic: "Relativistic velocity",
+  air_wavelength: "Wavelength in air",
 };
 
 function channelAxis(depth: number): SpectralAxis {

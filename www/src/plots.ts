@@ -3,6 +3,7 @@ import uPlot from "uplot";
 import { byId, css, h, type Root } from "./dom";
 import * as format from "./format";
 import type { OpenImage, Profile } from "./open-image";
+import { RestFrequency } from "./panels/rest-frequency";
 import type { Stage } from "./stage";
 import type { ViewState } from "./state/view-state";
 
@@ -170,9 +171,10 @@ export class Plots {
   private readonly y = new Plot(this.root, "Along y", "--plot-y");
   private readonly z: Plot;
   private readonly axisChoice = h("select", { "aria-label": "Axis of the spectrum", class: "axis-choice" });
+  private readonly rest: RestFrequency;
   private open: OpenImage | null = null;
   private stop: (() => void)[] = [];
-  private readonly stopState: () => void;
+  private readonly stopState: (() => void)[];
 
   constructor(
     private readonly root: Root,
@@ -183,7 +185,9 @@ export class Plots {
     this.z = new Plot(this.root, "Spectrum", "--plot-z", (at) => this.pickChannel(at));
     this.z.element.querySelector("figcaption")!.append(this.axisChoice);
     this.axisChoice.addEventListener("change", () => state.spectrum.axis.set(this.axisChoice.value as ViewState["spectrum"]["axis"]["value"]));
-    this.stopState = state.spectrum.axis.watch((kind) => this.useAxis(kind, onError));
+    this.rest = new RestFrequency(state);
+    this.z.element.querySelector("figcaption")!.after(this.rest.element);
+    this.stopState = [state.spectrum.axis.watch(() => this.useAxis(onError)), state.spectrum.rest.watch(() => this.useAxis(onError))];
     byId(this.root, "plots").append(this.x.element, this.y.element, this.z.element);
     this.show(null);
   }
@@ -196,6 +200,7 @@ export class Plots {
   show(open: OpenImage | null): void {
     this.stop.forEach((stop) => stop());
     this.open = open;
+    this.rest.show(open?.image ?? null);
     for (const plot of [this.x, this.y, this.z]) plot.set([], [], null);
     for (const plot of [this.x, this.y]) plot.element.hidden = !open;
     this.z.element.hidden = !open || open.image.info.depth < 2;
@@ -206,6 +211,8 @@ export class Plots {
     }
     const unit = String(open.image.card("BUNIT") ?? "").trim();
     const inUnit = unit === "" ? "" : `, ${unit}`;
+    const system = String(open.image.card("SPECSYS") ?? "").trim();
+    const frame = system === "" ? "" : `, ${system}`;
     this.x.title(`Along x${inUnit}`);
     this.y.title(`Along y${inUnit}`);
     this.stop = [
@@ -213,24 +220,26 @@ export class Plots {
       open.spectrum.watch(() => this.drawSpectrum()),
       open.axis.watch((axis) => {
         this.axisChoice.value = axis.kind;
-        this.z.title(`Spectrum${inUnit}${axis.unit === "" ? "" : ` over ${axis.unit}`}`);
+        this.z.title(`Spectrum${inUnit}${axis.unit === "" ? "" : ` over ${axis.unit}${frame}`}`);
         this.drawSpectrum();
       }),
       open.loader.shown.watch(() => this.z.mark(this.channelPosition())),
     ];
-    this.useAxis(this.state.spectrum.axis.value, this.onError);
+    this.useAxis(this.onError);
   }
 
   destroy(): void {
     this.show(null);
-    this.stopState();
+    this.stopState.forEach((stop) => stop());
+    this.rest.destroy();
     for (const plot of [this.x, this.y, this.z]) plot.destroy();
   }
 
-  private useAxis(kind: string, onError: (error: unknown) => void): void {
+  private useAxis(onError: (error: unknown) => void): void {
     const open = this.open;
-    if (!open || open.axis.value.kind === kind) return;
-    open.useAxis(kind).catch((error: unknown) => {
+    const { axis, rest } = this.state.spectrum;
+    if (!open) return;
+    open.useAxis(axis.value, rest.value).catch((error: unknown) => {
       if (this.open !== open) return;
       this.state.spectrum.axis.reset();
       this.axisChoice.value = open.axis.value.kind;
@@ -282,5 +291,7 @@ const SPECTRAL_KINDS: [kind: string, label: string][] = [
   ["frequency", "Frequency"],
   ["velocity_radio", "Velocity (radio)"],
   ["velocity_optical", "Velocity (optical)"],
+  ["velocity_relativistic", "Velocity (relativistic)"],
   ["wavelength", "Wavelength"],
+  ["air_wavelength", "Wavelength in air"],
 ];

@@ -7,7 +7,7 @@ import { Leaf, flag, json, leaves, number, numbers, oneOf, orNone, text, whole }
 
 export const PERCENTILES = [90, 95, 99, 99.5, 99.9, 99.95, 99.99, 100];
 export const DEFAULT_PERCENTILE = 99.5;
-export const AXES = ["", "frequency", "velocity_radio", "velocity_optical", "wavelength"] as const;
+export const AXES = ["", "frequency", "velocity_radio", "velocity_optical", "velocity_relativistic", "wavelength", "air_wavelength"] as const;
 export const FRAMES = ["", "ICRS", "FK5", "FK4", "GALACTIC", "ECLIPTIC"] as const;
 export const FORMATS = ["auto", "sexagesimal", "degrees"] as const;
 
@@ -65,6 +65,8 @@ export function makeViewState() {
     },
     spectrum: {
       axis: new Leaf<(typeof AXES)[number]>("", oneOf(AXES)),
+      /** Rest frequency in Hz, for velocities; null: the header's. */
+      rest: new Leaf<number | null>(null, orNone(number(Number.MIN_VALUE, Number.MAX_VALUE))),
     },
     sky: {
       /** "" is the image's own. */
@@ -86,7 +88,7 @@ export type ViewState = ReturnType<typeof makeViewState>;
 /** Another image: what was meant for the one before goes back to its default. */
 export function resetForImage(state: ViewState): void {
   if (state.clip.percentile.value === null) state.clip.percentile.reset();
-  for (const [, leaf] of leaves({ channel: state.channel, stokes: state.stokes, view: state.view, cursor: state.cursor, held: state.held, shades: state.shades, play: { first: state.play.first, last: state.play.last }, clip: { limits: state.clip.limits, stretch: state.clip.stretch }, regions: state.regions })) leaf.reset();
+  for (const [, leaf] of leaves({ channel: state.channel, stokes: state.stokes, view: state.view, cursor: state.cursor, held: state.held, shades: state.shades, spectrum: { rest: state.spectrum.rest }, play: { first: state.play.first, last: state.play.last }, clip: { limits: state.clip.limits, stretch: state.clip.stretch }, regions: state.regions })) leaf.reset();
 }
 
 function readRegions(value: unknown): RegionShape[] | undefined {
