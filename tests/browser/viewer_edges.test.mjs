@@ -149,9 +149,10 @@ await check("a folder of thousands of files: rows as they are needed, and a filt
   await page.click('.file-row.folder:has-text("many")');
   await page.waitForSelector('.file-row:has-text("image_0.fits")');
   const count = () => page.locator(".file-row").count();
-  assert.ok((await count()) <= 400);
+  assert.ok((await count()) <= 100);
   await page.evaluate(() => cubelink.root.querySelector("#file-list").scrollTo(0, 1e9));
-  await page.waitForFunction(() => cubelink.root.querySelectorAll(".file-row").length > 200);
+  await page.waitForSelector('.file-row:has-text("image_2999.fits"):visible');
+  assert.ok((await count()) <= 100);
   await page.fill("#file-filter", "IMAGE 2999");
   await page.waitForFunction(() => cubelink.root.querySelectorAll(".file-row").length === 1);
   await page.fill("#file-filter", "nothing like it");

@@ -188,6 +188,7 @@ export class Viewer {
     this.stopAll.forEach((stop) => stop());
     this.regions.destroy();
     this.display.destroy();
+    this.files.destroy();
     this.plots.destroy();
     this.readout.destroy();
     this.stage.destroy();

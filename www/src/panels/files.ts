@@ -2,19 +2,18 @@
 import type { Client, FileListResponse } from "cubelink";
 import { byId, h, type Root } from "../dom";
 import * as format from "../format";
+import { FileKinds, pathOf as join } from "./file-kinds";
+import { VirtualList } from "./virtual-list";
 
 interface Entry {
   kind: "folder" | "file";
   name: string;
   path: string;
-  detail: string;
-  /** Behind the name, when the pointer rests on it. */
-  hint: string;
+  size: string;
+  date: string;
   open: () => void;
 }
 
-/** Folders can have tens of thousands of files: rows are made as they are scrolled to. */
-const ROWS_AT_ONCE = 200;
 /** Characters at the end of a name that are always seen. */
 const NAME_END = 12;
 /** Shorter lists are seen at a glance. */
@@ -27,8 +26,8 @@ export class FilesPanel {
   private listing = false;
   private current = "";
   private entries: Entry[] = [];
-  private matching: Entry[] = [];
-  private readonly rows = byId(this.root, "file-list");
+  private readonly virtual = new VirtualList<Entry>(byId(this.root, "file-list"), (entry) => this.row(entry), (row, entry) => this.dress(row, entry));
+  private readonly kinds: FileKinds;
   private readonly all = byId<HTMLInputElement>(this.root, "all-files");
   private readonly filter = byId<HTMLInputElement>(this.root, "file-filter");
 
@@ -46,10 +45,11 @@ export class FilesPanel {
       toggle.setAttribute("aria-expanded", String(!hidden));
     });
     this.filter.addEventListener("input", () => this.draw());
-    this.rows.addEventListener("scroll", () => {
-      const { scrollTop, clientHeight, scrollHeight } = this.rows;
-      if (scrollTop + 2 * clientHeight > scrollHeight) this.moreRows();
-    });
+    this.kinds = new FileKinds(client, (path) => this.virtual.redraw((entry) => entry.path === path));
+    this.virtual.onVisible = (entries) => {
+      const { directory } = this;
+      this.kinds.want(entries.filter(({ kind }) => kind === "file").map(({ name }) => ({ directory, name })));
+    };
     void client.subscribe<{ percentage: number }>("carta.file.list.progress", {}, ({ percentage }) => {
       if (this.listing) this.note(`Reading the folder: ${Math.round(100 * percentage)} %`);
     });
@@ -64,6 +64,7 @@ export class FilesPanel {
       if (mine !== this.newest) return;
       if (this.directory !== answer.directory) this.filter.value = "";
       this.directory = answer.directory;
+      this.kinds.forget();
       this.show(answer);
     } catch (error) {
       if (mine !== this.newest) return;
@@ -78,16 +79,17 @@ export class FilesPanel {
 
   /** Marks the image that is open. */
   mark(path: string): void {
+    const before = this.current;
     this.current = path;
-    for (const row of this.rows.querySelectorAll<HTMLElement>("[data-path]")) {
-      row.classList.toggle("current", row.dataset["path"] === path);
-      if (row.dataset["path"] === path) row.setAttribute("aria-current", "true");
-      else row.removeAttribute("aria-current");
-    }
+    this.virtual.redraw((entry) => entry.path === path || entry.path === before);
+  }
+
+  destroy(): void {
+    this.virtual.destroy();
   }
 
   private note(text: string): void {
-    this.rows.replaceChildren(h("p", { class: "empty" }, text));
+    this.virtual.show([], text);
   }
 
   private show({ directory, files, subdirectories }: FileListResponse): void {
@@ -103,14 +105,14 @@ export class FilesPanel {
     );
     const order = new Intl.Collator("en", { numeric: true });
     const byName = (a: { name: string }, b: { name: string }) => order.compare(a.name, b.name);
-    const pathOf = (name: string) => (directory === "" ? name : `${directory}/${name}`);
+    const pathOf = (name: string) => join({ directory, name });
     this.entries = [
       ...[...subdirectories].sort(byName).map(({ name, item_count: count }): Entry => {
-        const detail = count >= 0 ? `${count} ${count === 1 ? "item" : "items"}` : "";
-        return { kind: "folder", name, path: pathOf(name), detail, hint: "", open: () => void this.list(pathOf(name)) };
+        const size = count >= 0 ? `${count} ${count === 1 ? "item" : "items"}` : "";
+        return { kind: "folder", name, path: pathOf(name), size, date: "", open: () => void this.list(pathOf(name)) };
       }),
       ...[...files].sort(byName).map(({ name, size, date }): Entry => {
-        return { kind: "file", name, path: pathOf(name), detail: format.bytes(size), hint: format.day(date), open: () => this.onOpen(directory, name) };
+        return { kind: "file", name, path: pathOf(name), size: format.bytes(size), date: format.day(date), open: () => this.onOpen(directory, name) };
       }),
     ];
     this.filter.hidden = this.entries.length < FILTER_FROM;
@@ -119,32 +121,31 @@ export class FilesPanel {
 
   private draw(): void {
     const words = this.filter.value.toLowerCase().split(/\s+/);
-    this.matching = this.entries.filter(({ name }) => words.every((word) => name.toLowerCase().includes(word)));
-    if (this.entries.length === 0) return this.note("No images in this folder.");
-    if (this.matching.length === 0) return this.note("Nothing here has such a name.");
-    this.rows.replaceChildren();
-    this.rows.scrollTop = 0;
-    this.moreRows();
+    const matching = this.entries.filter(({ name }) => words.every((word) => name.toLowerCase().includes(word)));
+    this.virtual.show(matching, this.entries.length === 0 ? "No images in this folder." : "Nothing here has such a name.");
   }
 
-  private moreRows(): void {
-    const drawn = this.rows.querySelectorAll(".file-row").length;
-    if (drawn >= this.matching.length) return;
-    this.rows.append(...this.matching.slice(drawn, drawn + ROWS_AT_ONCE).map(row));
-    this.mark(this.current);
-  }
-}
-
-function row({ kind, name, path, detail, hint, open }: Entry): HTMLElement {
-  return h(
-    "div",
-    { role: "listitem" },
-    h(
+  private row({ kind, name, path, open }: Entry): HTMLElement {
+    return h(
       "button",
-      { type: "button", class: `file-row ${kind}`, "data-path": kind === "file" ? path : undefined, title: hint ? `${name} (${hint})` : name, onclick: open },
+      { type: "button", class: `file-row ${kind}`, "data-path": kind === "file" ? path : undefined, onclick: open },
       h("span", { class: "file-icon", "aria-hidden": "true" }),
       h("span", { class: "file-name" }, h("span", { class: "name-start" }, name.slice(0, -NAME_END)), h("span", {}, name.slice(-NAME_END))),
-      h("span", { class: "file-detail" }, detail),
-    ),
-  );
+      h("span", { class: "file-detail" }),
+    );
+  }
+
+  /** What is known of the file by now, and whether it is open. */
+  private dress(row: HTMLElement, { kind, name, path, size, date }: Entry): void {
+    const known = kind === "file" ? this.kinds.of(path) : undefined;
+    const problem = known?.problem ?? "";
+    const current = kind === "file" && path === this.current;
+    row.classList.toggle("current", current);
+    if (current) row.setAttribute("aria-current", "true");
+    else row.removeAttribute("aria-current");
+    row.classList.toggle("broken", problem !== "");
+    row.title = [name, known?.detail, problem && `Can’t be opened: ${problem}`, size, date].filter(Boolean).join("\n");
+    const detail = problem !== "" ? [h("span", { class: "unseen" }, "Can’t be opened: "), problem] : [[known?.word, size].filter(Boolean).join(" · ")];
+    row.lastElementChild!.replaceChildren(...detail);
+  }
 }

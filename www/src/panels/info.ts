@@ -1,11 +1,13 @@
 /** What the file says of itself: the server's summary, or the header; and which of its images is shown, if it has several. */
 import type { FileInfoResponse, Image } from "cubelink";
 import { byId, h, type Root } from "../dom";
+import { HeaderView } from "./header-view";
 
 export class InfoPanel {
   private image: Image | null = null;
   private header = false;
   private cards: string[] | null = null;
+  private readonly headerView = new HeaderView();
   private readonly choice = byId<HTMLSelectElement>(this.root, "hdu-choice");
 
   /** `onHdu` opens another image of the same file. */
@@ -54,7 +56,8 @@ export class InfoPanel {
       body.replaceChildren(h("p", { class: "empty" }, "Nothing is open."));
     } else if (this.header) {
       if (!this.cards) void this.fetchCards(this.image);
-      body.replaceChildren(h("pre", { class: "cards" }, (this.cards ?? ["…"]).join("\n")));
+      this.headerView.show(this.cards);
+      if (!this.headerView.element.isConnected) body.replaceChildren(this.headerView.element);
     } else {
       body.replaceChildren(
         h("dl", { class: "facts" }, ...this.image.info.summary.flatMap((entry) => [h("dt", {}, entry.name), h("dd", {}, entry.value)])),

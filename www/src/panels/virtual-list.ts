@@ -1,0 +1,94 @@
+/** A list of any length, of which only the rows that are seen are there. Arrow keys, Home, End and the page keys go from row to row. */
+import { h } from "../dom";
+
+/** Rows made above and below what is seen. */
+const BESIDE = 8;
+
+export class VirtualList<T> {
+  /** Other items are seen now. */
+  onVisible: (items: T[]) => void = () => {};
+  private items: T[] = [];
+  private readonly made = new Map<number, HTMLElement>();
+  private readonly space = h("div", { class: "list-space", role: "presentation" });
+  private readonly sizes = new ResizeObserver(() => this.draw());
+
+  /** `make` gives what is pressed: the row's button; `dress` makes it look as the item is by now. */
+  constructor(
+    private readonly box: HTMLElement,
+    private readonly make: (item: T) => HTMLElement,
+    private readonly dress: (row: HTMLElement, item: T) => void,
+  ) {
+    box.addEventListener("scroll", () => this.draw());
+    box.addEventListener("keydown", (event) => this.key(event));
+    this.sizes.observe(box);
+  }
+
+  /** From its top; nothing but `note` if there are none. */
+  show(items: T[], note = ""): void {
+    this.items = items;
+    this.made.clear();
+    this.space.replaceChildren();
+    this.box.replaceChildren(...(items.length > 0 ? [this.space] : [h("p", { class: "empty" }, note)]));
+    this.box.scrollTop = 0;
+    this.draw();
+  }
+
+  /** In place: a row that is just being pressed must not go away. */
+  redraw(changed: (item: T) => boolean): void {
+    for (const [i, row] of this.made) if (changed(this.items[i]!)) this.dress(row.firstElementChild as HTMLElement, this.items[i]!);
+  }
+
+  destroy(): void {
+    this.sizes.disconnect();
+  }
+
+  private get rowHeight(): number {
+    return parseFloat(getComputedStyle(this.box).getPropertyValue("--row")) || 30;
+  }
+
+  private draw(): void {
+    if (this.items.length === 0) return;
+    const height = this.rowHeight;
+    this.space.style.height = `${height * this.items.length}px`;
+    const first = Math.floor(this.box.scrollTop / height);
+    const last = Math.ceil((this.box.scrollTop + this.box.clientHeight) / height);
+    const [from, to] = [Math.max(0, first - BESIDE), Math.min(this.items.length, last + BESIDE)];
+    const { activeElement } = this.box.getRootNode() as ShadowRoot;
+    // Who has gone on by Tab does not lose the place by scrolling.
+    for (const [i, row] of this.made) if ((i < from || i >= to) && !row.contains(activeElement)) this.remove(i);
+    for (let i = from; i < to; i++) if (!this.made.has(i)) this.add(i);
+    this.onVisible(this.items.slice(first, last));
+  }
+
+  private add(i: number): void {
+    const pressed = this.make(this.items[i]!);
+    this.dress(pressed, this.items[i]!);
+    const row = h("div", { role: "listitem", class: "list-row", "aria-setsize": String(this.items.length), "aria-posinset": String(i + 1) }, pressed);
+    row.style.top = `${i * this.rowHeight}px`;
+    // In their order, for those who go by Tab or are read to.
+    const after = [...this.made].filter(([k]) => k > i).sort(([a], [b]) => a - b)[0]?.[1] ?? null;
+    this.space.insertBefore(row, after);
+    this.made.set(i, row);
+  }
+
+  private remove(i: number): void {
+    this.made.get(i)?.remove();
+    this.made.delete(i);
+  }
+
+  private key(event: KeyboardEvent): void {
+    const { activeElement } = this.box.getRootNode() as ShadowRoot;
+    const at = [...this.made].find(([, row]) => row.contains(activeElement))?.[0];
+    const page = Math.max(1, Math.floor(this.box.clientHeight / this.rowHeight) - 1);
+    const goals: Record<string, number> = { ArrowUp: -1, ArrowDown: 1, PageUp: -page, PageDown: page, Home: -Infinity, End: Infinity };
+    const by = goals[event.key];
+    if (at === undefined || by === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    const goal = Math.min(this.items.length - 1, Math.max(0, at + by));
+    const height = this.rowHeight;
+    if (goal * height < this.box.scrollTop) this.box.scrollTop = goal * height;
+    if ((goal + 1) * height > this.box.scrollTop + this.box.clientHeight) this.box.scrollTop = (goal + 1) * height - this.box.clientHeight;
+    this.draw();
+    (this.made.get(goal)?.firstElementChild as HTMLElement | null)?.focus({ preventScroll: true });
+  }
+}
