@@ -204,7 +204,7 @@ await check("contrast and bias: by the right mouse button, by keys, by sliders; 
   for (const key of ["c", "c", "Shift+B"]) await page.keyboard.press(key);
   near((await shades())[0], 1.15 ** 2, 0.001, "contrast by keys");
   assert.equal((await shades())[1], 0.47);
-  await page.keyboard.press("r");
+  await page.keyboard.press("x");
   assert.deepEqual(await shades(), [1, 0.5]);
   await page.focus("#shade-contrast");
   for (let i = 0; i < 5; i++) await page.keyboard.press("ArrowRight");

@@ -6,6 +6,7 @@ import type { Client, ConnectOptions, Image } from "cubelink";
 import uplotSheet from "uplot/dist/uPlot.min.css?inline";
 import icon from "./icon.svg?raw";
 import base from "./style/base.css?inline";
+import compare from "./style/compare.css?inline";
 import display from "./style/display.css?inline";
 import files from "./style/files.css?inline";
 import forced from "./style/forced.css?inline";
@@ -21,7 +22,7 @@ import { fromLink, toLink } from "./state/tree";
 import { makeViewState, type Framing, type ViewState } from "./state/view-state";
 import { Viewer, type ViewerEvents } from "./viewer";
 
-const sheets = [uplotSheet, base, frame, files, stage, display, narrow, forced].map((text) => {
+const sheets = [uplotSheet, base, frame, files, stage, compare, display, narrow, forced].map((text) => {
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(text);
   return sheet;

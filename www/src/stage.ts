@@ -7,8 +7,8 @@ import { RegionMarks } from "./region-marks";
 import { byId, perFrame, type Root } from "./dom";
 import * as format from "./format";
 import type { Look, Renderer } from "./renderer";
-import { planeKey, type CachedTile, type TileCache } from "./tile-cache";
-import { layerOfView, tilesOfLayer, tilesOfView } from "./tile-plan";
+import type { TileCache } from "./tile-cache";
+import { cachedTiles, tilesOfView } from "./tile-plan";
 import type { OpenImage } from "./open-image";
 import type { Signal } from "./signal";
 import type { ViewState } from "./state/view-state";
@@ -27,6 +27,8 @@ export class Stage {
   onPoint: (x: number, y: number) => void = () => {};
   onHelp: () => void = () => {};
   onPlay: () => void = () => {};
+  onNext: () => void = () => {};
+  onBlink: () => void = () => {};
   onStep: (channels: number) => void = () => {};
 
   private open: OpenImage | null = null;
@@ -164,17 +166,8 @@ export class Stage {
   }
 
   private draw(): void {
-    const tiles: CachedTile[] = [];
-    if (this.open) {
-      const { channel, stokes } = this.open.loader.shown.value;
-      const plane = planeKey(this.open.image.fileId, channel, stokes);
-      for (let layer = layerOfView(this.view, devicePixelRatio); layer >= 0; layer--) {
-        for (const code of tilesOfLayer(this.view, layer)) {
-          const cached = this.cache.get(plane, code);
-          if (cached) tiles.push(cached);
-        }
-      }
-    }
+    const { open } = this;
+    const tiles = open ? cachedTiles(this.cache, open.loader.key(open.loader.shown.value), this.view, devicePixelRatio) : [];
     this.renderer.draw(this.view, tiles, this.look());
     this.readingNote.hidden = !this.open || tiles.length > 0;
     this.regions.draw(this.view, this.open ? this.state.regions.value : []);
@@ -283,13 +276,15 @@ export class Stage {
       ",": () => this.onStep(-1),
       ".": () => this.onStep(1),
       " ": () => this.onPlay(),
+      n: () => this.onNext(),
+      k: () => this.onBlink(),
       "?": () => this.onHelp(),
       f: () => this.hold(!this.state.held.value),
       c: () => stepShades(this.state.shades, "contrast", true),
       C: () => stepShades(this.state.shades, "contrast", false),
       b: () => stepShades(this.state.shades, "bias", true),
       B: () => stepShades(this.state.shades, "bias", false),
-      r: () => resetShades(this.state.shades),
+      x: () => resetShades(this.state.shades),
       g: () => this.state.marks.grid.set(!this.state.marks.grid.value),
     };
     const action = actions[event.key];

@@ -1,5 +1,6 @@
 /** Which tiles a view needs: the whole image coarsely, something in between, and those that match the screen's resolution. Coarse ones first. */
 import { TILE_SIZE, finestLayer, tileCode } from "cubelink";
+import type { CachedTile, TileCache } from "./tile-cache";
 import type { View } from "./view";
 
 /** Layer whose pixels come nearest to the screen's. */
@@ -28,4 +29,16 @@ export function tilesOfView(view: View, devicePixelRatio: number): number[] {
   const target = layerOfView(view, devicePixelRatio);
   const between = target - 2;
   return [...new Set([0, ...(between > 0 ? tilesOfLayer(view, between) : []), ...tilesOfLayer(view, target)])];
+}
+
+/** All that is there of a plane for a view, finest first: coarser tiles stand in for what is missing. */
+export function cachedTiles(cache: TileCache, plane: string, view: View, devicePixelRatio: number): CachedTile[] {
+  const found: CachedTile[] = [];
+  for (let layer = layerOfView(view, devicePixelRatio); layer >= 0; layer--) {
+    for (const code of tilesOfLayer(view, layer)) {
+      const cached = cache.get(plane, code);
+      if (cached) found.push(cached);
+    }
+  }
+  return found;
 }

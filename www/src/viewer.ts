@@ -1,5 +1,6 @@
 /** One view of one image: puts the parts together, opens images, and keeps the state, the session and the screen the same. */
 import { Image, type Client, type OpenFileAck, type RegionHistogramData, type RegionShape } from "cubelink";
+import { Compare } from "./compare/compare";
 import { byId, type Root } from "./dom";
 import type { Messages } from "./messages";
 import { OpenImage, type CursorValue } from "./open-image";
@@ -53,6 +54,7 @@ export class Viewer {
   readonly regions: Regions;
   private readonly cache: TileCache;
   private readonly renderer: Renderer;
+  readonly compare: Compare;
   private readonly files: FilesPanel;
   private readonly info: InfoPanel;
   private readonly channels: ChannelsPanel;
@@ -88,7 +90,8 @@ export class Viewer {
     this.plots = new Plots(root, state, this.stage, report);
     this.channels = new ChannelsPanel(root, state);
     this.readout = new Readout(root, state);
-    this.files = new FilesPanel(root, client, (directory, file) => void this.open(directory === "" ? file : `${directory}/${file}`).catch(() => undefined), report);
+    this.files = new FilesPanel(root, client, (directory, file) => void this.open(directory === "" ? file : `${directory}/${file}`).catch(() => undefined), (path) => this.compare.add(path), report);
+    this.compare = new Compare(root, client, state, this.stage, () => this.display.look, report);
     this.info = new InfoPanel(root, (hdu) => void this.open(this.source.file, { hdu }).catch(() => undefined), report);
     this.regions = new Regions(state, () => this.pending, report);
     this.display.onChange = () => this.stage.redraw();
@@ -97,6 +100,8 @@ export class Viewer {
       const plane = this.open_?.loader.wanted.value;
       if (plane) this.open_!.setPlane({ ...plane, channel: plane.channel + by });
     };
+    this.stage.onNext = () => this.compare.next();
+    this.stage.onBlink = () => this.compare.toggleBlink();
     this.stage.onPlay = () => this.open_?.togglePlaying();
     this.stage.onHelp = () => byId<HTMLDialogElement>(root, "help-dialog").showModal();
     this.stage.onView = () => this.viewChanged();
@@ -152,6 +157,7 @@ export class Viewer {
     await this.files.list(folderOf(file.value));
     const joined = joins && (await this.join());
     if (!joined && file.value !== "") await this.load(file.value, this.state.hdu.value, false).catch(() => undefined);
+    await this.compare.start();
     // From here on, another file in the state is a wish to open it.
     this.stopAll.push(
       watchTree({ file, hdu: this.state.hdu }, () => {
@@ -189,6 +195,7 @@ export class Viewer {
     this.regions.destroy();
     this.display.destroy();
     this.files.destroy();
+    this.compare.destroy();
     this.plots.destroy();
     this.readout.destroy();
     this.stage.destroy();
@@ -227,6 +234,8 @@ export class Viewer {
     };
     const file = session.files.find((f) => f.file_id === session.cursor?.file_id) ?? session.files.at(-1);
     if (!file || mine !== this.opening) return false;
+    // Another image has been opened or closed beside it.
+    if (file.file_id === this.open_?.image.fileId) return true;
     const image = new Image(this.client, file.open_file_ack, file.directory, file.hdu);
     image.channel = file.channel;
     image.stokes = file.stokes;
@@ -307,6 +316,7 @@ export class Viewer {
     this.readout.show(open);
     this.stage.show(open);
     this.plots.show(open);
+    this.compare.show(open);
   }
 
   private close(): void {
@@ -322,6 +332,7 @@ export class Viewer {
     this.channels.show(null);
     this.readout.show(null);
     this.info.show(null);
+    this.compare.show(null);
     open.close();
     // If the connection is lost just now, the file stays open until the session ends: no harm.
     if (!this.shared) open.image.close().catch(() => undefined);
@@ -369,6 +380,7 @@ export class Viewer {
     const { x0, y0, x1, y1 } = this.stage.view.bounds();
     if (x1 > x0 && y1 > y0) this.open_.setVisible({ start: x0, end: x1 }, { start: y0, end: y1 });
     this.plots.viewChanged();
+    this.compare.viewChanged();
     this.readout.zoom(this.stage.view);
   }
 

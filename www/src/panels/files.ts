@@ -35,6 +35,8 @@ export class FilesPanel {
     private readonly root: Root,
     private readonly client: Client,
     private readonly onOpen: (directory: string, file: string) => void,
+    /** An image is to be opened beside what is open. */
+    private readonly onBeside: (path: string) => void,
     private readonly onError: (error: unknown) => void,
   ) {
     byId(this.root, "refresh").addEventListener("click", () => void this.list(this.directory));
@@ -125,14 +127,16 @@ export class FilesPanel {
     this.virtual.show(matching, this.entries.length === 0 ? "No images in this folder." : "Nothing here has such a name.");
   }
 
-  private row({ kind, name, path, open }: Entry): HTMLElement {
-    return h(
+  private row({ kind, name, path, open }: Entry): [HTMLElement, ...HTMLElement[]] {
+    const row = h(
       "button",
       { type: "button", class: `file-row ${kind}`, "data-path": kind === "file" ? path : undefined, onclick: open },
       h("span", { class: "file-icon", "aria-hidden": "true" }),
       h("span", { class: "file-name" }, h("span", { class: "name-start" }, name.slice(0, -NAME_END)), h("span", {}, name.slice(-NAME_END))),
       h("span", { class: "file-detail" }),
     );
+    if (kind === "folder") return [row];
+    return [row, h("button", { type: "button", class: "row-add", "aria-label": `Open ${name} beside`, title: "Open beside", onclick: () => this.onBeside(path) }, "+")];
   }
 
   /** What is known of the file by now, and whether it is open. */

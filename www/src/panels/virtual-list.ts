@@ -12,10 +12,10 @@ export class VirtualList<T> {
   private readonly space = h("div", { class: "list-space", role: "presentation" });
   private readonly sizes = new ResizeObserver(() => this.draw());
 
-  /** `make` gives what is pressed: the row's button; `dress` makes it look as the item is by now. */
+  /** `make` gives what is pressed, the row's button, and what else is in the row; `dress` makes the button look as the item is by now. */
   constructor(
     private readonly box: HTMLElement,
-    private readonly make: (item: T) => HTMLElement,
+    private readonly make: (item: T) => [HTMLElement, ...HTMLElement[]],
     private readonly dress: (row: HTMLElement, item: T) => void,
   ) {
     box.addEventListener("scroll", () => this.draw());
@@ -61,9 +61,9 @@ export class VirtualList<T> {
   }
 
   private add(i: number): void {
-    const pressed = this.make(this.items[i]!);
-    this.dress(pressed, this.items[i]!);
-    const row = h("div", { role: "listitem", class: "list-row", "aria-setsize": String(this.items.length), "aria-posinset": String(i + 1) }, pressed);
+    const parts = this.make(this.items[i]!);
+    this.dress(parts[0], this.items[i]!);
+    const row = h("div", { role: "listitem", class: "list-row", "aria-setsize": String(this.items.length), "aria-posinset": String(i + 1) }, ...parts);
     row.style.top = `${i * this.rowHeight}px`;
     // In their order, for those who go by Tab or are read to.
     const after = [...this.made].filter(([k]) => k > i).sort(([a], [b]) => a - b)[0]?.[1] ?? null;

@@ -11,6 +11,15 @@ export const AXES = ["", "frequency", "velocity_radio", "velocity_optical", "vel
 export const FRAMES = ["", "ICRS", "FK5", "FK4", "GALACTIC", "ECLIPTIC"] as const;
 export const FORMATS = ["auto", "sexagesimal", "degrees"] as const;
 
+export const LAYOUTS = ["side", "blink", "one"] as const;
+export const MOST_COMPANIONS = 5;
+
+export interface ImageName {
+  file: string;
+  /** "" is the file's first image. */
+  hdu: string;
+}
+
 export interface Framing {
   /** Image point in the middle of the canvas, pixels, the centre of the first one at 0. */
   x: number;
@@ -68,6 +77,15 @@ export function makeViewState() {
       /** Rest frequency in Hz, for velocities; null: the header's. */
       rest: new Leaf<number | null>(null, orNone(number(Number.MIN_VALUE, Number.MAX_VALUE))),
     },
+    /** Other images that are open, to be held against the one on show. */
+    compare: {
+      images: new Leaf<readonly ImageName[]>([], json(readNames)),
+      layout: new Leaf<(typeof LAYOUTS)[number]>("side", oneOf(LAYOUTS)),
+      /** They go along with its place and channel. */
+      matched: new Leaf(true, flag),
+      /** Seconds that each is seen while they blink. */
+      seconds: new Leaf(1, number(0.4, 10)),
+    },
     sky: {
       /** "" is the image's own. */
       frame: new Leaf<(typeof FRAMES)[number]>("", oneOf(FRAMES)),
@@ -101,4 +119,12 @@ function readRegions(value: unknown): RegionShape[] | undefined {
       && points.every((p) => Array.isArray(p) && p.length === 2 && p.every(finite)); // prettier-ignore
   };
   return Array.isArray(value) && value.length <= MOST_REGIONS && value.every(good) ? value.map(({ type, points, rotation = 0 }) => ({ type, points, rotation })) : undefined;
+}
+
+function readNames(value: unknown): ImageName[] | undefined {
+  const good = (one: unknown): one is ImageName => {
+    const { file, hdu } = (one ?? {}) as Record<string, unknown>;
+    return typeof file === "string" && file !== "" && file.length <= 4096 && typeof hdu === "string" && hdu.length <= 100;
+  };
+  return Array.isArray(value) && value.length <= MOST_COMPANIONS && value.every(good) ? value.map(({ file, hdu }) => ({ file, hdu })) : undefined;
 }

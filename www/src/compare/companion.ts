@@ -1,0 +1,169 @@
+/** Another image beside the one on show, or in turn with it: at the same place of the sky and in the same channel, if that is wished. */
+import type { Histogram, Image } from "cubelink";
+import { h, perFrame } from "../dom";
+import type { OpenImage } from "../open-image";
+import { Pump } from "../pump";
+import { Renderer, type Look } from "../renderer";
+import { automaticStretch, percentileLimits } from "../stretch";
+import { DEFAULT_PERCENTILE, type ImageName, type ViewState } from "../state/view-state";
+import { TileCache } from "../tile-cache";
+import { TileLoader } from "../tile-loader";
+import { cachedTiles, tilesOfView } from "../tile-plan";
+import { View } from "../view";
+import { apply, byShape, bySky, channelMap, follow, inverse, type Affine } from "./matching";
+
+const TILE_BUDGET = 96 << 20;
+
+export class Companion {
+  readonly view = new View();
+  readonly element: HTMLElement;
+  readonly loader: TileLoader;
+  private readonly canvas = h("canvas", { class: "pane-canvas", "aria-hidden": "true" });
+  private readonly cross = h("span", { class: "pane-cross", "aria-hidden": "true", hidden: true });
+  private readonly label = h("span", { class: "pane-name" });
+  private readonly cache: TileCache;
+  private readonly renderer: Renderer;
+  private readonly sizes: ResizeObserver;
+  private readonly redraw = perFrame(() => this.draw());
+  private histogram: Histogram | null = null;
+  private main: { open: OpenImage; view: View } | null = null;
+  private affine: Affine | null = null;
+  private matchedAt = "";
+  private channels: { of: Image; map: Int32Array } | null = null;
+  private readonly matchPump: Pump<void>;
+  private closed = false;
+
+  constructor(
+    readonly image: Image,
+    readonly name: ImageName,
+    private readonly state: ViewState,
+    onError: (error: unknown) => void,
+  ) {
+    this.element = h("div", { class: "pane" }, this.canvas, this.cross, this.label);
+    this.label.textContent = image.info.name;
+    this.renderer = new Renderer(this.canvas, () => {
+      this.cache.forgetTextures();
+      this.redraw();
+    });
+    this.cache = new TileCache(TILE_BUDGET, (cached) => this.renderer.release(cached));
+    this.loader = new TileLoader(image, this.cache, this.redraw, onError);
+    this.view.setImage(image.info.width, image.info.height);
+    this.matchPump = new Pump(() => this.match(), onError);
+    this.sizes = new ResizeObserver(() => this.resized());
+    this.sizes.observe(this.element);
+    this.loader.shown.watch(() => this.redraw());
+  }
+
+  /** What it goes along with. */
+  attach(open: OpenImage | null, view: View): void {
+    if (open !== this.main?.open) [this.affine, this.matchedAt] = [null, ""];
+    this.main = open ? { open, view } : null;
+    this.update();
+  }
+
+  /** The view, the channel or the cursor of the image on show has changed. */
+  update(): void {
+    const { main } = this;
+    if (!main || this.closed) return;
+    if (this.state.compare.matched.value) {
+      this.place();
+      this.matchPump.push();
+    } else if (!this.view.fitted) {
+      this.view.fit();
+      this.changed();
+    }
+    this.redraw();
+  }
+
+  /** The image point of the image on show that lies under a point of this picture. */
+  toMain(screenX: number, screenY: number): [number, number] {
+    const { x, y } = this.view.toImage(screenX, screenY);
+    return apply(inverse(this.affine ?? byShape(this.main!.open.image, this.image)), [x, y]);
+  }
+
+  takeHistogram(histogram: Histogram, channel: number): void {
+    if (channel !== this.loader.wanted.value.channel && this.histogram) return;
+    this.histogram = histogram;
+    this.redraw();
+  }
+
+  look(main: Look): Look {
+    const { clip, colours } = this.state;
+    const { histogram } = this;
+    const byImage = histogram ? percentileLimits(histogram, DEFAULT_PERCENTILE) : undefined;
+    const own = histogram ? (percentileLimits(histogram, clip.percentile.value ?? DEFAULT_PERCENTILE) ?? { low: histogram.mean, high: histogram.mean }) : { low: NaN, high: NaN };
+    const stretch = colours.stretch.value !== "auto" ? colours.stretch.value : histogram && byImage ? automaticStretch(histogram, byImage) : main.stretch;
+    // Limits that were chosen are for all, so that images can be held against each other.
+    return { ...main, stretch, limits: clip.percentile.value === null ? main.limits : own };
+  }
+
+  lookOf: () => Look = () => ({ colormap: "Grey", inverted: false, stretch: "linear", limits: { low: NaN, high: NaN }, contrast: 1, bias: 0.5 });
+
+  close(): void {
+    this.closed = true;
+    this.sizes.disconnect();
+    this.matchPump.clear();
+    this.loader.close();
+    this.cache.clear();
+    this.element.remove();
+    this.image.close().catch(() => undefined);
+  }
+
+  /** At once, by what is known of the places so far. */
+  private place(): void {
+    const { open, view } = this.main!;
+    const affine = this.affine ?? byShape(open.image, this.image);
+    const { centreX, centreY, scale } = this.view;
+    follow(view, this.view, affine);
+    if (centreX !== this.view.centreX || centreY !== this.view.centreY || scale !== this.view.scale) this.changed();
+    const cursor = open.cursor.value;
+    this.cross.hidden = !cursor;
+    if (!cursor) return;
+    const at = this.view.toScreen(...apply(affine, [cursor.x, cursor.y]));
+    this.cross.style.transform = `translate(${at.x.toFixed(1)}px, ${at.y.toFixed(1)}px)`;
+  }
+
+  /** Exactly for where the view is by now, and its channel. */
+  private async match(): Promise<void> {
+    const { main } = this;
+    if (!main || this.closed || this.image.client.state !== "connected") return;
+    const { image } = main.open;
+    const at: [number, number] = [main.view.centreX, main.view.centreY];
+    const reach = Math.max(1, main.view.width / main.view.scale / 4);
+    if (this.matchedAt !== at.join()) {
+      this.matchedAt = at.join();
+      const affine = await bySky(image, this.image, at, reach).catch(() => undefined);
+      if (this.main !== main) return;
+      // Where a sky ends the last place that was found serves on.
+      this.affine = affine ?? this.affine ?? byShape(image, this.image);
+      this.label.textContent = this.image.info.name + (affine === null ? " (another part of the sky)" : "");
+    }
+    if (this.channels?.of !== image) this.channels = { of: image, map: await channelMap(image, this.image) };
+    if (this.main !== main || this.closed || !this.state.compare.matched.value) return;
+    this.place();
+    const channel = this.channels.map[main.open.loader.wanted.value.channel] ?? 0;
+    if (channel !== this.loader.wanted.value.channel) this.loader.setPlane({ channel, stokes: this.loader.wanted.value.stokes });
+  }
+
+  private changed(): void {
+    if (this.view.width > 1) this.loader.need(tilesOfView(this.view, devicePixelRatio));
+    this.redraw();
+  }
+
+  private resized(): void {
+    const { clientWidth, clientHeight } = this.element;
+    if (clientWidth === 0 || clientHeight === 0) return;
+    const { fitted } = this.view;
+    Object.assign(this.view, { width: clientWidth, height: clientHeight });
+    if (fitted) this.view.fit();
+    this.renderer.resize(clientWidth, clientHeight, devicePixelRatio);
+    this.draw();
+    this.changed();
+    this.update();
+  }
+
+  private draw(): void {
+    if (this.closed) return;
+    this.renderer.draw(this.view, cachedTiles(this.cache, this.loader.key(this.loader.shown.value), this.view, devicePixelRatio), this.look(this.lookOf()));
+  }
+}
