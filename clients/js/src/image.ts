@@ -1,7 +1,7 @@
 /** An open image: what it is, and its pixels as tiles, spectra and exact blocks. */
 import { toFloat32, toFloat64 } from "./binary.js";
 import { CubelinkError } from "./error.js";
-import type { AddRequiredTiles, AxesNumbers, Beam, Fields, HeaderEntry, OpenFileAck, SetSpectralRequirementsSpectralConfig, StatsType } from "./icd.js";
+import type { AddRequiredTiles, AxesNumbers, Beam, Fields, HeaderEntry, OpenFileAck, RegionType, SetSpectralRequirementsSpectralConfig, StatsType } from "./icd.js";
 import type { CallOptions, Session, SessionChange } from "./session.js";
 import { tileCode } from "./tile.js";
 import type { TileCache } from "./tile-cache.js";
@@ -45,9 +45,15 @@ export interface Coordinates {
   units: string[];
 }
 
-/** A region in pixels of its image: vertices; of a rectangle the centre and [width, height]; of an ellipse the centre and the semi-axes, the first of which lies along y. */
+/** All that have a shape; annotations (ANN…) are drawn, not analysed. */
+export type RegionShapeType = Exclude<RegionType, number | "ANNULUS">;
+
+/**
+ * A region in pixels of its image: vertices; of a rectangle or text the centre and [width, height]; of an ellipse the centre and the semi-axes, the first of which lies
+ * along y; of a compass the origin and [length, length].
+ */
 export interface RegionShape {
-  type: "POINT" | "LINE" | "POLYLINE" | "RECTANGLE" | "ELLIPSE" | "POLYGON";
+  type: RegionShapeType;
   points: [number, number][];
   /** Degrees, counter-clockwise. */
   rotation?: number;
