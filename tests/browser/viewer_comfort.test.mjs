@@ -151,7 +151,7 @@ await check("axis labels keep their minus sign; plots have units", async () => {
   await drawn(page);
   const cut = await page.evaluate(() => window.written.filter(({ left, right, text }) => right && text !== "" && left < 0));
   assert.deepEqual(cut, []);
-  assert.deepEqual(await page.$$eval(".plot h3", (all) => all.map((e) => e.textContent)), ["Along x, Jy/beam", "Along y, Jy/beam", "Spectrum, Jy/beam"]);
+  assert.deepEqual(await page.$$eval("#plots .plot h3", (all) => all.map((e) => e.textContent)), ["Along x, Jy/beam", "Along y, Jy/beam", "Spectrum, Jy/beam"]);
   await page.selectOption(".axis-choice", "velocity_radio");
   await page.waitForFunction(() => cubelink.root.querySelector(".plot:last-child h3").textContent === "Spectrum, Jy/beam over km/s");
 });

@@ -17,7 +17,7 @@ interface Marker {
   at: number | null;
 }
 
-class Plot {
+export class Plot {
   readonly element: HTMLElement;
   private readonly plot: uPlot;
   private readonly marker: Marker;

@@ -95,7 +95,7 @@ export class SkyMarks {
 }
 
 /** Unit vectors in image pixels, y upwards, at a pixel: to where latitude and longitude grow. */
-async function northAndEast(image: Image, x: number, y: number): Promise<[number, number][]> {
+export async function northAndEast(image: Image, x: number, y: number): Promise<[number, number][]> {
   const { points } = await image.toWorld([[x, y]]);
   const [lon, lat] = points[0]!;
   const step = ((arcsecondsPerPixel(image) ?? 1) / 3600) * 2;

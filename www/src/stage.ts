@@ -3,7 +3,6 @@ import { BeamMark } from "./beam";
 import { GridMarks } from "./grid-marks";
 import { dragShades, resetShades, stepShades } from "./shades";
 import { SkyMarks } from "./sky-marks";
-import { RegionMarks } from "./region-marks";
 import { byId, perFrame, type Root } from "./dom";
 import * as format from "./format";
 import type { Look, Renderer } from "./renderer";
@@ -30,6 +29,8 @@ export class Stage {
   onNext: () => void = () => {};
   onBlink: () => void = () => {};
   onStep: (channels: number) => void = () => {};
+  /** What draws over the picture, each time that it is drawn. */
+  readonly layers: ((view: View) => void)[] = [];
 
   private open: OpenImage | null = null;
   private stopWatching: () => void = () => {};
@@ -41,7 +42,6 @@ export class Stage {
   private readonly grid = new GridMarks(this.overlay, () => this.redraw());
   private readonly cross = this.overlay.appendChild(document.createElementNS(SVG, "g"));
   private readonly crosshair: SVGElement[];
-  private readonly regions = new RegionMarks(this.overlay);
   private readonly skyMarks = new SkyMarks(this.overlay, () => this.redraw());
   private readonly beam = new BeamMark(this.overlay);
   private readonly sizes: ResizeObserver;
@@ -170,7 +170,7 @@ export class Stage {
     const tiles = open ? cachedTiles(this.cache, open.loader.key(open.loader.shown.value), this.view, devicePixelRatio) : [];
     this.renderer.draw(this.view, tiles, this.look());
     this.readingNote.hidden = !this.open || tiles.length > 0;
-    this.regions.draw(this.view, this.open ? this.state.regions.value : []);
+    for (const draw of this.layers) draw(this.view);
     const { grid, beam, scale, compass } = this.state.marks;
     this.grid.draw(this.view, grid.value ? (this.open?.image ?? null) : null, this.state.sky.frame.value, this.state.sky.format.value);
     this.skyMarks.draw(this.view, this.open?.image ?? null, { scale: scale.value, compass: compass.value });

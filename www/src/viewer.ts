@@ -1,5 +1,5 @@
 /** One view of one image: puts the parts together, opens images, and keeps the state, the session and the screen the same. */
-import { Image, type Client, type OpenFileAck, type RegionHistogramData, type RegionShape } from "cubelink";
+import { Image, type Client, type OpenFileAck, type RegionHistogramData, type RegionInfo } from "cubelink";
 import { Compare } from "./compare/compare";
 import { byId, type Root } from "./dom";
 import type { Messages } from "./messages";
@@ -9,8 +9,12 @@ import { DisplayPanel } from "./panels/display";
 import { FilesPanel } from "./panels/files";
 import { InfoPanel } from "./panels/info";
 import { Readout } from "./panels/readout";
+import { RegionsPanel } from "./panels/regions";
 import { Plots } from "./plots";
-import { Regions, type Region } from "./regions";
+import { RegionAnalysis } from "./region-analysis";
+import { RegionEditor } from "./region-editor";
+import { SkyFacts } from "./region-facts";
+import { Regions, entryOf, type Region } from "./regions";
 import { Renderer } from "./renderer";
 import { Stage } from "./stage";
 import { watchTree } from "./state/tree";
@@ -52,6 +56,10 @@ export class Viewer {
   readonly plots: Plots;
   /** Regions of the image on show. */
   readonly regions: Regions;
+  /** What the server computes of the selected region, while its panel is open. */
+  readonly analysis: RegionAnalysis;
+  readonly regionEditor: RegionEditor;
+  readonly regionsPanel: RegionsPanel;
   private readonly cache: TileCache;
   private readonly renderer: Renderer;
   readonly compare: Compare;
@@ -94,6 +102,9 @@ export class Viewer {
     this.compare = new Compare(root, client, state, this.stage, () => this.display.look, report);
     this.info = new InfoPanel(root, (hdu) => void this.open(this.source.file, { hdu }).catch(() => undefined), report);
     this.regions = new Regions(state, () => this.pending, report);
+    this.analysis = new RegionAnalysis(() => this.open_, (id) => this.regions.get(id) !== undefined, report);
+    this.regionEditor = new RegionEditor(root, this.stage, state, this.regions, new SkyFacts(() => this.image, this.stage.redraw), () => this.open_ !== null, report);
+    this.regionsPanel = new RegionsPanel(root, state, this.regions, this.regionEditor, this.analysis, messages);
     this.display.onChange = () => this.stage.redraw();
     this.stage.onPoint = (x, y) => this.open_?.setCursor(x, y);
     this.stage.onStep = (by) => {
@@ -121,6 +132,7 @@ export class Viewer {
         this.emit("connectionchange", { state: connection });
         if (connection === "connected") void this.cameBack(resumed).catch(report);
       }),
+      client.onSessionChange((change) => this.regions.heard(change)),
       state.view.watch((view) => this.emit("viewchange", view)),
       state.regions.watch(() => {
         this.stage.redraw();
@@ -141,6 +153,7 @@ export class Viewer {
       () => this.open_,
       (data) => this.early.push(data),
     );
+    await this.analysis.listen(this.client);
     await this.client.subscribe<{ severity: string; message: string }>("carta.error.data", {}, ({ severity, message: text }) => {
       if (severity === "DEBUG" || text === "") return;
       this.messages.show(severity === "INFO" ? "info" : severity === "WARNING" ? "warning" : "error", text);
@@ -186,12 +199,15 @@ export class Viewer {
   restyle(): void {
     this.plots.redraw();
     this.display.redraw();
+    this.regionsPanel.redraw();
   }
 
   destroy(): void {
     this.opening += 1;
     this.close();
     this.stopAll.forEach((stop) => stop());
+    this.regionsPanel.destroy();
+    this.regionEditor.destroy();
     this.regions.destroy();
     this.display.destroy();
     this.files.destroy();
@@ -230,7 +246,7 @@ export class Viewer {
     const session = (await this.client.sessionState()) as {
       files: SessionFile[];
       cursor: { file_id: number } | null;
-      regions: { region_id: number; file_id: number; region_info: { region_type: RegionShape["type"]; control_points: { x: number; y: number }[]; rotation: number } }[];
+      regions: { region_id: number; file_id: number; region_info: RegionInfo }[];
     };
     const file = session.files.find((f) => f.file_id === session.cursor?.file_id) ?? session.files.at(-1);
     if (!file || mine !== this.opening) return false;
@@ -242,7 +258,7 @@ export class Viewer {
     this.early = [];
     const regions = session.regions
       .filter((r) => r.file_id === file.file_id)
-      .map(({ region_id, region_info: r }) => ({ id: region_id, type: r.region_type, points: r.control_points.map((p): [number, number] => [p.x, p.y]), rotation: r.rotation }));
+      .map(({ region_id, region_info }) => ({ id: region_id, ...entryOf(region_info) }));
     const path = file.directory === "" ? file.file : `${file.directory}/${file.file}`;
     await this.take(image, { file: path, hdu: "" }, true, { cursor: file.cursor, regions });
     return true;
@@ -278,6 +294,7 @@ export class Viewer {
     if (joined) await open.requireHistogram();
     await open.require(cursor);
     await this.regions.show(open, joined?.regions);
+    this.regionsPanel.show(open);
   }
 
   private show(open: OpenImage, wanted: Plane): void {
@@ -326,7 +343,9 @@ export class Viewer {
     this.open_ = null;
     this.source = { file: "", hdu: "" };
     if (!open) return;
+    if (!this.shared) void this.regions.removeFromSession().catch(() => undefined);
     void this.regions.show(null);
+    this.regionsPanel.show(null);
     this.stage.show(null);
     this.plots.show(null);
     this.channels.show(null);
@@ -397,7 +416,8 @@ export class Viewer {
     await open.image.setChannel(channel, stokes);
     open.loader.restart();
     await open.require();
-    if (!resumed) await this.regions.again();
+    await (resumed ? this.regions.cameBack() : this.regions.again());
+    this.analysis.again();
     this.viewChanged();
   }
 

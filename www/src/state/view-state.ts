@@ -1,8 +1,8 @@
 /** The whole state of a view: what a link says, and what a page that embeds the viewer watches and sets. */
-import type { RegionShape } from "cubelink";
 import { COLORMAPS } from "../colormaps";
 import { MOST_FRAMES_PER_SECOND, PLAY_MODES } from "../player";
 import { STRETCHES, type Stretch, type StretchChoice } from "../stretch";
+import { readRegions, type RegionEntry } from "./regions";
 import { Leaf, flag, json, leaves, number, numbers, oneOf, orNone, text, whole } from "./tree";
 
 export const PERCENTILES = [90, 95, 99, 99.5, 99.9, 99.95, 99.99, 100];
@@ -10,6 +10,8 @@ export const DEFAULT_PERCENTILE = 99.5;
 export const AXES = ["", "frequency", "velocity_radio", "velocity_optical", "velocity_relativistic", "wavelength", "air_wavelength"] as const;
 export const FRAMES = ["", "ICRS", "FK5", "FK4", "GALACTIC", "ECLIPTIC"] as const;
 export const FORMATS = ["auto", "sexagesimal", "degrees"] as const;
+
+export const SPECTRUM_STATISTICS = ["Mean", "Sum", "FluxDensity", "RMS", "Sigma", "Min", "Max"] as const;
 
 export const LAYOUTS = ["side", "blink", "one"] as const;
 export const MOST_COMPANIONS = 5;
@@ -29,7 +31,6 @@ export interface Framing {
 }
 
 const point = numbers(["x", "y"]);
-const MOST_REGIONS = 1000;
 
 export function makeViewState() {
   return {
@@ -97,7 +98,14 @@ export function makeViewState() {
       scale: new Leaf(true, flag),
       compass: new Leaf(false, flag),
     },
-    regions: new Leaf<readonly RegionShape[]>([], json(readRegions)),
+    regions: new Leaf<readonly RegionEntry[]>([], json(readRegions)),
+    /** Which of them, from 0. */
+    selected: new Leaf<number | null>(null, orNone(whole())),
+    regionPanel: {
+      open: new Leaf(false, flag),
+      /** Of which the region's spectrum is. */
+      spectrum: new Leaf<(typeof SPECTRUM_STATISTICS)[number]>("Mean", oneOf(SPECTRUM_STATISTICS)),
+    },
   };
 }
 
@@ -106,19 +114,7 @@ export type ViewState = ReturnType<typeof makeViewState>;
 /** Another image: what was meant for the one before goes back to its default. */
 export function resetForImage(state: ViewState): void {
   if (state.clip.percentile.value === null) state.clip.percentile.reset();
-  for (const [, leaf] of leaves({ channel: state.channel, stokes: state.stokes, view: state.view, cursor: state.cursor, held: state.held, shades: state.shades, spectrum: { rest: state.spectrum.rest }, play: { first: state.play.first, last: state.play.last }, clip: { limits: state.clip.limits, stretch: state.clip.stretch }, regions: state.regions })) leaf.reset();
-}
-
-function readRegions(value: unknown): RegionShape[] | undefined {
-  const types = ["POINT", "LINE", "POLYLINE", "RECTANGLE", "ELLIPSE", "POLYGON"];
-  const finite = (n: unknown) => typeof n === "number" && Number.isFinite(n);
-  const good = (region: unknown): region is RegionShape => {
-    if (typeof region !== "object" || region === null) return false;
-    const { type, points, rotation = 0 } = region as Record<string, unknown>;
-    return types.includes(type as string) && finite(rotation) && Array.isArray(points) && points.length > 0
-      && points.every((p) => Array.isArray(p) && p.length === 2 && p.every(finite)); // prettier-ignore
-  };
-  return Array.isArray(value) && value.length <= MOST_REGIONS && value.every(good) ? value.map(({ type, points, rotation = 0 }) => ({ type, points, rotation })) : undefined;
+  for (const [, leaf] of leaves({ channel: state.channel, stokes: state.stokes, view: state.view, cursor: state.cursor, held: state.held, shades: state.shades, spectrum: { rest: state.spectrum.rest }, play: { first: state.play.first, last: state.play.last }, clip: { limits: state.clip.limits, stretch: state.clip.stretch }, regions: state.regions, selected: state.selected })) leaf.reset();
 }
 
 function readNames(value: unknown): ImageName[] | undefined {
