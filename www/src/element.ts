@@ -12,6 +12,7 @@ import files from "./style/files.css?inline";
 import forced from "./style/forced.css?inline";
 import frame from "./style/frame.css?inline";
 import narrow from "./style/narrow.css?inline";
+import profileSheet from "./style/profiles.css?inline";
 import regionSheet from "./style/regions.css?inline";
 import stage from "./style/stage.css?inline";
 import markup from "./template.html?raw";
@@ -23,7 +24,7 @@ import { fromLink, toLink } from "./state/tree";
 import { makeViewState, type Framing, type ViewState } from "./state/view-state";
 import { Viewer, type ViewerEvents } from "./viewer";
 
-const sheets = [uplotSheet, base, frame, files, stage, compare, display, regionSheet, narrow, forced].map((text) => {
+const sheets = [uplotSheet, base, frame, files, stage, compare, display, profileSheet, regionSheet, narrow, forced].map((text) => {
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(text);
   return sheet;

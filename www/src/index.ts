@@ -6,6 +6,7 @@ if (!customElements.get("cubelink-view")) customElements.define("cubelink-view",
 
 export { CubelinkView };
 export { Viewer, type ViewerEvents } from "./viewer";
+export type { PictureOptions } from "./picture";
 export { Regions, type Region } from "./regions";
 export { Signal } from "./signal";
 export { Leaf, fromLink, leaves, toLink, watchTree, type Branch, type Codec } from "./state/tree";

@@ -28,6 +28,9 @@ export class Plot {
   /** What uPlot draws is divided by this: it knows no steps below 1e-16, which fluxes in W or erg are. */
   private unit = 1;
   points: { xs: number[]; ys: (number | null)[] } = { xs: [], ys: [] };
+  /** A range of positions was dragged over. */
+  onRange: ((from: number, to: number) => void) | null = null;
+  private band: [from: number, to: number] | null = null;
 
   constructor(
     private readonly root: Root,
@@ -57,12 +60,14 @@ export class Plot {
         ],
         series: [{}, { stroke: () => css(root, colour), width: 1.25, points: { show: (_u, _series, first, last) => last - first < FEW_POINTS, size: 4 }, spanGaps: false }],
         hooks: {
+          drawAxes: [(u) => this.drawBand(u)],
           draw: [(u) => this.drawMarker(u)],
           setCursor: [(u) => this.showPoint(u)],
           ready: [
             (u) =>
               onClick &&
               u.over.addEventListener("click", (event) => onClick(u.posToVal(event.clientX - u.over.getBoundingClientRect().left, "x"))),
+            (u) => dragRange(u, (from, to) => this.onRange?.(from, to)),
           ],
         },
       },
@@ -115,6 +120,12 @@ export class Plot {
     this.plot.redraw(false, false);
   }
 
+  /** Marks a range of positions. */
+  markRange(band: [from: number, to: number] | null): void {
+    this.band = band;
+    this.plot.redraw(false, false);
+  }
+
   progress(fraction: number): void {
     this.element.classList.toggle("loading", fraction < 1);
     if (fraction < 1) this.note.textContent = `${Math.round(fraction * 100)} %`;
@@ -124,6 +135,17 @@ export class Plot {
     const i = u.cursor.idx;
     const y = i === null || i === undefined ? undefined : this.points.ys[i];
     this.note.textContent = i === null || i === undefined ? "" : `${format.plain(this.points.xs[i]!)}: ${y === null || y === undefined ? "blank" : format.value(y)}`;
+  }
+
+  private drawBand(u: uPlot): void {
+    if (!this.band || this.points.xs.length === 0) return;
+    const { left, top, width, height } = u.bbox;
+    const [from, to] = this.band.map((at) => Math.min(left + width, Math.max(left, u.valToPos(at, "x", true)))).sort((a, b) => a - b) as [number, number];
+    u.ctx.save();
+    u.ctx.globalAlpha = 0.5;
+    u.ctx.fillStyle = css(this.root, "--chosen");
+    u.ctx.fillRect(from, top, Math.max(devicePixelRatio, to - from), height);
+    u.ctx.restore();
   }
 
   private drawMarker(u: uPlot): void {
@@ -142,6 +164,28 @@ export class Plot {
     context.stroke();
     context.restore();
   }
+}
+
+/** Mouse and fingers alike; a click that ends a drag is none. */
+function dragRange(u: uPlot, onRange: (from: number, to: number) => void): void {
+  const still = 4;
+  let from: number | null = null;
+  let dragged = false;
+  const at = (event: PointerEvent) => Math.min(u.over.clientWidth, Math.max(0, event.clientX - u.over.getBoundingClientRect().left));
+  u.over.style.touchAction = "pan-y";
+  u.over.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    from = at(event);
+    dragged = false;
+    u.over.setPointerCapture(event.pointerId);
+  });
+  u.over.addEventListener("pointermove", (event) => {
+    if (from === null) return;
+    dragged ||= Math.abs(at(event) - from) >= still;
+    if (dragged) onRange(u.posToVal(from, "x"), u.posToVal(at(event), "x"));
+  });
+  for (const end of ["pointerup", "pointercancel"] as const) u.over.addEventListener(end, () => (from = null));
+  u.over.addEventListener("click", (event) => dragged && event.stopImmediatePropagation(), { capture: true });
 }
 
 /** A power of ten where values are very small or very large, else 1. */
@@ -167,9 +211,9 @@ function tickTexts(splits: (number | null)[], unit: number): string[] {
 }
 
 export class Plots {
-  private readonly x = new Plot(this.root, "Along x", "--plot-x");
-  private readonly y = new Plot(this.root, "Along y", "--plot-y");
-  private readonly z: Plot;
+  readonly x = new Plot(this.root, "Along x", "--plot-x");
+  readonly y = new Plot(this.root, "Along y", "--plot-y");
+  readonly z: Plot;
   private readonly axisChoice = h("select", { "aria-label": "Axis of the spectrum", class: "axis-choice" });
   private readonly rest: RestFrequency;
   private open: OpenImage | null = null;

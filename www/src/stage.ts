@@ -63,6 +63,7 @@ export class Stage {
   ) {
     this.crosshair = ["line", "line", "circle"].map((tag) => this.cross.appendChild(document.createElementNS(SVG, tag)));
     this.crosshair[2]!.setAttribute("r", "9");
+    this.cross.classList.add("cross");
     this.sizes = new ResizeObserver(() => this.resized());
     this.sizes.observe(this.wrap);
     this.watchPixelRatio();

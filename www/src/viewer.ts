@@ -1,15 +1,18 @@
 /** One view of one image: puts the parts together, opens images, and keeps the state, the session and the screen the same. */
 import { Image, type Client, type OpenFileAck, type RegionHistogramData, type RegionInfo } from "cubelink";
 import { Compare } from "./compare/compare";
-import { byId, type Root } from "./dom";
+import { byId, css, type Root } from "./dom";
 import type { Messages } from "./messages";
 import { OpenImage, type CursorValue } from "./open-image";
 import { ChannelsPanel } from "./panels/channels";
 import { DisplayPanel } from "./panels/display";
+import { PictureDialog } from "./panels/export";
 import { FilesPanel } from "./panels/files";
 import { InfoPanel } from "./panels/info";
+import { ProfileTools } from "./panels/profile-tools";
 import { Readout } from "./panels/readout";
 import { RegionsPanel } from "./panels/regions";
+import { picture, type PictureOptions } from "./picture";
 import { Plots } from "./plots";
 import { RegionAnalysis } from "./region-analysis";
 import { RegionEditor } from "./region-editor";
@@ -60,6 +63,7 @@ export class Viewer {
   readonly analysis: RegionAnalysis;
   readonly regionEditor: RegionEditor;
   readonly regionsPanel: RegionsPanel;
+  readonly profileTools: ProfileTools;
   private readonly cache: TileCache;
   private readonly renderer: Renderer;
   readonly compare: Compare;
@@ -105,6 +109,7 @@ export class Viewer {
     this.analysis = new RegionAnalysis(() => this.open_, (id) => this.regions.get(id) !== undefined, report);
     this.regionEditor = new RegionEditor(root, this.stage, state, this.regions, new SkyFacts(() => this.image, this.stage.redraw), () => this.open_ !== null, report);
     this.regionsPanel = new RegionsPanel(root, state, this.regions, this.regionEditor, this.analysis, messages);
+    this.profileTools = new ProfileTools(this.plots, this.regionsPanel.results, this.analysis, state, report);
     this.display.onChange = () => this.stage.redraw();
     this.stage.onPoint = (x, y) => this.open_?.setCursor(x, y);
     this.stage.onStep = (by) => {
@@ -116,6 +121,7 @@ export class Viewer {
     this.stage.onPlay = () => this.open_?.togglePlaying();
     this.stage.onHelp = () => byId<HTMLDialogElement>(root, "help-dialog").showModal();
     this.stage.onView = () => this.viewChanged();
+    const pictures = new PictureDialog(root, this.stage.view, () => this.image?.info.name ?? null, (options) => this.picture(options));
     const buttons = new AbortController();
     for (const [id, action] of [
       ["zoom-in", () => this.stage.zoom(1.5)],
@@ -123,6 +129,7 @@ export class Viewer {
       ["zoom-fit", () => this.stage.fit()],
       ["help", () => this.stage.onHelp()],
       ["zoom-one", () => this.stage.oneToOne()],
+      ["save-picture", () => pictures.show()],
     ] as const) {
       byId(root, id).addEventListener("click", action, { signal: buttons.signal });
     }
@@ -191,6 +198,16 @@ export class Viewer {
     return this.load(file, hdu, true);
   }
 
+  /** What is in view as a PNG picture of any size, with all that lies over it. */
+  picture(options: PictureOptions): Promise<Blob> {
+    const open = this.open_;
+    if (!open) return Promise.reject(new Error("no image is open"));
+    const { renderer, cache, stage } = this;
+    const [canvas, overlay] = [byId<HTMLCanvasElement>(this.root, "canvas"), byId<SVGSVGElement>(this.root, "overlay")];
+    const parts = { view: stage.view, open, canvas, renderer, cache, look: this.display.look, background: css(this.root, "--back"), overlay, layers: [], redraw: stage.redraw, restore: () => stage.changed() };
+    return picture(parts, options);
+  }
+
   get cursor(): CursorValue | null {
     return this.open_?.cursor.value ?? null;
   }
@@ -206,6 +223,7 @@ export class Viewer {
     this.opening += 1;
     this.close();
     this.stopAll.forEach((stop) => stop());
+    this.profileTools.destroy();
     this.regionsPanel.destroy();
     this.regionEditor.destroy();
     this.regions.destroy();
@@ -334,6 +352,7 @@ export class Viewer {
     this.stage.show(open);
     this.plots.show(open);
     this.compare.show(open);
+    this.profileTools.show(open);
   }
 
   private close(): void {
@@ -347,6 +366,7 @@ export class Viewer {
     void this.regions.show(null);
     this.regionsPanel.show(null);
     this.stage.show(null);
+    this.profileTools.show(null);
     this.plots.show(null);
     this.channels.show(null);
     this.readout.show(null);

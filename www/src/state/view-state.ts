@@ -30,7 +30,13 @@ export interface Framing {
   scale: number;
 }
 
+export interface ProfileRange {
+  from: number;
+  to: number;
+}
+
 const point = numbers(["x", "y"]);
+const profileRange = numbers(["from", "to"], ({ from, to }) => from <= to && Number.isInteger(from) && Number.isInteger(to));
 
 export function makeViewState() {
   return {
@@ -87,6 +93,12 @@ export function makeViewState() {
       /** Seconds that each is seen while they blink. */
       seconds: new Leaf(1, number(0.4, 10)),
     },
+    /** Ranges of profiles whose statistics are told: pixels, and channels, ends included. */
+    ranges: {
+      x: new Leaf<ProfileRange | null>(null, orNone(profileRange)),
+      y: new Leaf<ProfileRange | null>(null, orNone(profileRange)),
+      spectrum: new Leaf<ProfileRange | null>(null, orNone(profileRange)),
+    },
     sky: {
       /** "" is the image's own. */
       frame: new Leaf<(typeof FRAMES)[number]>("", oneOf(FRAMES)),
@@ -114,7 +126,7 @@ export type ViewState = ReturnType<typeof makeViewState>;
 /** Another image: what was meant for the one before goes back to its default. */
 export function resetForImage(state: ViewState): void {
   if (state.clip.percentile.value === null) state.clip.percentile.reset();
-  for (const [, leaf] of leaves({ channel: state.channel, stokes: state.stokes, view: state.view, cursor: state.cursor, held: state.held, shades: state.shades, spectrum: { rest: state.spectrum.rest }, play: { first: state.play.first, last: state.play.last }, clip: { limits: state.clip.limits, stretch: state.clip.stretch }, regions: state.regions, selected: state.selected })) leaf.reset();
+  for (const [, leaf] of leaves({ channel: state.channel, stokes: state.stokes, view: state.view, cursor: state.cursor, held: state.held, shades: state.shades, spectrum: { rest: state.spectrum.rest }, play: { first: state.play.first, last: state.play.last }, clip: { limits: state.clip.limits, stretch: state.clip.stretch }, regions: state.regions, selected: state.selected, ranges: state.ranges })) leaf.reset();
 }
 
 function readNames(value: unknown): ImageName[] | undefined {
