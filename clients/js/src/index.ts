@@ -6,6 +6,7 @@ export { TileCache, type TilePlace } from "./tile-cache.js";
 export { TilePool } from "./tile-pool.js";
 export { CubelinkError, AUTHENTICATION_FAILED } from "./error.js";
 export { TILE_SIZE, tileCode, tileOfCode, tileBounds, finestLayer, mipOfLayer, decodeTile, applyNanRuns, type EncodedTile } from "./tile.js";
+export { decodeContours, type ContourLines } from "./contours.js";
 export { decodeZfp } from "./zfp.js";
 export { normalise, toBytes, toFloat32, toFloat64 } from "./binary.js";
 export { methodName } from "./names.js";
