@@ -96,7 +96,7 @@ export class Plot {
   }
 
   title(text: string): void {
-    this.heading.textContent = text;
+    this.heading.textContent = this.heading.title = text;
   }
 
   /** uPlot wants positions that rise; velocities often fall. Blanks are gaps. */

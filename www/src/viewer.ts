@@ -4,7 +4,10 @@ import { Compare } from "./compare/compare";
 import { byId, css, type Root } from "./dom";
 import type { Messages } from "./messages";
 import { OpenImage, type CursorValue } from "./open-image";
+import { ContourLayer } from "./contour-layer";
+import { Contours } from "./contours";
 import { ChannelsPanel } from "./panels/channels";
+import { ContoursPanel } from "./panels/contours";
 import { DisplayPanel } from "./panels/display";
 import { PictureDialog } from "./panels/export";
 import { FilesPanel } from "./panels/files";
@@ -64,6 +67,9 @@ export class Viewer {
   readonly regionEditor: RegionEditor;
   readonly regionsPanel: RegionsPanel;
   readonly profileTools: ProfileTools;
+  readonly contours: Contours;
+  private readonly contourLayer: ContourLayer;
+  private readonly contoursPanel: ContoursPanel;
   private readonly cache: TileCache;
   private readonly renderer: Renderer;
   readonly compare: Compare;
@@ -121,6 +127,10 @@ export class Viewer {
     this.stage.onPlay = () => this.open_?.togglePlaying();
     this.stage.onHelp = () => byId<HTMLDialogElement>(root, "help-dialog").showModal();
     this.stage.onView = () => this.viewChanged();
+    this.contours = new Contours(state, report);
+    this.contourLayer = new ContourLayer(root, state, this.contours, this.stage.redraw);
+    this.contoursPanel = new ContoursPanel(root, state, this.contours);
+    this.stage.layers.push((view) => this.contourLayer.draw(view));
     const pictures = new PictureDialog(root, this.stage.view, () => this.image?.info.name ?? null, (options) => this.picture(options));
     const buttons = new AbortController();
     for (const [id, action] of [
@@ -160,7 +170,7 @@ export class Viewer {
       () => this.open_,
       (data) => this.early.push(data),
     );
-    await this.analysis.listen(this.client);
+    await Promise.all([this.analysis.listen(this.client), this.contours.listen(this.client)]);
     await this.client.subscribe<{ severity: string; message: string }>("carta.error.data", {}, ({ severity, message: text }) => {
       if (severity === "DEBUG" || text === "") return;
       this.messages.show(severity === "INFO" ? "info" : severity === "WARNING" ? "warning" : "error", text);
@@ -204,7 +214,7 @@ export class Viewer {
     if (!open) return Promise.reject(new Error("no image is open"));
     const { renderer, cache, stage } = this;
     const [canvas, overlay] = [byId<HTMLCanvasElement>(this.root, "canvas"), byId<SVGSVGElement>(this.root, "overlay")];
-    const parts = { view: stage.view, open, canvas, renderer, cache, look: this.display.look, background: css(this.root, "--back"), overlay, layers: [], redraw: stage.redraw, restore: () => stage.changed() };
+    const parts = { view: stage.view, open, canvas, renderer, cache, look: this.display.look, background: css(this.root, "--back"), overlay, layers: [(context: CanvasRenderingContext2D, factor: number) => this.contourLayer.paint(context, stage.view, factor)], redraw: stage.redraw, restore: () => stage.changed() };
     return picture(parts, options);
   }
 
@@ -224,6 +234,9 @@ export class Viewer {
     this.close();
     this.stopAll.forEach((stop) => stop());
     this.profileTools.destroy();
+    this.contoursPanel.destroy();
+    this.contourLayer.destroy();
+    this.contours.destroy();
     this.regionsPanel.destroy();
     this.regionEditor.destroy();
     this.regions.destroy();
@@ -353,6 +366,8 @@ export class Viewer {
     this.plots.show(open);
     this.compare.show(open);
     this.profileTools.show(open);
+    this.contours.show(open);
+    this.contoursPanel.show(open);
   }
 
   private close(): void {
@@ -366,6 +381,8 @@ export class Viewer {
     void this.regions.show(null);
     this.regionsPanel.show(null);
     this.stage.show(null);
+    this.contours.show(null);
+    this.contoursPanel.show(null);
     this.profileTools.show(null);
     this.plots.show(null);
     this.channels.show(null);
@@ -438,6 +455,7 @@ export class Viewer {
     await open.require();
     await (resumed ? this.regions.cameBack() : this.regions.again());
     this.analysis.again();
+    this.contours.again();
     this.viewChanged();
   }
 

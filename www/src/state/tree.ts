@@ -133,6 +133,17 @@ export function numbers<K extends string>(names: readonly K[], good: (value: Rec
   };
 }
 
+/** Any finite numbers, with commas between. */
+export function numberList(most: number): Codec<readonly number[]> {
+  return {
+    write: (v) => v.join(","),
+    read: (t) => {
+      const parts = t === "" ? [] : t.split(",");
+      return parts.length <= most && parts.every((part) => part.trim() !== "" && Number.isFinite(Number(part))) ? parts.map(Number) : undefined;
+    },
+  };
+}
+
 export function json<T>(read: (value: unknown) => T | undefined): Codec<T> {
   return {
     write: (v) => JSON.stringify(v),
