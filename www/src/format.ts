@@ -69,9 +69,3 @@ export function notationOf(name: string, unit: string, format: SkyFormat): Notat
   if (/^RA/i.test(name)) return "hours";
   return format === "auto" && /(LON|LAT)$/i.test(name) ? "decimal" : "sexagesimal";
 }
-
-/** An angle in degrees, in the unit that gives it a number of its own. */
-export function angle(d: number): string {
-  const [size, mark] = d >= 1 ? [d, "°"] : d >= 1 / 60 ? [d * 60, "′"] : [d * 3600, "″"];
-  return `${Number(size.toPrecision(4))}${mark}`;
-}

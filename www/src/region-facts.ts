@@ -23,7 +23,7 @@ export class SkyFacts implements RegionFacts {
     const pixels = `${format.value(Number(Math.hypot(b[0] - a[0], b[1] - a[1]).toFixed(2)))} px`;
     return this.of(this.lengths, points, pixels, async (image) => {
       const { points: sky, units } = await image.toWorld([a, b]);
-      return units.every((unit) => unit === "deg") ? format.angle(separation(sky[0]!, sky[1]!)) : pixels;
+      return units.every((unit) => unit === "deg") ? angle(separation(sky[0]!, sky[1]!)) : pixels;
     });
   }
 
@@ -59,4 +59,10 @@ function separation([lon1, lat1]: Point, [lon2, lat2]: Point): number {
   const [a, b] = [lat1 * RADIANS, lat2 * RADIANS];
   const sine = (x: number) => Math.sin(x / 2) ** 2;
   return (2 * Math.asin(Math.min(1, Math.sqrt(sine(b - a) + Math.cos(a) * Math.cos(b) * sine((lon2 - lon1) * RADIANS))))) / RADIANS;
+}
+
+/** An angle in degrees, in the unit that gives it a number of its own. */
+function angle(d: number): string {
+  const [size, mark] = d >= 1 ? [d, "°"] : d >= 1 / 60 ? [d * 60, "′"] : [d * 3600, "″"];
+  return `${Number(size.toPrecision(4))}${mark}`;
 }

@@ -4,7 +4,8 @@ import { automaticLevels, type Contours } from "../contours";
 import { byId, h, perFrame, type Root } from "../dom";
 import * as format from "../format";
 import type { OpenImage } from "../open-image";
-import { MOST_LEVELS, SMOOTHINGS, WIDEST_CONTOUR, type ViewState } from "../state/view-state";
+import { MOST_LEVELS, SMOOTHINGS, WIDEST_CONTOUR } from "../state/analysis-state";
+import type { ViewState } from "../state/view-state";
 
 const LABELS: Record<(typeof SMOOTHINGS)[number], string> = { NoSmoothing: "None", GaussianBlur: "Gaussian", BlockAverage: "Block average" };
 const DEFAULT_COUNT = 5;

@@ -6,8 +6,9 @@ import type { OpenImage } from "../open-image";
 import type { Plot, Plots } from "../plots";
 import { Pump } from "../pump";
 import type { RegionAnalysis } from "../region-analysis";
+import type { ProfileRange } from "../state/analysis-state";
 import type { Leaf } from "../state/tree";
-import type { ProfileRange, ViewState } from "../state/view-state";
+import type { ViewState } from "../state/view-state";
 import { unitOf, type RegionResults } from "./region-results";
 
 /** Values at pixels or channels that are a step apart. */

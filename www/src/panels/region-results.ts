@@ -6,7 +6,8 @@ import type { OpenImage } from "../open-image";
 import { Plot } from "../plots";
 import { STATISTICS, kindsOf, type RegionAnalysis, type Statistic } from "../region-analysis";
 import type { Region } from "../regions";
-import { SPECTRUM_STATISTICS, type ViewState } from "../state/view-state";
+import { SPECTRUM_STATISTICS } from "../state/analysis-state";
+import type { ViewState } from "../state/view-state";
 
 export const LABELS: Record<Statistic, string> = {
   NumPixels: "Pixels",

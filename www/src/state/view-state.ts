@@ -2,22 +2,14 @@
 import { COLORMAPS } from "../colormaps";
 import { MOST_FRAMES_PER_SECOND, PLAY_MODES } from "../player";
 import { STRETCHES, type Stretch, type StretchChoice } from "../stretch";
-import { readRegions, type RegionEntry } from "./regions";
-import { Leaf, flag, json, leaves, number, numberList, numbers, oneOf, orNone, text, whole } from "./tree";
+import { makeAnalysisState, resetAnalysis } from "./analysis-state";
+import { Leaf, flag, json, leaves, number, numbers, oneOf, orNone, text, whole } from "./tree";
 
 export const PERCENTILES = [90, 95, 99, 99.5, 99.9, 99.95, 99.99, 100];
 export const DEFAULT_PERCENTILE = 99.5;
 export const AXES = ["", "frequency", "velocity_radio", "velocity_optical", "velocity_relativistic", "wavelength", "air_wavelength"] as const;
 export const FRAMES = ["", "ICRS", "FK5", "FK4", "GALACTIC", "ECLIPTIC"] as const;
 export const FORMATS = ["auto", "sexagesimal", "degrees"] as const;
-
-export const SPECTRUM_STATISTICS = ["Mean", "Sum", "FluxDensity", "RMS", "Sigma", "Min", "Max"] as const;
-
-export const SMOOTHINGS = ["NoSmoothing", "GaussianBlur", "BlockAverage"] as const;
-/** The server's bounds. */
-export const MOST_LEVELS = 200;
-const WIDEST_SMOOTHING = 256;
-export const WIDEST_CONTOUR = 10;
 
 export const LAYOUTS = ["side", "blink", "one"] as const;
 export const MOST_COMPANIONS = 5;
@@ -36,13 +28,7 @@ export interface Framing {
   scale: number;
 }
 
-export interface ProfileRange {
-  from: number;
-  to: number;
-}
-
 const point = numbers(["x", "y"]);
-const profileRange = numbers(["from", "to"], ({ from, to }) => from <= to && Number.isInteger(from) && Number.isInteger(to));
 
 export function makeViewState() {
   return {
@@ -99,12 +85,6 @@ export function makeViewState() {
       /** Seconds that each is seen while they blink. */
       seconds: new Leaf(1, number(0.4, 10)),
     },
-    /** Ranges of profiles whose statistics are told: pixels, and channels, ends included. */
-    ranges: {
-      x: new Leaf<ProfileRange | null>(null, orNone(profileRange)),
-      y: new Leaf<ProfileRange | null>(null, orNone(profileRange)),
-      spectrum: new Leaf<ProfileRange | null>(null, orNone(profileRange)),
-    },
     sky: {
       /** "" is the image's own. */
       frame: new Leaf<(typeof FRAMES)[number]>("", oneOf(FRAMES)),
@@ -116,25 +96,7 @@ export function makeViewState() {
       scale: new Leaf(true, flag),
       compass: new Leaf(false, flag),
     },
-    contours: {
-      panel: new Leaf(false, flag),
-      on: new Leaf(false, flag),
-      /** In the image's unit, ascending. */
-      levels: new Leaf<readonly number[]>([], numberList(MOST_LEVELS)),
-      smoothing: new Leaf<(typeof SMOOTHINGS)[number]>("NoSmoothing", oneOf(SMOOTHINGS)),
-      /** Pixels of a block, or 1 + twice the Gaussian's standard deviation. */
-      factor: new Leaf(4, { write: String, read: (t: string) => (/^\d{1,3}$/.test(t) && Number(t) >= 2 && Number(t) <= WIDEST_SMOOTHING ? Number(t) : undefined) }),
-      colour: new Leaf("#ffffff", { write: (v: string) => v, read: (t: string) => (/^#[0-9a-f]{6}$/.test(t) ? t : undefined) }),
-      lineWidth: new Leaf(1, { write: String, read: (t: string) => (/^[\d.]{1,5}$/.test(t) && Number(t) > 0 && Number(t) <= WIDEST_CONTOUR ? Number(t) : undefined) }),
-    },
-    regions: new Leaf<readonly RegionEntry[]>([], json(readRegions)),
-    /** Which of them, from 0. */
-    selected: new Leaf<number | null>(null, orNone(whole())),
-    regionPanel: {
-      open: new Leaf(false, flag),
-      /** Of which the region's spectrum is. */
-      spectrum: new Leaf<(typeof SPECTRUM_STATISTICS)[number]>("Mean", oneOf(SPECTRUM_STATISTICS)),
-    },
+    ...makeAnalysisState(),
   };
 }
 
@@ -142,8 +104,9 @@ export type ViewState = ReturnType<typeof makeViewState>;
 
 /** Another image: what was meant for the one before goes back to its default. */
 export function resetForImage(state: ViewState): void {
+  resetAnalysis(state);
   if (state.clip.percentile.value === null) state.clip.percentile.reset();
-  for (const [, leaf] of leaves({ channel: state.channel, stokes: state.stokes, view: state.view, cursor: state.cursor, held: state.held, shades: state.shades, spectrum: { rest: state.spectrum.rest }, play: { first: state.play.first, last: state.play.last }, clip: { limits: state.clip.limits, stretch: state.clip.stretch }, regions: state.regions, selected: state.selected, ranges: state.ranges, contours: { levels: state.contours.levels } })) leaf.reset();
+  for (const [, leaf] of leaves({ channel: state.channel, stokes: state.stokes, view: state.view, cursor: state.cursor, held: state.held, shades: state.shades, spectrum: { rest: state.spectrum.rest }, play: { first: state.play.first, last: state.play.last }, clip: { limits: state.clip.limits, stretch: state.clip.stretch } })) leaf.reset();
 }
 
 function readNames(value: unknown): ImageName[] | undefined {
