@@ -1,19 +1,23 @@
 /** Contours over the picture, on a canvas of their own. */
 import { byId, type Root } from "./dom";
+import { pathOf } from "./contour-pieces";
 import type { Contours } from "./contours";
 import type { ViewState } from "./state/view-state";
 import { watchTree } from "./state/tree";
 import { View } from "./view";
 
-/** Lines that take longer to draw are moved as a picture while the view moves, and drawn when it rests. */
-const QUICK_MS = 10;
+/** More than these are moved as a picture while the view moves, and drawn when it rests: browsers draw later than they are told to, so that no clock shows it. */
+const QUICK_VERTICES = 60_000;
 const REST_MS = 120;
+/** Lines by the hundred thousand are drawn far faster in memory than by what browsers make of them for graphics cards. */
+export const IN_MEMORY: CanvasRenderingContext2DSettings = { willReadFrequently: true };
 
 export class ContourLayer {
   private readonly canvas: HTMLCanvasElement;
   private readonly stop: (() => void)[];
   private painted: { centreX: number; centreY: number; scale: number } | null = null;
-  private cost = 0;
+  /** Vertices that were drawn last. */
+  private drawn = 0;
   private timer = 0;
   private dirty = true;
 
@@ -51,7 +55,7 @@ export class ContourLayer {
       this.canvas.style.transform = "";
       return;
     }
-    if (resized || !painted || this.cost < QUICK_MS) {
+    if (resized || !painted || this.drawn < QUICK_VERTICES) {
       if (resized) Object.assign(this.canvas, { width, height });
       this.paintNow(view);
       return;
@@ -65,13 +69,16 @@ export class ContourLayer {
     this.timer = window.setTimeout(() => this.paintNow(view), REST_MS);
   }
 
-  /** `factor` times as large as on the screen. */
-  paint(context: CanvasRenderingContext2D, view: View, factor: number): void {
+  /** `factor` times as large as on the screen. How many vertices that were. */
+  paint(context: CanvasRenderingContext2D, view: View, factor: number): number {
     const { colour, lineWidth } = this.state.contours;
     const scale = view.scale * factor;
     const [halfWidth, halfHeight] = [view.width / 2 / view.scale, view.height / 2 / view.scale];
     const [left, right] = [view.centreX - halfWidth, view.centreX + halfWidth];
     const [bottom, top] = [view.centreY - halfHeight, view.centreY + halfHeight];
+    // Half a pixel of the picture, or all there is.
+    const tolerance = scale < 2 ? 2 ** Math.floor(Math.log2(0.75 / scale)) : 0;
+    let count = 0;
     context.save();
     // Image pixels, y upwards.
     context.setTransform(scale, 0, 0, -scale, (view.width / 2) * factor - view.centreX * scale, (view.height / 2) * factor + view.centreY * scale);
@@ -81,20 +88,24 @@ export class ContourLayer {
     for (const { level, pieces } of this.contours.shown.value) {
       // Below zero dashed, as is the custom.
       context.setLineDash(level < 0 ? [(5 * factor) / scale, (4 * factor) / scale] : []);
-      for (const { path, x0, y0, x1, y1 } of pieces) if (x1 >= left && x0 <= right && y1 >= bottom && y0 <= top) context.stroke(path);
+      for (const piece of pieces) {
+        if (piece.x1 < left || piece.x0 > right || piece.y1 < bottom || piece.y0 > top) continue;
+        const { path, vertices } = pathOf(piece, tolerance);
+        context.stroke(path);
+        count += vertices;
+      }
     }
     context.restore();
+    return count;
   }
 
   private paintNow(view: View): void {
     clearTimeout(this.timer);
     this.timer = 0;
-    const start = performance.now();
-    const context = this.canvas.getContext("2d")!;
+    const context = this.canvas.getContext("2d", IN_MEMORY)!;
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    this.paint(context, view, devicePixelRatio);
+    this.drawn = this.paint(context, view, devicePixelRatio);
     this.canvas.style.transform = "";
-    this.cost = performance.now() - start;
     this.dirty = false;
     this.painted = { centreX: view.centreX, centreY: view.centreY, scale: view.scale };
   }

@@ -1,6 +1,7 @@
 /** Contours of the plane on show: asked for with what the state says, unpacked, and kept until another plane or other levels take their place. */
 import { decodeContours, type Client, type ContourImageData, type Histogram } from "cubelink";
 import { decompress } from "fzstd";
+import { piecesOf, type ContourPiece } from "./contour-pieces";
 import type { OpenImage } from "./open-image";
 import { Pump } from "./pump";
 import { Signal } from "./signal";
@@ -14,19 +15,10 @@ const STEPS = 16;
 const COMPRESSION = 8;
 /** Unpacked in a few milliseconds. */
 const CHUNK_VERTICES = 50_000;
-/** Parts of lines that are drawn, or left out, as one. */
-const PIECE_VERTICES = 4096;
+/** Of a plane: some 200 MB. */
+const MOST_VERTICES = 20e6;
 /** The share of pixels above the lowest and the highest of levels that are chosen by themselves. */
 const TAILS = [0.2, 0.001] as const;
-
-/** Some lines of a level, ready to be drawn: in image pixels. */
-export interface ContourPiece {
-  path: Path2D;
-  x0: number;
-  y0: number;
-  x1: number;
-  y1: number;
-}
 
 export interface ContourLevel {
   level: number;
@@ -167,7 +159,11 @@ export class Contours {
     if (!level) return;
     level.progress = Math.max(level.progress, progress);
     level.vertices += vertices.length / 2;
-    level.pieces.push(...piecesOf(vertices, starts));
+    for (const piece of piecesOf(vertices, starts)) level.pieces.push(piece);
+    if (plane.levels.reduce((sum, { vertices: n }) => sum + n, 0) > MOST_VERTICES) {
+      this.state.contours.on.set(false);
+      this.onError(new Error(`These contours have more than ${MOST_VERTICES / 1e6} million vertices: choose higher levels, or more smoothing.`));
+    }
     this.kept?.push({ level: level.level, vertices: [...vertices], starts: [...starts] });
   }
 
@@ -195,37 +191,4 @@ function told(level: number, request: number): number {
   bits.setFloat64(0, level);
   bits.setUint32(4, ((bits.getUint32(4) & ~15) | (request & 15)) >>> 0);
   return bits.getFloat64(0);
-}
-
-function piecesOf(vertices: Float32Array, starts: Int32Array): ContourPiece[] {
-  const pieces: ContourPiece[] = [];
-  let piece: ContourPiece | null = null;
-  let size = 0;
-  for (let line = 0; line < starts.length; line++) {
-    const [from, to] = [starts[line]!, line + 1 < starts.length ? starts[line + 1]! : vertices.length / 2];
-    for (let i = from; i < to; i++) {
-      const [x, y] = [vertices[2 * i]!, vertices[2 * i + 1]!];
-      if (!piece || size >= PIECE_VERTICES) {
-        // A line goes on where the piece before it ends.
-        piece = { path: new Path2D(), x0: x, y0: y, x1: x, y1: y };
-        pieces.push(piece);
-        size = 0;
-        const before = i > from ? i - 1 : i;
-        piece.path.moveTo(vertices[2 * before]!, vertices[2 * before + 1]!);
-        extend(piece, vertices[2 * before]!, vertices[2 * before + 1]!);
-        if (i > from) piece.path.lineTo(x, y);
-      } else if (i === from) piece.path.moveTo(x, y);
-      else piece.path.lineTo(x, y);
-      extend(piece, x, y);
-      size += 1;
-    }
-  }
-  return pieces;
-}
-
-function extend(piece: ContourPiece, x: number, y: number): void {
-  piece.x0 = Math.min(piece.x0, x);
-  piece.y0 = Math.min(piece.y0, y);
-  piece.x1 = Math.max(piece.x1, x);
-  piece.y1 = Math.max(piece.y1, y);
 }

@@ -2,6 +2,7 @@
  * The view as a picture of any size: drawn in pieces as large as the canvas, each with the tiles that its resolution needs; over it what lies over the view, as
  * large in proportion as on the screen.
  */
+import { IN_MEMORY } from "./contour-layer";
 import type { OpenImage } from "./open-image";
 import { delay } from "./pump";
 import type { Look, Renderer } from "./renderer";
@@ -58,7 +59,7 @@ export async function picture(parts: PictureParts, { width: wanted, overlays = t
   const factor = width / view.width;
   const result = document.createElement("canvas");
   Object.assign(result, { width, height });
-  const context = result.getContext("2d");
+  const context = result.getContext("2d", IN_MEMORY);
   if (!context) throw new Error(`This browser can't make a picture of ${width} × ${height} pixels.`);
   context.fillStyle = parts.background;
   context.fillRect(0, 0, width, height);

@@ -214,7 +214,7 @@ export class Viewer {
     if (!open) return Promise.reject(new Error("no image is open"));
     const { renderer, cache, stage } = this;
     const [canvas, overlay] = [byId<HTMLCanvasElement>(this.root, "canvas"), byId<SVGSVGElement>(this.root, "overlay")];
-    const parts = { view: stage.view, open, canvas, renderer, cache, look: this.display.look, background: css(this.root, "--back"), overlay, layers: [(context: CanvasRenderingContext2D, factor: number) => this.contourLayer.paint(context, stage.view, factor)], redraw: stage.redraw, restore: () => stage.changed() };
+    const parts = { view: stage.view, open, canvas, renderer, cache, look: this.display.look, background: css(this.root, "--back"), overlay, layers: [(context: CanvasRenderingContext2D, factor: number) => void this.contourLayer.paint(context, stage.view, factor)], redraw: stage.redraw, restore: () => stage.changed() };
     return picture(parts, options);
   }
 
