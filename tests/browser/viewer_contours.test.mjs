@@ -170,15 +170,22 @@ const magenta = ([r, g, b]) => r > 200 && g < 110 && b > 200;
 async function circles(radii) {
   await drawn(page);
   const shot = readPng(await page.screenshot());
-  for (const radius of radii)
+  for (const radius of radii) {
+    let looked = 0;
     for (let i = 0; i < 12; i++) {
       const angle = 0.3 + (2 * Math.PI * i) / 12;
       const spot = async (r) => page.evaluate(([x, y]) => cubelink.pixelOnPage(x, y), [90 + r * Math.cos(angle), 70 + r * Math.sin(angle)]);
       const [x, y] = [90 + radius * Math.cos(angle), 70 + radius * Math.sin(angle)];
       if (x < 1 || y < 1 || x > WIDTH - 2 || y > HEIGHT - 2) continue;
+      // Out of view, or below a button.
+      const seen = await page.evaluate(([a, b]) => [a, b].every((at) => cubelink.root.elementFromPoint(at.x, at.y)?.id === "canvas"), [await spot(radius), await spot(radius - 4)]);
+      if (!seen) continue;
+      looked += 1;
       assert.ok(magenta(await colours(shot, await spot(radius))), `nothing at radius ${radius}, ${i}: ${await colours(shot, await spot(radius))}`);
       assert.ok(!magenta(await colours(shot, await spot(radius - 4))), `something at radius ${radius - 4}, ${i}`);
     }
+    assert.ok(looked >= 4, `only ${looked} places of radius ${radius} are in view`);
+  }
 }
 
 await check("on the screen: circles where they should be, also after zooming and panning, in the chosen colour and width", async () => {

@@ -71,6 +71,7 @@ export class Regions {
     const entry = canonical({ ...(id === undefined ? {} : this.all.get(id)), ...region });
     const made = await this.make(entry, id);
     this.all.set(made, entry);
+    if (id === undefined) this.note(made, entry);
     this.tellState();
     return made;
   }
@@ -166,7 +167,9 @@ export class Regions {
     if (this.making > 0) this.waiting.push(change);
     else if (change.what === "regions_removed") this.forget(change.region_ids ?? []);
     else if (change.what === "regions") {
-      if (change.region_ids?.some((id) => !this.all.has(id))) void this.reread().catch(this.onError);
+      const { regions } = change;
+      if (regions) for (const region of regions) if (region.file_id === this.open.image.fileId) this.take(region);
+      if (!regions && change.region_ids?.some((id) => !this.all.has(id))) void this.reread().catch(this.onError);
     } else if (change.file_id === this.open.image.fileId) this.take({ region_id: change.region_id!, file_id: change.file_id, region_info: change.region_info! });
   }
 
@@ -203,12 +206,13 @@ export class Regions {
   }
 
   private send(id: number, before: RegionEntry): void {
-    let sending = this.sending.get(id);
-    if (!sending) {
-      sending = { pump: new Pump<void>(() => this.sendNewest(id), this.onError), known: before, echoes: [] };
-      this.sending.set(id, sending);
-    }
-    sending.pump.push();
+    this.sendingOf(id, before).pump.push();
+  }
+
+  private sendingOf(id: number, known: RegionEntry): Sending {
+    const sending = this.sending.get(id) ?? { pump: new Pump<void>(() => this.sendNewest(id), this.onError), known, echoes: [] };
+    this.sending.set(id, sending);
+    return sending;
   }
 
   private async sendNewest(id: number): Promise<void> {
@@ -230,9 +234,9 @@ export class Regions {
     }
   }
 
+  /** It will be told by the session, perhaps only when there is a newer one. */
   private note(id: number, entry: RegionEntry): void {
-    const echoes = this.sending.get(id)?.echoes;
-    if (!echoes) return;
+    const { echoes } = this.sendingOf(id, entry);
     echoes.push(key(entry));
     if (echoes.length > MOST_ECHOES) echoes.shift();
   }
@@ -318,6 +322,7 @@ export class Regions {
       if (now || !before.has(id)) next.set(id, now && now !== before.get(id) ? now : wanted[i]!);
     }
     for (const [id, entry] of this.all) if (!before.has(id) && !next.has(id)) next.set(id, entry);
+    for (const [i, id] of made.entries()) if (ids[i] === undefined) this.note(id, wanted[i]!);
     for (const id of free.keys()) this.sending.delete(id);
     this.all = next;
     // What has been wished meanwhile follows.
