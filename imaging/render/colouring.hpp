@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cmath>
+#include <span>
 #include <vector>
 
 namespace cubelink::imaging {
@@ -25,7 +26,9 @@ class Colouring {
 public:
     explicit Colouring(const Look& look);
 
-    Rgba operator()(float value) const { return std::isfinite(value) ? table_[index_of(value)] : blank_; }
+    Rgba operator()(float value) const { return table_[std::isfinite(value) ? index_of(value) : blank]; }
+    /// Of many values: `out` has as many elements.
+    void colour(std::span<const float> values, Rgba* out) const;
     /// Which of the 256 colours a finite value has: int(255 · stretched + 0.5). Of a nonlinear stretch by a table of where each colour begins, so that no
     /// pixel costs a logarithm.
     std::size_t index_of(float value) const {
@@ -38,9 +41,9 @@ public:
 
 private:
     static constexpr int bins = 4096;
+    static constexpr std::size_t blank = 256; // its place in the table
     ClipLimits limits_;
-    Rgba blank_;
-    std::array<Rgba, 256> table_;
+    std::array<Rgba, 257> table_;
     std::vector<double> begins_;       // [i]: the smallest clipped value of colour i; empty if the stretch is linear
     std::vector<std::uint8_t> first_;  // [b]: the colour of b / bins
 };

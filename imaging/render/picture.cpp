@@ -125,6 +125,11 @@ Picture draw_plane(BudgetCache& cache, const ImageSource& source, std::int32_t h
     }
     for (auto& range : columns) // counted from the first column that is read
         if (range.to > range.from) range = {range.from - across.from, range.to - across.from};
+    // Those that show something follow one another.
+    const auto shows = [](const BlockRange& range) { return range.to > range.from; };
+    const auto left = static_cast<std::size_t>(std::find_if(columns.begin(), columns.end(), shows) - columns.begin());
+    const std::span inside(columns.data() + left, static_cast<std::size_t>(std::count_if(columns.begin(), columns.end(), shows)));
+    const bool single = std::all_of(inside.begin(), inside.end(), [](const BlockRange& range) { return range.to - range.from == 1; });
 
     BlockValues values(cache, source, hdu, plane, {across.from, all_rows.from, across.to, all_rows.to}, mip, threads, cancel);
     const int band_rows = rows_at_once(size, band_pixels), strip_rows = rows_at_once(size, strip_pixels);
@@ -136,6 +141,7 @@ Picture draw_plane(BudgetCache& cache, const ImageSource& source, std::int32_t h
         const auto view = down.from == down.to ? PlanePyramid::View{} : values.read({across.from, down.from, across.to, down.to});
         parallel_for(threads, (end - top + strip_rows - 1) / strip_rows, cancel, [&](std::int64_t strip, int) {
             const int first = top + static_cast<int>(strip) * strip_rows, last = std::min(end, first + strip_rows);
+            std::vector<float> line(inside.size());
             for (int y = first; y < last; ++y) {
                 auto* out = picture.row(y);
                 const auto& row = rows[static_cast<std::size_t>(y)];
@@ -144,12 +150,13 @@ Picture draw_plane(BudgetCache& cache, const ImageSource& source, std::int32_t h
                     continue;
                 }
                 const float* const from = view.pixels + (row.from - down.from) * view.stride;
-                for (std::size_t x = 0; x < columns.size(); ++x) {
-                    const auto& column = columns[x];
-                    if (column.from == column.to) out[x] = look.background;
-                    else if (column.to - column.from == 1 && row.to - row.from == 1) out[x] = colouring(from[column.from]);
-                    else out[x] = colouring(mean(from, view.stride, column, row.to - row.from));
-                }
+                if (single && row.to - row.from == 1)
+                    for (std::size_t x = 0; x < inside.size(); ++x) line[x] = from[inside[x].from];
+                else
+                    for (std::size_t x = 0; x < inside.size(); ++x) line[x] = mean(from, view.stride, inside[x], row.to - row.from);
+                std::fill_n(out, left, look.background);
+                colouring.colour(line, out + left);
+                std::fill_n(out + left + inside.size(), columns.size() - left - inside.size(), look.background);
             }
         });
     }

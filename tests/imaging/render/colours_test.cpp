@@ -108,6 +108,11 @@ TEST_CASE("a colouring is the formula, for any limits and stretch") {
                 const auto colour = look.map->colours[look.inverted ? 255 - colouring.index_of(value) : colouring.index_of(value)];
                 if (!(colouring(value) == colour)) ++wrong;
             }
+            std::vector<float> values(1234);
+            for (auto& value : values) value = random() % 7 == 0 ? (random() % 2 ? NAN : -INFINITY) : static_cast<float>(centre + 1.5 * spread * normal(random));
+            std::vector<Rgba> colours(values.size());
+            colouring.colour(values, colours.data());
+            for (std::size_t i = 0; i < values.size(); ++i) wrong += colours[i] == colouring(values[i]) ? 0 : 1;
             CHECK(wrong == 0);
             CHECK(colouring(static_cast<float>(centre - 2 * spread)) == look.map->colours[look.inverted ? 255 : 0]);
             CHECK(colouring(static_cast<float>(centre + 2 * spread)) == look.map->colours[look.inverted ? 0 : 255]);
