@@ -13,7 +13,7 @@ from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
 
-from support import PATIENCE, ServerTest, connect, open_catalog
+from support import PATIENCE, ServerTest, open_catalog
 
 SEED = int(os.environ.get("CUBELINK_SEED", random.randrange(1 << 30)))
 COUNT = 5000
@@ -270,7 +270,8 @@ class Patterns(ServerTest):
         Table({"s": ["abc", "\u00e4\u00f6\u00fc"] * 5}).write(folder / "ten.vot", format="votable")
 
     async def test_dear_patterns_hold_nobody_up(self):
-        client, other = await self.viewer(), await connect(self.server.port)
+        client = await self.viewer()
+        other = await self.viewer(session_id=client.session_id)
         await open_catalog(client, "ten.vot", 1)
         patterns = [{"column": "s", "matches": "[\\pL\\pN]{30}%d" % n} for n in range(33)]
         await self.fails(client.call("catalog.rows", file_id=1, where={"any": patterns}), -32602, "more than 32 regular expressions")
