@@ -154,6 +154,7 @@ await check("the other image becomes the one that is worked with, at the same pl
   await matches(55, 40, 10);
   await page.waitForFunction((channel) => cubelink.element.viewer.compare.companions[0].loader.shown.value.channel === channel, channelInFine(9));
   await page.evaluate(() => cubelink.element.state.shades.contrast.set(2));
+  await page.evaluate(() => cubelink.element.state.ranges.x.set({ from: 20, to: 90 }));
   await page.click('.compare-name:has-text("fine.fits")');
   await image("fine.fits");
   await settled(page);
@@ -164,12 +165,14 @@ await check("the other image becomes the one that is worked with, at the same pl
   near(view.centreY, fy, 0.1, "y");
   assert.equal(await page.evaluate(() => cubelink.plane.channel), channelInFine(9));
   assert.equal(await page.evaluate(() => cubelink.look.contrast), 1);
+  assert.equal(await page.evaluate(() => cubelink.element.state.ranges.x.value), null);
   await page.focus("#canvas");
   await page.keyboard.press("n");
   await image("coarse.fits");
   await settled(page);
   await companionsAre("fine.fits");
   assert.equal(await page.evaluate(() => cubelink.look.contrast), 2);
+  assert.deepEqual(await page.evaluate(() => cubelink.element.state.ranges.x.value), { from: 20, to: 90 });
   await page.evaluate(() => cubelink.element.state.shades.contrast.reset());
 });
 

@@ -150,8 +150,8 @@ export class Compare {
   }
 
   private ownLeaves() {
-    const { channel, stokes, view, cursor, held, shades, clip, regions } = this.state;
-    return leaves({ channel, stokes, view, cursor, held, shades, clip: { limits: clip.limits, stretch: clip.stretch }, regions });
+    const { channel, stokes, view, cursor, held, shades, clip, regions, selected, ranges, contours } = this.state;
+    return leaves({ channel, stokes, view, cursor, held, shades, clip: { limits: clip.limits, stretch: clip.stretch }, regions, selected, ranges, contours: { levels: contours.levels } });
   }
 
   private remove(at: number): void {
