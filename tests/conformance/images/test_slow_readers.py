@@ -76,12 +76,6 @@ class SlowReaders(ServerTest):
         await self.tell(client, "carta.add.required.tiles", {"file_id": 0, "tiles": codes, "compression_type": "NONE"})
         await self.closed_by_another(client)
 
-    async def test_blocks(self):
-        client = await self.deaf()
-        for _ in range(12):
-            await self.tell(client, "image.read", 0, [0, 1024, 1], [0, 1024, 1])
-        await self.closed_by_another(client)
-
 
 if __name__ == "__main__":
     unittest.main(verbosity=1)
