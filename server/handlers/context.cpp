@@ -71,6 +71,7 @@ void register_handlers(HandlerContext& context) {
     register_position_velocity(context);
     register_image_methods(context);
     register_image_statistics(context);
+    register_preview(context);
     register_render(context);
     register_session_methods(context);
     register_resume(context);

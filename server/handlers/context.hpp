@@ -145,6 +145,7 @@ void register_moments(HandlerContext& context);
 void register_position_velocity(HandlerContext& context);
 void register_image_methods(HandlerContext& context);
 void register_image_statistics(HandlerContext& context);
+void register_preview(HandlerContext& context);
 void register_render(HandlerContext& context);
 void register_session_methods(HandlerContext& context);
 void register_resume(HandlerContext& context);
