@@ -139,7 +139,13 @@ struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
                 saved = std::move(it->second.saved); // of one that can't be saved, nothing is known
             }
             auto text = to_text(*newest);
-            if (text != saved) store.save_session(id, {user, folder, text, 0});
+            try {
+                if (text != saved) store.save_session(id, {user, folder, text, 0});
+            } catch (...) { // the worker tries again while the file is locked
+                const MutexLock lock(mutex);
+                if (const auto it = watched.find(number); it != watched.end() && !it->second.newest) it->second.newest = std::move(newest);
+                throw;
+            }
             const MutexLock lock(mutex);
             if (const auto it = watched.find(number); it != watched.end()) it->second.saved = std::move(text);
         }

@@ -184,7 +184,7 @@ class HostileFrames(ServerTest):
                 ("image.read", [0, -1], {}, -32602, "x"), ("image.read", [0, 700], {}, -32602, "x"), ("image.read", [0], {"channel": 1}, -32602, "channel"),
                 ("image.read", [0], {"stokes": 13}, -32602, "stokes"),
                 ("server.info", [1], {}, -32602, ""), ("session.state", [], {"x": 1}, -32602, ""), ("pubsub.subscribe", [7], {}, -32602, "topic"),
-                ("pubsub.subscribe", ["x", 7], {}, -32602, "filter"), ("image.spectral_axis", [0], {"rest_freq": "1 GHz"}, -32602, "rest_freq"),
+                ("pubsub.subscribe", ["session.changed", 7], {}, -32602, "filter"), ("image.spectral_axis", [0], {"rest_freq": "1 GHz"}, -32602, "rest_freq"),
             ):  # fmt: skip
                 with self.subTest(generation=generation, method=method, args=str(args)[:60], kwargs=str(kwargs)):
                     await self.fails(client.call(method, *args, **kwargs), code, text)
