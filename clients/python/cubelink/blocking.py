@@ -160,6 +160,7 @@ class Image(_Face):
     save = _blocking(aio_image.Image.save)
     plane = _blocking(aio_image.Image.plane)
     picture = _blocking(aio_image.Image.picture)
+    preview = _blocking(aio_image.Image.preview)
     render = _blocking(aio_image.Image.render)
     tile = _blocking(aio_image.Image.tile)
     tiles = _blocking(aio_image.Image.tiles)

@@ -340,6 +340,13 @@ class Image:
                  "beam": beam, "grid": grid, "channel": channel, "stokes": stokes, **more}
         return picture.RenderedPicture(await self.client.call("image.render", file_id=self.file_id, **{name: value for name, value in asked.items() if value is not None}))
 
+    async def preview(self, size: Tuple[int, int] = (512, 512), channel: Optional[int] = None, stokes: Union[None, int, str] = None) -> numpy.ndarray:
+        """A look at a plane of any size, at once: an array of float32 that fits into `size`, (width, height), with the plane's proportions, bottom row first. Each
+        value is the pixel in the middle of its part of the plane, no mean. By default of the plane on show."""
+        asked = {"channel": channel, "stokes": stokes}
+        answer = await self.client.call("image.preview", file_id=self.file_id, width=size[0], height=size[1], **{name: value for name, value in asked.items() if value is not None})
+        return numpy.frombuffer(answer["data"], "<f4").reshape(answer["height"], answer["width"])
+
     async def _sampled(self, at: Tuple[int, int], rows: range, columns: range, size: int) -> numpy.ndarray:
         """A cut-out: exact if it is not too large to be averaged here, else every nth pixel."""
         if rows.step != 1 or columns.step != 1 or not rows or not columns:

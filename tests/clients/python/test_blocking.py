@@ -192,6 +192,16 @@ class Blocking(WithImages, unittest.TestCase):
             with self.assertRaises(cubelink.CallError):
                 self.image.render(**wrong)
 
+    def test_a_preview_is_a_sample_of_the_plane(self):
+        plane = self.cube[9]
+        found = self.image.preview((100, 90), channel=9)
+        rows, columns = ((2 * numpy.arange(n) + 1) * length // (2 * n) for n, length in zip(found.shape, plane.shape))
+        self.assertEqual((len(rows), len(columns)), (90, 93))
+        equal(found, plane[rows][:, columns])
+        equal(self.image.preview((4096, 1000)), self.cube[0])
+        with self.assertRaises(cubelink.CallError):
+            self.image.preview((0, 5))
+
     def test_page_in_a_notebook(self):
         view = self.client.view(height=500)
         self.assertNotIn("secret", repr(view))
