@@ -132,7 +132,9 @@ private:
         const bool ignore_case = fields.has("ignore_case") && fields.as<bool>("ignore_case");
         static constexpr std::pair<const char*, imaging::TextMatch> kinds[] = {
             {"contains", imaging::TextMatch::contains}, {"equals", imaging::TextMatch::equals}, {"matches", imaging::TextMatch::regex}};
-        for (const auto& [name, match] : kinds) {
+        for (const auto& kind : kinds) {
+            const auto* const name = kind.first;
+            const auto match = kind.second;
             if (!fields.has(name)) continue;
             if (match == imaging::TextMatch::regex && ++patterns_ > most_patterns) throw rpc::BadArguments(fields.at(name) + ": more than " + std::to_string(most_patterns) + " regular expressions");
             // Compiled by the job.
