@@ -209,7 +209,7 @@ class Cli(unittest.TestCase):
         wrong = self.error("list", status=4, environment={"CUBELINK_AUTHKEY": "wrong"})
         self.assertIn("none was given", missing)
         self.assertIn("refused", wrong)
-        self.error("watch", "session.changed", "--timeout", "0.3", status=5)
+        self.error("watch", "carta.contour.image.data", "--timeout", "0.3", status=5)
         self.error("tile", "cube.fits", "-o", str(self.place / "no" / "x.png"), status=6)
         self.assertEqual(self.error("info", "missing.fits", status=1).count("missing.fits"), 1)
         self.assertEqual(json.loads(self.error("list", "--nosuch", "--json", status=2))["error"]["status"], 2)
