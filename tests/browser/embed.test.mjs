@@ -2,14 +2,13 @@
 //
 //     node tests/browser/embed.test.mjs     with build/release (or $CUBELINK_BUILD) and www/dist
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 
+import { checks, output } from "./checks.mjs";
 import { drawn, launchChromium, readPng, root, startServer, writeFits } from "./viewer_support.mjs";
 
-const output = `${root}tests/output/`;
-mkdirSync(output, { recursive: true });
 const folder = mkdtempSync(`${tmpdir()}/cubelink-embed-example-`);
 writeFits(`${folder}/mosaic.fits`, { width: 700, height: 500, value: (x, y) => x + y });
 
@@ -21,10 +20,11 @@ const server = await startServer(folder, { authKey: "a-secret-for-tests", more: 
 html = readFileSync(`${root}clients/examples/embed/index.html`, "utf8").replaceAll("localhost:8080", `127.0.0.1:${server.port}`).replace(' file=', ' secret="a-secret-for-tests" file=');
 const browser = await launchChromium();
 const context = await browser.newContext({ viewport: { width: 1200, height: 800 } });
-let failed = 0;
-try {
+const page = await context.newPage();
+const { check, finish } = checks("embed", () => page, () => console.log(server.log()));
+
+await check("ten lines of HTML show an image of a server elsewhere", async () => {
   assert.ok(html.trim().split("\n").length <= 10);
-  const page = await context.newPage();
   const problems = [];
   page.setDefaultTimeout(60_000); // a busy machine draws slowly
   page.on("pageerror", (error) => problems.push(String(error)));
@@ -50,15 +50,10 @@ try {
   // Tiles are decoded in workers, which begin with the page's origin though their text is the server's.
   assert.ok(workers.length > 0 && workers.every((url) => url.startsWith(`blob:${origin}`)), String(workers));
   assert.deepEqual(problems, []);
-  console.log("ok   ten lines of HTML show an image of a server elsewhere");
-} catch (error) {
-  failed = 1;
-  console.log(`FAIL ten lines of HTML show an image of a server elsewhere\n${error.stack}\n${server.log()}`);
-} finally {
-  await browser.close();
-  await server.stop();
-  host.close();
-  rmSync(folder, { recursive: true, force: true });
-}
-console.log(`${1 - failed} passed, ${failed} failed`);
-process.exit(failed);
+});
+
+await browser.close();
+await server.stop();
+host.close();
+rmSync(folder, { recursive: true });
+finish();

@@ -4,14 +4,13 @@
 //     node tests/browser/viewer.test.mjs          with build/release (or $CUBELINK_BUILD) and www/dist
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 
+import { checks, output } from "./checks.mjs";
 import { build, drawn, Fits, launchChromium, readPng, root, settled as settledPage, startProxy, startServer } from "./viewer_support.mjs";
 
-const output = `${root}tests/output/`;
 const demo = process.env.CUBELINK_DEMO ?? `${root}build/demo`;
 const SECRET = "a-secret-for-tests";
-mkdirSync(output, { recursive: true });
 if (!process.env.CUBELINK_DEMO) execFileSync(`${build}/tools/cubelink_demo_data`, [demo], { stdio: "inherit" });
 
 const cube = new Fits(`${demo}/disk_cube.fits`);
@@ -19,7 +18,6 @@ const mosaic = new Fits(`${demo}/mosaic.fits`);
 const server = await startServer(demo, { authKey: SECRET });
 const proxy = await startProxy(server.port);
 const browser = await launchChromium();
-const results = { passed: 0, failed: 0 };
 const problems = [];
 
 async function newPage(viewport = { width: 1440, height: 900 }) {
@@ -33,17 +31,7 @@ async function newPage(viewport = { width: 1440, height: 900 }) {
   return page;
 }
 
-async function check(name, work) {
-  try {
-    await work();
-    results.passed += 1;
-    console.log(`ok   ${name}`);
-  } catch (error) {
-    results.failed += 1;
-    console.log(`FAIL ${name}\n${error.stack}`);
-    await page.screenshot({ path: `${output}viewer-failed-${results.failed}.png` }).catch(() => undefined);
-  }
-}
+const { check, finish } = checks("viewer", () => page);
 
 const settled = (p = page) => settledPage(p);
 const hook = (expression, argument) => page.evaluate(`(${expression})(${JSON.stringify(argument ?? null)})`);
@@ -375,5 +363,4 @@ await check("no errors of the page, nothing against the content policy", async (
 await browser.close();
 proxy.stop();
 await server.stop();
-console.log(`${results.passed} passed, ${results.failed} failed`);
-process.exitCode = results.failed === 0 ? 0 : 1;
+finish();

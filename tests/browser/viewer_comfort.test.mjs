@@ -2,13 +2,12 @@
 //
 //     node tests/browser/viewer_comfort.test.mjs          with build/release (or $CUBELINK_BUILD) and www/dist
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 
-import { drawn, launchChromium, root, settled, startServer, writeFits } from "./viewer_support.mjs";
+import { checks, output } from "./checks.mjs";
+import { drawn, launchChromium, settled, startServer, writeFits } from "./viewer_support.mjs";
 
-const output = `${root}tests/output/`;
-mkdirSync(output, { recursive: true });
 const folder = mkdtempSync(`${tmpdir()}/cubelink-comfort-`);
 const header = {
   BUNIT: "Jy/beam", RADESYS: "ICRS", CTYPE1: "RA---SIN", CRVAL1: 187.5, CRPIX1: 51, CDELT1: -0.001, CUNIT1: "deg", CTYPE2: "DEC--SIN", CRVAL2: 12.25, CRPIX2: 41,
@@ -27,7 +26,6 @@ writeFileSync(`${folder}/notes.txt`, "no image");
 const SECRET = "a-secret-for-tests";
 const server = await startServer(folder, { authKey: SECRET });
 const browser = await launchChromium();
-const results = { passed: 0, failed: 0 };
 const problems = [];
 let shown = null;
 
@@ -52,17 +50,7 @@ async function newPage(file, options = {}) {
   return page;
 }
 
-async function check(name, work) {
-  try {
-    await work();
-    results.passed += 1;
-    console.log(`ok   ${name}`);
-  } catch (error) {
-    results.failed += 1;
-    console.log(`FAIL ${name}\n${error.stack}`);
-    await shown?.screenshot({ path: `${output}viewer-comfort-failed-${results.failed}.png` }).catch(() => undefined);
-  }
-}
+const { check, finish } = checks("viewer-comfort", () => shown);
 
 /** WCAG 2.1: contrast of an element's text with what is behind it. */
 const contrasts = (page, selectors) =>
@@ -293,5 +281,4 @@ function GALACTIC(ra, dec) {
 await browser.close();
 await server.stop();
 rmSync(folder, { recursive: true });
-console.log(`${results.passed} passed, ${results.failed} failed`);
-process.exitCode = results.failed === 0 ? 0 : 1;
+finish();

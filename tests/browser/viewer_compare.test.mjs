@@ -2,13 +2,12 @@
 //
 //     node tests/browser/viewer_compare.test.mjs          with build/release (or $CUBELINK_BUILD) and www/dist
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 
-import { drawn, launchChromium, readPng, root, settled, startProxy, startServer, writeFits } from "./viewer_support.mjs";
+import { checks, output } from "./checks.mjs";
+import { drawn, launchChromium, readPng, settled, startProxy, startServer, writeFits } from "./viewer_support.mjs";
 
-const output = `${root}tests/output/`;
-mkdirSync(output, { recursive: true });
 const folder = mkdtempSync(`${tmpdir()}/cubelink-compare-`);
 const sky = { RADESYS: "ICRS", CTYPE1: "RA---SIN", CUNIT1: "deg", CTYPE2: "DEC--SIN", CUNIT2: "deg", CRVAL1: 187.5, CRVAL2: 12.25 };
 const spectral = { CTYPE3: "FREQ", CRPIX3: 1, CUNIT3: "Hz", RESTFRQ: 115.2712018e9 };
@@ -25,7 +24,6 @@ const SECRET = "a-secret-for-tests";
 const server = await startServer(folder, { authKey: SECRET });
 const proxy = await startProxy(server.port);
 const browser = await launchChromium();
-const results = { passed: 0, failed: 0 };
 const problems = [];
 
 async function newPage(link) {
@@ -37,17 +35,7 @@ async function newPage(link) {
   return page;
 }
 
-async function check(name, work) {
-  try {
-    await work();
-    results.passed += 1;
-    console.log(`ok   ${name}`);
-  } catch (error) {
-    results.failed += 1;
-    console.log(`FAIL ${name}\n${error.stack}`);
-    await page.screenshot({ path: `${output}viewer-compare-failed-${results.failed}.png` }).catch(() => undefined);
-  }
-}
+const { check, finish } = checks("viewer-compare", () => page);
 const near = (a, b, tolerance, what) => assert.ok(Math.abs(a - b) <= tolerance, `${what}: ${a}, expected ${b} ± ${tolerance}`);
 
 /** What the companions show. */
@@ -227,5 +215,4 @@ await browser.close();
 proxy.stop();
 await server.stop();
 rmSync(folder, { recursive: true });
-console.log(`${results.passed} passed, ${results.failed} failed`);
-process.exitCode = results.failed === 0 ? 0 : 1;
+finish();

@@ -3,14 +3,13 @@
 //
 //     node tests/browser/viewer_contours.test.mjs          with build/release (or $CUBELINK_BUILD) and www/dist
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 
-import { drawn, launchChromium, readPng, root, settled, startProxy, startServer, writeFits } from "./viewer_support.mjs";
+import { checks, output } from "./checks.mjs";
+import { drawn, launchChromium, poorControls, readPng, settled, startProxy, startServer, writeFits } from "./viewer_support.mjs";
 import { python } from "./viewer_oracle.mjs";
 
-const output = `${root}tests/output/`;
-mkdirSync(output, { recursive: true });
 const folder = mkdtempSync(`${tmpdir()}/cubelink-viewer-contours-`);
 const SECRET = "a-secret-for-tests";
 const [WIDTH, HEIGHT, DEPTH] = [240, 180, 6];
@@ -23,24 +22,13 @@ writeFits(`${folder}/cone.fits`, { width: WIDTH, height: HEIGHT, depth: DEPTH, v
 const server = await startServer(folder, { authKey: SECRET });
 const proxy = await startProxy(server.port);
 const browser = await launchChromium();
-const results = { passed: 0, failed: 0 };
 const problems = [];
 const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, colorScheme: "dark" });
 const page = await context.newPage();
 page.setDefaultTimeout(60_000); // a busy machine draws slowly
 page.on("pageerror", (error) => problems.push(String(error)));
 
-async function check(name, work) {
-  try {
-    await work();
-    results.passed += 1;
-    console.log(`ok   ${name}`);
-  } catch (error) {
-    results.failed += 1;
-    console.log(`FAIL ${name}\n${error.stack}`);
-    await page.screenshot({ path: `${output}viewer-contours-failed-${results.failed}.png` }).catch(() => undefined);
-  }
-}
+const { check, finish } = checks("viewer-contours", () => page);
 
 const near = (a, b, tolerance, what) => assert.ok(Math.abs(a - b) <= tolerance, `${what}: ${a}, expected ${b} ± ${tolerance}`);
 const keep = () => page.evaluate(() => void (cubelink.element.viewer.contours.kept = []));
@@ -283,14 +271,7 @@ await check("after a lost connection: they stay, and those of the channel that w
 });
 
 await check("everything in the panel has a name and room for a finger", async () => {
-  const poor = await page.$$eval("#contours-panel :is(button, select, input, textarea, summary), .range-row :is(button, input), .plot figcaption button, #picture-dialog :is(button, input)", (all) =>
-    all.filter((e) => e.checkVisibility()).flatMap((e) => {
-      const label = e.getAttribute("aria-label") || e.labels?.[0]?.textContent.trim() || e.textContent.trim();
-      const box = (e.closest("label.check") ?? e).getBoundingClientRect();
-      return label && box.width >= 24 && box.height >= 24 ? [] : [`${e.outerHTML.slice(0, 80)}: "${label}", ${box.width} × ${box.height}`];
-    }),
-  );
-  assert.deepEqual(poor, []);
+  assert.deepEqual(await poorControls(page, "#contours-panel :is(button, select, input, textarea, summary), .range-row :is(button, input), .plot figcaption button, #picture-dialog :is(button, input)"), []);
 });
 
 await check("no errors of the page", async () => assert.deepEqual(problems, []));
@@ -299,5 +280,4 @@ await browser.close();
 proxy.stop();
 await server.stop();
 rmSync(folder, { recursive: true });
-console.log(`${results.passed} passed, ${results.failed} failed`);
-process.exitCode = results.failed === 0 ? 0 : 1;
+finish();

@@ -7,10 +7,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 
+import { checks, output } from "./checks.mjs";
 import { drawn, lastingPort, launchChromium, readPng, root, settled as settledPage, startServer, writeFits } from "./viewer_support.mjs";
 
-const output = `${root}tests/output/`;
-mkdirSync(output, { recursive: true });
 const folder = mkdtempSync(`${tmpdir()}/cubelink-viewer-`);
 const images = `${folder}/images`;
 mkdirSync(`${images}/many`, { recursive: true });
@@ -30,7 +29,6 @@ const SECRET = "a-secret-for-tests";
 const settings = { authKey: SECRET, port: await lastingPort(), more: ["--store", `${folder}/store.sqlite`] };
 let server = await startServer(images, settings);
 const browser = await launchChromium();
-const results = { passed: 0, failed: 0 };
 const problems = [];
 
 async function newPage(address, viewport = { width: 1440, height: 900 }) {
@@ -59,17 +57,7 @@ const shade = async (x, y) => {
   return shot.at(Math.round(at.x), Math.round(at.y));
 };
 
-async function check(name, work) {
-  try {
-    await work();
-    results.passed += 1;
-    console.log(`ok   ${name}`);
-  } catch (error) {
-    results.failed += 1;
-    console.log(`FAIL ${name}\n${error.stack}`);
-    await page.screenshot({ path: `${output}viewer-edges-failed-${results.failed}.png` }).catch(() => undefined);
-  }
-}
+const { check, finish } = checks("viewer-edges", () => page);
 
 const page = await newPage(addressOf());
 await page.waitForSelector(".file-row.file");
@@ -251,5 +239,4 @@ await check("no errors of the page", async () => assert.deepEqual(problems, []))
 await browser.close();
 await server.stop();
 rmSync(folder, { recursive: true });
-console.log(`${results.passed} passed, ${results.failed} failed`);
-process.exitCode = results.failed === 0 ? 0 : 1;
+finish();

@@ -7,10 +7,9 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 
+import { checks, output } from "./checks.mjs";
 import { drawn, launchChromium, readPng, root, settled, startProxy, startServer, writeFits } from "./viewer_support.mjs";
 
-const output = `${root}tests/output/`;
-mkdirSync(output, { recursive: true });
 const folder = mkdtempSync(`${tmpdir()}/cubelink-embed-`);
 const ramp = (x, y, channel, stokes) => x + 10 * y + 1000 * channel + 1e5 * stokes;
 writeFits(`${folder}/cube.fits`, { width: 300, height: 200, depth: 40, stokes: 2, value: ramp });
@@ -29,7 +28,6 @@ const origin = `http://127.0.0.1:${host.address().port}`;
 const server = await startServer(folder, { authKey: SECRET, more: ["--allow-origin", origin] });
 const proxy = await startProxy(server.port);
 const browser = await launchChromium();
-const results = { passed: 0, failed: 0 };
 const problems = [];
 
 async function newPage(address) {
@@ -42,17 +40,7 @@ async function newPage(address) {
 }
 
 let shown = null;
-async function check(name, work) {
-  try {
-    await work();
-    results.passed += 1;
-    console.log(`ok   ${name}`);
-  } catch (error) {
-    results.failed += 1;
-    console.log(`FAIL ${name}\n${error.stack}`);
-    await shown?.screenshot({ path: `${output}viewer-embed-failed-${results.failed}.png` }).catch(() => undefined);
-  }
-}
+const { check, finish } = checks("viewer-embed", () => shown);
 
 // What an author would write; the style sheet is to do no harm to the viewer.
 const socket = `ws://127.0.0.1:${server.port}/ws`;
@@ -263,5 +251,4 @@ host.close();
 proxy.stop();
 await server.stop();
 rmSync(folder, { recursive: true });
-console.log(`${results.passed} passed, ${results.failed} failed`);
-process.exitCode = results.failed === 0 ? 0 : 1;
+finish();

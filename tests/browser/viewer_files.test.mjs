@@ -5,11 +5,10 @@ import assert from "node:assert/strict";
 import { linkSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 
-import { launchChromium, root, startServer, writeFits } from "./viewer_support.mjs";
+import { checks, output } from "./checks.mjs";
+import { launchChromium, startServer, writeFits } from "./viewer_support.mjs";
 
 const MANY = 25_000;
-const output = `${root}tests/output/`;
-mkdirSync(output, { recursive: true });
 const folder = mkdtempSync(`${tmpdir()}/cubelink-files-`);
 writeFits(`${folder}/cube.fits`, { width: 20, height: 10, depth: 5, header: { OBJECT: "M 87", TELESCOP: "none" }, value: (x, y, k) => x + y + k });
 writeFits(`${folder}/flat.fits`, { width: 20, height: 10, value: (x, y) => x + y });
@@ -25,19 +24,8 @@ const page = await (await browser.newContext({ viewport: { width: 1440, height: 
 page.setDefaultTimeout(60_000); // a busy machine draws slowly
 const problems = [];
 page.on("pageerror", (error) => problems.push(String(error)));
-const results = { passed: 0, failed: 0 };
 
-async function check(name, work) {
-  try {
-    await work();
-    results.passed += 1;
-    console.log(`ok   ${name}`);
-  } catch (error) {
-    results.failed += 1;
-    console.log(`FAIL ${name}\n${error.stack}`);
-    await page.screenshot({ path: `${output}viewer-files-failed-${results.failed}.png` }).catch(() => undefined);
-  }
-}
+const { check, finish } = checks("viewer-files", () => page);
 
 const row = (name) => `.file-row[data-path="${name}"]`;
 const detailOf = (name, pattern) => page.waitForFunction(([row, pattern]) => new RegExp(pattern).test(cubelink.root.querySelector(row)?.querySelector(".file-detail").textContent), [row(name), pattern]);
@@ -118,5 +106,4 @@ await check("no errors of the page", async () => assert.deepEqual(problems, []))
 await browser.close();
 await server.stop();
 rmSync(folder, { recursive: true });
-console.log(`${results.passed} passed, ${results.failed} failed`);
-process.exitCode = results.failed === 0 ? 0 : 1;
+finish();

@@ -2,13 +2,12 @@
 //
 //     node tests/browser/viewer_look.test.mjs          with build/release (or $CUBELINK_BUILD) and www/dist
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 
-import { drawn, launchChromium, readPng, root, settled, startServer, writeFits } from "./viewer_support.mjs";
+import { checks, output } from "./checks.mjs";
+import { drawn, launchChromium, readPng, settled, startServer, writeFits } from "./viewer_support.mjs";
 
-const output = `${root}tests/output/`;
-mkdirSync(output, { recursive: true });
 const folder = mkdtempSync(`${tmpdir()}/cubelink-look-`);
 const flat = {
   BUNIT: "Jy/beam", RADESYS: "ICRS", CTYPE1: "RA---SIN", CRVAL1: 187.5, CRPIX1: 51, CDELT1: -0.01, CUNIT1: "deg", CTYPE2: "DEC--SIN", CRVAL2: 12.25, CRPIX2: 41,
@@ -41,7 +40,6 @@ writeFits(`${folder}/plain.fits`, { width: 30, height: 20, value: (x, y) => x + 
 const SECRET = "a-secret-for-tests";
 const server = await startServer(folder, { authKey: SECRET });
 const browser = await launchChromium();
-const results = { passed: 0, failed: 0 };
 const problems = [];
 
 async function newPage(link, options = {}) {
@@ -54,17 +52,7 @@ async function newPage(link, options = {}) {
   return page;
 }
 
-async function check(name, work) {
-  try {
-    await work();
-    results.passed += 1;
-    console.log(`ok   ${name}`);
-  } catch (error) {
-    results.failed += 1;
-    console.log(`FAIL ${name}\n${error.stack}`);
-    await page?.screenshot({ path: `${output}viewer-look-failed-${results.failed}.png` }).catch(() => undefined);
-  }
-}
+const { check, finish } = checks("viewer-look", () => page);
 
 const openImage = async (file) => {
   await page.evaluate((file) => cubelink.element.open(file), file);
@@ -380,5 +368,4 @@ await check("no errors of the page", async () => assert.deepEqual(problems, []))
 await browser.close();
 await server.stop();
 rmSync(folder, { recursive: true });
-console.log(`${results.passed} passed, ${results.failed} failed`);
-process.exitCode = results.failed === 0 ? 0 : 1;
+finish();

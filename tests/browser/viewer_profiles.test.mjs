@@ -2,14 +2,13 @@
 //
 //     node tests/browser/viewer_profiles.test.mjs          with build/release (or $CUBELINK_BUILD) and www/dist
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 
-import { drawn, launchChromium, readPng, root, settled, startServer, writeFits } from "./viewer_support.mjs";
+import { checks, output } from "./checks.mjs";
+import { drawn, launchChromium, readPng, settled, startServer, writeFits } from "./viewer_support.mjs";
 import { python } from "./viewer_oracle.mjs";
 
-const output = `${root}tests/output/`;
-mkdirSync(output, { recursive: true });
 const folder = mkdtempSync(`${tmpdir()}/cubelink-viewer-profiles-`);
 const SECRET = "a-secret-for-tests";
 const sky = { CTYPE1: "RA---TAN", CTYPE2: "DEC--TAN", CRVAL1: 120, CRVAL2: 30, CRPIX1: 60, CRPIX2: 50, CDELT1: -2 / 3600, CDELT2: 2 / 3600, BUNIT: "K", BMAJ: 20 / 3600, BMIN: 12 / 3600, BPA: 0 };
@@ -21,24 +20,13 @@ writeFits(`${folder}/wide.fits`, { width: 12000, height: 60, value: (x, y) => Ma
 
 const server = await startServer(folder, { authKey: SECRET });
 const browser = await launchChromium();
-const results = { passed: 0, failed: 0 };
 const problems = [];
 const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, colorScheme: "dark" });
 const page = await context.newPage();
 page.setDefaultTimeout(60_000); // a busy machine draws slowly
 page.on("pageerror", (error) => problems.push(String(error)));
 
-async function check(name, work) {
-  try {
-    await work();
-    results.passed += 1;
-    console.log(`ok   ${name}`);
-  } catch (error) {
-    results.failed += 1;
-    console.log(`FAIL ${name}\n${error.stack}`);
-    await page.screenshot({ path: `${output}viewer-profiles-failed-${results.failed}.png` }).catch(() => undefined);
-  }
-}
+const { check, finish } = checks("viewer-profiles", () => page);
 
 const near = (a, b, tolerance, what) => assert.ok(Math.abs(a - b) <= tolerance, `${what}: ${a}, expected ${b} ± ${tolerance}`);
 const close = (a, b, what) => near(a, b, 1e-5 * Math.abs(b) + 1e-9, what);
@@ -314,5 +302,4 @@ await check("no errors of the page", async () => assert.deepEqual(problems, []))
 await browser.close();
 await server.stop();
 rmSync(folder, { recursive: true });
-console.log(`${results.passed} passed, ${results.failed} failed`);
-process.exitCode = results.failed === 0 ? 0 : 1;
+finish();

@@ -3,14 +3,13 @@
 //
 //     node tests/browser/viewer_regions.test.mjs          with build/release (or $CUBELINK_BUILD) and www/dist
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 
-import { drawn, launchChromium, root, settled, startProxy, startServer, writeFits } from "./viewer_support.mjs";
+import { checks, output } from "./checks.mjs";
+import { drawn, launchChromium, poorControls, settled, startProxy, startServer, writeFits } from "./viewer_support.mjs";
 import { python } from "./viewer_oracle.mjs";
 
-const output = `${root}tests/output/`;
-mkdirSync(output, { recursive: true });
 const folder = mkdtempSync(`${tmpdir()}/cubelink-viewer-regions-`);
 const SECRET = "a-secret-for-tests";
 const seed = Number(process.env.SEED ?? Math.floor(1e9 * Math.random()));
@@ -31,7 +30,6 @@ writeFits(`${folder}/flat.fits`, { width: 50, height: 40, value });
 const server = await startServer(folder, { authKey: SECRET });
 const proxy = await startProxy(server.port);
 const browser = await launchChromium();
-const results = { passed: 0, failed: 0 };
 const problems = [];
 
 async function newPage(address, options = {}) {
@@ -45,17 +43,7 @@ async function newPage(address, options = {}) {
 }
 
 let page;
-async function check(name, work) {
-  try {
-    await work();
-    results.passed += 1;
-    console.log(`ok   ${name}`);
-  } catch (error) {
-    results.failed += 1;
-    console.log(`FAIL ${name}\n${error.stack}`);
-    await page?.screenshot({ path: `${output}viewer-regions-failed-${results.failed}.png` }).catch(() => undefined);
-  }
-}
+const { check, finish } = checks("viewer-regions", () => page);
 
 page = await newPage(`${proxy.url}?token=${SECRET}#file=cube.fits&regionPanel.open=1`);
 const list = (p = page) => p.evaluate(() => cubelink.element.regions.list());
@@ -588,14 +576,7 @@ await check("everything in the panel has a name and room for a finger", async ()
   await page.evaluate(() => cubelink.element.regions.set({ type: "ELLIPSE", points: [[20, 20], [10.5, 10.5]] }));
   await page.evaluate(() => cubelink.element.regions.select(cubelink.element.regions.list()[0].id));
   await page.waitForSelector("[data-statistic]");
-  const poor = await page.$$eval("#regions-panel :is(button, select, input:not([hidden]), textarea, summary)", (all) =>
-    all.filter((e) => e.checkVisibility()).flatMap((e) => {
-      const label = e.getAttribute("aria-label") || e.closest("label")?.textContent.trim() || e.textContent.trim();
-      const box = (e.closest("label.check") ?? e).getBoundingClientRect();
-      return label && box.width >= 24 && box.height >= 24 ? [] : [`${e.outerHTML.slice(0, 80)}: "${label}", ${box.width} × ${box.height}`];
-    }),
-  );
-  assert.deepEqual(poor, []);
+  assert.deepEqual(await poorControls(page, "#regions-panel :is(button, select, input:not([hidden]), textarea, summary)"), []);
 });
 
 await check("no errors of the pages", async () => assert.deepEqual(problems, []));
@@ -604,5 +585,4 @@ await browser.close();
 proxy.stop();
 await server.stop();
 rmSync(folder, { recursive: true });
-console.log(`${results.passed} passed, ${results.failed} failed`);
-process.exitCode = results.failed === 0 ? 0 : 1;
+finish();

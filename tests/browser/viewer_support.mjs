@@ -81,6 +81,16 @@ export async function settled(page) {
 /** What was changed before is on the screen: the page draws in the next frame. */
 export const drawn = (page) => page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
 
+/** Of the controls that a selector finds and that are visible: those without a name, or with less room than a finger needs, 24 px. */
+export const poorControls = (page, selector) =>
+  page.$$eval(selector, (all) =>
+    all.filter((e) => e.checkVisibility()).flatMap((e) => {
+      const label = e.getAttribute("aria-label") || e.labels?.[0]?.textContent.trim() || e.textContent.trim();
+      const box = (e.closest("label.check") ?? e).getBoundingClientRect();
+      return label && box.width >= 24 && box.height >= 24 ? [] : [`${e.outerHTML.slice(0, 80)}: "${label}", ${box.width} × ${box.height}`];
+    }),
+  );
+
 /** A door in front of the server that can be shut: connections are cut without a word, and new ones refused. */
 export async function startProxy(target) {
   const pairs = new Set();

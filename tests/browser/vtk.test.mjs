@@ -3,23 +3,21 @@
 //     node tests/browser/vtk.test.mjs     with build/release (or $CUBELINK_BUILD)
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 
+import { checks, output } from "./checks.mjs";
 import { launchChromium, root, startServer, writeFits } from "./viewer_support.mjs";
 
 const example = `${root}clients/examples/vtk-js`;
 execFileSync("bash", ["-euc", ". tools/install.sh; npm_install clients/examples/vtk-js"], { cwd: root, stdio: "inherit" });
 execFileSync("npm", ["run", "--silent", "build"], { cwd: example, stdio: "inherit" });
 
-const output = `${root}tests/output/`;
-mkdirSync(output, { recursive: true });
 const folder = mkdtempSync(`${tmpdir()}/cubelink-vtk-`);
 const ramp = (x, y, channel) => x + 2 * y + 5000 * channel;
 writeFits(`${folder}/ramp.fits`, { width: 1200, height: 900, depth: 2, value: ramp });
 const server = await startServer(folder, { content: `${example}/dist` });
 const browser = await launchChromium();
-const results = { passed: 0, failed: 0 };
 const problems = [];
 const [WIDTH, HEIGHT] = [800, 600];
 
@@ -39,18 +37,9 @@ await page.addInitScript(() => {
   });
 });
 
-async function check(name, work) {
-  try {
-    await work();
-    results.passed += 1;
-    console.log(`ok   ${name}`);
-  } catch (error) {
-    results.failed += 1;
-    console.log(`FAIL ${name}\n${error.stack}`);
-    console.log(await page.evaluate(() => JSON.stringify({ message: document.getElementById("message").textContent, frames: window.frames_seen.slice(-5) })));
-    await page.screenshot({ path: `${output}vtk-failed-${results.failed}.png` }).catch(() => undefined);
-  }
-}
+const { check, finish } = checks("vtk", () => page, async () => {
+  console.log(await page.evaluate(() => JSON.stringify({ message: document.getElementById("message").textContent, frames: window.frames_seen.slice(-5) })));
+});
 
 /** The last picture that came, once it is one that is waited for. */
 const frame = (accept, argument) =>
@@ -143,5 +132,5 @@ await check("nothing went wrong in the page", () => assert.deepEqual(problems, [
 await browser.close();
 await server.stop();
 rmSync(folder, { recursive: true });
-console.log(`${results.passed} passed, ${results.failed} failed`);
-process.exit(results.failed ? 1 : 0);
+finish();
+process.exit();
