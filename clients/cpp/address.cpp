@@ -1,5 +1,7 @@
 #include "clients/cpp/address.hpp"
 
+#include "platform/hex.hpp"
+
 #include <algorithm>
 #include <cstdlib>
 #include <stdexcept>
@@ -9,12 +11,7 @@
 namespace cubelink::client {
 namespace {
 
-int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
+using platform::hex_digit;
 
 /// Percent escapes and the plus signs of a query.
 std::string decoded(std::string_view text) {

@@ -1,6 +1,7 @@
 #include "imaging/regions/region_extras.hpp"
 
 #include "imaging/regions/region_numbers.hpp"
+#include "platform/hex.hpp"
 #include "platform/text.hpp"
 
 #include <charconv>
@@ -27,11 +28,7 @@ std::string encoded(std::string_view text) {
     return out;
 }
 
-int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    const char lower = platform::lower_case(c);
-    return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
-}
+using platform::hex_digit;
 
 std::string decoded(std::string_view text) {
     std::string out;

@@ -1,5 +1,7 @@
 #include "imaging/world/spectral_axis.hpp"
 
+#include "imaging/world/spectral_unit.hpp"
+
 #include <cmath>
 #include <limits>
 
@@ -22,10 +24,6 @@ double vacuum_of_air(double air) {
     return vacuum;
 }
 
-bool needs_rest(SpectralKind kind) {
-    return kind == SpectralKind::velocity_radio || kind == SpectralKind::velocity_optical || kind == SpectralKind::velocity_relativistic;
-}
-
 } // namespace
 
 std::optional<SpectralKind> spectral_kind_of(std::string_view name) {
@@ -41,7 +39,7 @@ std::optional<SpectralKind> spectral_kind_of(std::string_view name) {
 }
 
 double to_frequency(double value, SpectralKind kind, double rest) {
-    if (needs_rest(kind) && !(rest > 0)) return nothing;
+    if (is_velocity(kind) && !(rest > 0)) return nothing;
     double result = nothing;
     switch (kind) {
     case SpectralKind::channel: return nothing;
@@ -56,7 +54,7 @@ double to_frequency(double value, SpectralKind kind, double rest) {
 }
 
 double from_frequency(double frequency, SpectralKind kind, double rest) {
-    if (needs_rest(kind) && !(rest > 0)) return nothing;
+    if (is_velocity(kind) && !(rest > 0)) return nothing;
     double result = nothing;
     switch (kind) {
     case SpectralKind::channel: return nothing;
@@ -90,7 +88,7 @@ std::vector<double> SpectralAxis::values(SpectralKind kind, std::optional<double
     const double rest = rest_frequency && *rest_frequency > 0 ? *rest_frequency : own;
     for (std::size_t i = 0; i < result.size(); ++i) {
         if (kind == SpectralKind::channel) result[i] = static_cast<double>(i);
-        else if (kind == kind_ && (!needs_rest(kind) || rest == own)) result[i] = values_[i];
+        else if (kind == kind_ && (!is_velocity(kind) || rest == own)) result[i] = values_[i];
         else result[i] = from_frequency(to_frequency(values_[i], kind_, own), kind, rest);
     }
     return result;

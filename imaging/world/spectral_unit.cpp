@@ -4,6 +4,10 @@
 
 namespace cubelink::imaging {
 
+bool is_velocity(SpectralKind kind) {
+    return kind == SpectralKind::velocity_radio || kind == SpectralKind::velocity_optical || kind == SpectralKind::velocity_relativistic;
+}
+
 std::optional<SpectralUnit> spectral_unit_of(std::string_view unit) {
     static constexpr struct {
         std::string_view name;

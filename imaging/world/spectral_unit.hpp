@@ -1,5 +1,5 @@
 #pragma once
-/// Units of frequencies, wavelengths and velocities. Pure functions, any thread.
+/// Kinds and units of frequencies, wavelengths and velocities. Pure functions, any thread.
 
 #include "imaging/world/spectral_axis.hpp"
 
@@ -7,6 +7,9 @@
 #include <string_view>
 
 namespace cubelink::imaging {
+
+/// Whether values of that kind are velocities, which need a rest frequency to become frequencies.
+bool is_velocity(SpectralKind kind);
 
 struct SpectralUnit {
     SpectralKind kind = SpectralKind::frequency; // frequency, wavelength, or velocity_radio for velocities of any kind

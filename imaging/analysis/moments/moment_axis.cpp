@@ -1,5 +1,7 @@
 #include "imaging/analysis/moments/moment_axis.hpp"
 
+#include "imaging/world/spectral_unit.hpp"
+
 #include <cmath>
 
 namespace cubelink::imaging {
@@ -41,9 +43,6 @@ Definition native_of(SpectralKind kind) {
     case SpectralKind::air_wavelength: return {kind, "wavelength in air"};
     default: return {kind, "frequency"};
     }
-}
-bool is_velocity(SpectralKind kind) {
-    return kind == SpectralKind::velocity_radio || kind == SpectralKind::velocity_optical || kind == SpectralKind::velocity_relativistic;
 }
 
 void set_widths(MomentAxisValues& axis, const std::vector<double>& edges) {

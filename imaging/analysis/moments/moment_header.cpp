@@ -1,6 +1,7 @@
 #include "imaging/analysis/moments/moment_header.hpp"
 
 #include "imaging/world/header_editor.hpp"
+#include "imaging/world/spectral_unit.hpp"
 
 #include <cmath>
 #include <string_view>
@@ -8,10 +9,6 @@
 namespace cubelink::imaging {
 
 namespace {
-
-bool is_velocity(SpectralKind kind) {
-    return kind == SpectralKind::velocity_radio || kind == SpectralKind::velocity_optical || kind == SpectralKind::velocity_relativistic;
-}
 
 const char* si_unit(SpectralKind kind) {
     if (kind == SpectralKind::frequency) return "Hz";

@@ -1,5 +1,6 @@
 #include "server/net/http/http_util.hpp"
 
+#include "platform/hex.hpp"
 #include "platform/text.hpp"
 
 #include <algorithm>
@@ -11,12 +12,7 @@
 namespace cubelink::server {
 namespace {
 
-int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
-}
+using platform::hex_digit;
 
 /// Calls `take` with each piece between separators; stops when it returns false.
 template <typename Take> void for_each_piece(std::string_view text, std::string_view separators, Take take) {

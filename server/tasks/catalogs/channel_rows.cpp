@@ -10,14 +10,6 @@
 
 namespace cubelink::server {
 
-namespace {
-
-bool is_velocity(imaging::SpectralKind kind) {
-    return kind == imaging::SpectralKind::velocity_radio || kind == imaging::SpectralKind::velocity_optical || kind == imaging::SpectralKind::velocity_relativistic;
-}
-
-} // namespace
-
 imaging::RowTestPtr rows_near_channel(const imaging::Table& table, const Image& image, const ChannelRows& rows, const rpc::Path& path) {
     const auto wrong = [&path](const char* field, const std::string& what) { return rpc::BadArguments(rpc::Path(path, field).text() + ": " + what); };
     const auto axis = image.wcs ? image.wcs->spectral_axis() : nullptr;
