@@ -38,30 +38,6 @@ rpc::Value header_of(const Image& image) {
     return rpc::Map{{"cards", std::move(cards)}, {"hdu", image.info.hdu}, {"name", image.info.name}};
 }
 
-/// Reads one block after the other for a session, each when the client has read what came before it, so that many requests at once cost neither
-/// memory nor the connection.
-void post_read(const SessionPtr& session, const ImagePtr& image, const rpc::CallPtr& call, const BlockRequest& request) {
-    const auto bytes = static_cast<std::size_t>(request.values()) * (image->source->capabilities().prefers_double ? 8 : 4);
-    post_answer(session, image, call, "image.read", JobClass::block, [session, image, call, request, bytes](const JobContext& context) {
-        const auto abandoned = [&] { return !call->peer()->connected(); };
-        if (abandoned()) return;
-        auto& outbox = connection_of(*call).receiver()->outbox();
-        if (!outbox.has_room(bytes)) {
-            // A client may never read on: what waits for it keeps no image that has been closed.
-            return outbox.when_room(bytes, [weak_session = std::weak_ptr(session), weak_image = std::weak_ptr(image), call, request] {
-                const auto session_then = weak_session.lock();
-                const auto image_then = weak_image.lock();
-                if (session_then && image_then && !image_then->closed.cancelled()) post_read(session_then, image_then, call, request);
-                else call->fail(rpc::code::method_failed, "The file was closed.");
-            });
-        }
-        // Many clients that read large blocks at once take turns, as far as there is memory.
-        auto& cache = session->cache();
-        const auto memory = cache.reserve(std::min(bytes, cache.limit() / 2), context.cancel);
-        call->answer(read_block(*image, request, context.threads, context.cancel, abandoned));
-    });
-}
-
 void read_image(const SessionPtr& session, const ImagePtr& image, const rpc::CallPtr& call, std::vector<rpc::Value>&& values) {
     const auto& shape = image->shape();
     BlockRequest request;
@@ -77,7 +53,13 @@ void read_image(const SessionPtr& session, const ImagePtr& image, const rpc::Cal
         static_cast<double>(limit))
         throw rpc::CallError(rpc::code::method_failed, "That would be more than " + std::to_string(limit) + " values (" +
                                                            std::to_string(max_block_bytes >> 20) + " MiB) at once: read it in parts.");
-    post_read(session, image, call, request);
+    const auto bytes = static_cast<std::size_t>(request.values()) * (image->source->capabilities().prefers_double ? 8 : 4);
+    post_large_answer(session, image, call, "image.read", JobClass::block, bytes, [call, request, bytes](Session& owner, const Image& open, const JobContext& context) {
+        // Many clients that read large blocks at once take turns, as far as there is memory.
+        auto& cache = owner.cache();
+        const auto memory = cache.reserve(std::min(bytes, cache.limit() / 2), context.cancel);
+        call->answer(read_block(open, request, context.threads, context.cancel, [&call] { return !call->peer()->connected(); }));
+    });
 }
 
 std::vector<std::array<double, 2>> points_of(rpc::Value&& value) {
@@ -311,6 +293,29 @@ void post_answer(const SessionPtr& session, const ImagePtr& image, const rpc::Ca
         call->fail_with_exception(error.what());
     };
     start(std::move(job));
+}
+
+void post_large_answer(const SessionPtr& session, const ImagePtr& image, const rpc::CallPtr& call, const char* what, JobClass job_class, std::size_t bytes, LargeAnswer answer) {
+    post_answer(session, image, call, what, job_class, [session, image, call, what, job_class, bytes, answer = std::move(answer)](const JobContext& context) {
+        if (!call->peer()->connected()) return;
+        auto& outbox = connection_of(*call).receiver()->outbox();
+        if (outbox.has_room(bytes)) return answer(*session, *image, context);
+        outbox.when_room(bytes, [weak_session = std::weak_ptr(session), weak_image = std::weak_ptr(image), call, what, job_class, bytes, answer] {
+            const auto session_then = weak_session.lock();
+            const auto image_then = weak_image.lock();
+            if (session_then && image_then && !image_then->closed.cancelled()) post_large_answer(session_then, image_then, call, what, job_class, bytes, answer);
+            else call->fail(rpc::code::method_failed, "The file was closed.");
+        });
+    });
+}
+
+imaging::PlaneId plane_of(rpc::Value&& channel, rpc::Value&& stokes, const Image& image) {
+    imaging::PlaneId plane;
+    plane.channel = rpc::from_value<std::optional<std::int32_t>>(std::move(channel), rpc::Path("channel")).value_or(image.plane.channel);
+    if (!image.has_channel(plane.channel))
+        throw rpc::BadArguments("channel: " + std::to_string(plane.channel) + " does not exist (the image has " + std::to_string(image.shape().depth) + ")");
+    plane.stokes = stokes_of(std::move(stokes), image);
+    return plane;
 }
 
 void register_image_methods(HandlerContext& context) {

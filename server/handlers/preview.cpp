@@ -4,13 +4,14 @@
 
 #include "imaging/pixels/histogram.hpp"
 #include "imaging/pixels/plane_preview.hpp"
-#include "pubsub/receiver.hpp"
 #include "rpc/error.hpp"
+#include "rpc/icd/bridge.hpp"
 #include "rpc/values/convert.hpp"
+#include "server/products/histogram_message.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
+#include <memory>
 #include <vector>
 
 namespace cubelink::server {
@@ -38,21 +39,8 @@ Request request_of(const Image& image, std::vector<Value>&& values) {
     const auto side = [scale](std::int64_t length) { return std::clamp<std::int64_t>(std::llround(static_cast<double>(length) * scale), 1, length); };
     request.width = std::min(side(shape.width), most_width);
     request.height = std::min(side(shape.height), most_height);
-    request.plane.channel = rpc::from_value<std::optional<std::int32_t>>(std::move(values[3]), rpc::Path("channel")).value_or(image.plane.channel);
-    if (!image.has_channel(request.plane.channel))
-        throw rpc::BadArguments("channel: " + std::to_string(request.plane.channel) + " does not exist (the image has " + std::to_string(shape.depth) + ")");
-    request.plane.stokes = stokes_of(std::move(values[4]), image);
+    request.plane = plane_of(std::move(values[3]), std::move(values[4]), image);
     return request;
-}
-
-/// In the form of the ICD's Histogram.
-rpc::Map histogram_map(const imaging::Histogram& histogram) {
-    return {{"num_bins", static_cast<std::int64_t>(histogram.bins.size())},
-            {"bin_width", histogram.bin_width},
-            {"first_bin_center", histogram.first_bin_center},
-            {"bins", rpc::Array(histogram.bins.begin(), histogram.bins.end())},
-            {"mean", histogram.mean},
-            {"std_dev", histogram.std_dev}};
 }
 
 void answer(Session& session, const Image& image, const Request& request, const rpc::CallPtr& call, const JobContext& context) {
@@ -65,27 +53,17 @@ void answer(Session& session, const Image& image, const Request& request, const 
     image.source->check_unchanged();
     imaging::HistogramSpec spec;
     spec.num_bins = std::min(most_bins, imaging::automatic_bins(shape.width, shape.height));
-    auto histogram = histogram_map(imaging::histogram_of(values, request.width, request.height, spec));
+    const auto histogram = std::make_shared<icd::Histogram>();
+    fill(*histogram, imaging::histogram_of(values, request.width, request.height, spec));
     const bool all = request.width == shape.width && request.height == shape.height && read == shape.height;
     call->answer(rpc::Map{{"width", request.width},
                           {"height", request.height},
                           {"data", rpc::Bytes::take(std::move(values))},
-                          {"histogram", std::move(histogram)},
+                          {"histogram", icd::to_value(histogram)},
                           {"sampled", !all},
                           {"rows_read", read},
                           {"channel", request.plane.channel},
                           {"stokes", request.plane.stokes}});
-}
-
-/// One after the other for a connection, each when the client has read what came before it.
-void post_preview(const SessionPtr& session, const ImagePtr& image, const rpc::CallPtr& call, const Request& request) {
-    const auto bytes = static_cast<std::size_t>(request.width * request.height) * sizeof(float);
-    post_answer(session, image, call, "image.preview", JobClass::interactive, [session, image, call, request, bytes](const JobContext& job) {
-        if (!call->peer()->connected()) throw imaging::Cancelled();
-        auto& outbox = connection_of(*call).receiver()->outbox();
-        if (!outbox.has_room(bytes)) return outbox.when_room(bytes, [=] { post_preview(session, image, call, request); });
-        answer(*session, *image, request, call, job);
-    });
 }
 
 } // namespace
@@ -97,7 +75,9 @@ void register_preview(HandlerContext& context) {
             const auto request = request_of(*image, std::move(values));
             if (!imaging::has_rows(*image->source))
                 throw rpc::CallError(rpc::code::method_failed, image->info.name + " is still to be computed: there is no preview, ask for tiles.");
-            post_preview(session, image, call, request);
+            const auto bytes = static_cast<std::size_t>(request.width * request.height) * sizeof(float);
+            post_large_answer(session, image, call, "image.preview", JobClass::interactive, bytes,
+                              [call, request](Session& owner, const Image& open, const JobContext& job) { answer(owner, open, request, call, job); });
         },
         rpc::AnswerOrder::when_done);
 }

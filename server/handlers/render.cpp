@@ -3,7 +3,6 @@
 #include "server/handlers/image_methods.hpp"
 #include "server/handlers/render_arguments.hpp"
 
-#include "pubsub/receiver.hpp"
 #include "rpc/values/convert.hpp"
 
 #include <algorithm>
@@ -41,25 +40,18 @@ RenderRequest request_of(const Image& image, std::vector<Value>&& values) {
     request.look = look_of(std::move(look), default_look());
     request.beam = beam_of(std::move(values[12]));
     request.grid = grid_of(std::move(values[13]), image);
-    request.plane.channel = rpc::from_value<std::optional<std::int32_t>>(std::move(values[14]), rpc::Path("channel")).value_or(image.plane.channel);
-    if (!image.has_channel(request.plane.channel))
-        throw rpc::BadArguments("channel: " + std::to_string(request.plane.channel) + " does not exist (the image has " + std::to_string(shape.depth) + ")");
-    request.plane.stokes = stokes_of(std::move(values[15]), image);
+    request.plane = plane_of(std::move(values[14]), std::move(values[15]), image);
     return request;
 }
 
-/// One picture after the other for a session, each when the client has read what came before it: as image.read.
 void post_render(const SessionPtr& session, const ImagePtr& image, const rpc::CallPtr& call, const RenderRequest& request) {
     const auto bytes = static_cast<std::size_t>(request.size.pixels()); // of the file, in most cases
-    post_answer(session, image, call, "image.render", JobClass::block, [session, image, call, request, bytes](const JobContext& context) {
+    post_large_answer(session, image, call, "image.render", JobClass::block, bytes, [call, request](Session& owner, const Image& open, const JobContext& context) {
         const auto check = [&] {
             context.cancel.throw_if_cancelled();
             if (!call->peer()->connected()) throw imaging::Cancelled();
         };
-        check();
-        auto& outbox = connection_of(*call).receiver()->outbox();
-        if (!outbox.has_room(bytes)) return outbox.when_room(bytes, [=] { post_render(session, image, call, request); });
-        auto file = render(*image, request, session->cache(), context.threads, context.cancel, check);
+        auto file = render(open, request, owner.cache(), context.threads, context.cancel, check);
         call->answer(rpc::Map{{"data", std::move(file.bytes)},
                               {"width", request.size.width},
                               {"height", request.size.height},

@@ -17,14 +17,17 @@ std::shared_ptr<icd::RegionHistogramData> histogram_message(const Image& image, 
     config->mutable_bounds()->set_min(requirement.fixed_bounds ? requirement.min : 0);
     config->mutable_bounds()->set_max(requirement.fixed_bounds ? requirement.max : 0);
     auto* out = message->mutable_histograms();
-    if (!histogram) return message;
-    out->set_num_bins(static_cast<std::int32_t>(histogram->bins.size()));
-    out->set_bin_width(histogram->bin_width);
-    out->set_first_bin_center(histogram->first_bin_center);
-    out->mutable_bins()->Add(histogram->bins.begin(), histogram->bins.end());
-    out->set_mean(histogram->mean);
-    out->set_std_dev(histogram->std_dev);
+    if (histogram) fill(*out, *histogram);
     return message;
+}
+
+void fill(icd::Histogram& message, const imaging::Histogram& histogram) {
+    message.set_num_bins(static_cast<std::int32_t>(histogram.bins.size()));
+    message.set_bin_width(histogram.bin_width);
+    message.set_first_bin_center(histogram.first_bin_center);
+    message.mutable_bins()->Add(histogram.bins.begin(), histogram.bins.end());
+    message.set_mean(histogram.mean);
+    message.set_std_dev(histogram.std_dev);
 }
 
 imaging::HistogramSpec spec_of(const HistogramRequirement& requirement) {

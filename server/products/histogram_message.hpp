@@ -16,6 +16,9 @@ inline constexpr const char* saturated_histogram = ": a bin of the histogram hol
 std::shared_ptr<icd::RegionHistogramData> histogram_message(const Image& image, std::int32_t region_id, imaging::PlaneId plane,
                                                             const HistogramRequirement& requirement, const imaging::Histogram* histogram, float progress);
 
+/// The ICD's Histogram.
+void fill(icd::Histogram& message, const imaging::Histogram& histogram);
+
 /// The number of bins and the bounds that are required.
 imaging::HistogramSpec spec_of(const HistogramRequirement& requirement);
 
