@@ -269,7 +269,7 @@ class Patterns(ServerTest):
     def make_files(cls, folder):
         Table({"s": ["abc", "\u00e4\u00f6\u00fc"] * 5}).write(folder / "ten.vot", format="votable")
 
-    async def test_dear_patterns_hold_nobody_up(self):
+    async def test_costly_patterns_hold_nobody_up(self):
         client = await self.viewer()
         other = await self.viewer(session_id=client.session_id)
         await open_catalog(client, "ten.vot", 1)

@@ -13,53 +13,23 @@ import tempfile
 import time
 import unittest
 from pathlib import Path
-from urllib.parse import quote
 
 import numpy
-from astropy.io import fits
 
-from harness import ERROR, PATIENCE, PROGRAM, Server, ServerTest, connect, open_file, settled, until
+from harness import ERROR, PATIENCE, PROGRAM, Server, connect, open_file, settled, until
+from region_session import BOX, CHANGED, DEPTH, HEIGHT, VALUES, WIDTH, RegionTest, plain, put, set_region, write_images
 from regions_support import CLOSED, POINTS, SIZED, TYPES, info, inside, random_region
 
-import icd_client  # after the harness, which knows where it lies
 from icd_client import icd
 
 SECONDS = float(os.environ.get("CUBELINK_SECONDS", "6"))
 SEED = int(os.environ.get("CUBELINK_SEED", "1"))
-STATS, CHANGED = "carta.region.stats.data", "session.changed"
-WIDTH, HEIGHT, DEPTH = 90, 70, 4
-VALUES = numpy.random.default_rng(5).normal(size=(DEPTH, HEIGHT, WIDTH)).astype("f4")
-VALUES[:, 30:33, 40:60] = numpy.nan
-BOX = info("RECTANGLE", [(40, 30), (20, 10)])
-
-
-def write_images(folder):
-    header = fits.Header()
-    for n, (kind, value, step, unit) in enumerate((("RA---TAN", 120, -1e-3, "deg"), ("DEC--TAN", 30, 1e-3, "deg"), ("FREQ", 1.4e9, 1e6, "Hz")), 1):
-        header[f"CTYPE{n}"], header[f"CRPIX{n}"], header[f"CRVAL{n}"], header[f"CDELT{n}"], header[f"CUNIT{n}"] = kind, 40, value, step, unit
-    fits.writeto(folder / "cube.fits", VALUES, header)
-    fits.writeto(folder / "plain.fits", VALUES[0])
-
-
-def set_region(file_id, region_id, region, **more):
-    return {"file_id": file_id, "region_id": region_id, "region_info": region, **more}
-
-
-async def put(client, file_id, region_id, region):
-    ack = await client.call("carta.set.region", set_region(file_id, region_id, region))
-    assert ack["success"] and ack["message"] == "", ack
-    return ack["region_id"]
+STATS = "carta.region.stats.data"
 
 
 async def regions_of(client):
     """{id: (file, shape)} as the session says."""
     return {one["region_id"]: (one["file_id"], plain(one["region_info"])) for one in (await client.call("session.state"))["regions"]}
-
-
-def plain(region):
-    """With the type by its name, as requests have it."""
-    kind = region["region_type"]
-    return {**region, "region_type": kind if isinstance(kind, str) else {number: name for name, number in TYPES.items()}[kind]}
 
 
 def stats_requirement(file_id, region_id, types=("NumPixels", "Sum", "Mean")):
@@ -82,25 +52,6 @@ def check_statistics(message, region, plane):
 
 def to_icd(region):
     return icd.RegionInfo(region_type=TYPES[region["region_type"]], control_points=[icd.Point(**point) for point in region["control_points"]], rotation=region["rotation"])
-
-
-class RegionTest(ServerTest):
-    @classmethod
-    def make_files(cls, folder):
-        write_images(folder)
-
-    async def two_files(self, generation=2):
-        client = await self.viewer(generation)
-        await open_file(client, "cube.fits", 0)
-        await open_file(client, "plain.fits", 1)
-        return client
-
-    async def page(self, session_id=0):
-        """A client that speaks the ICD's own framing."""
-        client = await icd_client.connect(self.server.port, quote(self.server.secret))
-        self.addAsyncCleanup(client.close)
-        client.session = (await client.ask("REGISTER_VIEWER", session_id=session_id, client_feature_flags=5)).session_id
-        return client
 
 
 class Regions(RegionTest):
@@ -322,39 +273,6 @@ class Regions(RegionTest):
         await settled(client)
         self.assertEqual([len(m["statistics"]) for m in other.published.get(STATS, [])], [])
         self.assertTrue(await page.silence("REGION_STATS_DATA", 0.05), "the page has required nothing")
-
-    async def test_others_are_told_what_they_are_while_they_are_dragged(self):
-        client = await self.two_files()
-        for generation in (1, 2):
-            other = await self.viewer(generation, client.session_id)
-            other.forget()
-            number = await put(client, 0, -1, BOX)
-            change = await other.next(CHANGED, lambda m: m["what"] == "region" and m["region_id"] == number)
-            self.assertEqual((change["created"], change["file_id"], plain(change["region_info"])), (True, 0, BOX))
-            places = [info("RECTANGLE", [(40 + n / 8, 30), (20, 10)]) for n in range(1, 81)]
-            for place in places:
-                await put(client, 0, number, place)
-            told = []
-            while not told or told[-1] != places[-1]:
-                change = await other.next(CHANGED, lambda m: m["what"] == "region" and m["region_id"] == number)
-                self.assertFalse(change["created"])
-                told.append(plain(change["region_info"]))
-            indices = [places.index(one) for one in told]
-            self.assertEqual(indices, sorted(set(indices)), "each newer than the one before")
-            await client.call("carta.remove.region", {"region_id": number})
-            change = await other.next(CHANGED, lambda m: m["what"] == "regions_removed")
-            self.assertEqual(change["region_ids"], [number])
-            await asyncio.sleep(0.2)  # nothing is told of it that was still to come
-            await other.call("session.state")
-            self.assertEqual([m for m in other.published.get(CHANGED, []) if m["what"] == "region"], [])
-
-    async def test_others_are_told_when_all_are_closed(self):
-        client = await self.two_files()
-        other = await self.viewer(2, client.session_id)
-        numbers = [await put(client, 0, -1, BOX) for _ in range(3)]
-        await client.call("carta.close.file", {"file_id": -1})
-        change = await other.next(CHANGED, lambda m: m["what"] == "regions_removed")
-        self.assertEqual(change["region_ids"], numbers)
 
     async def test_resume_brings_them(self):
         page = await self.page()
