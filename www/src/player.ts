@@ -81,18 +81,30 @@ export class Player {
     if (!this.playing.value) return then();
     const stopping = (this.stopping = { then });
     this.ended();
+    // Until it has answered, the server chooses the planes, and frames and news of them are under way: the picture stays as it is.
+    this.loader.playing = true;
     this.inTurn(async () => {
       const { channel, stokes } = this.loader.shown.value;
-      await this.image.client.carta.stopAnimation({ file_id: this.image.fileId, end_frame: { channel, stokes } }).finally(() => (this.stopping = null));
-      if (this.playing.value) return;
-      stopping.then();
-      this.loader.need(this.loader.needed);
+      try {
+        await this.image.client.carta.stopAnimation({ file_id: this.image.fileId, end_frame: { channel, stokes } });
+      } finally {
+        // Unless the image has been closed.
+        if (this.stopping === stopping) {
+          this.stopping = null;
+          this.loader.playing = this.playing.value;
+          if (!this.playing.value) {
+            stopping.then();
+            this.loader.need(this.loader.needed);
+          }
+        }
+      }
     });
   }
 
   close(): void {
     if (this.playing.value) this.image.client.carta.stopAnimation({ file_id: this.image.fileId }).catch(() => undefined);
     this.ended();
+    this.stopping = null;
     this.stopListening.forEach((stop) => stop());
   }
 

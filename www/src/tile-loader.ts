@@ -35,6 +35,8 @@ export class TileLoader {
   private readonly requested = new Map<number, number>();
   private requestedPlane = "";
   private firstOfPlane = 0;
+  /** An animation has played since the server was last told a plane: news of its last frame may still be under way, so that image.channel may be behind. */
+  private played = false;
   private lastNews = 0;
   private stop: (() => void)[] = [];
   private readonly timer: number;
@@ -83,6 +85,7 @@ export class TileLoader {
 
   /** The tiles of an animation's frame have come. */
   showFrame(plane: Plane): void {
+    this.played = true;
     this.wanted.set(plane);
     this.show(plane);
   }
@@ -106,7 +109,7 @@ export class TileLoader {
 
   /** Every tile of the view is there, of the plane that is wanted, and nothing is under way. */
   get settled(): boolean {
-    return this.needed.length > 0 && !this.waiting && !this.planePump.busy && !this.tilePump.busy;
+    return this.needed.length > 0 && !this.playing && !this.waiting && !this.planePump.busy && !this.tilePump.busy;
   }
 
   private missingOf(plane: Plane): number[] {
@@ -130,8 +133,10 @@ export class TileLoader {
   }
 
   private async changePlane(plane: Plane): Promise<void> {
-    if (plane.channel === this.image.channel && plane.stokes === this.image.stokes) return;
+    if (!this.played && plane.channel === this.image.channel && plane.stokes === this.image.stokes) return;
     await this.image.client.tiles().ready();
+    // Meanwhile somebody else may have chosen another one.
+    if (this.key(this.wanted.value) !== this.key(plane)) return;
     const codes = this.missingOf(plane);
     const before = { channel: this.image.channel, stokes: this.image.stokes };
     this.usePlane(plane);
@@ -141,6 +146,7 @@ export class TileLoader {
     if (codes.length === 0) this.show(plane);
     try {
       await this.image.setChannel(plane.channel, plane.stokes, codes, { quality: QUALITY });
+      this.played = false;
     } catch (error) {
       this.requested.clear();
       // The wish stays, and goes to the server when the connection is back.
