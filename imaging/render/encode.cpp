@@ -1,5 +1,7 @@
 #include "imaging/render/encode.hpp"
 
+#include "imaging/render/palette.hpp"
+
 #include <webp/encode.h>
 
 #include <csetjmp>
@@ -26,7 +28,8 @@ Rgba over_black(const Rgba& p) {
 
 class PngWriter {
 public:
-    explicit PngWriter(const Picture& picture) : picture_(picture), alpha_(!picture.opaque()), row_(static_cast<std::size_t>(picture.size().width) * 4) {
+    PngWriter(const Picture& picture, const CancelToken& cancel)
+        : picture_(picture), palette_(Palette::of(picture, cancel)), alpha_(!palette_ && !picture.opaque()), row_(static_cast<std::size_t>(picture.size().width) * 4) {
         png_ = png_create_write_struct(PNG_LIBPNG_VER_STRING, this, on_error, [](png_structp, png_const_charp) {});
         if (png_) info_ = png_create_info_struct(png_);
         if (!info_) {
@@ -52,15 +55,27 @@ public:
 private:
     void begin() {
         png_set_write_fn(png_, this, on_write, [](png_structp) {});
-        png_set_IHDR(png_, info_, static_cast<png_uint_32>(picture_.size().width), static_cast<png_uint_32>(picture_.size().height), 8,
-                     alpha_ ? PNG_COLOR_TYPE_RGBA : PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-        // The colours of a map do not follow their neighbours' closely enough for the filters that take longer.
-        png_set_filter(png_, PNG_FILTER_TYPE_BASE, PNG_FILTER_SUB);
+        const int colours = palette_ ? PNG_COLOR_TYPE_PALETTE : alpha_ ? PNG_COLOR_TYPE_RGBA : PNG_COLOR_TYPE_RGB;
+        png_set_IHDR(png_, info_, static_cast<png_uint_32>(picture_.size().width), static_cast<png_uint_32>(picture_.size().height), 8, colours, PNG_INTERLACE_NONE,
+                     PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+        if (palette_) set_palette();
+        // Indices are no numbers to be subtracted. Of colours, a map's do not follow their neighbours' closely enough for the filters that take longer.
+        png_set_filter(png_, PNG_FILTER_TYPE_BASE, palette_ ? PNG_FILTER_NONE : PNG_FILTER_SUB);
         png_set_compression_level(png_, 3);
         png_write_info(png_, info_);
     }
+    void set_palette() {
+        const auto& colours = palette_->colours();
+        for (std::size_t i = 0; i < colours.size(); ++i) {
+            entries_[i] = {colours[i].r, colours[i].g, colours[i].b};
+            alphas_[i] = colours[i].a;
+        }
+        png_set_PLTE(png_, info_, entries_.data(), static_cast<int>(colours.size()));
+        if (palette_->transparent() > 0) png_set_tRNS(png_, info_, alphas_.data(), static_cast<int>(palette_->transparent()), nullptr);
+    }
     void fill_row(const Rgba* from) {
         auto* to = row_.data();
+        if (palette_) return palette_->indices(from, picture_.size().width, to);
         if (alpha_) {
             std::memcpy(to, from, row_.size());
             return;
@@ -94,7 +109,10 @@ private:
     }
 
     const Picture& picture_;
+    const std::optional<Palette> palette_;
     const bool alpha_;
+    std::array<png_color, Palette::most> entries_{};
+    std::array<png_byte, Palette::most> alphas_{};
     std::vector<std::uint8_t> row_, out_;
     png_structp png_ = nullptr;
     png_infop info_ = nullptr;
@@ -269,7 +287,7 @@ std::size_t encoding_bytes(const PictureSize& size, const Encoding& encoding) {
 
 std::vector<std::uint8_t> encode(const Picture& picture, const Encoding& encoding, const CancelToken& cancel) {
     switch (encoding.format) {
-    case PictureFormat::png: return PngWriter(picture).write(cancel);
+    case PictureFormat::png: return PngWriter(picture, cancel).write(cancel);
     case PictureFormat::jpeg: return JpegWriter(picture, encoding.quality.value_or(default_jpeg_quality)).write(cancel);
     case PictureFormat::webp: return webp(picture, encoding.quality, cancel);
     }

@@ -95,6 +95,32 @@ TEST_CASE("PNG and lossless WebP give back every pixel") {
     }
 }
 
+TEST_CASE("PNG with few colours is indexed, and gives back every pixel") {
+    const auto seed = cubelink::test::random_seed();
+    CAPTURE(seed);
+    std::mt19937_64 random(seed);
+    for (const std::size_t count : {1U, 2U, 17U, 255U, 256U, 257U}) {
+        for (const bool opaque : {true, false}) {
+            CAPTURE(count);
+            CAPTURE(opaque);
+            std::vector<Rgba> colours;
+            while (colours.size() < count) {
+                const auto bits = random();
+                const Rgba colour{static_cast<std::uint8_t>(bits), static_cast<std::uint8_t>(bits >> 8), static_cast<std::uint8_t>(bits >> 16),
+                                  static_cast<std::uint8_t>(opaque || bits >> 63 != 0 ? 255 : bits >> 24)};
+                if (std::find(colours.begin(), colours.end(), colour) == colours.end()) colours.push_back(colour);
+            }
+            Picture picture({61, 43});
+            for (int y = 0; y < 43; ++y)
+                for (int x = 0; x < 61; ++x) picture.row(y)[x] = colours[y * 61 + x < static_cast<int>(count) ? y * 61 + x : random() % count];
+            const auto file = encode(picture, {PictureFormat::png}, {});
+            const int colour_type = file[25]; // of the chunk IHDR: behind the signature, length, name, width, height and depth
+            CHECK((colour_type == 3) == (count <= 256));
+            check_same(picture, decoded_png(file));
+        }
+    }
+}
+
 TEST_CASE("JPEG and lossy WebP come near, the nearer the higher the quality; black where JPEG cannot be transparent") {
     Picture picture({200, 150});
     for (int y = 0; y < 150; ++y)
