@@ -73,6 +73,14 @@ std::string make_utf8(std::string_view text) {
     return out;
 }
 
+std::string utf8_or_latin1(std::string_view text) {
+    if (is_utf8(text)) return std::string(text);
+    std::string out;
+    out.reserve(2 * text.size());
+    for (const char c : text) append_utf8(out, static_cast<unsigned char>(c));
+    return out;
+}
+
 void append_utf8(std::string& out, std::uint32_t code_point) {
     const auto tail = [&](unsigned shift) { out += static_cast<char>(0x80 | ((code_point >> shift) & 0x3F)); };
     if (code_point < 0x80) {

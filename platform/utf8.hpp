@@ -16,6 +16,10 @@ inline bool is_utf8(std::string_view text) { return valid_utf8_prefix(text) == t
 /// `text` with U+FFFD in place of whatever is not UTF-8 (one for each maximal part, as Unicode recommends).
 std::string make_utf8(std::string_view text);
 
+/// `text` if it is UTF-8, else taken as Latin-1 (ISO 8859-1), which any bytes are. For texts that do not say their encoding: what is not UTF-8 is
+/// nearly always that.
+std::string utf8_or_latin1(std::string_view text);
+
 /// Appends the character `code_point`, which is at most 0x10FFFF and no surrogate.
 void append_utf8(std::string& out, std::uint32_t code_point);
 

@@ -2,7 +2,6 @@
 
 #include "imaging/tables/cell_text.hpp"
 #include "platform/text.hpp"
-#include "platform/utf8.hpp"
 
 namespace cubelink::imaging {
 
@@ -54,11 +53,11 @@ bool TextCells::append_boolean(Cell& cell, std::string_view text) {
 bool TextCells::append_string(Cell& cell, std::string_view text) {
     if (cell.null_text && text == *cell.null_text) cell.builder->append_null();
     else if (platform::is_utf8(text)) cell.builder->append_text(text);
-    else cell.builder->append_text(platform::make_utf8(text));
+    else cell.builder->append_text(cell.decode(text));
     return true;
 }
 
-TextCells::TextCells(TableMaker& maker, const std::vector<std::optional<std::string>>& nulls) : cells_(maker.columns()) {
+TextCells::TextCells(TableMaker& maker, const std::vector<std::optional<std::string>>& nulls, Decode decode) : cells_(maker.columns()) {
     for (std::size_t i = 0; i < cells_.size(); ++i) {
         Cell& cell = cells_[i];
         cell.builder = maker.column(i);
@@ -86,6 +85,7 @@ TextCells::TextCells(TableMaker& maker, const std::vector<std::optional<std::str
         case ColumnType::unsupported:
             cell.append = append_string;
             cell.text = true;
+            cell.decode = decode;
             break;
         }
     }

@@ -2,6 +2,7 @@
 /// Puts cells that are text into the columns of a table. One thread each.
 
 #include "imaging/tables/table_maker.hpp"
+#include "platform/utf8.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -13,8 +14,10 @@ namespace cubelink::imaging {
 
 class TextCells {
 public:
+    /// What makes texts valid UTF-8.
+    using Decode = std::string (*)(std::string_view);
     /// `nulls`: the text that stands for a missing value, for each column that has one. REQUIRES: maker.begin_rows() was called.
-    TextCells(TableMaker& maker, const std::vector<std::optional<std::string>>& nulls);
+    TextCells(TableMaker& maker, const std::vector<std::optional<std::string>>& nulls, Decode decode = platform::make_utf8);
 
     std::size_t columns() const { return cells_.size(); }
     bool supported(std::size_t column) const { return cells_[column].builder != nullptr; }
@@ -34,6 +37,7 @@ private:
         ColumnBuilder* builder = nullptr;
         bool (*append)(Cell& cell, std::string_view text) = nullptr;
         bool text = false;
+        Decode decode = nullptr;
         std::optional<std::string> null_text;
         std::optional<std::int64_t> null_integer;
         std::optional<double> null_real;

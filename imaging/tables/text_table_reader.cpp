@@ -6,6 +6,7 @@
 #include "imaging/tables/table_maker.hpp"
 #include "imaging/tables/text_cells.hpp"
 #include "imaging/tables/text_records.hpp"
+#include "platform/utf8.hpp"
 
 #include <algorithm>
 #include <limits>
@@ -184,7 +185,7 @@ private:
     void add_column(std::string_view name) {
         if (columns_.size() >= column_limit) throw TableError("the table has more than " + std::to_string(column_limit) + " columns");
         ColumnInfo column;
-        column.name = name.empty() ? "column " + std::to_string(columns_.size() + 1) : clipped(name, 1000);
+        column.name = name.empty() ? "column " + std::to_string(columns_.size() + 1) : clipped(platform::utf8_or_latin1(name), 1000);
         columns_.push_back(std::move(column));
     }
 
@@ -226,7 +227,7 @@ private:
         maker.info.description = description_;
         maker.info.columns = columns_;
         maker.begin_rows();
-        TextCells cells(maker, ipac_ ? ipac_->nulls : std::vector<std::optional<std::string>>(columns_.size()));
+        TextCells cells(maker, ipac_ ? ipac_->nulls : std::vector<std::optional<std::string>>(columns_.size()), platform::utf8_or_latin1);
         std::int64_t row = 0;
         std::int64_t extra = 0;
         std::int64_t overrun = 0;
