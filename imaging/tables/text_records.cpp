@@ -35,6 +35,12 @@ void cut_plain(std::string_view line, char delimiter, Add&& add) {
     }
 }
 
+/// Whether it begins and ends with a bar.
+bool is_enclosed(std::string_view line) {
+    line = without_blanks(line);
+    return line.size() > 2 && line.starts_with('|') && line.ends_with('|');
+}
+
 /// What is quoted does not count.
 std::string without_quoted(std::string_view line) {
     std::string plain;
@@ -90,6 +96,7 @@ bool TextRecords::next() {
         }
         if (!begun_ && line.find('\r') != std::string_view::npos) throw TableError(input_.where() + ": lines end with a carriage return alone: save the file with line feeds");
         if (delimiter_ == 0 && bars_.empty()) choose_delimiter(line, input_.rest().substr(size));
+        if (!begun_) enclosed_ = delimiter_ == '|' && is_enclosed(line);
         begun_ = true;
         cells_.clear();
         unquoted_.clear();
@@ -101,6 +108,10 @@ bool TextRecords::next() {
             used_ = size;
         } else {
             used_ = cut_quoted();
+        }
+        if (enclosed_ && cells_.size() > 2 && cells_.front().empty() && cells_.back().empty()) {
+            cells_.pop_back();
+            cells_.erase(cells_.begin());
         }
         return true;
     }

@@ -54,6 +54,7 @@ private:
     char delimiter_ = 0;
     std::vector<std::size_t> bars_;
     bool overruns_ = false;
+    bool enclosed_ = false; // the first row begins and ends with a bar, as in "|a|b|": no cells lie outside of them
     std::size_t used_ = 0; // bytes of the row that was given out
     bool begun_ = false;
     std::vector<std::string_view> cells_;

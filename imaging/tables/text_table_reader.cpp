@@ -209,7 +209,7 @@ private:
     }
     static bool is_dashes(const std::vector<std::string_view>& cells) {
         return !cells.empty() && std::all_of(cells.begin(), cells.end(), [](std::string_view cell) {
-            return !cell.empty() && cell.find_first_not_of('-') == std::string_view::npos;
+            return cell.find('-') != std::string_view::npos && cell.find_first_not_of("-:") == std::string_view::npos; // Markdown's have colons
         });
     }
     static bool looks_like_units(const std::vector<std::string>& cells) {

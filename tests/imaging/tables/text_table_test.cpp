@@ -185,12 +185,19 @@ TEST_CASE("IPAC's tables: columns between the bars of the header") {
     CHECK(untyped->rows == 2);
 }
 
-TEST_CASE("bars between cells are no table of IPAC's") {
-    for (const auto* text : {"|a|b|\n|1|x|\n|2|y|\n", "| a | b |\n|---|---|\n| 1 | x |\n", "|a|b\n|1|x\n"}) {
+TEST_CASE("bars between cells are no table of IPAC's, and bars around rows are no columns") {
+    for (const auto* text : {"|a|b|\n|1|x|\n|2|y|\n", "| a | b |\n|---|:-:|\n| 1 | x |\n  | 2 | \"y\" |\n", "|a|b|c|\n|1|x||\n|2|y||\n", "|a|b|\n||x|\n|2|y|\n"}) {
+        CAPTURE(text);
         const auto table = open(text);
-        CHECK(names(*table)[1] == "a");
-        CHECK(names(*table)[2] == "b");
+        CHECK(names(*table)[0] == "a");
+        CHECK(names(*table)[1] == "b");
+        CHECK(table->info.columns.size() == (std::string_view(text).starts_with("|a|b|c") ? 3 : 2));
+        CHECK(types(*table)[0] == int64);
+        CHECK(texts(*table, 1) == std::vector<std::string>{"x", "y"});
+        CHECK(table->info.warnings.empty());
     }
+    // The last cell has no bar: it is no frame.
+    CHECK(names(*open("|a|b\n|1|x\n")) == std::vector<std::string>{"column 1", "a", "b"});
     CHECK(contains(error_of("\\x\n|a |b |\n|int|mass|\n"), "line 3, column 1: column \"b\": the type \"mass\" is none of IPAC's"));
     CHECK(contains(error_of("\\x\n|a |b |\n|int|\n"), "line 3, column 1: the header of the table has 3 bars in its first line"));
 }
