@@ -202,7 +202,7 @@ await check("on the screen: circles where they should be, also after zooming and
   await settled(page);
   await circles([40, 20]);
   // As if it took long to draw: then the lines are moved as a picture until the view rests.
-  await page.evaluate(() => (cubelink.element.viewer.contourLayer.drawn = 1e6));
+  await page.evaluate(() => (cubelink.element.viewer.contourOverlay.layer.drawn = 1e6));
   await page.evaluate(() => (cubelink.element.view = { x: 90, y: 70, scale: 8 }));
   await drawn(page);
   await page.waitForFunction(() => cubelink.root.querySelector("canvas#contours").style.transform === "");

@@ -1,7 +1,6 @@
 /** Contours over the picture, on a canvas of their own. */
-import { byId, type Root } from "./dom";
 import { pathOf } from "./contour-pieces";
-import type { Contours } from "./contours";
+import type { ContourLevel } from "./contours";
 import type { ViewState } from "./state/view-state";
 import { watchTree } from "./state/tree";
 import { View } from "./view";
@@ -13,36 +12,40 @@ const REST_MS = 120;
 export const IN_MEMORY: CanvasRenderingContext2DSettings = { willReadFrequently: true };
 
 export class ContourLayer {
-  private readonly canvas: HTMLCanvasElement;
-  private readonly stop: (() => void)[];
-  private painted: { centreX: number; centreY: number; scale: number } | null = null;
+  private readonly stop: () => void;
+  private painted: { centreX: number; centreY: number; scale: number; turn: string } | null = null;
   /** Vertices that were drawn last. */
   private drawn = 0;
   private timer = 0;
   private dirty = true;
 
   constructor(
-    root: Root,
+    private readonly canvas: HTMLCanvasElement,
     private readonly state: ViewState,
-    private readonly contours: Contours,
-    private readonly redraw: () => void,
+    /** In pixels of the image that lies under them. */
+    private readonly levels: () => readonly ContourLevel[],
+    redraw: () => void,
   ) {
-    this.canvas = byId<HTMLCanvasElement>(root, "contours");
-    const again = () => {
-      this.dirty = true;
-      this.redraw();
-    };
     const { colour, lineWidth } = state.contours;
-    this.stop = [contours.shown.watch(again), watchTree({ colour, lineWidth }, again)];
+    this.stop = watchTree({ colour, lineWidth }, () => {
+      this.changed();
+      redraw();
+    });
+  }
+
+  /** The levels have: to be drawn anew. */
+  changed(): void {
+    this.dirty = true;
   }
 
   destroy(): void {
     clearTimeout(this.timer);
-    this.stop.forEach((stop) => stop());
+    this.stop();
   }
 
-  draw(view: View): void {
-    const empty = this.contours.shown.value.length === 0;
+  /** `area`: what of the image is seen, upright, where `view` is turned. */
+  draw(view: View, area = view): void {
+    const empty = this.levels().length === 0;
     this.canvas.hidden = empty;
     if (empty) {
       this.painted = null;
@@ -50,14 +53,15 @@ export class ContourLayer {
     }
     const [width, height] = [Math.round(view.width * devicePixelRatio), Math.round(view.height * devicePixelRatio)];
     const resized = this.canvas.width !== width || this.canvas.height !== height;
-    const { painted } = this;
+    const turn = turnOf(view);
+    const painted = this.painted?.turn === turn ? this.painted : null;
     if (!resized && !this.dirty && painted && painted.scale === view.scale && painted.centreX === view.centreX && painted.centreY === view.centreY) {
       this.canvas.style.transform = "";
       return;
     }
     if (resized || !painted || this.drawn < QUICK_VERTICES) {
       if (resized) Object.assign(this.canvas, { width, height });
-      this.paintNow(view);
+      this.paintNow(view, area);
       return;
     }
     const rests = painted.scale === view.scale && painted.centreX === view.centreX && painted.centreY === view.centreY;
@@ -66,26 +70,27 @@ export class ContourLayer {
     const middle = view.toScreen(painted.centreX, painted.centreY);
     this.canvas.style.transform = `translate(${middle.x - (ratio * view.width) / 2}px, ${middle.y - (ratio * view.height) / 2}px) scale(${ratio})`;
     clearTimeout(this.timer);
-    this.timer = window.setTimeout(() => this.paintNow(view), REST_MS);
+    this.timer = window.setTimeout(() => this.paintNow(view, area), REST_MS);
   }
 
   /** `factor` times as large as on the screen. How many vertices that were. */
-  paint(context: CanvasRenderingContext2D, view: View, factor: number): number {
+  paint(context: CanvasRenderingContext2D, view: View, factor: number, area = view): number {
     const { colour, lineWidth } = this.state.contours;
     const scale = view.scale * factor;
-    const [halfWidth, halfHeight] = [view.width / 2 / view.scale, view.height / 2 / view.scale];
-    const [left, right] = [view.centreX - halfWidth, view.centreX + halfWidth];
-    const [bottom, top] = [view.centreY - halfHeight, view.centreY + halfHeight];
+    const [halfWidth, halfHeight] = [area.width / 2 / area.scale, area.height / 2 / area.scale];
+    const [left, right] = [area.centreX - halfWidth, area.centreX + halfWidth];
+    const [bottom, top] = [area.centreY - halfHeight, area.centreY + halfHeight];
     // Half a pixel of the picture, or all there is.
     const tolerance = scale < 2 ? 2 ** Math.floor(Math.log2(0.75 / scale)) : 0;
     let count = 0;
     context.save();
     // Image pixels, y upwards.
-    context.setTransform(scale, 0, 0, -scale, (view.width / 2) * factor - view.centreX * scale, (view.height / 2) * factor + view.centreY * scale);
+    const [a, b, c, d, e, f] = view.matrix().map((v) => v * factor) as [number, number, number, number, number, number];
+    context.setTransform(a, b, c, d, e, f);
     context.strokeStyle = colour.value;
     context.lineWidth = (lineWidth.value * factor) / scale;
     context.lineJoin = "round";
-    for (const { level, pieces } of this.contours.shown.value) {
+    for (const { level, pieces } of this.levels()) {
       // Below zero dashed, as is the custom.
       context.setLineDash(level < 0 ? [(5 * factor) / scale, (4 * factor) / scale] : []);
       for (const piece of pieces) {
@@ -99,14 +104,19 @@ export class ContourLayer {
     return count;
   }
 
-  private paintNow(view: View): void {
+  private paintNow(view: View, area: View): void {
     clearTimeout(this.timer);
     this.timer = 0;
     const context = this.canvas.getContext("2d", IN_MEMORY)!;
     context.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    this.drawn = this.paint(context, view, devicePixelRatio);
+    this.drawn = this.paint(context, view, devicePixelRatio, area);
     this.canvas.style.transform = "";
     this.dirty = false;
-    this.painted = { centreX: view.centreX, centreY: view.centreY, scale: view.scale };
+    this.painted = { centreX: view.centreX, centreY: view.centreY, scale: view.scale, turn: turnOf(view) };
   }
+}
+
+/** How the picture lies, without its place and scale. */
+function turnOf(view: View): string {
+  return view.matrix().slice(0, 4).map((v) => (v / view.scale).toFixed(5)).join(" "); // prettier-ignore
 }

@@ -1,8 +1,8 @@
 /** Contours of the plane on show: asked for with what the state says, unpacked, and kept until another plane or other levels take their place. */
-import { decodeContours, type Client, type ContourImageData, type Histogram } from "cubelink";
+import { decodeContours, type Client, type ContourImageData, type Histogram, type Image } from "cubelink";
 import { decompress } from "fzstd";
 import { piecesOf, type ContourPiece } from "./contour-pieces";
-import type { OpenImage } from "./open-image";
+import type { TileLoader } from "./tile-loader";
 import { Pump } from "./pump";
 import { Signal } from "./signal";
 import { percentileLimits } from "./stretch";
@@ -28,6 +28,13 @@ export interface ContourLevel {
   progress: number;
 }
 
+/** An image on show, or one beside it. */
+export interface ContourSource {
+  readonly image: Image;
+  readonly loader: TileLoader;
+  readonly histogram: Signal<Histogram | null>;
+}
+
 /** `count` levels, so that the pixels above them become fewer by the same factor from one to the next. */
 export function automaticLevels(histogram: Histogram, count: number): number[] {
   const [lowest, highest] = TAILS;
@@ -46,7 +53,7 @@ export class Contours {
   /** For tests: the lines as they came, if they are to be kept. */
   kept: { level: number; vertices: number[]; starts: number[] }[] | null = null;
 
-  private open: OpenImage | null = null;
+  private open: ContourSource | null = null;
   /** Which levels have been asked for, as they were written in the last request. */
   private asked: number[] = [];
   /** The same, as they were wished for. */
@@ -70,9 +77,11 @@ export class Contours {
     await client.subscribe<ContourImageData>("carta.contour.image.data", {}, (data) => this.take(data));
   }
 
-  show(open: OpenImage | null): void {
+  show(open: ContourSource | null): void {
+    if (open === this.open) return;
     this.stop.forEach((stop) => stop());
     this.stop = [];
+    this.takeBack();
     this.open = open;
     this.asked = [];
     this.planes.clear();
@@ -80,6 +89,13 @@ export class Contours {
     if (!open) return;
     this.stop = [open.loader.shown.watch(() => this.usePlane())];
     if (this.state.contours.on.value) this.pump.push();
+  }
+
+  /** An image that stays open beside others is not to go on sending contours. */
+  private takeBack(): void {
+    const { open } = this;
+    if (!open || this.asked.length === 0 || open.image.client.state !== "connected") return;
+    void open.image.client.carta.setContourParameters({ file_id: open.image.fileId, reference_file_id: open.image.fileId, levels: [] }).catch(() => undefined);
   }
 
   /** The connection is another one, which has been asked for nothing yet. */

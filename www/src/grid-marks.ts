@@ -50,23 +50,22 @@ export class GridMarks {
     );
   }
 
-  /** Nothing without an image. */
-  draw(view: View, image: Image | null, frame: string, notation: SkyFormat): void {
-    if (image && !(this.without?.image === image && this.without.frame === frame)) this.ask(view, image, frame);
+  /** Nothing without an image. `area`: what of the image is seen, upright, where `view` is turned. */
+  draw(view: View, image: Image | null, frame: string, notation: SkyFormat, area = view): void {
+    if (image && !(this.without?.image === image && this.without.frame === frame)) this.ask(area, image, frame);
     const { answer } = this;
     const shows = image !== null && answer?.image === image && answer.frame === frame;
     this.group.toggleAttribute("hidden", !shows);
     if (!shows) return;
     const { lattice, world } = answer;
     if (this.drawn?.answer !== answer || this.drawn.notation !== notation) {
-      this.lines = gridLines(lattice, world.points, world.names, world.units, notation, view);
+      this.lines = gridLines(lattice, world.points, world.names, world.units, notation, area);
       this.drawn = { answer, notation };
       const piece = (points: [number, number][]) => points.map(([x, y], i) => `${i === 0 ? "M" : "L"}${(x - lattice.x0).toFixed(3)} ${(y - lattice.y0).toFixed(3)}`).join("");
       this.path.setAttribute("d", this.lines.flatMap(({ pieces }) => pieces.map(piece)).join(""));
     }
-    const { x, y } = view.toScreen(lattice.x0, lattice.y0);
-    this.path.setAttribute("transform", `matrix(${view.scale} 0 0 ${-view.scale} ${x.toFixed(2)} ${y.toFixed(2)})`);
-    this.drawLabels(view);
+    this.path.setAttribute("transform", `matrix(${view.matrix(lattice.x0, lattice.y0).join(" ")})`);
+    this.drawLabels(view, area !== view);
   }
 
   private ask(view: View, image: Image, frame: string): void {
@@ -78,14 +77,14 @@ export class GridMarks {
     this.pump.push({ image, frame, lattice });
   }
 
-  private drawLabels(view: View): void {
+  private drawLabels(view: View, turned: boolean): void {
     const corner = view.toScreen(-0.5, view.imageHeight - 0.5);
     const far = view.toScreen(view.imageWidth - 0.5, -0.5);
-    const box = { left: Math.max(0, corner.x), top: Math.max(0, corner.y), right: Math.min(view.width, far.x), bottom: Math.min(view.height, far.y) };
+    const box = turned ? { left: 0, top: 0, right: view.width, bottom: view.height } : { left: Math.max(0, corner.x), top: Math.max(0, corner.y), right: Math.min(view.width, far.x), bottom: Math.min(view.height, far.y) };
     const taken: { x: number; y: number }[] = [];
     const texts = this.lines.flatMap(({ axis, label, pieces }) => {
       const order: Side[] = axis === 0 ? ["bottom", "top", "left", "right"] : ["left", "right", "bottom", "top"];
-      const ends = pieces.flatMap((points) => meetings(points, view, box));
+      const ends = pieces.flatMap((points) => [...meetings(points, view, box), ...(turned ? within(points, axis, view) : [])]);
       for (const side of order) {
         for (const end of ends) {
           if (end.side !== side || taken.some((t) => Math.abs(t.x - end.x) < APART.x && Math.abs(t.y - end.y) < APART.y)) continue;
@@ -121,6 +120,13 @@ function meetings(points: [number, number][], view: View, box: Record<Side, numb
     before = at;
   }
   return found;
+}
+
+/** Of a line that ends at the edge of a turned image: the lower end, or that to the left. */
+function within(points: [number, number][], axis: 0 | 1, view: View): { side: Side; x: number; y: number }[] {
+  const [a, b] = [points[0]!, points.at(-1)!].map(([x, y]) => view.toScreen(x, y)) as [{ x: number; y: number }, { x: number; y: number }];
+  const end = axis === 0 ? (a.y > b.y ? a : b) : a.x < b.x ? a : b;
+  return end.x > 0 && end.y > 0 && end.x < view.width && end.y < view.height ? [{ side: axis === 0 ? "bottom" : "left", ...end }] : [];
 }
 
 function text(label: string, side: Side, { x, y }: { x: number; y: number }, width: number): SVGTextElement {

@@ -51,6 +51,12 @@ export class View {
     return { x: this.width / 2 + (x - this.centreX) * this.scale, y: this.height / 2 - (y - this.centreY) * this.scale };
   }
 
+  /** Image pixels, counted from (x0, y0), to the screen: as SVG and canvas have transformations, [a, b, c, d, e, f]. */
+  matrix(x0 = 0, y0 = 0): [number, number, number, number, number, number] {
+    const { x, y } = this.toScreen(x0, y0);
+    return [this.scale, 0, 0, -this.scale, x, y];
+  }
+
   /** The image point under (screenX, screenY) stays there. */
   zoomAbout(screenX: number, screenY: number, factor: number): void {
     const fixed = this.toImage(screenX, screenY);

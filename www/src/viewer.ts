@@ -4,7 +4,7 @@ import { Compare } from "./compare/compare";
 import { byId, css, type Root } from "./dom";
 import type { Messages } from "./messages";
 import { OpenImage, type CursorValue } from "./open-image";
-import { ContourLayer } from "./contour-layer";
+import { ContourOverlay } from "./contour-overlay";
 import { Contours } from "./contours";
 import { ChannelsPanel } from "./panels/channels";
 import { ContoursPanel } from "./panels/contours";
@@ -68,7 +68,7 @@ export class Viewer {
   readonly regionsPanel: RegionsPanel;
   readonly profileTools: ProfileTools;
   readonly contours: Contours;
-  private readonly contourLayer: ContourLayer;
+  private readonly contourOverlay: ContourOverlay;
   private readonly contoursPanel: ContoursPanel;
   private readonly cache: TileCache;
   private readonly renderer: Renderer;
@@ -109,7 +109,9 @@ export class Viewer {
     this.channels = new ChannelsPanel(root, state);
     this.readout = new Readout(root, state);
     this.files = new FilesPanel(root, client, (directory, file) => void this.open(directory === "" ? file : `${directory}/${file}`).catch(() => undefined), (path) => this.compare.add(path), report);
-    this.compare = new Compare(root, client, state, this.stage, () => this.display.look, report);
+    this.contours = new Contours(state, report);
+    this.compare = new Compare(root, client, state, this.stage, () => this.display.look, this.contours, report);
+    this.compare.onCompanions = () => this.showContours();
     this.info = new InfoPanel(root, (hdu) => void this.open(this.source.file, { hdu }).catch(() => undefined), report);
     this.regions = new Regions(state, () => this.pending, report);
     this.analysis = new RegionAnalysis(() => this.open_, (id) => this.regions.get(id) !== undefined, report);
@@ -127,10 +129,9 @@ export class Viewer {
     this.stage.onPlay = () => this.open_?.togglePlaying();
     this.stage.onHelp = () => byId<HTMLDialogElement>(root, "help-dialog").showModal();
     this.stage.onView = () => this.viewChanged();
-    this.contours = new Contours(state, report);
-    this.contourLayer = new ContourLayer(root, state, this.contours, this.stage.redraw);
+    this.contourOverlay = new ContourOverlay(byId<HTMLCanvasElement>(root, "contours"), state, this.contours, this.stage.redraw);
     this.contoursPanel = new ContoursPanel(root, state, this.contours);
-    this.stage.layers.push((view) => this.contourLayer.draw(view));
+    this.stage.layers.push((view) => this.contourOverlay.draw(view, this.image, this.compare.contourOrigin));
     const pictures = new PictureDialog(root, this.stage.view, () => this.image?.info.name ?? null, (options) => this.picture(options));
     const buttons = new AbortController();
     for (const [id, action] of [
@@ -155,6 +156,7 @@ export class Viewer {
         this.stage.redraw();
         this.emit("regionschange", this.regions.list());
       }),
+      state.contours.of.watch(() => this.showContours()),
       state.channel.watch(() => this.usePlane()),
       state.stokes.watch(() => this.usePlane()),
       state.cursor.watch((cursor) => {
@@ -214,7 +216,7 @@ export class Viewer {
     if (!open) return Promise.reject(new Error("no image is open"));
     const { renderer, cache, stage } = this;
     const [canvas, overlay] = [byId<HTMLCanvasElement>(this.root, "canvas"), byId<SVGSVGElement>(this.root, "overlay")];
-    const parts = { view: stage.view, open, canvas, renderer, cache, look: this.display.look, background: css(this.root, "--back"), overlay, layers: [(context: CanvasRenderingContext2D, factor: number) => void this.contourLayer.paint(context, stage.view, factor)], redraw: stage.redraw, restore: () => stage.changed() };
+    const parts = { view: stage.view, open, canvas, renderer, cache, look: this.display.look, background: css(this.root, "--back"), overlay, layers: [(context: CanvasRenderingContext2D, factor: number) => void this.contourOverlay.paint(context, stage.view, factor)], redraw: stage.redraw, restore: () => stage.changed() };
     return picture(parts, options);
   }
 
@@ -235,7 +237,7 @@ export class Viewer {
     this.stopAll.forEach((stop) => stop());
     this.profileTools.destroy();
     this.contoursPanel.destroy();
-    this.contourLayer.destroy();
+    this.contourOverlay.destroy();
     this.contours.destroy();
     this.regionsPanel.destroy();
     this.regionEditor.destroy();
@@ -366,8 +368,16 @@ export class Viewer {
     this.plots.show(open);
     this.compare.show(open);
     this.profileTools.show(open);
-    this.contours.show(open);
-    this.contoursPanel.show(open);
+    this.showContours();
+  }
+
+  /** Of the image on show, or of the one beside it that the state names. */
+  private showContours(): void {
+    if (!this.open_) return;
+    const source = this.compare.contourSource;
+    this.contours.show(source);
+    this.contoursPanel.show(source);
+    this.stage.redraw();
   }
 
   private close(): void {

@@ -5,17 +5,29 @@ import type { OpenImage } from "../open-image";
 import { Pump } from "../pump";
 import { Renderer, type Look } from "../renderer";
 import { automaticStretch, percentileLimits } from "../stretch";
-import { DEFAULT_PERCENTILE, type ImageName, type ViewState } from "../state/view-state";
+import type { ImageName } from "../state/image-name";
+import { DEFAULT_PERCENTILE, type ViewState } from "../state/view-state";
 import { TileCache } from "../tile-cache";
 import { TileLoader } from "../tile-loader";
 import { cachedTiles, tilesOfView } from "../tile-plan";
 import { View } from "../view";
-import { apply, byShape, bySky, channelMap, follow, inverse, type Affine } from "./matching";
+import type { Contours } from "../contours";
+import type { ContourOrigin } from "../contour-overlay";
+import { Signal } from "../signal";
+import { byShape, bySky, channelMap, follow, apply, inverse, largestError, type Affine } from "./matching";
+import { Overlays } from "./overlays";
+import { TurnedView, UPRIGHT, turnOf } from "./turned-view";
 
 const TILE_BUDGET = 96 << 20;
+/** Screen pixels at the picture's edge by which matching may be off without being told. */
+const TOLERATED = 2;
 
 export class Companion {
-  readonly view = new View();
+  /** Turned as the image on show lies. */
+  readonly view = new TurnedView();
+  /** What of the image is drawn, before it is turned: at least what is seen. */
+  readonly area = new View();
+  readonly histogram = new Signal<Histogram | null>(null);
   readonly element: HTMLElement;
   readonly loader: TileLoader;
   private readonly canvas = h("canvas", { class: "pane-canvas", "aria-hidden": "true" });
@@ -24,11 +36,13 @@ export class Companion {
   private readonly cache: TileCache;
   private readonly renderer: Renderer;
   private readonly sizes: ResizeObserver;
-  private readonly redraw = perFrame(() => this.draw());
-  private histogram: Histogram | null = null;
+  readonly redraw = perFrame(() => this.draw());
+  private readonly overlays: Overlays;
   private main: { open: OpenImage; view: View } | null = null;
   private affine: Affine | null = null;
   private matchedAt = "";
+  /** What the label says beside the name. */
+  private remark = "";
   private channels: { of: Image; map: Int32Array } | null = null;
   private readonly matchPump: Pump<void>;
   private closed = false;
@@ -37,9 +51,14 @@ export class Companion {
     readonly image: Image,
     readonly name: ImageName,
     private readonly state: ViewState,
+    contours: Contours,
+    /** Whose contours are on show. */
+    private readonly origin: () => ContourOrigin | null,
     onError: (error: unknown) => void,
   ) {
-    this.element = h("div", { class: "pane" }, this.canvas, this.cross, this.label);
+    this.element = h("div", { class: "pane" }, this.canvas);
+    this.overlays = new Overlays(this.element, image, state, contours, this.redraw);
+    this.element.append(this.cross, this.label);
     this.label.textContent = image.info.name;
     this.renderer = new Renderer(this.canvas, () => {
       this.cache.forgetTextures();
@@ -68,8 +87,11 @@ export class Companion {
     if (this.state.compare.matched.value) {
       this.place();
       this.matchPump.push();
-    } else if (!this.view.fitted) {
+    } else if (!this.view.fitted || this.view.turn !== UPRIGHT) {
+      this.view.turn = UPRIGHT;
       this.view.fit();
+      this.tell("");
+      this.matchedAt = "";
       this.changed();
     }
     this.redraw();
@@ -82,14 +104,14 @@ export class Companion {
   }
 
   takeHistogram(histogram: Histogram, channel: number): void {
-    if (channel !== this.loader.wanted.value.channel && this.histogram) return;
-    this.histogram = histogram;
+    if (channel !== this.loader.wanted.value.channel && this.histogram.value) return;
+    this.histogram.set(histogram);
     this.redraw();
   }
 
   look(main: Look): Look {
     const { clip, colours } = this.state;
-    const { histogram } = this;
+    const histogram = this.histogram.value;
     const byImage = histogram ? percentileLimits(histogram, DEFAULT_PERCENTILE) : undefined;
     const own = histogram ? (percentileLimits(histogram, clip.percentile.value ?? DEFAULT_PERCENTILE) ?? { low: histogram.mean, high: histogram.mean }) : { low: NaN, high: NaN };
     const stretch = colours.stretch.value !== "auto" ? colours.stretch.value : histogram && byImage ? automaticStretch(histogram, byImage) : main.stretch;
@@ -103,6 +125,7 @@ export class Companion {
     this.closed = true;
     this.sizes.disconnect();
     this.matchPump.clear();
+    this.overlays.destroy();
     this.loader.close();
     this.cache.clear();
     this.element.remove();
@@ -114,8 +137,10 @@ export class Companion {
     const { open, view } = this.main!;
     const affine = this.affine ?? byShape(open.image, this.image);
     const { centreX, centreY, scale } = this.view;
+    const before = JSON.stringify(this.view.turn);
     follow(view, this.view, affine);
-    if (centreX !== this.view.centreX || centreY !== this.view.centreY || scale !== this.view.scale) this.changed();
+    this.view.turn = turnOf(affine);
+    if (centreX !== this.view.centreX || centreY !== this.view.centreY || scale !== this.view.scale || before !== JSON.stringify(this.view.turn)) this.changed();
     const cursor = open.cursor.value;
     this.cross.hidden = !cursor;
     if (!cursor) return;
@@ -130,13 +155,17 @@ export class Companion {
     const { image } = main.open;
     const at: [number, number] = [main.view.centreX, main.view.centreY];
     const reach = Math.max(1, main.view.width / main.view.scale / 4);
-    if (this.matchedAt !== at.join()) {
-      this.matchedAt = at.join();
+    const matchedAt = [...at, main.view.scale, main.view.width, main.view.height].join();
+    if (this.matchedAt !== matchedAt) {
+      this.matchedAt = matchedAt;
       const affine = await bySky(image, this.image, at, reach).catch(() => undefined);
       if (this.main !== main) return;
       // Where a sky ends the last place that was found serves on.
       this.affine = affine ?? this.affine ?? byShape(image, this.image);
-      this.label.textContent = this.image.info.name + (affine === null ? " (another part of the sky)" : "");
+      const error = affine ? await largestError(image, this.image, affine, main.view).catch(() => 0) : 0;
+      if (this.main !== main || !this.state.compare.matched.value) return;
+      const off = error * this.view.scale;
+      this.tell(affine === null ? "another part of the sky" : affine === undefined ? "not matched: no sky in common" : off > TOLERATED ? `approximate: up to ${off < 100 ? Math.ceil(off) : "100 and more"} px off at the edges` : "");
     }
     if (this.channels?.of !== image) this.channels = { of: image, map: await channelMap(image, this.image) };
     if (this.main !== main || this.closed || !this.state.compare.matched.value) return;
@@ -145,9 +174,32 @@ export class Companion {
     if (channel !== this.loader.wanted.value.channel) this.loader.setPlane({ channel, stokes: this.loader.wanted.value.stokes });
   }
 
+  private tell(remark: string): void {
+    if (remark === this.remark) return;
+    this.remark = remark;
+    this.label.textContent = this.image.info.name + (remark === "" ? "" : ` (${remark})`);
+  }
+
   private changed(): void {
-    if (this.view.width > 1) this.loader.need(tilesOfView(this.view, devicePixelRatio));
+    this.frame();
+    if (this.view.width > 1) this.loader.need(tilesOfView(this.area, devicePixelRatio));
     this.redraw();
+  }
+
+  /** The canvas is as large as the picture must be for its turned part to fill the pane. */
+  private frame(): void {
+    const { width, height, turn } = this.view;
+    const before = this.area.width * 1e6 + this.area.height;
+    this.view.upright(this.area);
+    const { style } = this.canvas;
+    style.width = `${this.area.width}px`;
+    style.height = `${this.area.height}px`;
+    const { xx, xy, yx, yy } = turn;
+    const transform = turn === UPRIGHT ? "" : `translate(${(width - this.area.width) / 2}px, ${(height - this.area.height) / 2}px) matrix(${xx}, ${yx}, ${xy}, ${yy}, 0, 0)`;
+    if (style.transform !== transform) style.transform = transform;
+    if (before === this.area.width * 1e6 + this.area.height) return;
+    this.renderer.resize(this.area.width, this.area.height, devicePixelRatio);
+    this.draw();
   }
 
   private resized(): void {
@@ -156,14 +208,16 @@ export class Companion {
     const { fitted } = this.view;
     Object.assign(this.view, { width: clientWidth, height: clientHeight });
     if (fitted) this.view.fit();
-    this.renderer.resize(clientWidth, clientHeight, devicePixelRatio);
-    this.draw();
     this.changed();
+    this.renderer.resize(this.area.width, this.area.height, devicePixelRatio);
+    this.draw();
     this.update();
   }
 
   private draw(): void {
     if (this.closed) return;
-    this.renderer.draw(this.view, cachedTiles(this.cache, this.loader.key(this.loader.shown.value), this.view, devicePixelRatio), this.look(this.lookOf()));
+    this.renderer.draw(this.area, cachedTiles(this.cache, this.loader.key(this.loader.shown.value), this.area, devicePixelRatio), this.look(this.lookOf()));
+    const { view, area, main } = this;
+    this.overlays.draw({ view, area, main: main && { image: main.open.image, view: main.view }, contours: this.origin() });
   }
 }

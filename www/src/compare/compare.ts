@@ -6,7 +6,10 @@ import { Pump } from "../pump";
 import type { Look } from "../renderer";
 import type { Stage } from "../stage";
 import { leaves, watchTree } from "../state/tree";
-import { LAYOUTS, MOST_COMPANIONS, type ImageName, type ViewState } from "../state/view-state";
+import type { ImageName } from "../state/image-name";
+import { LAYOUTS, MOST_COMPANIONS, type ViewState } from "../state/view-state";
+import type { ContourSource, Contours } from "../contours";
+import type { ContourOrigin } from "../contour-overlay";
 import { Companion } from "./companion";
 
 const LAYOUT_NAMES: Record<(typeof LAYOUTS)[number], string> = { side: "Side by side", blink: "Blink", one: "One at a time" };
@@ -21,6 +24,10 @@ export class Compare {
   private stop: (() => void)[] = [];
   private readonly stopAll: (() => void)[] = [];
   private readonly pump: Pump<void>;
+  /** What comes with the images is heard. */
+  private listening = false;
+  /** Another companion is there, or one is gone. */
+  onCompanions: () => void = () => {};
   private readonly pictures = byId(this.root, "pictures");
   private readonly bar = byId(this.root, "compare");
   private readonly names = h("ul", { class: "compare-names" });
@@ -36,13 +43,14 @@ export class Compare {
     private readonly state: ViewState,
     private readonly stage: Stage,
     private readonly look: () => Look,
+    private readonly contours: Contours,
     private readonly report: (error: unknown) => void,
   ) {
     const { compare } = state;
     this.bar.replaceChildren(
       this.names,
       h("span", { class: "spacer" }),
-      h("label", { class: "check", title: "The same place of the sky, and the same velocity or frequency" }, this.matched, "Matched"),
+      h("label", { class: "check", title: "The same place of the sky, as large and turned alike, and the same velocity or frequency" }, this.matched, "Matched"),
       this.seconds,
       this.layout,
     );
@@ -55,8 +63,14 @@ export class Compare {
       watchTree({ compare, file: state.file, hdu: state.hdu }, () => {
         this.draw();
         this.pump.push();
+        const { of, levels } = state.contours;
+        if (!of.value || this.isOpen(of.value)) return;
+        of.reset();
+        levels.reset();
       }),
-      watchTree({ colours, shades, clip }, () => this.companions.forEach((one) => one.update())),
+      watchTree({ colours, shades, clip, marks: state.marks, sky: state.sky }, () => this.companions.forEach((one) => one.update())),
+      // At once: regions follow the hand.
+      ...[state.regions, state.selected].map((leaf) => (leaf as { watch(listener: () => void): () => void }).watch(() => this.companions.forEach((one) => one.redraw()))),
       client.onState(({ state: connection, resumed }) => connection === "connected" && void this.cameBack(resumed).catch(report)),
     );
     this.draw();
@@ -68,7 +82,21 @@ export class Compare {
       if (data.region_id !== -1 || !data.histograms || data.config?.fixed_bounds || data.config?.fixed_num_bins) return;
       this.companions.find(({ image }) => image.fileId === data.file_id)?.takeHistogram(data.histograms, data.channel);
     });
+    this.listening = true;
     this.pump.push();
+  }
+
+  /** Of which of the open images contours are, by the state; the one on show if that is not open. */
+  get contourSource(): ContourSource | null {
+    const of = this.state.contours.of.value;
+    if (!of || !this.state.compare.images.value.some((one) => same(one, of))) return this.open;
+    // It may still be to come.
+    return this.companions.find(({ name }) => same(name, of)) ?? null;
+  }
+
+  get contourOrigin(): ContourOrigin | null {
+    const source = this.contourSource;
+    return source && { image: source.image, area: source instanceof Companion ? source.area : this.stage.view };
   }
 
   show(open: OpenImage | null): void {
@@ -151,7 +179,8 @@ export class Compare {
 
   private ownLeaves() {
     const { channel, stokes, view, cursor, held, shades, clip, regions, selected, ranges, contours } = this.state;
-    return leaves({ channel, stokes, view, cursor, held, shades, clip: { limits: clip.limits, stretch: clip.stretch }, regions, selected, ranges, contours: { levels: contours.levels } });
+    // Contours of a certain image stay those of that image.
+    return leaves({ channel, stokes, view, cursor, held, shades, clip: { limits: clip.limits, stretch: clip.stretch }, regions, selected, ranges, ...(contours.of.value ? {} : { contours: { levels: contours.levels } }) });
   }
 
   private remove(at: number): void {
@@ -161,13 +190,16 @@ export class Compare {
 
   /** Closes and opens images until they are those that the state names. */
   private async follow(): Promise<void> {
+    if (!this.listening) return;
     const { images } = this.state.compare;
     const wanted = images.value;
+    const before = this.companions;
     this.companions = this.companions.filter((one) => {
       const stays = wanted.some((name) => same(name, one.name));
       if (!stays) one.close();
       return stays;
     });
+    if (before.length !== this.companions.length) this.onCompanions();
     for (const name of wanted) {
       if (this.companions.some((one) => same(one.name, name))) continue;
       try {
@@ -177,6 +209,7 @@ export class Compare {
           continue;
         }
         this.companions.push(this.made(image, name));
+        this.onCompanions();
         await requireHistogram(image);
       } catch (error) {
         if (this.client.state !== "connected") return; // cameBack() tries again
@@ -190,7 +223,7 @@ export class Compare {
   }
 
   private made(image: Companion["image"], name: ImageName): Companion {
-    const companion = new Companion(image, name, this.state, this.report);
+    const companion = new Companion(image, name, this.state, this.contours, () => this.contourOrigin, this.report);
     companion.lookOf = this.look;
     companion.attach(this.open, this.stage.view);
     this.pictures.append(companion.element);

@@ -26,7 +26,7 @@ export function magnification({ x, y }: Affine): number {
   return Math.sqrt(Math.abs(x[0] * y[1] - x[1] * y[0]));
 }
 
-/** The other image's place in the middle and as large on the sky as the first one's is in `view`; not turned. */
+/** The other image's place in the middle and as large on the sky as the first one's is in `view`. */
 export function follow(view: View, other: View, affine: Affine): void {
   const [x, y] = apply(affine, [view.centreX, view.centreY]);
   // Past its edge, too: there it has nothing to show.
@@ -48,6 +48,23 @@ export async function bySky(image: Image, other: Image, [x, y]: [number, number]
   const along = (end: [number, number]): [number, number] => [(end[0] - to[0]) / reach, (end[1] - to[1]) / reach];
   const affine = { from: [x, y] as [number, number], to, x: along(right), y: along(up) };
   return [...to, ...affine.x, ...affine.y].every(Number.isFinite) && overlaps(affine, image, other) ? affine : null;
+}
+
+/** Pixels of the other image by which `affine` is off, at most, at the edges of what is seen of the first one. */
+export async function largestError(image: Image, other: Image, affine: Affine, view: View): Promise<number> {
+  const { x0, y0, x1, y1 } = view.bounds();
+  const [left, bottom, right, top] = [x0 - 0.5, y0 - 0.5, x1 - 0.5, y1 - 0.5];
+  const [middleX, middleY] = [(left + right) / 2, (bottom + top) / 2];
+  const edge: [number, number][] = [[left, bottom], [right, bottom], [left, top], [right, top], [left, middleY], [right, middleY], [middleX, bottom], [middleX, top]]; // prettier-ignore
+  const world = (await image.toWorld(edge, "ICRS")).points;
+  const known = edge.filter((_, i) => world[i]!.every(Number.isFinite));
+  if (known.length === 0) return 0;
+  const { points } = await other.toPixel(world.filter((point) => point.every(Number.isFinite)), "ICRS"); // prettier-ignore
+  return known.reduce((most, point, i) => {
+    const [x, y] = apply(affine, point);
+    const away = Math.hypot(points[i]![0] - x, points[i]![1] - y);
+    return Number.isFinite(away) ? Math.max(most, away) : most;
+  }, 0);
 }
 
 /** The first image's corners lie so that both images may show a common part of the sky. */

@@ -1,10 +1,11 @@
 /** Contours: which levels, of what smoothing, in which colour. */
 import type { Histogram } from "cubelink";
-import { automaticLevels, type Contours } from "../contours";
+import { automaticLevels, type ContourSource, type Contours } from "../contours";
 import { byId, h, perFrame, type Root } from "../dom";
 import * as format from "../format";
-import type { OpenImage } from "../open-image";
 import { MOST_LEVELS, SMOOTHINGS, WIDEST_CONTOUR } from "../state/analysis-state";
+import { readName, type ImageName } from "../state/image-name";
+import { watchTree } from "../state/tree";
 import type { ViewState } from "../state/view-state";
 
 const LABELS: Record<(typeof SMOOTHINGS)[number], string> = { NoSmoothing: "None", GaussianBlur: "Gaussian", BlockAverage: "Block average" };
@@ -22,7 +23,9 @@ export class ContoursPanel {
   private readonly told = h("p", { class: "hint", role: "status" });
   private readonly tell = perFrame(() => this.tellNow());
   private readonly stop: (() => void)[];
-  private open: OpenImage | null = null;
+  private readonly of = h("select", { id: "contour-of" });
+  private readonly ofRow = h("div", { class: "field" }, h("label", { for: "contour-of" }, "Of image"), this.of);
+  private open: ContourSource | null = null;
   private waiting: (() => void) | null = null;
 
   constructor(
@@ -38,6 +41,7 @@ export class ContoursPanel {
     this.panel.replaceChildren(
       h("summary", {}, "Contours"),
       h("div", { class: "tool-row" }, h("label", { class: "check" }, this.on, "Show contours")),
+      this.ofRow,
       h("div", { class: "tool-row" }, automatic, this.count, h("span", {}, "levels")),
       h("label", { class: "wide-label", for: "contour-levels" }, "Levels"),
       this.levels,
@@ -48,6 +52,10 @@ export class ContoursPanel {
     this.on.addEventListener("change", () => {
       settings.on.set(this.on.checked);
       if (this.on.checked && settings.levels.value.length === 0) this.chooseLevels();
+    });
+    this.of.addEventListener("change", () => {
+      settings.levels.set([]);
+      settings.of.set(this.of.value === "" ? null : (readName(JSON.parse(this.of.value)) ?? null));
     });
     this.levels.addEventListener("change", () => {
       const text = this.levels.value.replaceAll("−", "-").trim();
@@ -67,6 +75,7 @@ export class ContoursPanel {
     this.panel.addEventListener("toggle", () => settings.panel.set(this.panel.open));
     this.stop = [
       settings.panel.watch((open) => (this.panel.open = open)),
+      watchTree({ file: state.file, hdu: state.hdu, images: state.compare.images, of: settings.of }, () => this.drawImages()),
       settings.on.watch((on) => {
         this.on.checked = on;
         this.tell();
@@ -93,7 +102,8 @@ export class ContoursPanel {
     ];
   }
 
-  show(open: OpenImage | null): void {
+  show(open: ContourSource | null): void {
+    if (open === this.open) return;
     this.open = open;
     this.panel.hidden = !open;
     this.waiting?.();
@@ -104,6 +114,17 @@ export class ContoursPanel {
   destroy(): void {
     this.show(null);
     this.stop.forEach((stop) => stop());
+  }
+
+  /** Which of the open images: only where there are several. */
+  private drawImages(): void {
+    const { file, hdu, compare, contours } = this.state;
+    const all = [{ file: file.value, hdu: hdu.value }, ...compare.images.value];
+    const short = ({ file, hdu }: ImageName) => file.slice(file.lastIndexOf("/") + 1) + (hdu === "" ? "" : ` [${hdu}]`);
+    this.ofRow.hidden = compare.images.value.length === 0;
+    this.of.replaceChildren(h("option", { value: "" }, "The one that is worked with"), ...all.map((name) => h("option", { value: JSON.stringify(name) }, short(name))));
+    this.of.value = contours.of.value === null ? "" : JSON.stringify(contours.of.value);
+    if (this.of.selectedIndex < 0) this.of.value = "";
   }
 
   /** From the histogram of the plane on show, or from the first one that comes. */

@@ -1,4 +1,5 @@
 /** What is measured on the image, as part of the state: regions, contours, ranges of profiles. */
+import { readName, type ImageName } from "./image-name";
 import { readRegions, type RegionEntry } from "./regions";
 import { Leaf, flag, json, leaves, numberList, numbers, oneOf, orNone, whole, type Codec } from "./tree";
 
@@ -32,6 +33,8 @@ export function makeAnalysisState() {
     contours: {
       panel: new Leaf(false, flag),
       on: new Leaf(false, flag),
+      /** Of which of the open images they are; null: of the one on show, whichever that is. */
+      of: new Leaf<ImageName | null>(null, orNone(json(readName))),
       /** In the image's unit, ascending. */
       levels: new Leaf<readonly number[]>([], numberList(MOST_LEVELS)),
       smoothing: new Leaf<(typeof SMOOTHINGS)[number]>("NoSmoothing", oneOf(SMOOTHINGS)),
@@ -53,5 +56,5 @@ export function makeAnalysisState() {
 
 /** Another image. */
 export function resetAnalysis({ regions, selected, ranges, contours }: ReturnType<typeof makeAnalysisState>): void {
-  for (const [, leaf] of leaves({ regions, selected, ranges, contours: { levels: contours.levels } })) leaf.reset();
+  for (const [, leaf] of leaves({ regions, selected, ranges, ...(contours.of.value ? {} : { contours: { levels: contours.levels } }) })) leaf.reset();
 }

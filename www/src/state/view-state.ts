@@ -3,6 +3,7 @@ import { COLORMAPS } from "../colormaps";
 import { MOST_FRAMES_PER_SECOND, PLAY_MODES } from "../player";
 import { STRETCHES, type Stretch, type StretchChoice } from "../stretch";
 import { makeAnalysisState, resetAnalysis } from "./analysis-state";
+import { readName, type ImageName } from "./image-name";
 import { Leaf, flag, json, leaves, number, numbers, oneOf, orNone, text, whole } from "./tree";
 
 export const PERCENTILES = [90, 95, 99, 99.5, 99.9, 99.95, 99.99, 100];
@@ -13,12 +14,6 @@ export const FORMATS = ["auto", "sexagesimal", "degrees"] as const;
 
 export const LAYOUTS = ["side", "blink", "one"] as const;
 export const MOST_COMPANIONS = 5;
-
-export interface ImageName {
-  file: string;
-  /** "" is the file's first image. */
-  hdu: string;
-}
 
 export interface Framing {
   /** Image point in the middle of the canvas, pixels, the centre of the first one at 0. */
@@ -110,9 +105,7 @@ export function resetForImage(state: ViewState): void {
 }
 
 function readNames(value: unknown): ImageName[] | undefined {
-  const good = (one: unknown): one is ImageName => {
-    const { file, hdu } = (one ?? {}) as Record<string, unknown>;
-    return typeof file === "string" && file !== "" && file.length <= 4096 && typeof hdu === "string" && hdu.length <= 100;
-  };
-  return Array.isArray(value) && value.length <= MOST_COMPANIONS && value.every(good) ? value.map(({ file, hdu }) => ({ file, hdu })) : undefined;
+  if (!Array.isArray(value) || value.length > MOST_COMPANIONS) return undefined;
+  const names = value.map(readName);
+  return names.every((name) => name !== undefined) ? names : undefined;
 }

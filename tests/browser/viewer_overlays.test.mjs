@@ -1,0 +1,214 @@
+// The viewer in Chromium, what lies over the pictures of several images: turned to match, with regions at their places on the sky, coordinate grids, and the
+// contours of one over the other.
+//
+//     node tests/browser/viewer_overlays.test.mjs          with build/release (or $CUBELINK_BUILD) and www/dist
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+
+import { checks, output } from "./checks.mjs";
+import { drawn, launchChromium, readPng, settled, startServer, writeFits } from "./viewer_support.mjs";
+
+const folder = mkdtempSync(`${tmpdir()}/cubelink-overlays-`);
+const degrees = Math.PI / 180;
+const sky = { RADESYS: "ICRS", CUNIT1: "deg", CUNIT2: "deg", CRVAL1: 187.5, CRVAL2: 52 };
+/** Image points (the centre of the first pixel at 0) to offsets on the tangential plane, degrees to the west and to the north, and back. */
+const radio = { width: 120, height: 100, crpix: [61, 51], size: 0.002, turn: 0, projection: "SIN" };
+const optical = { width: 300, height: 260, crpix: [141, 136], size: 0.001, turn: 35, projection: "TAN" };
+const header = ({ crpix, size, turn, projection }) => ({
+  ...sky, CTYPE1: `RA---${projection}`, CTYPE2: `DEC--${projection}`, CRPIX1: crpix[0], CRPIX2: crpix[1],
+  CD1_1: -size * Math.cos(turn * degrees), CD1_2: size * Math.sin(turn * degrees), CD2_1: size * Math.sin(turn * degrees), CD2_2: size * Math.cos(turn * degrees),
+});
+const blob = (x0, y0, size, height) => (x, y) => height * Math.exp(-((x - x0) ** 2 + (y - y0) ** 2) / (2 * size ** 2));
+// A source 40 pixels of the radio image west of the reference point and 20 north of it: in the optical one twice as many, turned by 35°.
+const SOURCE = [100, 70];
+const inOptical = ([x, y]) => {
+  const [east, north] = [-(x - 60) * radio.size, (y - 50) * radio.size];
+  const [c, s] = [Math.cos(35 * degrees), Math.sin(35 * degrees)];
+  return [140 + (-c * east + s * north) / optical.size, 135 + (s * east + c * north) / optical.size];
+};
+const PLACE = inOptical(SOURCE);
+writeFits(`${folder}/radio.fits`, { ...radio, header: header(radio), value: blob(...SOURCE, 6, 10) });
+writeFits(`${folder}/optical.fits`, { ...optical, header: header(optical), value: blob(...PLACE, 4, 1000) });
+writeFits(`${folder}/plain.fits`, { width: 120, height: 100, value: blob(...SOURCE, 6, 10) });
+writeFits(`${folder}/all_sky.fits`, { width: 360, height: 180, header: { RADESYS: "ICRS", CTYPE1: "RA---AIT", CTYPE2: "DEC--AIT", CUNIT1: "deg", CUNIT2: "deg", CRVAL1: 187.5, CRVAL2: 0, CRPIX1: 180.5, CRPIX2: 90.5, CDELT1: -1, CDELT2: 1 }, value: (x, y) => x + y });
+writeFits(`${folder}/wide.fits`, { width: 200, height: 200, header: { ...sky, CTYPE1: "RA---TAN", CTYPE2: "DEC--TAN", CRPIX1: 100, CRPIX2: 100, CDELT1: -0.5, CDELT2: 0.5 }, value: (x, y) => x + y });
+
+const SECRET = "a-secret-for-tests";
+const server = await startServer(folder, { authKey: SECRET });
+const browser = await launchChromium();
+const problems = [];
+const page = await (await browser.newContext({ viewport: { width: 1440, height: 900 }, colorScheme: "dark" })).newPage();
+page.setDefaultTimeout(60_000); // a busy machine draws slowly
+page.on("pageerror", (error) => problems.push(String(error)));
+const { check, finish } = checks("viewer-overlays", () => page);
+const near = (a, b, tolerance, what) => assert.ok(Math.abs(a - b) <= tolerance, `${what}: ${a}, expected ${b} ± ${tolerance}`);
+
+const companionsAre = (names) =>
+  page.waitForFunction((names) => cubelink.element.viewer.compare.companions.map(({ image, loader, histogram }) => (loader.settled && histogram.value ? image.info.name : "…")).join() === names, names);
+const label = (text) => page.waitForFunction((text) => [...cubelink.root.querySelectorAll(".pane .pane-name")].some((e) => e.textContent.includes(text)), text);
+/** Of what is painted on a canvas: their middle, from that of the canvas, and their mean distance from there, CSS pixels. */
+const painted = (selector) =>
+  page.evaluate((selector) => {
+    const canvas = cubelink.root.querySelector(selector);
+    if (canvas.hidden || canvas.width === 0) return null;
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    const at = [];
+    for (let i = 3, k = 0; i < data.length; i += 4, k++) if (data[i] > 0) at.push([(k % canvas.width) + 0.5, Math.floor(k / canvas.width) + 0.5, data[i]]);
+    const all = at.reduce((sum, p) => sum + p[2], 0);
+    const mean = (of) => at.reduce((sum, p) => sum + p[2] * of(p), 0) / all;
+    const [x, y] = [mean((p) => p[0]), mean((p) => p[1])];
+    const ratio = canvas.width / canvas.clientWidth;
+    return at.length === 0 ? null : { x: (x - canvas.width / 2) / ratio, y: (y - canvas.height / 2) / ratio, radius: mean((p) => Math.hypot(p[0] - x, p[1] - y)) / ratio };
+  }, selector);
+/** Tried until it succeeds: layers follow when the server has told the places. */
+async function soon(work) {
+  const end = Date.now() + 60_000;
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (Date.now() > end) throw error;
+      await drawn(page);
+    }
+  }
+}
+/** On the screen from the middle of the pane, of a point of the radio image. */
+const offset = async ([x, y]) => {
+  const view = await page.evaluate(() => cubelink.view);
+  return [(x - view.centreX) * view.scale, -(y - view.centreY) * view.scale];
+};
+
+await page.goto(`${server.url}?token=${SECRET}#file=radio.fits&compare.images=${encodeURIComponent('[{"file":"optical.fits","hdu":""}]')}`);
+await settled(page);
+
+await check("opened by a link, another image is there with limits of its own; it lies as the one on show does", async () => {
+  await companionsAre("optical.fits");
+  const [dx, dy] = await offset(SOURCE);
+  await soon(async () => {
+    const shot = readPng(await page.screenshot({ path: `${output}viewer-turned.png` }));
+    const box = await page.locator(".pane").boundingBox();
+    const at = (x, y) => shot.at(Math.round(box.x + box.width / 2 + x), Math.round(box.y + box.height / 2 + y))[0];
+    assert.ok(at(dx, dy) > 200 && at(dx, dy + 40) < 60 && at(dx - 40, dy) < 60, `${at(dx, dy)} at the source, ${at(dx, dy + 40)} and ${at(dx - 40, dy)} beside`);
+  });
+  assert.equal(await page.textContent(".pane .pane-name"), "optical.fits");
+});
+
+await check("regions are at their places of the sky, and go along while they are dragged", async () => {
+  const id = await page.evaluate(() => cubelink.element.regions.set({ type: "RECTANGLE", points: [[70, 40], [30, 16]], rotation: 20 }));
+  await page.evaluate(() => cubelink.element.regions.set({ type: "POINT", points: [[100, 70]] }));
+  const corner = ([x, y], [w, h]) => {
+    const [c, s] = [Math.cos(20 * degrees), Math.sin(20 * degrees)];
+    return [x - (c * w) / 2 + (s * h) / 2, y - (s * w) / 2 - (c * h) / 2];
+  };
+  const first = () =>
+    page.evaluate(() => {
+      const { width, height } = cubelink.element.viewer.compare.companions[0].view;
+      const [x, y] = cubelink.root.querySelector(".pane .regions polygon").getAttribute("points").split(" ")[0].split(",").map(Number);
+      return [x - width / 2, y - height / 2];
+    });
+  for (const [middle, drag] of [[[70, 40], false], [[55, 62], true]]) {
+    if (drag) await page.evaluate(([id, middle]) => cubelink.element.regions.change(id, { points: [middle, [30, 16]] }), [id, middle]);
+    const expected = await offset(corner(middle, [30, 16]));
+    await soon(async () => {
+      const at = await first();
+      near(at[0], expected[0], 1, "x");
+      near(at[1], expected[1], 1, "y");
+    });
+  }
+  const place = await page.evaluate(() => {
+    const companion = cubelink.element.viewer.compare.companions[0];
+    const circle = cubelink.root.querySelector(".pane .regions circle");
+    return companion.view.toImage(Number(circle.getAttribute("cx")), Number(circle.getAttribute("cy")));
+  });
+  near(place.x, PLACE[0], 0.2, "the point's x in the other image");
+  near(place.y, PLACE[1], 0.2, "the point's y in the other image");
+  await page.evaluate(() => cubelink.element.regions.clear());
+  await page.waitForFunction(() => cubelink.root.querySelectorAll(".pane .regions > *").length === 0);
+});
+
+await check("each picture has its coordinate grid, with labels", async () => {
+  await page.evaluate(() => cubelink.element.state.marks.grid.set(true));
+  await page.waitForFunction(() => cubelink.root.querySelectorAll(".pane .sky-grid text").length >= 4 && !cubelink.root.querySelector(".pane .sky-grid").hasAttribute("hidden"));
+  const texts = await page.$$eval(".pane .sky-grid text", (all) => all.map((e) => e.textContent));
+  assert.ok(texts.some((text) => /^12h\d\dm/.test(text)) && texts.some((text) => /^\+5[12]°/.test(text)), texts.join());
+  await page.screenshot({ path: `${output}viewer-compare-grid.png` });
+  await page.evaluate(() => cubelink.element.state.marks.grid.set(false));
+});
+
+// At this level the contour is a circle with a radius of 6 pixels of the radio image.
+const LEVEL = 10 * Math.exp(-0.5);
+await check("contours of the image on show lie over the other one", async () => {
+  await page.evaluate((level) => {
+    cubelink.element.state.contours.levels.set([level]);
+    cubelink.element.state.contours.on.set(true);
+  }, LEVEL);
+  const [dx, dy] = await offset(SOURCE);
+  const { scale } = await page.evaluate(() => cubelink.view);
+  for (const selector of ["#contours", ".pane canvas.overlay"]) {
+    await soon(async () => {
+      const line = await painted(selector);
+      near(line?.x, dx, 1, `${selector}: x`);
+      near(line?.y, dy, 1, `${selector}: y`);
+      near(line?.radius, 6 * scale, 1.5, `${selector}: radius`);
+    });
+  }
+});
+
+await check("contours of the other image lie over the one on show; they stay those of that image when it is the one that is worked with", async () => {
+  await page.evaluate(() => cubelink.element.state.contours.panel.set(true));
+  await page.selectOption("#contour-of", JSON.stringify({ file: "optical.fits", hdu: "" }));
+  // Levels of its own are chosen: those of the radio image mean nothing here.
+  await page.waitForFunction(() => cubelink.element.state.contours.levels.value.length > 1);
+  await page.evaluate((level) => cubelink.element.state.contours.levels.set([level]), 1000 * Math.exp(-0.5));
+  const [dx, dy] = await offset(SOURCE);
+  const { scale } = await page.evaluate(() => cubelink.view);
+  for (const selector of ["#contours", ".pane canvas.overlay"]) {
+    await soon(async () => {
+      const line = await painted(selector);
+      near(line?.x, dx, 1, `${selector}: x`);
+      near(line?.y, dy, 1, `${selector}: y`);
+      near(line?.radius, 2 * scale, 1.5, `${selector}: radius`); // 4 of its pixels, 2 of the radio image's
+    });
+  }
+  await page.screenshot({ path: `${output}viewer-contours-over.png` });
+  const link = await page.evaluate(() => cubelink.element.link);
+  assert.ok(decodeURIComponent(link).includes('contours.of={"file":"optical.fits","hdu":""}'), link);
+  await page.click('.compare-name:has-text("optical.fits")');
+  await page.waitForFunction(() => cubelink.image?.name === "optical.fits");
+  await settled(page);
+  await companionsAre("radio.fits");
+  assert.equal(await page.evaluate(() => cubelink.element.state.contours.levels.value.length), 1);
+  await soon(async () => near((await painted("#contours"))?.radius, 4 * (await page.evaluate(() => cubelink.view.scale)), 1.5, "radius"));
+  await page.click('[aria-label="Close radio.fits"]');
+  await page.waitForFunction(() => cubelink.element.viewer.compare.companions.length === 0);
+});
+
+await check("an image that is closed takes its contours along", async () => {
+  await page.evaluate(() => (cubelink.element.link = `file=radio.fits&contours.on=1&contours.levels=5&contours.of={"file":"optical.fits","hdu":""}&compare.images=[{"file":"optical.fits","hdu":""}]`));
+  await companionsAre("optical.fits");
+  await page.click('[aria-label="Close optical.fits"]');
+  await page.waitForFunction(() => cubelink.element.state.contours.of.value === null);
+  for (const wrong of ["1", "{}", '{"file":"","hdu":""}', "none.fits"]) {
+    await page.evaluate((wrong) => (cubelink.element.link = `file=radio.fits&contours.of=${wrong}`), wrong);
+    assert.equal(await page.evaluate(() => cubelink.element.state.contours.of.value), null);
+  }
+});
+
+await check("where matching is only approximate, it is said; and where there is none", async () => {
+  await page.evaluate(() => (cubelink.element.link = 'file=wide.fits&compare.images=[{"file":"all_sky.fits","hdu":""},{"file":"plain.fits","hdu":""}]'));
+  await companionsAre("all_sky.fits,plain.fits");
+  await label("all_sky.fits (approximate: ");
+  await label("plain.fits (not matched: no sky in common)");
+  await page.uncheck("#compare-matched");
+  await page.waitForFunction(() => [...cubelink.root.querySelectorAll(".pane .pane-name")].map((e) => e.textContent).join() === "all_sky.fits,plain.fits");
+  await page.check("#compare-matched");
+  await label("all_sky.fits (approximate: ");
+});
+
+await check("no errors of the page", async () => assert.deepEqual(problems, []));
+
+await browser.close();
+await server.stop();
+rmSync(folder, { recursive: true });
+finish();
