@@ -82,14 +82,14 @@ SpectralAxis::SpectralAxis(std::vector<double> values, SpectralKind kind, std::o
     }
 }
 
-std::vector<double> SpectralAxis::values(SpectralKind kind, std::optional<double> rest_frequency) const {
+std::vector<double> SpectralAxis::values(SpectralKind kind, std::optional<double> rest_frequency, double frequency_factor) const {
     std::vector<double> result(values_.size());
     const double own = rest_frequency_.value_or(0);
     const double rest = rest_frequency && *rest_frequency > 0 ? *rest_frequency : own;
     for (std::size_t i = 0; i < result.size(); ++i) {
         if (kind == SpectralKind::channel) result[i] = static_cast<double>(i);
-        else if (kind == kind_ && (!is_velocity(kind) || rest == own)) result[i] = values_[i];
-        else result[i] = from_frequency(to_frequency(values_[i], kind_, own), kind, rest);
+        else if (kind == kind_ && frequency_factor == 1 && (!is_velocity(kind) || rest == own)) result[i] = values_[i];
+        else result[i] = from_frequency(to_frequency(values_[i], kind_, own) * frequency_factor, kind, rest);
     }
     return result;
 }

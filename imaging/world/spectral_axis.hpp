@@ -41,8 +41,9 @@ public:
     std::optional<double> rest_frequency() const { return rest_frequency_; }        // Hz, from the header
     const std::string& spectral_frame() const { return frame_; }                    // SPECSYS, or empty
 
-    /// All channels as `kind`; `rest_frequency` in Hz replaces the header's if it is given and above 0. NaN where the conversion is not possible.
-    std::vector<double> values(SpectralKind kind, std::optional<double> rest_frequency = std::nullopt) const;
+    /// All channels as `kind`; `rest_frequency` in Hz replaces the header's if it is given and above 0. Frequencies are multiplied by `frequency_factor` first,
+    /// which brings them to another spectral frame. NaN where the conversion is not possible.
+    std::vector<double> values(SpectralKind kind, std::optional<double> rest_frequency = std::nullopt, double frequency_factor = 1) const;
 
     /// Of the file's own axis between two channels, linearly; beyond the ends as the last half channel goes on. NaN where the axis has no values.
     double native_at(double channel) const;
