@@ -445,7 +445,8 @@ await check("hostile links: what is no region is none", async () => {
 await check("import: a DS9 file lies where astropy's regions puts it, what can't be read is told; export is read by astropy", async () => {
   await clear();
   const text = ['# Region file format: DS9', "icrs", 'circle(8:00:02.0,+30:00:10.0,12") # color=red text={a circle}', 'box(120.0,30.005,30",20",40) # width=3', "polygon(120.01,30.01,119.995,30.012,120.0,29.995)", "image", "point(33,44)", "panda(1,2,3)", ""].join("\n");
-  const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.click('#regions-panel button:has-text("Import")')]);
+  await page.click('#regions-panel button:has-text("Import")');
+  const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.click('#region-files button:has-text("From this computer")')]);
   await chooser.setFiles({ name: "sources.reg", mimeType: "text/plain", buffer: Buffer.from(text) });
   await page.waitForFunction(() => cubelink.element.regions.list().length === 4);
   await page.waitForSelector('.message.warning:has-text("panda")');
@@ -488,7 +489,8 @@ answer(out)`, { file: `${folder}/cube.fits`, text: ds9.text });
   const crtf = await save("crtf", "PIXEL");
   assert.equal(crtf.name, "cube.crtf");
   await clear();
-  const [again] = await Promise.all([page.waitForEvent("filechooser"), page.click('#regions-panel button:has-text("Import")')]);
+  await page.click('#regions-panel button:has-text("Import")');
+  const [again] = await Promise.all([page.waitForEvent("filechooser"), page.click('#region-files button:has-text("From this computer")')]);
   await again.setFiles({ name: "cube.crtf", mimeType: "text/plain", buffer: Buffer.from(crtf.text) });
   await page.waitForFunction(() => cubelink.element.regions.list().length === 4);
   (await list()).forEach((r, i) => allNear(r.points, regions[i].points, 1e-4, "read again"));

@@ -2,6 +2,7 @@
 import type { Coordinates, Image } from "cubelink";
 import type { SkyFormat } from "./format";
 import { Pump } from "./pump";
+import { BUTTONS } from "./sky-marks";
 import { gridLines, latticeOf, latticePoints, serves, type Lattice, type Line } from "./sky-grid";
 import type { View } from "./view";
 
@@ -87,7 +88,8 @@ export class GridMarks {
       const ends = pieces.flatMap((points) => [...meetings(points, view, box), ...(turned ? within(points, axis, view) : [])]);
       for (const side of order) {
         for (const end of ends) {
-          if (end.side !== side || taken.some((t) => Math.abs(t.x - end.x) < APART.x && Math.abs(t.y - end.y) < APART.y)) continue;
+          const hidden = !turned && end.x > view.width - BUTTONS.width - APART.x / 2 && end.y > view.height - BUTTONS.height;
+          if (end.side !== side || hidden || taken.some((t) => Math.abs(t.x - end.x) < APART.x && Math.abs(t.y - end.y) < APART.y)) continue;
           taken.push(end);
           return [text(label, side, end, view.width)];
         }

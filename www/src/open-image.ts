@@ -36,6 +36,8 @@ export interface SpectralAxis {
   label: string;
   unit: string;
   values: ArrayLike<number>;
+  /** As SPECSYS has it; "" for channels, and where the header says nothing. */
+  frame: string;
 }
 
 export interface Sky {
@@ -73,6 +75,8 @@ export class OpenImage {
   readonly headerAxis = new Signal<SpectralAxis | null>(null);
   /** Radio velocities of the channels, where the header has frequencies and a rest frequency. */
   readonly velocityAxis = new Signal<SpectralAxis | null>(null);
+  /** Which spectral frames there are to choose from, and why not others; null until it is known. */
+  readonly spectralFrames = new Signal<{ own: string; offered: string[]; refused: Record<string, string> } | null>(null);
   readonly sky = new Signal<Sky | null>(null);
 
   private readonly histograms = new Map<string, Histogram>();
@@ -83,8 +87,9 @@ export class OpenImage {
   private readonly cursorPump: Pump<{ x: number; y: number }>;
   private readonly spatialPump: Pump<void>;
   private readonly skyPump: Pump<{ x: number; y: number }>;
-  private axisWish = "/";
+  private axisWish = "//";
   private rest: number | null = null;
+  private spectralFrame = "";
   private hasSky = true;
   private frame = "";
 
@@ -182,20 +187,21 @@ export class OpenImage {
     this.player.stop(() => this.loader.setPlane(within));
   }
 
-  /** `kind` as image.spectral_axis names it, "" for channels; `rest` is the rest frequency in Hz if it is not to be the header's. */
-  async useAxis(kind: string, rest: number | null): Promise<void> {
-    const wish = `${kind}/${rest ?? ""}`;
+  /** `kind` as image.spectral_axis names it, "" for channels; `rest` is the rest frequency in Hz if it is not to be the header's, `frame` the spectral frame. */
+  async useAxis(kind: string, rest: number | null, frame: string): Promise<void> {
+    const wish = `${kind}/${rest ?? ""}/${frame}`;
     if (wish === this.axisWish) return;
     this.axisWish = wish;
-    if (rest !== this.rest) {
+    if (rest !== this.rest || frame !== this.spectralFrame) {
       this.rest = rest;
+      this.spectralFrame = frame;
       void this.readHeaderAxis();
     }
     try {
       const axis = kind === "" ? channelAxis(this.image.info.depth) : await this.readAxis(kind);
       if (this.axisWish === wish) this.axis.set(axis);
     } catch (error) {
-      if (this.axisWish === wish) this.axisWish = `${this.axis.value.kind}/?`;
+      if (this.axisWish === wish) this.axisWish = `${this.axis.value.kind}/?/`;
       throw error;
     }
   }
@@ -205,30 +211,32 @@ export class OpenImage {
       const axis = await this.readAxis();
       if (axis.unit !== "") this.headerAxis.set(axis);
       if (axis.kind !== "frequency") return;
-      const { rest } = this;
+      const { rest, spectralFrame } = this;
       const velocity = await this.readAxis("velocity_radio");
-      if (rest === this.rest) this.velocityAxis.set(velocity);
+      if (rest === this.rest && spectralFrame === this.spectralFrame) this.velocityAxis.set(velocity);
     } catch {
       // Not all headers say enough for it: then channels have numbers alone.
     }
   }
 
   private async readAxis(wish?: string): Promise<SpectralAxis> {
-    const { values, unit, kind } = await this.image.spectralAxis(wish, this.rest ?? undefined);
+    const wanted = this.spectralFrame;
+    const { values, unit, kind, frame, frames, framesRefused } = await this.image.spectralAxis(wish, this.rest ?? undefined, wanted || undefined);
+    if (!this.spectralFrames.value) this.spectralFrames.set({ own: String(this.image.card("SPECSYS") ?? "").trim(), offered: frames, refused: framesRefused });
     if (values.length !== this.image.info.depth) throw new Error(`the image has no spectral axis of the kind ${kind}`);
     // In units that give short numbers.
     const largest = values.reduce((most, v) => Math.max(most, Math.abs(v)), 0);
     const label = AXIS_LABELS[kind] ?? kind;
     if (unit === "Hz") {
       const [factor, name] = largest >= 1e9 ? [1e-9, "GHz"] : largest >= 1e6 ? [1e-6, "MHz"] : [1, "Hz"];
-      return { values: values.map((v) => v * factor), kind, unit: name, label };
+      return { values: values.map((v) => v * factor), kind, unit: name, label, frame };
     }
-    if (unit === "m/s") return { values: values.map((v) => v / 1000), kind, unit: "km/s", label };
+    if (unit === "m/s") return { values: values.map((v) => v / 1000), kind, unit: "km/s", label, frame };
     if (unit === "m") {
       const [factor, name] = largest >= 1e-4 ? [1e3, "mm"] : largest >= 3e-6 ? [1e6, "µm"] : [1e9, "nm"];
-      return { values: values.map((v) => v * factor), kind, unit: name, label };
+      return { values: values.map((v) => v * factor), kind, unit: name, label, frame };
     }
-    return { values, kind, unit, label };
+    return { values, kind, unit, label, frame };
   }
 
   /** All tiles of the view are on show, with the limits of their own histogram. */
@@ -325,7 +333,7 @@ const AXIS_LABELS: Record<string, string> = {
 };
 
 function channelAxis(depth: number): SpectralAxis {
-  return { kind: "", label: "Channel", unit: "", values: Float64Array.from({ length: depth }, (_, i) => i) };
+  return { kind: "", label: "Channel", unit: "", frame: "", values: Float64Array.from({ length: depth }, (_, i) => i) };
 }
 
 /** Positions of a profile's values. With mip > 1 they come as minimum and maximum of each 2 mip pixels, in the order in which they occur. */

@@ -3,8 +3,12 @@ import uPlot from "uplot";
 import { byId, css, h, type Root } from "./dom";
 import * as format from "./format";
 import type { OpenImage, Profile } from "./open-image";
+import { foldButton, type Fold } from "./panels/fold";
 import { RestFrequency } from "./panels/rest-frequency";
+import { SpectralFrameChoice } from "./panels/spectral-frame";
+import type { Signal } from "./signal";
 import type { Stage } from "./stage";
+import type { Leaf } from "./state/tree";
 import type { ViewState } from "./state/view-state";
 
 const FONT = "11px system-ui, sans-serif";
@@ -22,6 +26,9 @@ export class Plot {
   private readonly plot: uPlot;
   private readonly marker: Marker;
   private readonly heading: HTMLElement;
+  /** With the heading's text. */
+  private named: HTMLElement;
+  private fold: Fold | null = null;
   private readonly note: HTMLElement;
   private readonly sizes: ResizeObserver;
   private range: [number, number] | null = null;
@@ -39,7 +46,7 @@ export class Plot {
     onClick?: (x: number) => void,
   ) {
     this.marker = { at: null };
-    this.heading = h("h3", {}, title);
+    this.heading = this.named = h("h3", {}, title);
     this.note = h("span", { class: "note" });
     const grid = { stroke: () => css(root, "--grid"), width: 1 };
     const axis = { stroke: () => css(root, "--muted"), grid, ticks: { ...grid, size: 4 }, font: FONT };
@@ -81,7 +88,19 @@ export class Plot {
     this.sizes.observe(body);
   }
 
+  /** Its heading folds it. */
+  foldBy(leaf: Leaf<boolean | null>, otherwise: () => boolean): void {
+    this.fold = foldButton(this.heading.textContent ?? "", leaf, (folded) => this.element.classList.toggle("folded", folded), otherwise);
+    this.named = this.fold.text;
+    this.heading.replaceChildren(this.fold.button);
+  }
+
+  updateFold(): void {
+    this.fold?.update();
+  }
+
   destroy(): void {
+    this.fold?.stop();
     this.sizes.disconnect();
     this.plot.destroy();
   }
@@ -96,7 +115,7 @@ export class Plot {
   }
 
   title(text: string): void {
-    this.heading.textContent = this.heading.title = text;
+    this.named.textContent = this.heading.title = text;
   }
 
   /** uPlot wants positions that rise; velocities often fall. Blanks are gaps. */
@@ -216,6 +235,7 @@ export class Plots {
   readonly z: Plot;
   private readonly axisChoice = h("select", { "aria-label": "Axis of the spectrum", class: "axis-choice" });
   private readonly rest: RestFrequency;
+  private readonly frame: SpectralFrameChoice;
   private open: OpenImage | null = null;
   private stop: (() => void)[] = [];
   private readonly stopState: (() => void)[];
@@ -230,8 +250,15 @@ export class Plots {
     this.z.element.querySelector("figcaption")!.append(this.axisChoice);
     this.axisChoice.addEventListener("change", () => state.spectrum.axis.set(this.axisChoice.value as ViewState["spectrum"]["axis"]["value"]));
     this.rest = new RestFrequency(state);
-    this.z.element.querySelector("figcaption")!.after(this.rest.element);
-    this.stopState = [state.spectrum.axis.watch(() => this.useAxis(onError)), state.spectrum.rest.watch(() => this.useAxis(onError))];
+    this.frame = new SpectralFrameChoice(state);
+    this.z.element.querySelector("figcaption")!.after(this.frame.element, this.rest.element);
+    const { axis, rest, frame } = state.spectrum;
+    this.stopState = [axis, rest, frame].map((leaf) => (leaf as Signal<unknown>).watch(() => this.useAxis(onError)));
+    const { panels, regionPanel } = state;
+    this.x.foldBy(panels.x, () => !regionPanel.open.value);
+    this.y.foldBy(panels.y, () => !regionPanel.open.value);
+    this.z.foldBy(panels.spectrum, () => true);
+    this.stopState.push(regionPanel.open.watch(() => [this.x, this.y].forEach((plot) => plot.updateFold())));
     byId(this.root, "plots").append(this.x.element, this.y.element, this.z.element);
     this.show(null);
   }
@@ -245,6 +272,7 @@ export class Plots {
     this.stop.forEach((stop) => stop());
     this.open = open;
     this.rest.show(open?.image ?? null);
+    this.frame.show(open);
     for (const plot of [this.x, this.y, this.z]) plot.set([], [], null);
     for (const plot of [this.x, this.y]) plot.element.hidden = !open;
     this.z.element.hidden = !open || open.image.info.depth < 2;
@@ -255,8 +283,6 @@ export class Plots {
     }
     const unit = String(open.image.card("BUNIT") ?? "").trim();
     const inUnit = unit === "" ? "" : `, ${unit}`;
-    const system = String(open.image.card("SPECSYS") ?? "").trim();
-    const frame = system === "" ? "" : `, ${system}`;
     this.x.title(`Along x${inUnit}`);
     this.y.title(`Along y${inUnit}`);
     this.stop = [
@@ -264,7 +290,7 @@ export class Plots {
       open.spectrum.watch(() => this.drawSpectrum()),
       open.axis.watch((axis) => {
         this.axisChoice.value = axis.kind;
-        this.z.title(`Spectrum${inUnit}${axis.unit === "" ? "" : ` over ${axis.unit}${frame}`}`);
+        this.z.title(`Spectrum${inUnit}${axis.unit === "" ? "" : ` over ${axis.unit}${axis.frame === "" ? "" : `, ${axis.frame}`}`}`);
         this.drawSpectrum();
       }),
       open.loader.shown.watch(() => this.z.mark(this.channelPosition())),
@@ -276,16 +302,19 @@ export class Plots {
     this.show(null);
     this.stopState.forEach((stop) => stop());
     this.rest.destroy();
+    this.frame.destroy();
     for (const plot of [this.x, this.y, this.z]) plot.destroy();
   }
 
   private useAxis(onError: (error: unknown) => void): void {
     const open = this.open;
-    const { axis, rest } = this.state.spectrum;
+    const { axis, rest, frame } = this.state.spectrum;
     if (!open) return;
-    open.useAxis(axis.value, rest.value).catch((error: unknown) => {
+    open.useAxis(axis.value, rest.value, frame.value).catch((error: unknown) => {
       if (this.open !== open) return;
-      this.state.spectrum.axis.reset();
+      // Of the two wishes the one that others may share goes last.
+      if (frame.value !== "") frame.reset();
+      else this.state.spectrum.axis.reset();
       this.axisChoice.value = open.axis.value.kind;
       onError(error);
     });

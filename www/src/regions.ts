@@ -2,7 +2,7 @@
  * The regions of the image on show: made, changed and removed through the server, so that all in the session have them. Names, colours and the like are the
  * viewer's own; with the shapes they are part of the state.
  */
-import type { CoordinateType, FileType, RegionInfo, RegionShapeType, RegionStyle, SessionChange } from "cubelink";
+import { CubelinkError, type CoordinateType, type ExportRegionAck, type FileType, type RegionInfo, type RegionShapeType, type RegionStyle, type SessionChange } from "cubelink";
 import type { OpenImage } from "./open-image";
 import { Pump } from "./pump";
 import { isValid } from "./region-shapes";
@@ -106,12 +106,21 @@ export class Regions {
   }
 
   /** Regions from the text of a CRTF or DS9 file; what could not be read is in `message`. Their ids. */
-  async import(contents: string, type: FileType): Promise<{ ids: number[]; message: string }> {
+  import(contents: string, type: FileType): Promise<{ ids: number[]; message: string }> {
+    return this.importFrom({ type, contents: [contents] });
+  }
+
+  /** The same from a file on the server. */
+  importFile(directory: string, file: string): Promise<{ ids: number[]; message: string }> {
+    return this.importFrom({ type: /\.reg$/i.test(file) ? "DS9_REG" : "CRTF", directory, file });
+  }
+
+  private async importFrom(source: { type: FileType; contents?: string[]; directory?: string; file?: string }): Promise<{ ids: number[]; message: string }> {
     const { open } = this;
     if (!open) throw new Error("no image is open");
     this.making += 1;
     try {
-      const { regions, region_styles, message } = await open.image.client.carta.importRegion({ group_id: open.image.fileId, type, contents: [contents] });
+      const { regions, region_styles, message } = await open.image.client.carta.importRegion({ group_id: open.image.fileId, ...source });
       const ids = Object.keys(regions).map(Number).sort((a, b) => a - b);
       const room = Math.max(0, MOST_REGIONS - this.all.size);
       await Promise.all(ids.slice(room).map((id) => open.image.removeRegion(id)));
@@ -130,6 +139,21 @@ export class Regions {
     const styles = Object.fromEntries(ids.map((id) => [id, styleOf(this.all.get(id)!)]));
     const { contents, message } = await this.open.image.client.carta.exportRegion({ file_id: this.open.image.fileId, type, coord_type: coordinates, region_styles: styles });
     return { text: contents.join(""), message };
+  }
+
+  /** The same into a file on the server. True: there is such a file, and it was not to be replaced. */
+  async exportFile(type: FileType, coordinates: CoordinateType, directory: string, file: string, overwrite: boolean): Promise<{ exists: boolean; message: string }> {
+    if (!this.open) throw new Error("no image is open");
+    const styles = Object.fromEntries([...this.all].map(([id, entry]) => [id, styleOf(entry)]));
+    const { client, fileId } = this.open.image;
+    try {
+      const { message } = await client.carta.exportRegion({ file_id: fileId, type, coord_type: coordinates, region_styles: styles, directory, file, overwrite });
+      return { exists: false, message };
+    } catch (error) {
+      // "There is one already" is no failure but a question.
+      if (error instanceof CubelinkError && (error.data as Partial<ExportRegionAck> | undefined)?.overwrite_confirmation_required) return { exists: true, message: error.message };
+      throw error;
+    }
   }
 
   /** `known` are those that the session already has. */

@@ -174,7 +174,7 @@ export class Stage {
     for (const draw of this.layers) draw(this.view);
     const { grid, beam, scale, compass } = this.state.marks;
     this.grid.draw(this.view, grid.value ? (this.open?.image ?? null) : null, this.state.sky.frame.value, this.state.sky.format.value);
-    this.skyMarks.draw(this.view, this.open?.image ?? null, { scale: scale.value, compass: compass.value });
+    this.skyMarks.draw(this.view, this.open?.image ?? null, { scale: scale.value, compass: compass.value, grid: grid.value, frame: this.state.sky.frame.value });
     this.beam.draw(this.view, beam.value ? (this.open?.image ?? null) : null, this.open?.loader.shown.value ?? null);
   }
 

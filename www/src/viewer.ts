@@ -116,7 +116,7 @@ export class Viewer {
     this.regions = new Regions(state, () => this.pending, report);
     this.analysis = new RegionAnalysis(() => this.open_, (id) => this.regions.get(id) !== undefined, report);
     this.regionEditor = new RegionEditor(root, this.stage, state, this.regions, new SkyFacts(() => this.image, this.stage.redraw), () => this.open_ !== null, report);
-    this.regionsPanel = new RegionsPanel(root, state, this.regions, this.regionEditor, this.analysis, messages);
+    this.regionsPanel = new RegionsPanel(root, client, state, this.regions, this.regionEditor, this.analysis, messages);
     this.profileTools = new ProfileTools(this.plots, this.regionsPanel.results, this.analysis, state, report);
     this.display.onChange = () => this.stage.redraw();
     this.stage.onPoint = (x, y) => this.open_?.setCursor(x, y);

@@ -54,6 +54,8 @@ const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 15_000;
 
 const CONNECT_SECONDS = 20;
+/** Of server_feature_flags. */
+const READ_ONLY = 8;
 
 const TILE_CACHE_BYTES = 64 * 1024 * 1024;
 
@@ -82,6 +84,7 @@ export class Client implements Session {
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private keepAliveTimer: ReturnType<typeof setTimeout> | undefined;
   private attempts = 0;
+  private flags = 0;
   private registered = false;
   private readonly wake = () => this.retryNow();
 
@@ -189,6 +192,11 @@ export class Client implements Session {
     return this.link.addAttachment(payload);
   }
 
+  /** The server writes no files for this client. */
+  get readOnly(): boolean {
+    return (this.flags & READ_ONLY) !== 0;
+  }
+
   /** Files and sub-folders of a folder below the server's. */
   list(directory = "", filterMode: "Content" | "Extension" | "AllFiles" = "Content"): Promise<FileListResponse> {
     return this.carta.fileListRequest({ directory, filter_mode: filterMode });
@@ -284,6 +292,7 @@ export class Client implements Session {
       if (!ack.success) throw new CubelinkError(ack.message || "the server does not register viewers");
       resumed = ack.session_type === "RESUMED" || ack.session_type === 1;
       this.sessionId = ack.session_id;
+      this.flags = Number(ack.server_feature_flags) || 0;
       this.registered = true;
       this.subscriptions.forgetTold();
       const told = this.subscriptions.topicNames().map((topic) =>

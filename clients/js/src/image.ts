@@ -45,6 +45,17 @@ export interface Coordinates {
   units: string[];
 }
 
+export interface SpectralAxisAnswer {
+  values: Float64Array;
+  unit: string;
+  kind: string;
+  /** As SPECSYS has it; "" where the header says nothing. */
+  frame: string;
+  /** Those that can be had, and why others can't. */
+  frames: string[];
+  framesRefused: Record<string, string>;
+}
+
 /** All that have a shape; annotations (ANN…) are drawn, not analysed. */
 export type RegionShapeType = Exclude<RegionType, number | "ANNULUS">;
 
@@ -266,14 +277,19 @@ export class Image {
     return this.client.call("image.to_pixel", frame === undefined ? [this.fileId, points] : [this.fileId, points, frame]);
   }
 
-  /** The channels' frequencies, wavelengths or velocities. */
-  async spectralAxis(kind?: string, restFrequency?: number): Promise<{ values: Float64Array; unit: string; kind: string }> {
+  /**
+   * The channels' frequencies, wavelengths or velocities. `frame`: the spectral frame they are to be in ("LSRK"), of the answer's `frames`, for the direction of the
+   * image point `point`, the image's middle if absent; without it the header's own.
+   */
+  async spectralAxis(kind?: string, restFrequency?: number, frame?: string, point?: [number, number]): Promise<SpectralAxisAnswer> {
     const kwargs: Record<string, unknown> = { file_id: this.fileId };
     if (kind !== undefined) kwargs["kind"] = kind;
     if (restFrequency !== undefined) kwargs["rest_freq"] = restFrequency;
+    if (frame !== undefined) kwargs["frame"] = frame;
+    if (point !== undefined) kwargs["point"] = point;
     const answer = await this.client.call("image.spectral_axis", [], kwargs);
     const values = answer.values instanceof Uint8Array ? toFloat64(answer.values) : Float64Array.from(answer.values ?? []);
-    return { values, unit: answer.unit ?? "", kind: answer.kind ?? kind ?? "" };
+    return { values, unit: answer.unit ?? "", kind: answer.kind ?? kind ?? "", frame: answer.frame ?? "", frames: answer.frames ?? [], framesRefused: answer.frames_refused ?? {} };
   }
 
   /** Moves the cursor; profiles that were asked for arrive on the topics carta.spatial.profile.data and carta.spectral.profile.data. */

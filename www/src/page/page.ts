@@ -7,6 +7,7 @@ import { STORED_SECRET, target } from "./target";
 import { installTestHook } from "./test-hook";
 
 const THEME = "cubelink-theme";
+/** The colours chosen last, and which parts of the panels are unfolded. */
 const SAVED = "cubelink-colours";
 /** Browsers refuse pages that write their address too often. */
 const WRITE_EVERY_MS = 400;
@@ -14,6 +15,9 @@ const WRITE_EVERY_MS = 400;
 const element: CubelinkView = document.createElement("cubelink-view");
 element.connectOptions = target();
 const { state } = element;
+
+/** What the browser keeps for the next visit. */
+const lasting = { colours: state.colours, panels: state.panels, regionPanel: { open: state.regionPanel.open }, contours: { panel: state.contours.panel } };
 
 /** As the address says; without one, with the colours that were chosen last. */
 function readAddress(): void {
@@ -76,13 +80,13 @@ function addressOf(session: number): string {
 function main(): void {
   const saved = kept.get(SAVED);
   if (location.hash.length > 1) readAddress();
-  else if (saved !== null) fromLink({ colours: state.colours }, saved);
+  else if (saved !== null) fromLink(lasting, saved);
   window.addEventListener("hashchange", () => location.hash.slice(1) !== toLink(state) && readAddress());
   watchTree(state, () => {
     timer ||= window.setTimeout(writeAddress, WRITE_EVERY_MS);
   });
   window.addEventListener("pagehide", writeAddress);
-  watchTree({ colours: state.colours }, () => kept.set(SAVED, toLink({ colours: state.colours })));
+  watchTree(lasting, () => kept.set(SAVED, toLink(lasting)));
   element.addEventListener("imageopen", (event) => {
     const { file } = (event as CustomEvent<{ file: string }>).detail;
     document.title = `${file.split("/").at(-1)} – Cubelink`;

@@ -1,6 +1,7 @@
 /** Colour map, stretch and clip limits, over the image's histogram. */
 import type { Histogram } from "cubelink";
 import { COLORMAPS, colormap } from "../colormaps";
+import { foldButton } from "./fold";
 import { byId, css, h, perFrame, type Root } from "../dom";
 import * as format from "../format";
 import type { Look } from "../renderer";
@@ -64,8 +65,10 @@ export class DisplayPanel {
     this.high.addEventListener("change", byHand);
     this.dragLimits();
     this.shades = new ShadesRow(state);
-    byId(this.root, "display").append(
-      h("div", { class: "section-head" }, h("h2", {}, "Display")),
+    const section = byId(this.root, "display");
+    const fold = foldButton("Display", state.panels.display, (folded) => section.classList.toggle("folded", folded));
+    section.append(
+      h("div", { class: "section-head" }, h("h2", {}, fold.button)),
       this.bars,
       this.strip,
       h("div", { class: "limits" }, this.low, this.high),
@@ -79,6 +82,7 @@ export class DisplayPanel {
     const changed = () => this.changed();
     this.stop = [colours.map, colours.inverted, colours.stretch, clip.stretch, clip.limits, state.shades.contrast, state.shades.bias].map((leaf) => (leaf as Signal<unknown>).watch(changed));
     this.stop.push(
+      fold.stop,
       clip.percentile.watch(() => this.applyPercentile()),
       clip.fixed.watch((fixed) => {
         if (clip.percentile.value !== null) clip.limits.set(fixed && Number.isFinite(this.look.limits.low) ? this.look.limits : null);

@@ -1,5 +1,6 @@
 /** The line under the image: pixel, sky position, value, zoom. */
 import { byId, h, type Root } from "../dom";
+import { foldButton } from "./fold";
 import * as format from "../format";
 import type { OpenImage, Sky } from "../open-image";
 import type { Leaf } from "../state/tree";
@@ -16,6 +17,10 @@ export class Readout {
   ) {
     this.choice("sky-frame", FRAMES, ["Native", ...FRAMES.slice(1)], state.sky.frame);
     this.choice("sky-format", FORMATS, ["h m s / °", "Sexagesimal", "Degrees"], state.sky.format);
+    const section = byId(root, "sky-section");
+    const fold = foldButton("Coordinates and marks", state.panels.sky, (folded) => section.classList.toggle("folded", folded));
+    section.prepend(h("div", { class: "section-head" }, h("h2", {}, fold.button)));
+    this.stopChoices.push(fold.stop);
     for (const name of ["grid", "beam", "scale", "compass"] as const) {
       const box = byId<HTMLInputElement>(root, `mark-${name}`);
       box.addEventListener("change", () => state.marks[name].set(box.checked));

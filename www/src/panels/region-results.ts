@@ -30,6 +30,8 @@ export function unitOf(statistic: Statistic, unit: string): string {
 }
 
 export class RegionResults {
+  /** The statistics; the plots are in `element`. */
+  readonly numbers: HTMLElement;
   readonly element: HTMLElement;
   /** Of the spectrum, to which other tools belong. */
   readonly spectrum: Plot;
@@ -54,7 +56,8 @@ export class RegionResults {
     for (const name of SPECTRUM_STATISTICS) this.statistic.append(h("option", { value: name }, LABELS[name]));
     this.statistic.addEventListener("change", () => state.regionPanel.spectrum.set(this.statistic.value as (typeof SPECTRUM_STATISTICS)[number]));
     this.spectrum.element.querySelector("figcaption")!.append(this.statistic);
-    this.element = h("div", { class: "region-results" }, this.none, this.table, this.histogram.element, this.line.element, this.spectrum.element);
+    this.numbers = h("div", { class: "region-results" }, this.none, this.table);
+    this.element = h("div", { class: "region-results" }, this.histogram.element, this.line.element, this.spectrum.element);
     this.stopAlways = [
       state.regionPanel.spectrum.watch((name) => (this.statistic.value = name)),
       analysis.statistics.watch(() => this.drawStatistics()),
@@ -74,7 +77,7 @@ export class RegionResults {
       this.open = open;
       this.stop = open ? [open.axis.watch(() => this.drawSpectrum()), open.loader.shown.watch(() => this.spectrum.mark(this.channelPosition()))] : [];
     }
-    this.element.hidden = !open || !region;
+    this.element.hidden = this.numbers.hidden = !open || !region;
     if (!open || !region) return;
     const kinds = kindsOf(region.type, open.image.info.depth);
     this.table.hidden = this.histogram.element.hidden = !kinds.inside;

@@ -1,5 +1,5 @@
 /** Regions: tools to draw them, a list, the selected one's fields and results, import and export. */
-import type { CoordinateType, FileType, RegionShapeType } from "cubelink";
+import type { Client, CoordinateType, FileType, RegionShapeType } from "cubelink";
 import { byId, h, perFrame, type Root } from "../dom";
 import { csv, download, fileStem } from "../download";
 import type { OpenImage } from "../open-image";
@@ -9,6 +9,7 @@ import { SHAPES, TYPES, hasInside } from "../region-shapes";
 import type { Region, Regions } from "../regions";
 import type { ViewState } from "../state/view-state";
 import { RegionFields } from "./region-fields";
+import { RegionFilesDialog } from "./region-files";
 import { LABELS, RegionResults, unitOf } from "./region-results";
 
 /** Of 16 × 16. */
@@ -33,6 +34,7 @@ export class RegionsPanel {
   private readonly panel: HTMLDetailsElement;
   private readonly summary = h("summary", {}, "Regions");
   private readonly list = h("ul", { class: "region-list", "aria-label": "Regions" });
+  private readonly empty = h("p", { class: "hint" }, "No regions yet: choose a shape above and drag on the image, or import a file.");
   private readonly hint = h("p", { class: "hint", role: "status" });
   private readonly fields: RegionFields;
   private readonly tools = new Map<RegionShapeType, HTMLButtonElement>();
@@ -41,6 +43,7 @@ export class RegionsPanel {
   private readonly coordinates = h("select", { "aria-label": "Coordinates in the file" });
   private readonly file = h("input", { type: "file", hidden: true, accept: ".crtf,.reg,.txt,text/plain", "aria-label": "File of regions" });
   private readonly saving: HTMLButtonElement[];
+  private readonly files: RegionFilesDialog;
   private readonly draw = perFrame(() => this.drawNow());
   private readonly stop: (() => void)[];
   private open: OpenImage | null = null;
@@ -48,6 +51,7 @@ export class RegionsPanel {
 
   constructor(
     root: Root,
+    private readonly client: Client,
     private readonly state: ViewState,
     private readonly regions: Regions,
     private readonly editor: RegionEditor,
@@ -60,17 +64,29 @@ export class RegionsPanel {
     const press = (label: string, work: () => Promise<void> | void) => h("button", { type: "button", class: "tool", onclick: () => void Promise.resolve(work()).catch(tell.report) }, label);
     for (const [key, { label }] of Object.entries(FORMATS)) this.format.append(h("option", { value: key }, label));
     for (const [value, label] of [["WORLD", "Sky"], ["PIXEL", "Pixels"]]) this.coordinates.append(h("option", { value: value! }, label!)); // prettier-ignore
-    this.saving = [press("Export", () => this.export()), press("CSV", () => this.saveStatistics())];
+    this.saving = [press("Export", () => this.export()), press("CSV", () => this.saveStatistics()), press("Save on server …", () => this.files.saveAs(this.folder, `${fileStem(this.open!.image.info.name)}.${FORMATS[this.format.value]!.ending}`))];
+    this.saving[0]!.title = "Download as a region file";
     this.saving[1]!.setAttribute("aria-label", "Statistics of all regions as CSV");
+    this.saving[1]!.title = "Statistics of all regions as CSV";
+    this.files = new RegionFilesDialog(root, client, {
+      importFile: async (directory, file) => this.imported(await regions.importFile(directory, file)),
+      importFromHere: () => {
+        this.files.close();
+        this.file.click();
+      },
+      save: (directory, file, overwrite) => this.saveOnServer(directory, file, overwrite),
+    });
     this.file.addEventListener("change", () => void this.import().catch(tell.report));
     this.panel.replaceChildren(
       this.summary,
       h("div", { class: "region-tools", role: "toolbar", "aria-label": "Draw a region" }, ...this.toolbar()),
       this.hint,
       this.list,
+      this.empty,
+      this.results.numbers,
       this.fields.element,
       this.results.element,
-      h("div", { class: "tool-row" }, this.file, press("Import", () => this.file.click()), this.saving[0], this.format, this.coordinates, this.saving[1]),
+      h("div", { class: "tool-row" }, this.file, press("Import …", () => this.files.pick(this.folder)), this.saving[0], this.format, this.coordinates, this.saving[1], this.saving[2]),
     );
     this.panel.addEventListener("toggle", () => state.regionPanel.open.set(this.panel.open));
     this.stop = [
@@ -133,7 +149,9 @@ export class RegionsPanel {
     const all = this.open ? this.regions.list() : [];
     this.summary.textContent = all.length > 0 ? `Regions (${all.length})` : "Regions";
     for (const button of this.saving) button.disabled = all.length === 0;
+    this.saving[2]!.hidden = this.client.readOnly;
     if (!this.panel.open) return;
+    this.empty.hidden = all.length > 0;
     const { selected } = this.regions;
     const region = selected === null ? undefined : this.regions.get(selected);
     this.drawList(all, selected);
@@ -178,7 +196,10 @@ export class RegionsPanel {
     this.file.value = "";
     if (!file) return;
     if (file.size > LARGEST_FILE) throw new Error(`${file.name} is larger than ${LARGEST_FILE >> 20} MiB: it is no file of regions`);
-    const { ids, message } = await this.regions.import(await file.text(), /\.reg$/i.test(file.name) ? "DS9_REG" : "CRTF");
+    this.imported(await this.regions.import(await file.text(), /\.reg$/i.test(file.name) ? "DS9_REG" : "CRTF"));
+  }
+
+  private imported({ ids, message }: { ids: number[]; message: string }): void {
     if (message !== "") this.tell.show("warning", message);
     this.tell.show("info", ids.length === 1 ? "One region was imported." : `${ids.length} regions were imported.`);
     if (ids.length > 0) this.regions.select(ids[0]!);
@@ -189,6 +210,20 @@ export class RegionsPanel {
     const { text, message } = await this.regions.export(type, this.coordinates.value as CoordinateType);
     if (message !== "") this.tell.show("warning", message);
     download(`${fileStem(this.open!.image.info.name)}.${ending}`, text);
+  }
+
+  /** Where the image is. */
+  private get folder(): string {
+    const { value } = this.state.file;
+    return value.slice(0, Math.max(0, value.lastIndexOf("/")));
+  }
+
+  private async saveOnServer(directory: string, file: string, overwrite: boolean): Promise<boolean> {
+    const { exists, message } = await this.regions.exportFile(FORMATS[this.format.value]!.type, this.coordinates.value as CoordinateType, directory, file, overwrite);
+    if (exists) return true;
+    if (message !== "") this.tell.show("warning", message);
+    this.tell.show("info", `The regions are in ${directory === "" ? file : `${directory}/${file}`}.`);
+    return false;
   }
 
   /** Of all that have an inside, in the plane on show. */

@@ -9,6 +9,7 @@ import { Leaf, flag, json, leaves, number, numbers, oneOf, orNone, text, whole }
 export const PERCENTILES = [90, 95, 99, 99.5, 99.9, 99.95, 99.99, 100];
 export const DEFAULT_PERCENTILE = 99.5;
 export const AXES = ["", "frequency", "velocity_radio", "velocity_optical", "velocity_relativistic", "wavelength", "air_wavelength"] as const;
+export const SPECTRAL_FRAMES = ["", "TOPOCENT", "GEOCENTR", "BARYCENT", "HELIOCEN", "LSRK", "LSRD", "GALACTOC", "LOCALGRP", "CMBDIPOL"] as const;
 export const FRAMES = ["", "ICRS", "FK5", "FK4", "GALACTIC", "ECLIPTIC"] as const;
 export const FORMATS = ["auto", "sexagesimal", "degrees"] as const;
 
@@ -70,6 +71,8 @@ export function makeViewState() {
       axis: new Leaf<(typeof AXES)[number]>("", oneOf(AXES)),
       /** Rest frequency in Hz, for velocities; null: the header's. */
       rest: new Leaf<number | null>(null, orNone(number(Number.MIN_VALUE, Number.MAX_VALUE))),
+      /** What frequencies and velocities are measured against; "" is the header's own. */
+      frame: new Leaf<(typeof SPECTRAL_FRAMES)[number]>("", oneOf(SPECTRAL_FRAMES)),
     },
     /** Other images that are open, to be held against the one on show. */
     compare: {
@@ -91,6 +94,15 @@ export function makeViewState() {
       scale: new Leaf(true, flag),
       compass: new Leaf(false, flag),
     },
+    /** Parts of the panel on the right that are unfolded. */
+    panels: {
+      display: new Leaf(true, flag),
+      sky: new Leaf(true, flag),
+      /** null: unless the regions' panel needs the room. */
+      x: new Leaf<boolean | null>(null, orNone(flag)),
+      y: new Leaf<boolean | null>(null, orNone(flag)),
+      spectrum: new Leaf<boolean | null>(true, orNone(flag)),
+    },
     ...makeAnalysisState(),
   };
 }
@@ -101,7 +113,7 @@ export type ViewState = ReturnType<typeof makeViewState>;
 export function resetForImage(state: ViewState): void {
   resetAnalysis(state);
   if (state.clip.percentile.value === null) state.clip.percentile.reset();
-  for (const [, leaf] of leaves({ channel: state.channel, stokes: state.stokes, view: state.view, cursor: state.cursor, held: state.held, shades: state.shades, spectrum: { rest: state.spectrum.rest }, play: { first: state.play.first, last: state.play.last }, clip: { limits: state.clip.limits, stretch: state.clip.stretch } })) leaf.reset();
+  for (const [, leaf] of leaves({ channel: state.channel, stokes: state.stokes, view: state.view, cursor: state.cursor, held: state.held, shades: state.shades, spectrum: { rest: state.spectrum.rest, frame: state.spectrum.frame }, play: { first: state.play.first, last: state.play.last }, clip: { limits: state.clip.limits, stretch: state.clip.stretch } })) leaf.reset();
 }
 
 function readNames(value: unknown): ImageName[] | undefined {
