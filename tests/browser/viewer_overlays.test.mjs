@@ -29,7 +29,7 @@ const inOptical = ([x, y]) => {
 };
 const PLACE = inOptical(SOURCE);
 writeFits(`${folder}/radio.fits`, { ...radio, header: header(radio), value: blob(...SOURCE, 6, 10) });
-writeFits(`${folder}/optical.fits`, { ...optical, header: header(optical), value: blob(...PLACE, 4, 1000) });
+writeFits(`${folder}/optical.fits`, { ...optical, header: { ...header(optical), BMAJ: 0.02, BMIN: 0.01, BPA: 20 }, value: blob(...PLACE, 4, 1000) });
 writeFits(`${folder}/plain.fits`, { width: 120, height: 100, value: blob(...SOURCE, 6, 10) });
 writeFits(`${folder}/all_sky.fits`, { width: 360, height: 180, header: { RADESYS: "ICRS", CTYPE1: "RA---AIT", CTYPE2: "DEC--AIT", CUNIT1: "deg", CUNIT2: "deg", CRVAL1: 187.5, CRVAL2: 0, CRPIX1: 180.5, CRPIX2: 90.5, CDELT1: -1, CDELT2: 1 }, value: (x, y) => x + y });
 writeFits(`${folder}/wide.fits`, { width: 200, height: 200, header: { ...sky, CTYPE1: "RA---TAN", CTYPE2: "DEC--TAN", CRPIX1: 100, CRPIX2: 100, CDELT1: -0.5, CDELT2: 0.5 }, value: (x, y) => x + y });
@@ -136,6 +136,17 @@ await check("each picture has its coordinate grid, with labels", async () => {
   await page.evaluate(() => cubelink.element.state.marks.grid.set(false));
 });
 
+/** Of the beam's major axis, degrees clockwise from upwards. */
+const beamAngle = (selector) => page.evaluate((selector) => {
+  const beam = cubelink.root.querySelector(selector);
+  return beam.hasAttribute("hidden") ? null : Number(/rotate\(([-\d.]+)\)/.exec(beam.getAttribute("transform"))[1]);
+}, selector);
+
+await check("the other image's beam lies as it is on the sky", async () => {
+  // North is up here: 20° towards east is to the left.
+  await soon(async () => near(await beamAngle(".pane .beam"), -20, 0.5, "angle"));
+});
+
 // At this level the contour is a circle with a radius of 6 pixels of the radio image.
 const LEVEL = 10 * Math.exp(-0.5);
 await check("contours of the image on show lie over the other one", async () => {
@@ -179,6 +190,8 @@ await check("contours of the other image lie over the one on show; they stay tho
   await settled(page);
   await companionsAre("radio.fits");
   assert.equal(await page.evaluate(() => cubelink.element.state.contours.levels.value.length), 1);
+  // Where north is turned by 35°, so is the beam.
+  near(await beamAngle("#overlay .beam"), 35 - 20, 0.5, "the beam's angle");
   await soon(async () => near((await painted("#contours"))?.radius, 4 * (await page.evaluate(() => cubelink.view.scale)), 1.5, "radius"));
   await page.click('[aria-label="Close radio.fits"]');
   await page.waitForFunction(() => cubelink.element.viewer.compare.companions.length === 0);
@@ -199,7 +212,7 @@ await check("where matching is only approximate, it is said; and where there is 
   await page.evaluate(() => (cubelink.element.link = 'file=wide.fits&compare.images=[{"file":"all_sky.fits","hdu":""},{"file":"plain.fits","hdu":""}]'));
   await companionsAre("all_sky.fits,plain.fits");
   await label("all_sky.fits (approximate: ");
-  await label("plain.fits (not matched: no sky in common)");
+  await label("plain.fits (not matched: no common sky coordinates)");
   await page.uncheck("#compare-matched");
   await page.waitForFunction(() => [...cubelink.root.querySelectorAll(".pane .pane-name")].map((e) => e.textContent).join() === "all_sky.fits,plain.fits");
   await page.check("#compare-matched");

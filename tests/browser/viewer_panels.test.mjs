@@ -16,6 +16,7 @@ const spectral = { CTYPE3: "FREQ", CRPIX3: 1, CUNIT3: "Hz", RESTFRQ: REST, CRVAL
 const cube = { width: 64, height: 64, depth: 12, value: (x, y, k) => k + Math.exp(-((x - 32) ** 2 + (y - 32) ** 2) / 50) };
 mkdirSync(`${folder}/lists`);
 writeFits(`${folder}/cube.fits`, { ...cube, header: { ...sky, ...spectral, SPECSYS: "BARYCENT" } });
+for (const [name, SPECSYS] of [["fine_bary", "BARYCENT"], ["fine_lsrk", "LSRK"]]) writeFits(`${folder}/${name}.fits`, { ...cube, header: { ...sky, ...spectral, CDELT3: 1e4, SPECSYS } });
 writeFits(`${folder}/frameless.fits`, { ...cube, header: { ...sky, ...spectral } });
 writeFits(`${folder}/galactic.fits`, { width: 64, height: 64, header: { CTYPE1: "GLON-CAR", CTYPE2: "GLAT-CAR", CRVAL1: 0, CRVAL2: 0, CRPIX1: 32, CRPIX2: 32, CDELT1: -0.01, CDELT2: 0.01 }, value: (x, y) => x + y });
 writeFileSync(`${folder}/lists/two.reg`, "# Region file format: DS9 version 4.1\nimage\ncircle(30,20,5)\nbox(40,41,8,6,0)\n");
@@ -78,6 +79,16 @@ await check("a header without a spectral frame: none to choose", async () => {
   await settled(page);
   await page.waitForFunction(() => cubelink.root.querySelector("#spectral-frame").disabled && cubelink.root.querySelector("#spectral-frame").title.includes("SPECSYS"));
   await page.evaluate(() => cubelink.element.open("cube.fits"));
+  await settled(page);
+});
+
+await check("channels of images with different spectral frames are matched in a common one", async () => {
+  await page.evaluate(() => (cubelink.element.link = 'file=fine_bary.fits&channel=8&compare.images=[{"file":"fine_lsrk.fits","hdu":""}]'));
+  const shift = (-spectral.CRVAL3 * (toLsrk / C)) / 1e4; // channels
+  assert.ok(Math.abs(shift) > 1, `${shift}`);
+  await page.waitForFunction((channel) => cubelink.element.viewer.compare.companions[0]?.loader.shown.value.channel === channel, Math.round(8 + shift));
+  await page.evaluate(() => (cubelink.element.link = "file=cube.fits&regionPanel.open=1"));
+  await page.waitForFunction(() => cubelink.image?.name === "cube.fits");
   await settled(page);
 });
 

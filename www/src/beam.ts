@@ -28,10 +28,35 @@ export class BeamMark {
     const [x, y] = [MARGIN + major, view.height - MARGIN - major];
     this.ellipse.setAttribute("rx", minor.toFixed(1));
     this.ellipse.setAttribute("ry", major.toFixed(1));
-    // From north towards east, which is to the left where right ascension grows to the left.
-    const east = (Number(image!.card("CDELT1")) || -1) < 0 ? -1 : 1;
-    this.group.setAttribute("transform", `translate(${x.toFixed(1)} ${y.toFixed(1)}) rotate(${(east * beam.pa).toFixed(2)})`);
+    this.group.setAttribute("transform", `translate(${x.toFixed(1)} ${y.toFixed(1)}) rotate(${majorAxis(view, image!, beam.pa).toFixed(2)})`);
   }
+}
+
+/** Degrees on the screen, clockwise from upwards: `pa` is measured from north through east, wherever these are in the picture. */
+function majorAxis(view: View, image: Image, pa: number): number {
+  const [[m11, m12], [m21, m22]] = skyMatrix(image);
+  const size = Math.sign(m11 * m22 - m12 * m21) || 1;
+  const unit = ([x, y]: [number, number]): [number, number] => [x / (Math.hypot(x, y) || 1), y / (Math.hypot(x, y) || 1)];
+  const [north, east] = [unit([-m12 * size, m11 * size]), unit([m22 * size, -m21 * size])];
+  const [c, s] = [Math.cos((pa * Math.PI) / 180), Math.sin((pa * Math.PI) / 180)];
+  const [x, y] = [c * north[0] + s * east[0], c * north[1] + s * east[1]];
+  const [a, b, across, down] = view.matrix();
+  return (Math.atan2(a * x + across * y, -(b * x + down * y)) * 180) / Math.PI;
+}
+
+/** Degrees to the east and to the north for a pixel along x and along y, at the reference pixel: by CD, or by CDELT with PC or CROTA2. */
+function skyMatrix(image: Image): [[number, number], [number, number]] {
+  const number = (name: string) => {
+    const card = image.card(name);
+    return card === undefined || card === null ? undefined : Number(card);
+  };
+  const cd = ["CD1_1", "CD1_2", "CD2_1", "CD2_2"].map(number);
+  if (cd.some((v) => v !== undefined)) return [[cd[0] ?? 0, cd[1] ?? 0], [cd[2] ?? 0, cd[3] ?? 0]]; // prettier-ignore
+  const [x, y] = [number("CDELT1") || -1, number("CDELT2") || 1];
+  const turn = ((number("CROTA2") ?? 0) * Math.PI) / 180;
+  const pc = ["PC1_1", "PC1_2", "PC2_1", "PC2_2"].map(number);
+  const [p11, p12, p21, p22] = pc.some((v) => v !== undefined) ? [pc[0] ?? 1, pc[1] ?? 0, pc[2] ?? 0, pc[3] ?? 1] : [Math.cos(turn), (-Math.sin(turn) * y) / x, (Math.sin(turn) * x) / y, Math.cos(turn)];
+  return [[x * p11, x * p12], [y * p21, y * p22]]; // prettier-ignore
 }
 
 function beamOf(image: Image, { channel, stokes }: Plane) {

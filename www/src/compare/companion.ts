@@ -165,7 +165,7 @@ export class Companion {
       const error = affine ? await largestError(image, this.image, affine, main.view).catch(() => 0) : 0;
       if (this.main !== main || !this.state.compare.matched.value) return;
       const off = error * this.view.scale;
-      this.tell(affine === null ? "another part of the sky" : affine === undefined ? "not matched: no sky in common" : off > TOLERATED ? `approximate: up to ${off < 100 ? Math.ceil(off) : "100 and more"} px off at the edges` : "");
+      this.tell(affine === null ? "another part of the sky" : affine === undefined ? "not matched: no common sky coordinates" : off > TOLERATED ? `approximate: up to ${off < 100 ? Math.ceil(off) : "100 and more"} px off at the edges` : "");
     }
     if (this.channels?.of !== image) this.channels = { of: image, map: await channelMap(image, this.image) };
     if (this.main !== main || this.closed || !this.state.compare.matched.value) return;
@@ -218,6 +218,6 @@ export class Companion {
     if (this.closed) return;
     this.renderer.draw(this.area, cachedTiles(this.cache, this.loader.key(this.loader.shown.value), this.area, devicePixelRatio), this.look(this.lookOf()));
     const { view, area, main } = this;
-    this.overlays.draw({ view, area, main: main && { image: main.open.image, view: main.view }, contours: this.origin() });
+    this.overlays.draw({ view, area, plane: this.loader.shown.value, main: main && { image: main.open.image, view: main.view }, contours: this.origin() });
   }
 }

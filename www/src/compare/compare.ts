@@ -50,7 +50,7 @@ export class Compare {
     this.bar.replaceChildren(
       this.names,
       h("span", { class: "spacer" }),
-      h("label", { class: "check", title: "The same place of the sky, as large and turned alike, and the same velocity or frequency" }, this.matched, "Matched"),
+      h("label", { class: "check", title: "Same sky position, scale and orientation; same velocity or frequency" }, this.matched, "Matched"),
       this.seconds,
       this.layout,
     );
@@ -296,7 +296,7 @@ export class Compare {
         h(
           "li",
           {},
-          h("button", { type: "button", class: "compare-name", title: `Work with ${name.file}`, onclick: () => this.choose(i) }, short(name) + (name.hdu === "" ? "" : ` [${name.hdu}]`)),
+          h("button", { type: "button", class: "compare-name", title: `Make ${name.file} the active image`, onclick: () => this.choose(i) }, short(name) + (name.hdu === "" ? "" : ` [${name.hdu}]`)),
           h("button", { type: "button", class: "compare-close", "aria-label": `Close ${name.file}`, onclick: () => this.remove(i) }, "×"),
         ),
       ),

@@ -2,6 +2,9 @@
 import type { Image } from "cubelink";
 import type { View } from "../view";
 
+/** Spectral frame to which most others can be brought. */
+const COMMON_FRAME = "BARYCENT";
+
 /** From pixels of one image to those of another, near a place: straight lines stay straight. */
 export interface Affine {
   from: [number, number];
@@ -77,11 +80,13 @@ function overlaps(affine: Affine, image: Image, other: Image): boolean {
   });
 }
 
-/** For each channel of the first image the nearest one of the other: by velocity where both have lines with rest frequencies, else by frequency or wavelength, else by number. */
+/** For each channel of the first image the nearest one of the other: by velocity where both have lines with rest frequencies, else by frequency or wavelength, else by number. In the same spectral frame, where the headers say enough for that. */
 export async function channelMap(image: Image, other: Image): Promise<Int32Array> {
   const [depth, last] = [image.info.depth, other.info.depth - 1];
   for (const kind of ["velocity_radio", "frequency"]) {
-    const axes = await Promise.all([image, other].map((one) => (one.info.axes?.spectral ? one.spectralAxis(kind).catch(() => null) : null)));
+    const read = (frame?: string) => Promise.all([image, other].map((one) => (one.info.axes?.spectral ? one.spectralAxis(kind, undefined, frame).catch(() => null) : null)));
+    let axes = await read();
+    if (axes[0]?.frame !== axes[1]?.frame && axes.every((axis) => axis?.frames.includes(COMMON_FRAME))) axes = await read(COMMON_FRAME);
     const [values, others] = axes.map((axis) => axis?.values);
     if (!values || !others || values.length !== depth || others.length !== last + 1 || !values.every(Number.isFinite) || !others.every(Number.isFinite)) continue;
     return Int32Array.from(values, (value) => nearest(others, value));

@@ -1,4 +1,4 @@
-/** What lies over the picture of another image: the regions of the image on show where they are on the sky, contours, and its own coordinate grid. */
+/** What lies over the picture of another image: the regions of the image on show where they are on the sky, contours, and its own beam and coordinate grid. */
 import type { Image } from "cubelink";
 import type { Contours } from "../contours";
 import { ContourOverlay, type ContourOrigin } from "../contour-overlay";
@@ -6,6 +6,8 @@ import { h } from "../dom";
 import { GridMarks } from "../grid-marks";
 import { SHAPES, outlineOf, type Point } from "../region-shapes";
 import type { RegionEntry } from "../state/regions";
+import { BeamMark } from "../beam";
+import type { Plane } from "../tile-loader";
 import type { ViewState } from "../state/view-state";
 import type { View } from "../view";
 import { Warp } from "./warp";
@@ -18,6 +20,7 @@ export interface Shown {
   view: View;
   /** What of the image is seen, upright. */
   area: View;
+  plane: Plane;
   main: { image: Image; view: View } | null;
   contours: ContourOrigin | null;
 }
@@ -28,6 +31,7 @@ export class Overlays {
   private readonly canvas = h("canvas", { class: "overlay", "aria-hidden": "true", hidden: true });
   private readonly grid: GridMarks;
   private readonly contours: ContourOverlay;
+  private readonly beam: BeamMark;
   private warp: Warp | null = null;
 
   constructor(
@@ -42,6 +46,7 @@ export class Overlays {
     this.grid = new GridMarks(this.svg, redraw);
     this.regions.setAttribute("class", "regions");
     this.svg.append(this.regions);
+    this.beam = new BeamMark(this.svg);
     pane.append(this.canvas, this.svg);
     this.contours = new ContourOverlay(this.canvas, state, contours, redraw);
   }
@@ -50,11 +55,12 @@ export class Overlays {
     this.contours.destroy();
   }
 
-  draw({ view, area, main, contours }: Shown): void {
+  draw({ view, area, plane, main, contours }: Shown): void {
     const { marks, sky } = this.state;
     this.grid.draw(view, marks.grid.value ? this.image : null, sky.frame.value, sky.format.value, area);
     this.contours.draw(view, this.image, contours, area);
     this.drawRegions(view, main);
+    this.beam.draw(view, marks.beam.value ? this.image : null, plane);
   }
 
   private drawRegions(view: View, main: Shown["main"]): void {

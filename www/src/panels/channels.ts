@@ -1,4 +1,4 @@
-/** Sliders for channel and polarisation. */
+/** Sliders for channel and polarization. */
 import { byId, h, type Root } from "../dom";
 import type { OpenImage } from "../open-image";
 import type { ViewState } from "../state/view-state";

@@ -24,7 +24,7 @@ export class ContoursPanel {
   private readonly tell = perFrame(() => this.tellNow());
   private readonly stop: (() => void)[];
   private readonly of = h("select", { id: "contour-of" });
-  private readonly ofRow = h("div", { class: "field" }, h("label", { for: "contour-of" }, "Of image"), this.of);
+  private readonly ofRow = h("div", { class: "field" }, h("label", { for: "contour-of" }, "Image"), this.of);
   private open: ContourSource | null = null;
   private waiting: (() => void) | null = null;
 
@@ -122,7 +122,7 @@ export class ContoursPanel {
     const all = [{ file: file.value, hdu: hdu.value }, ...compare.images.value];
     const short = ({ file, hdu }: ImageName) => file.slice(file.lastIndexOf("/") + 1) + (hdu === "" ? "" : ` [${hdu}]`);
     this.ofRow.hidden = compare.images.value.length === 0;
-    this.of.replaceChildren(h("option", { value: "" }, "The one that is worked with"), ...all.map((name) => h("option", { value: JSON.stringify(name) }, short(name))));
+    this.of.replaceChildren(h("option", { value: "" }, "The active image"), ...all.map((name) => h("option", { value: JSON.stringify(name) }, short(name))));
     this.of.value = contours.of.value === null ? "" : JSON.stringify(contours.of.value);
     if (this.of.selectedIndex < 0) this.of.value = "";
   }

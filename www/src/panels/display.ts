@@ -158,7 +158,7 @@ export class DisplayPanel {
     this.maps.value = colormap;
     this.invert.checked = inverted;
     this.stretches.querySelector<HTMLInputElement>(`#stretch-${stretch}`)!.checked = true;
-    this.stretches.title = stretch === "auto" ? `Chosen by the image: ${used}` : "";
+    this.stretches.title = stretch === "auto" ? `Chosen automatically: ${used}` : "";
     const percentile = this.state.clip.percentile.value;
     this.choice.value = percentile === null ? "" : String(percentile);
     this.fixed.checked = this.state.clip.fixed.value;

@@ -124,7 +124,7 @@ export class FilesPanel {
   private draw(): void {
     const words = this.filter.value.toLowerCase().split(/\s+/);
     const matching = this.entries.filter(({ name }) => words.every((word) => name.toLowerCase().includes(word)));
-    this.virtual.show(matching, this.entries.length === 0 ? "No images in this folder." : "Nothing here has such a name.");
+    this.virtual.show(matching, this.entries.length === 0 ? "No images in this folder." : "No file matches the filter.");
   }
 
   private row({ kind, name, path, open }: Entry): [HTMLElement, ...HTMLElement[]] {

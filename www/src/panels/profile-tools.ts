@@ -246,7 +246,7 @@ export class ProfileTools {
         if (there) return { first: positions[0]!, values };
         if (cursor.stokes >= open.image.info.stokes) {
           // Of a computed polarization there are only the values on show.
-          if (thinned) throw new Error("The profile of a computed polarisation is thinned out here: zoom in for its statistics.");
+          if (thinned) throw new Error("The profile of a computed polarization is decimated at this zoom: zoom in for its statistics.");
           return { first: positions[0]!, values };
         }
         const span: [number, number] = [wanted.from, wanted.to + 1];

@@ -133,9 +133,9 @@ export class RegionsPanel {
     this.menu.value = tool && MENU.includes(tool) ? tool : "";
     this.hint.hidden = tool === null;
     if (tool === null) this.hint.textContent = "";
-    else if (SHAPES[tool].geometry === "point") this.hint.textContent = "Click on the image, or press Enter there for the cursor’s place. Escape gives up.";
+    else if (SHAPES[tool].geometry === "point") this.hint.textContent = "Click on the image, or press Enter there for the cursor’s place. Escape cancels.";
     else if (["polyline", "polygon"].includes(SHAPES[tool].geometry)) this.hint.textContent = "Click or press Enter for each vertex; a double click or a second Enter ends. Backspace takes one back.";
-    else this.hint.textContent = "Drag on the image, or click (or press Enter at the cursor) for either end. Escape gives up.";
+    else this.hint.textContent = "Drag on the image, or click (or press Enter at the cursor) for either end. Escape cancels.";
   }
 
   private changed(): void {
