@@ -92,6 +92,23 @@ await check("channels of images with different spectral frames are matched in a 
   await settled(page);
 });
 
+await check("a cube beside an image without channels keeps its channel", async () => {
+  const companion = (channel) => page.waitForFunction((channel) => cubelink.element.viewer.compare.companions[0]?.loader.shown.value.channel === channel, channel);
+  await page.evaluate(() => (cubelink.element.link = 'file=cube.fits&channel=7&compare.images=[{"file":"galactic.fits","hdu":""}]'));
+  await companion(0);
+  await page.click('.compare-name:has-text("galactic.fits")');
+  await page.waitForFunction(() => cubelink.image?.name === "galactic.fits");
+  await companion(7);
+  const link = await page.evaluate(() => cubelink.element.link);
+  const other = await newPage(link);
+  await other.waitForFunction(() => cubelink.element.viewer.compare.companions[0]?.loader.shown.value.channel === 7);
+  await other.context().close();
+  await page.click('.compare-name:has-text("cube.fits")');
+  await page.waitForFunction(() => cubelink.image?.name === "cube.fits" && cubelink.plane.channel === 7);
+  await page.evaluate(() => (cubelink.element.link = "file=cube.fits&regionPanel.open=1"));
+  await settled(page);
+});
+
 await check("region files of the server: found in its folders, imported; faulty ones say what is wrong", async () => {
   await page.waitForSelector("#regions-panel .hint:has-text('No regions yet')");
   await page.click('#regions-panel button:has-text("Import")');
@@ -187,7 +204,7 @@ const boxes = (p, selectors) => p.evaluate((selectors) => selectors.map((s) => [
 const meet = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 await check("scale bar, labels of the grid and buttons do not hide one another", async () => {
   await page.evaluate(() => cubelink.element.state.marks.grid.set(true));
-  for (const [width, height] of [[1440, 900], [800, 600], [390, 844]]) {
+  for (const [width, height] of [[1440, 900], [800, 600], [390, 844], [260, 700]]) {
     await page.setViewportSize({ width, height });
     for (const view of [null, { x: 31.5, y: 31.5, scale: 30 }]) {
       await page.evaluate((view) => (cubelink.element.view = view), view);

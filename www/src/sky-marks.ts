@@ -71,11 +71,12 @@ export class SkyMarks {
   private drawBar(view: View, arcseconds: number, grid: boolean): void {
     const { arcseconds: long, text } = roundAngle((LONGEST * view.width * arcseconds) / view.scale);
     const length = (long / arcseconds) * view.scale;
-    // Beside the buttons, and above the labels of a grid that ends there.
-    const x = Math.max(MARGIN, Math.min((view.width - length) / 2, view.width - BUTTONS.width - length - MARGIN));
+    // Beside the buttons or above them, and above the labels of a grid that ends there.
+    const room = view.width - BUTTONS.width - length - MARGIN;
+    const x = room < MARGIN ? (view.width - length) / 2 : Math.min((view.width - length) / 2, room);
     const edge = view.toScreen(0, -0.5).y;
     const low = grid && edge > view.height - MARGIN - LABELS_HEIGHT - 4;
-    const y = view.height - MARGIN - (low ? LABELS_HEIGHT : 0) - (low && edge < view.height ? view.height - edge : 0);
+    const y = view.height - MARGIN - (room < MARGIN ? BUTTONS.height : 0) - (low ? LABELS_HEIGHT : 0) - (low && edge < view.height ? view.height - edge : 0);
     this.line.setAttribute("d", `M${x.toFixed(2)} ${y - 4}v8m0 -4h${length.toFixed(2)}m0 -4v8`);
     this.label.textContent = text;
     this.label.setAttribute("x", (x + length / 2).toFixed(1));

@@ -167,9 +167,11 @@ export class Companion {
       const off = error * this.view.scale;
       this.tell(affine === null ? "another part of the sky" : affine === undefined ? "not matched: no common sky coordinates" : off > TOLERATED ? `approximate: up to ${off < 100 ? Math.ceil(off) : "100 and more"} px off at the edges` : "");
     }
-    if (this.channels?.of !== image) this.channels = { of: image, map: await channelMap(image, this.image) };
+    if (image.info.depth > 1 && this.channels?.of !== image) this.channels = { of: image, map: await channelMap(image, this.image) };
     if (this.main !== main || this.closed || !this.state.compare.matched.value) return;
     this.place();
+    // Beside an image without channels, a cube keeps its own.
+    if (this.channels?.of !== image) return;
     const channel = this.channels.map[main.open.loader.wanted.value.channel] ?? 0;
     if (channel !== this.loader.wanted.value.channel) this.loader.setPlane({ channel, stokes: this.loader.wanted.value.stokes });
   }

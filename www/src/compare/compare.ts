@@ -133,7 +133,7 @@ export class Compare {
     const name = state.compare.images.value[at];
     if (!name) return;
     const companion = this.companions.find((one) => same(one.name, name));
-    const own = { file: state.file.value, hdu: state.hdu.value };
+    const own: ImageName = { file: state.file.value, hdu: state.hdu.value, ...(state.channel.value > 0 ? { channel: state.channel.value } : {}) };
     this.kept.set(key(own), new Map(this.ownLeaves().map(([path, leaf]) => [path, leaf.text])));
     const kept = this.kept.get(key(name));
     state.compare.images.set(state.compare.images.value.map((one, i) => (i === at ? own : one)));
@@ -225,6 +225,8 @@ export class Compare {
   private made(image: Companion["image"], name: ImageName): Companion {
     const companion = new Companion(image, name, this.state, this.contours, () => this.contourOrigin, this.report);
     companion.lookOf = this.look;
+    const channel = Math.min(name.channel ?? 0, image.info.depth - 1);
+    if (channel > 0) companion.loader.setPlane({ ...companion.loader.wanted.value, channel });
     companion.attach(this.open, this.stage.view);
     this.pictures.append(companion.element);
     this.steer(companion);

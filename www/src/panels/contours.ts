@@ -119,7 +119,7 @@ export class ContoursPanel {
   /** Which of the open images: only where there are several. */
   private drawImages(): void {
     const { file, hdu, compare, contours } = this.state;
-    const all = [{ file: file.value, hdu: hdu.value }, ...compare.images.value];
+    const all = [{ file: file.value, hdu: hdu.value }, ...compare.images.value.map(({ file, hdu }) => ({ file, hdu }))];
     const short = ({ file, hdu }: ImageName) => file.slice(file.lastIndexOf("/") + 1) + (hdu === "" ? "" : ` [${hdu}]`);
     this.ofRow.hidden = compare.images.value.length === 0;
     this.of.replaceChildren(h("option", { value: "" }, "The active image"), ...all.map((name) => h("option", { value: JSON.stringify(name) }, short(name))));

@@ -15,7 +15,7 @@ export class Readout {
     private readonly root: Root,
     private readonly state: ViewState,
   ) {
-    this.choice("sky-frame", FRAMES, ["Image’s own", ...FRAMES.slice(1)], state.sky.frame);
+    this.choice("sky-frame", FRAMES, ["Native", ...FRAMES.slice(1)], state.sky.frame);
     this.choice("sky-format", FORMATS, ["Automatic", "Sexagesimal", "Degrees"], state.sky.format);
     const section = byId(root, "sky-section");
     const fold = foldButton("Coordinates and marks", state.panels.sky, (folded) => section.classList.toggle("folded", folded));
