@@ -30,14 +30,16 @@ TEST_CASE("dates as FITS writes them") {
     CHECK(parse_fits_date("2019-03-02T12:00:00") == std::pair(58544.5, true));
     CHECK(parse_fits_date("2019-03-02T06:00:00.000 ") == std::pair(58544.25, true));
     CHECK(parse_fits_date("31/12/98") == std::pair(51178.0, false));
-    for (const char* wrong : {"", "2019", "2019-02-30", "2019-13-01", "2019-03-02T25:00:00", "2019-03-02T12:00", "2019-03-02 12:00:00", "2019-03-02T12:00:00Z", "-019-03-02", "2019-03-02T12:00:00.1e9", "40/01/98"}) {
+    for (const char* wrong : {"", "2019", "2019-02-30", "2019-13-01", "2019-03-02T25:00:00", "2019-03-02T12:00", "2019-03-02 12:00:00",
+                               "2019-03-02T12:00:00Z", "-019-03-02", "2019-03-02T12:00:00.1e9", "40/01/98"}) {
         INFO(wrong);
         CHECK_FALSE(parse_fits_date(wrong));
     }
 }
 
 TEST_CASE("what a header says of the observation") {
-    const std::vector header{text("DATE-OBS", "2019-03-02"), number("MJD-OBS", 58544.25), number("OBSGEO-X", -1601185.4), number("OBSGEO-Y", -5041977.5), number("OBSGEO-Z", 3554875.9)};
+    const std::vector header{text("DATE-OBS", "2019-03-02"), number("MJD-OBS", 58544.25), 
+                                         number("OBSGEO-X", -1601185.4), number("OBSGEO-Y", -5041977.5), number("OBSGEO-Z", 3554875.9)};
     const auto all = observation_of(header);
     CHECK(all.mjd == 58544.25);
     CHECK(all.has_time);
@@ -47,7 +49,8 @@ TEST_CASE("what a header says of the observation") {
     CHECK(observation_of(std::vector{text("DATE-OBS", "2019-03-02T00:00:00"), text("DATE-AVG", "2019-03-02T12:00:00")}).mjd == 58544.5);
     // A whole day may be a date only.
     CHECK(observation_of(std::vector{number("MJD-OBS", 58544), text("DATE-OBS", "2019-03-02T12:00:00")}).mjd == 58544.5);
-    for (const auto& entry : {number("MJD-OBS", 1e300), number("MJD-OBS", NAN), text("MJD-OBS", "58544"), text("DATE-OBS", "long ago")}) CHECK_FALSE(observation_of(std::vector{entry}).mjd);
+    for (const auto& entry : {number("MJD-OBS", 1e300), number("MJD-OBS", NAN), text("MJD-OBS", "58544"), text("DATE-OBS", "long ago")})
+        CHECK_FALSE(observation_of(std::vector{entry}).mjd);
     CHECK_FALSE(observation_of(std::vector{number("OBSGEO-X", 0), number("OBSGEO-Y", 0), number("OBSGEO-Z", 0)}).observatory);
     CHECK_FALSE(why_not_convertible(SpectralFrame::topocentric, unknown).empty());
     CHECK(std::isnan(velocity_towards(SpectralFrame::heliocentric, {0, 0}, unknown)));
@@ -67,6 +70,7 @@ TEST_CASE("velocities of frames along the line of sight") {
     CHECK(factor == doctest::Approx(1 + 20e3 / 299792458.0).epsilon(1e-8));
     for (const auto from : {SpectralFrame::lsrk, SpectralFrame::cmb, SpectralFrame::lsrd}) {
         CHECK(frequency_factor(from, from, apex, unknown) == 1);
-        CHECK(frequency_factor(from, SpectralFrame::barycentric, apex, unknown) * frequency_factor(SpectralFrame::barycentric, from, apex, unknown) == doctest::Approx(1).epsilon(1e-15));
+        CHECK(frequency_factor(from, SpectralFrame::barycentric, apex, unknown) *
+                  frequency_factor(SpectralFrame::barycentric, from, apex, unknown) == doctest::Approx(1).epsilon(1e-15));
     }
 }
