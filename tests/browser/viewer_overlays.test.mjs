@@ -202,6 +202,7 @@ await check("an image that is closed takes its contours along", async () => {
   await companionsAre("optical.fits");
   await page.click('[aria-label="Close optical.fits"]');
   await page.waitForFunction(() => cubelink.element.state.contours.of.value === null);
+  assert.deepEqual(await page.$$eval(".message.error", (all) => all.map((e) => e.textContent)), []);
   for (const wrong of ["1", "{}", '{"file":"","hdu":""}', "none.fits"]) {
     await page.evaluate((wrong) => (cubelink.element.link = `file=radio.fits&contours.of=${wrong}`), wrong);
     assert.equal(await page.evaluate(() => cubelink.element.state.contours.of.value), null);

@@ -33,6 +33,8 @@ export interface ContourSource {
   readonly image: Image;
   readonly loader: TileLoader;
   readonly histogram: Signal<Histogram | null>;
+  /** The server knows no more of it. */
+  readonly closed?: boolean;
 }
 
 /** `count` levels, so that the pixels above them become fewer by the same factor from one to the next. */
@@ -94,7 +96,7 @@ export class Contours {
   /** An image that stays open beside others is not to go on sending contours. */
   private takeBack(): void {
     const { open } = this;
-    if (!open || this.asked.length === 0 || open.image.client.state !== "connected") return;
+    if (!open || open.closed || this.asked.length === 0 || open.image.client.state !== "connected") return;
     void open.image.client.carta.setContourParameters({ file_id: open.image.fileId, reference_file_id: open.image.fileId, levels: [] }).catch(() => undefined);
   }
 

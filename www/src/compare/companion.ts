@@ -45,7 +45,7 @@ export class Companion {
   private remark = "";
   private channels: { of: Image; map: Int32Array } | null = null;
   private readonly matchPump: Pump<void>;
-  private closed = false;
+  closed = false;
 
   constructor(
     readonly image: Image,
