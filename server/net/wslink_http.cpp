@@ -99,19 +99,33 @@ struct WslinkHttp::Impl {
         return text_response(status, has_none ? "a token is needed, and none was given\n" : "the token is wrong\n");
     }
 
-    std::optional<Identity> identity_of(const HttpRequest& request) const {
+    std::optional<Identity> identity_of(const std::vector<std::string>& tokens) const {
         if (options.no_auth) return Identity{};
-        for (const auto& token : tokens_of(request, options.token_name)) {
+        for (const auto& token : tokens) {
             if (auto identity = identify(token)) return identity;
         }
         return std::nullopt;
     }
+    std::optional<Identity> identity_of(const HttpRequest& request) const { return identity_of(tokens_of(request, options.token_name)); }
 
     /// The same for a request whose answer depends on it: a wrong token is remembered.
-    std::optional<Identity> checked_identity_of(const HttpRequest& request) {
-        auto identity = identity_of(request);
-        if (!identity && !tokens_of(request, options.token_name).empty()) wrong_secrets.wrong(access.origin_of(request).address);
+    std::optional<Identity> checked_identity(const HttpRequest& request, const std::vector<std::string>& tokens) {
+        auto identity = identity_of(tokens);
+        if (!identity && !tokens.empty()) wrong_secrets.wrong(access.origin_of(request).address);
         return identity;
+    }
+    std::optional<Identity> checked_identity_of(const HttpRequest& request) { return checked_identity(request, tokens_of(request, options.token_name)); }
+
+    /// Whether a file is asked for with a token in the address, as the page is in a notebook. (A cookie would come with frames of any page.)
+    bool file_with_token(const HttpRequest& request, std::string_view path) const {
+        return files && !options.no_auth && !route_of(path) && path != "/healthz" && path != "/metrics" && path != "/ws" && !tokens_of(request, "").empty();
+    }
+
+    /// The pages that may show the answer to a request in a frame. Who knows the token can do without a frame whatever is done in it; so can who has
+    /// a page on this machine, if no token is needed.
+    CrossSite::Frames frames_for(const HttpRequest& request, std::string_view path) {
+        if (options.no_auth) return access.called_locally(request) ? CrossSite::Frames::local : CrossSite::Frames::listed;
+        return file_with_token(request, path) && checked_identity(request, tokens_of(request, "")) ? CrossSite::Frames::all : CrossSite::Frames::listed;
     }
 
     /// Whether the answer to a request depends on its token.
@@ -121,7 +135,7 @@ struct WslinkHttp::Impl {
         if (upgrade) return hooks.make_token_dialect && path != "/ws";
         if (!path) return false;
         if (const auto* route = route_of(*path)) return route->token != Token::ignored;
-        return *path == "/metrics";
+        return *path == "/metrics" || file_with_token(request, *path);
     }
 
     /// The path below the base path, or the response that says why there is none.
@@ -180,7 +194,7 @@ struct WslinkHttp::Impl {
 
         const auto* route = route_of(*path);
         const bool is_public = route ? route->token == Token::ignored : *path != "/metrics";
-        reply = [headers = cross_site.headers_for(request, is_public), to = std::move(reply)](HttpResponse&& response) {
+        reply = [headers = cross_site.headers_for(request, is_public, frames_for(request, *path)), to = std::move(reply)](HttpResponse&& response) {
             CrossSite::add(headers, response);
             to(std::move(response));
         };

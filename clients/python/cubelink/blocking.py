@@ -5,7 +5,7 @@ Any thread may call, several at once as well. Functions that listen to topics ru
 
 import concurrent.futures
 import functools
-from typing import TYPE_CHECKING, Any, Callable, Coroutine, Dict, Iterator, Optional, Tuple, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Coroutine, Dict, Iterator, Optional, Tuple, TypeVar, Union
 
 import numpy
 
@@ -250,9 +250,9 @@ class Client(_Face):
     read_catalog = _blocking(aio.Client.read_catalog)
     opened = _blocking(aio.Client.opened)
 
-    def view(self, width: Any = "100%", height: int = 640) -> View:
+    def view(self, width: Union[int, str] = "100%", height: int = 640, page: Optional[str] = None) -> View:
         """See cubelink.Client.view()."""
-        return self._inner.view(width, height)
+        return self._inner.view(width, height, page)
 
     def listen(self, *topics: str) -> _BlockingListening:
         """A context manager that yields the Publications on these topics."""

@@ -86,7 +86,9 @@ class Client(Connection):
         of which must hold; `sort` is a column's name; `rows`: at most so many."""
         return await read_catalog(self, path, filters, sort, rows, timeout)
 
-    def view(self, width: Union[int, str] = "100%", height: int = 640) -> View:
-        """The server's page in this session, to show in a notebook; its `url` is for a browser. The address contains the token: keep the
-        notebook's output to those who may know it."""
-        return View(self.address, self.session_id, width, height)
+    def view(self, width: Union[int, str] = "100%", height: int = 640, page: Optional[str] = None) -> View:
+        """The server's page in this session, to show in a notebook; its `url` is for a browser. `width`, `height` in CSS pixels, or as "100%". `page`: where
+        a browser finds the server's page, if that is another address than the one that was connected to (behind a proxy or a tunnel); in JupyterHub
+        the path of jupyter-server-proxy is taken for a server on the notebook's machine. The address contains the token: keep the notebook's output
+        to those who may know it."""
+        return View(self.address, self.session_id, width, height, page)

@@ -26,6 +26,12 @@ struct RequestOrigin {
     std::string authority; // host and maybe port, as the client's address bar has it
 };
 
+/// Whether an address (or the name localhost) stays on this machine.
+bool is_loopback(std::string_view host);
+
+/// "example.org:80" and "[::1]:80" without the port and the brackets, in lower case; "" if it is neither a name nor an address.
+std::string host_of(std::string_view authority);
+
 class AccessPolicy {
 public:
     /// Throws std::invalid_argument that names the option and what is wrong with it.
@@ -54,6 +60,9 @@ public:
     /// every --allow-origin. That language has no words for addresses of IPv6, and none for "null".
     const std::string& frame_ancestors() const { return frame_ancestors_; }
 
+    /// Whether the client's address for us is a loopback one: it runs on this machine, or reaches it as if it did.
+    bool called_locally(const transport::HttpRequest& request) const { return is_loopback(host_of(origin_of(request).authority)); }
+
 private:
     struct Network {
         std::array<std::uint8_t, 16> bytes{}; // IPv4 as mapped into IPv6
@@ -72,11 +81,5 @@ std::vector<std::string> tokens_of(const transport::HttpRequest& request, std::s
 
 /// The network that an address belongs to: IPv4 addresses as they are, of IPv6 the first 64 bits (clients choose the rest), else the text itself.
 std::string network_of(std::string_view address);
-
-/// Whether an address (or the name localhost) stays on this machine.
-bool is_loopback(std::string_view host);
-
-/// "example.org:80" and "[::1]:80" without the port and the brackets, in lower case; "" if it is neither a name nor an address.
-std::string host_of(std::string_view authority);
 
 } // namespace cubelink::server

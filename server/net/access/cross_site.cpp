@@ -14,14 +14,16 @@ bool depends_on_origin(std::string_view vary) { return platform::lower_case(vary
 
 } // namespace
 
-CrossSite::Headers CrossSite::headers_for(const transport::HttpRequest& request, bool is_public) const {
+CrossSite::Headers CrossSite::headers_for(const transport::HttpRequest& request, bool is_public, Frames frames) const {
     Headers headers;
     // For requests that do not say which page they are of: those of images and style sheets. Such a request may carry our cookie.
     headers.emplace_back("Cross-Origin-Resource-Policy", is_public && access_.lists_origins() ? "cross-origin" : "same-origin");
     // JupyterHub and the like show pages in frames of their own origin, a notebook elsewhere in one of an allowed origin.
-    headers.emplace_back("Content-Security-Policy", "frame-ancestors " + access_.frame_ancestors());
+    auto ancestors = frames == Frames::all ? "*" : access_.frame_ancestors();
+    if (frames == Frames::local && ancestors != "*") ancestors += " localhost:* 127.0.0.1:*";
+    headers.emplace_back("Content-Security-Policy", "frame-ancestors " + ancestors);
     if (!access_.lists_origins()) {
-        headers.emplace_back("X-Frame-Options", "SAMEORIGIN"); // for browsers that know nothing else; it can name no origins
+        if (frames == Frames::listed) headers.emplace_back("X-Frame-Options", "SAMEORIGIN"); // for browsers that know nothing else; it can name no origins
         return headers;
     }
     headers.emplace_back("Vary", "Origin"); // also of answers without the header below: a cache must not give them to other origins

@@ -28,10 +28,11 @@ std::string field(const HttpResponse& response, const std::string& name) {
     return found;
 }
 
-HttpResponse answered(const AccessPolicy& access, Fields asked, Fields own = {}, bool is_public = true) {
+HttpResponse answered(const AccessPolicy& access, Fields asked, Fields own = {}, bool is_public = true,
+                      CrossSite::Frames frames = CrossSite::Frames::listed) {
     HttpResponse response;
     response.headers = std::move(own);
-    CrossSite::add(CrossSite(access).headers_for(request(std::move(asked)), is_public), response);
+    CrossSite::add(CrossSite(access).headers_for(request(std::move(asked)), is_public, frames), response);
     return response;
 }
 
@@ -88,6 +89,20 @@ TEST_CASE("pages that may show ours in a frame") {
     CHECK(sources({"*", "https://page.example"}) == "frame-ancestors *");
     CHECK(sources({"null", "http://[::1]:8888"}) == "frame-ancestors 'self'"); // can't be said
     CHECK(sources({"x; script-src *://page.example"}) == "frame-ancestors 'self'");
+}
+
+TEST_CASE("frames of pages that know the token, and of local ones") {
+    const auto of = [](std::vector<std::string> origins, CrossSite::Frames frames) { return answered(policy(std::move(origins)), {}, {}, true, frames); };
+    for (const auto& origins : {std::vector<std::string>{}, {"https://page.example"}}) {
+        const auto all = of(origins, CrossSite::Frames::all);
+        CHECK(field(all, "Content-Security-Policy") == "frame-ancestors *");
+        CHECK(field(all, "X-Frame-Options").empty());
+        CHECK(field(all, "Access-Control-Allow-Origin").empty()); // a frame is not read
+    }
+    const auto local = of({"https://page.example"}, CrossSite::Frames::local);
+    CHECK(field(local, "Content-Security-Policy") == "frame-ancestors 'self' https://page.example localhost:* 127.0.0.1:*");
+    CHECK(field(of({}, CrossSite::Frames::local), "X-Frame-Options").empty());
+    CHECK(field(of({"*"}, CrossSite::Frames::local), "Content-Security-Policy") == "frame-ancestors *");
 }
 
 TEST_CASE("a preflight request") {
