@@ -155,6 +155,7 @@ class Image(_Face):
     set_channel = _blocking(aio_image.Image.set_channel)
     set_cursor = _blocking(aio_image.Image.set_cursor)
     shown = _blocking(aio_image.Image.shown)
+    view = _blocking(aio_image.Image.view)
     contours = _blocking(aio_image.Image.contours)
     moments = _blocking(aio_image.Image.moments)
     save = _blocking(aio_image.Image.save)

@@ -11,6 +11,7 @@ import numpy
 from . import contours, picture, regions, world
 from .connection import Connection
 from .errors import FAILED, CallError
+from .jupyter import View
 from .listening import Publications
 from .selection import select
 
@@ -265,6 +266,12 @@ class Image:
     async def set_cursor(self, x: float, y: float) -> None:
         """Puts the session's cursor there."""
         await self.client.call("carta.set.cursor", {"file_id": self.file_id, "point": {"x": float(x), "y": float(y)}})
+
+    async def view(self, width: Union[int, str] = "100%", height: int = 640, page: Optional[str] = None) -> "View":
+        """The server's page in this session with this image in front, to show in a notebook: see Client.view(). Moves the session's cursor to the image."""
+        if ((await self.client.call("session.state")).get("cursor") or {}).get("file_id") != self.file_id:
+            await self.set_cursor((self.info["width"] - 1) // 2, (self.info["height"] - 1) // 2)
+        return View(self.client.address, self.client.session_id, width, height, page)
 
     async def shown(self) -> Tuple[int, int]:
         """The channel and the stokes that the session shows."""

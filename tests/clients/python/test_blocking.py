@@ -2,6 +2,7 @@
 
 import asyncio
 import html
+import os
 import re
 import sys
 import threading
@@ -207,7 +208,13 @@ class Blocking(WithImages, unittest.TestCase):
         self.assertNotIn("secret", repr(view))
         source = html.unescape(re.search(r'src="([^"]*)"', view._repr_html_())[1])
         self.assertEqual(source, view.url)
-        self.assertEqual(view.url, f"http://127.0.0.1:{self.server.port}/?token={self.server.secret.replace(' ', '+')}#session={self.client.session_id}")
+        self.assertEqual(view.url, f"http://127.0.0.1:{self.server.port}/?token={self.server.secret.replace(' ', '+')}&session={self.client.session_id}")
+        self.assertTrue(self.client.view(page="https://hub.example/proxy/").url.startswith("https://hub.example/proxy/?token="))
+        with unittest.mock.patch.dict(os.environ, JUPYTERHUB_SERVICE_PREFIX="/user/ann/"):
+            self.assertTrue(self.client.view().url.startswith(f"/user/ann/proxy/{self.server.port}/?token="))
+        with self.client.open("sub/stokes.fits") as other:
+            other.view()
+            self.assertEqual(self.client.call("session.state")["cursor"]["file_id"], other.file_id)
 
     def test_contours(self):
         lines = self.image.contours([0.5, 2.5])

@@ -10,14 +10,18 @@ import re
 import sys
 import tempfile
 import unittest
+import unittest.mock
 from pathlib import Path
 
+import nbformat
 import numpy
+from nbclient import NotebookClient
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from images import ROOT, WithImages  # noqa: E402
 
 from cubelink import blocking, errors  # noqa: E402
+from patience import PATIENCE  # noqa: E402
 
 PYTHON = ROOT / "clients/python"
 
@@ -87,6 +91,24 @@ class Examples(WithImages, unittest.TestCase):
         self.assertIn("<iframe", shown[5][1])
         for output in [cell.get("outputs", []) for cell in cells]:
             self.assertEqual(output, [], "the notebook is kept without its outputs")
+
+
+    def test_notebook_in_jupyter(self):
+        """The same by Jupyter's own kernel, whose cells run inside an event loop; and there the asyncio face is awaited."""
+        notebook = nbformat.read(PYTHON / "examples/first_look.ipynb", 4)
+        first = next(cell for cell in notebook.cells if cell.cell_type == "code")
+        first.source = self.with_address(first.source)
+        theirs = len(notebook.cells)
+        for source in ("async with cubelink.connect(client.view().url, session_id=client.session_id) as other:\n    planes = [await one[0:1] for one in (await other.opened()).values()]\n"
+                       "[plane.shape for plane in planes]", "image.render(200)", "client.close()"):  # fmt: skip
+            notebook.cells.append(nbformat.v4.new_code_cell(source))
+        with unittest.mock.patch.dict(os.environ, PYTHONPATH=str(PYTHON), PYDEVD_DISABLE_FILE_VALIDATION="1"):
+            NotebookClient(notebook, timeout=PATIENCE, startup_timeout=PATIENCE, kernel_name="python3").execute()
+        shown = [[set(output["data"]) for output in cell.outputs if output.output_type == "execute_result"] for cell in notebook.cells if cell.cell_type == "code"]
+        kinds = [("text/html",), ("image/png",), (), ("text/html",), ("image/png",), ("text/html",), (), (), ("image/png",), None]
+        for expected, found in zip(kinds, shown, strict=True):
+            self.assertEqual(found, [] if expected is None else [{"text/plain", *expected}])
+        self.assertEqual(notebook.cells[theirs].outputs[0]["data"]["text/plain"], "[(1, 310, 320), (1, 320)]")
 
 
 class Documentation(unittest.TestCase):
