@@ -86,6 +86,16 @@ class Tokens(Case):
             self.assertEqual(status, 204)
             self.assertIn("PUT", self.response.headers["Access-Control-Allow-Methods"])
 
+    async def test_frames(self):
+        """Pages of other origins may show ours if their frame's address has the token; a cookie, which the browser adds by itself, is not enough."""
+        self.start("--content", self.folder)
+        with open(f"{self.folder}/index.html", "w") as file:
+            file.write("<!doctype html>")
+        for token, how, open_to_all in ((SECRET, "query", True), (SECRET + "x", "query", False), (None, "query", False), (SECRET, "cookie", False)):
+            self.assertEqual((await self.http("GET", "/", token=token, how=how))[0], 200)
+            self.assertEqual(self.response.headers["Content-Security-Policy"], "frame-ancestors " + ("*" if open_to_all else "'self'"), (token, how))
+            self.assertEqual(self.response.headers.get("X-Frame-Options"), None if open_to_all else "SAMEORIGIN")
+
     async def test_changes_need_json(self):
         self.start()
         status, body = await self.http("PUT", "/api/database/preferences", headers={"Content-Type": "text/plain"}, body=None)
@@ -113,6 +123,13 @@ class NoAuth(Case):
         for token in (None, "no_auth_configured", "anything"):
             self.assertTrue((await self.page(token=token, api_key="whatever")).ack.success)
             self.assertEqual((await self.http("GET", "/api/database/preferences", token=token))[0], 200)
+
+    async def test_frames(self):
+        """Of pages on this machine, as long as the server is called by a name of this machine: what stands behind a proxy is called by another."""
+        self.start("--content", self.folder, "--allow-host", "named.example")
+        for host, sources in ((f"localhost:{self.port}", "'self' localhost:* 127.0.0.1:*"), ("named.example", "'self'")):
+            await self.http("GET", "/", token=None, headers={"Host": host})
+            self.assertEqual(self.response.headers["Content-Security-Policy"], f"frame-ancestors {sources}")
 
 
 class Users(Case):
