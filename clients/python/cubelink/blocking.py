@@ -5,18 +5,20 @@ Any thread may call, several at once as well. Functions that listen to topics ru
 
 import concurrent.futures
 import functools
-from typing import TYPE_CHECKING, Any, Callable, Coroutine, Dict, Iterator, Optional, Tuple, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, Coroutine, Dict, Iterator, List, Optional, Tuple, TypeVar, Union
 
 import numpy
 
-from . import background, client as aio, image as aio_image, regions as aio_regions
+from . import background, client as aio, image as aio_image, listening, regions as aio_regions
 from .connection import RECONNECT, _Listening
 from .jupyter import View
 from .listening import Publication
+from .needs import needs
 from .picture import Picture
+from .types import Array
 
 if TYPE_CHECKING:
-    import dask.array
+    from dask.array.core import Array as DaskArray
     from astropy.units import UnitBase
     from typing_extensions import Concatenate, ParamSpec
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
-def _blocking(method: "Callable[Concatenate[Any, P], Coroutine[Any, Any, Result]]") -> "Callable[Concatenate[Any, P], Result]":
+def _waiting(method: Any) -> Any:
     """A method of a face that runs the asyncio method and waits. Faces among the arguments and results are exchanged for what they stand for."""
 
     @functools.wraps(method)
@@ -32,7 +34,38 @@ def _blocking(method: "Callable[Concatenate[Any, P], Coroutine[Any, Any, Result]
         work = method(self._inner, *(_inside(arg) for arg in args), **{name: _inside(arg) for name, arg in kwargs.items()})
         return _outside(background.run(work, self._client._timeout), self._client)
 
-    return call  # type: ignore[return-value]
+    return call
+
+
+# The same with the types of its results, which are faces where the asyncio method has what they stand for.
+def _blocking(method: "Callable[Concatenate[Any, P], Coroutine[Any, Any, Result]]") -> "Callable[Concatenate[Any, P], Result]":
+    face: "Callable[Concatenate[Any, P], Result]" = _waiting(method)
+    return face
+
+
+def _image(method: "Callable[Concatenate[Any, P], Coroutine[Any, Any, aio_image.Image]]") -> "Callable[Concatenate[Any, P], Image]":
+    face: "Callable[Concatenate[Any, P], Image]" = _waiting(method)
+    return face
+
+
+def _images(method: "Callable[Concatenate[Any, P], Coroutine[Any, Any, List[aio_image.Image]]]") -> "Callable[Concatenate[Any, P], List[Image]]":
+    face: "Callable[Concatenate[Any, P], List[Image]]" = _waiting(method)
+    return face
+
+
+def _images_by_id(method: "Callable[Concatenate[Any, P], Coroutine[Any, Any, Dict[int, aio_image.Image]]]") -> "Callable[Concatenate[Any, P], Dict[int, Image]]":
+    face: "Callable[Concatenate[Any, P], Dict[int, Image]]" = _waiting(method)
+    return face
+
+
+def _region(method: "Callable[Concatenate[Any, P], Coroutine[Any, Any, aio_regions.Region]]") -> "Callable[Concatenate[Any, P], Region]":
+    face: "Callable[Concatenate[Any, P], Region]" = _waiting(method)
+    return face
+
+
+def _regions(method: "Callable[Concatenate[Any, P], Coroutine[Any, Any, List[aio_regions.Region]]]") -> "Callable[Concatenate[Any, P], List[Region]]":
+    face: "Callable[Concatenate[Any, P], List[Region]]" = _waiting(method)
+    return face
 
 
 def _inside(value: Any) -> Any:
@@ -61,6 +94,9 @@ class _Face:
     def __repr__(self) -> str:
         return repr(self._inner).replace("<cubelink.", "<cubelink.blocking.", 1)
 
+    def __reduce__(self) -> Any:
+        raise TypeError(f"{self!r} belongs to a connection of this process: another process, a worker of dask.distributed for example, opens its own")
+
 
 class Region(_Face):
     """See cubelink.Region."""
@@ -76,7 +112,7 @@ class Region(_Face):
         return self._inner.kind
 
     @property
-    def points(self) -> numpy.ndarray:
+    def points(self) -> Array:
         return self._inner.points
 
     @property
@@ -127,7 +163,7 @@ class Image(_Face):
         return self._inner.unit
 
     @property
-    def dtype(self) -> numpy.dtype:
+    def dtype(self) -> "numpy.dtype[Any]":
         """Of the values that are read."""
         return background.run(self._inner.dtype(), self._client._timeout)
 
@@ -147,9 +183,9 @@ class Image(_Face):
     wcs = _blocking(aio_image.Image.wcs)
     set_region = _blocking(aio_image.Image.set_region)
     remove_region = _blocking(aio_image.Image.remove_region)
-    add_region = _blocking(aio_image.Image.add_region)
-    regions = _blocking(aio_image.Image.regions)
-    import_regions = _blocking(aio_image.Image.import_regions)
+    add_region = _region(aio_image.Image.add_region)
+    regions = _regions(aio_image.Image.regions)
+    import_regions = _regions(aio_image.Image.import_regions)
     export_regions = _blocking(aio_image.Image.export_regions)
     region_spectrum = _blocking(aio_image.Image.region_spectrum)
     set_channel = _blocking(aio_image.Image.set_channel)
@@ -157,7 +193,7 @@ class Image(_Face):
     shown = _blocking(aio_image.Image.shown)
     view = _blocking(aio_image.Image.view)
     contours = _blocking(aio_image.Image.contours)
-    moments = _blocking(aio_image.Image.moments)
+    moments = _images(aio_image.Image.moments)
     save = _blocking(aio_image.Image.save)
     plane = _blocking(aio_image.Image.plane)
     picture = _blocking(aio_image.Image.picture)
@@ -176,18 +212,20 @@ class Image(_Face):
         picture: Picture = self.picture()
         return picture.png
 
-    def as_dask(self, chunks: Any = "auto") -> "dask.array.Array":
+    def as_dask(self, chunks: Any = "auto") -> "DaskArray":
         """The image as a dask array, whose chunks are read from the server when they are computed. Needs dask and this process: workers in other
         processes have no connection."""
-        import dask.array
+        needs("dask", "as_dask()")
+        from dask.array.core import from_array
 
-        return dask.array.from_array(self, chunks=chunks, name=f"cubelink-{self._client.session_id}-{self.file_id}-{id(self._inner)}", asarray=False)
+        make: Callable[..., DaskArray] = from_array  # dask's own annotations are no whole ones
+        return make(self, chunks=chunks, name=f"cubelink-{self._client.session_id}-{self.file_id}-{id(self._inner)}", asarray=False)
 
 
 class Publications:
     """See cubelink.Publications: get(), or a `for` loop, which ends with ConnectionLost."""
 
-    def __init__(self, queue: Any) -> None:
+    def __init__(self, queue: listening.Publications) -> None:
         self._queue = queue
 
     def get(self, timeout: Optional[float] = None) -> Publication:
@@ -246,10 +284,10 @@ class Client(_Face):
     call = _blocking(aio.Client.call)
     list_files = _blocking(aio.Client.list_files)
     files = _blocking(aio.Client.files)
-    open = _blocking(aio.Client.open)
-    open_expression = _blocking(aio.Client.open_expression)
+    open = _image(aio.Client.open)
+    open_expression = _image(aio.Client.open_expression)
     read_catalog = _blocking(aio.Client.read_catalog)
-    opened = _blocking(aio.Client.opened)
+    opened = _images_by_id(aio.Client.opened)
 
     def view(self, width: Union[int, str] = "100%", height: int = 640, page: Optional[str] = None) -> View:
         """See cubelink.Client.view()."""

@@ -51,7 +51,8 @@ class Client(Connection):
 
     async def list_files(self, directory: str = "") -> Dict[str, Any]:
         """The answer to FILE_LIST_REQUEST as a map: `files`, `subdirectories` and more."""
-        return await self.call("carta.file.list.request", {"directory": directory, "filter_mode": "Content"})
+        answer: Dict[str, Any] = await self.call("carta.file.list.request", {"directory": directory, "filter_mode": "Content"})
+        return answer
 
     async def files(self, directory: str = "") -> "Table":
         """The images of a folder as an astropy Table: name, type, size (bytes), date (UTC, seconds), HDUs."""

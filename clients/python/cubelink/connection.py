@@ -173,7 +173,7 @@ class Connection:
 
     # Calls
 
-    async def call(self, method: str, *args: Any, **kwargs: Any) -> Any:
+    async def call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """Calls a method and returns its result; bytes, numpy scalars and arrays (as lists) may stand anywhere in the arguments.
         Raises CallError if the server answers with an error or with `success: false`, ConnectionLost if it does not answer any more. A call
         that is cancelled (or has had its time: asyncio.wait_for) leaves the connection as it was."""
@@ -181,7 +181,7 @@ class Connection:
             await self._up.wait()
         return await self._call(method, *args, **kwargs)
 
-    async def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
+    async def _call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
         answer = await self._request(f"rpc:{self.client_id}:{next(self._numbers)}", method, list(args), kwargs)
         if method.startswith("carta.") and isinstance(answer, dict) and answer.get("success") is False:
             raise CallError({"code": FAILED, "message": answer.get("message") or "the server gave no reason"}, method, answer)
@@ -273,7 +273,7 @@ class Connection:
                         self._receive(message)
         except ConnectionClosed as closed:
             lost = ConnectionLost(_why(closed))
-        except (ValueError, wire.msgpack.UnpackException) as broken:
+        except wire.NOT_READABLE as broken:
             lost = ConnectionLost(f"the server sent what cannot be read: {broken}")
             await self._socket.close(1002)
         self._fail_calls(lost)

@@ -8,11 +8,12 @@ import numpy
 from .connection import Connection
 from .errors import FAILED, CallError
 from .listening import Publications
+from .types import Array
 
 DATA, ERRORS = "carta.contour.image.data", "carta.error.data"
 
 
-async def contours(client: Connection, file_id: int, levels: Sequence[float], smoothing: int, timeout: float) -> Dict[float, List[numpy.ndarray]]:
+async def contours(client: Connection, file_id: int, levels: Sequence[float], smoothing: int, timeout: float) -> Dict[float, List[Array]]:
     """{level: [array (n, 2) of x, y in pixels]}"""
     wanted = sorted({float(level) for level in levels})
     if not wanted:
@@ -31,8 +32,8 @@ async def contours(client: Connection, file_id: int, levels: Sequence[float], sm
                 await client.call("carta.set.contour.parameters", nothing)
 
 
-async def _collect(queue: Publications, file_id: int, wanted: List[float]) -> Dict[float, List[numpy.ndarray]]:
-    found: Dict[float, List[numpy.ndarray]] = {level: [] for level in wanted}
+async def _collect(queue: Publications, file_id: int, wanted: List[float]) -> Dict[float, List[Array]]:
+    found: Dict[float, List[Array]] = {level: [] for level in wanted}
     ended: Dict[float, bool] = {}
     while len(ended) < len(wanted):
         topic, message = await queue.get()
@@ -43,7 +44,7 @@ async def _collect(queue: Publications, file_id: int, wanted: List[float]) -> Di
         if message["file_id"] != file_id:
             continue
         for part in message["contour_sets"]:
-            level = min(wanted, key=lambda each: abs(each - part["level"]))
+            level = min(wanted, key=lambda each: abs(each - float(part["level"])))
             if ended.pop(level, False):
                 found[level] = []  # another plane is shown meanwhile
             vertices = numpy.frombuffer(part["raw_coordinates"], "<f4").reshape(-1, 2).astype(float) - 0.5

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import math
 import operator
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, Sequence, SupportsIndex, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, SupportsIndex, Tuple, Union
 
 import numpy
 
@@ -13,7 +13,9 @@ from .connection import Connection
 from .errors import FAILED, CallError
 from .jupyter import View
 from .listening import Publications
+from .needs import needs
 from .selection import select
+from .types import Array
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
@@ -56,7 +58,7 @@ class Image:
         first = next((axis for axis in (0, 1) if self._lengths[axis] > 1), 2)
         self.axes: Tuple[str, ...] = AXES[first:]
         self.shape: Tuple[int, ...] = self._lengths[first:]
-        self._dtype: Optional[numpy.dtype] = None
+        self._dtype: "Optional[numpy.dtype[Any]]" = None
 
     def __repr__(self) -> str:
         return f"<cubelink.Image {self.name} {self.shape}>"
@@ -87,15 +89,16 @@ class Image:
 
     # Pixels
 
-    async def __getitem__(self, index: Any) -> numpy.ndarray:
+    async def __getitem__(self, index: Any) -> Array:
         """Exact values as numpy would index an array of `shape`: whole numbers, slices, ..., None. float32 or float64 with NaN for blanks, or
         integers of 64 bits. What is too large for one answer of the server is read in parts."""
         chosen = select(index, self.shape, self.axes)
         ranges = [range(1)] * (len(AXES) - self.ndim) + chosen.ranges
         block = await self._block(ranges)
-        return block.reshape([len(part) for part in chosen.ranges])[chosen.index]
+        values: Array = block.reshape([len(part) for part in chosen.ranges])[chosen.pick]
+        return values
 
-    async def read(self, x: Index = None, y: Index = None, channel: Index = None, stokes: Index = None) -> numpy.ndarray:
+    async def read(self, x: Index = None, y: Index = None, channel: Index = None, stokes: Index = None) -> Array:
         """Exact values by the axes' names: the same as image[stokes, channel, y, x]. Each argument is a number, a slice, or None for the whole axis;
         an axis that was given as a number is left out of the result. Axes that `shape` does not have may be given, and are left out as well."""
         wanted = dict(zip(AXES, (stokes, channel, y, x)))
@@ -104,19 +107,19 @@ class Image:
                 select(wanted[name], (length,), (name,))
         return await self[tuple(slice(None) if wanted[name] is None else wanted[name] for name in self.axes)]
 
-    async def dtype(self) -> numpy.dtype:
+    async def dtype(self) -> "numpy.dtype[Any]":
         """Of the values that are read."""
         if self._dtype is None:
             await self._block([range(1)] * len(AXES))
         assert self._dtype is not None
         return self._dtype
 
-    async def _block(self, ranges: Sequence[range]) -> numpy.ndarray:
+    async def _block(self, ranges: Sequence[range]) -> Array:
         """Values at ascending ranges of the four axes."""
         shape = [len(part) for part in ranges]
         if not all(shape):
             return numpy.empty(shape, await self.dtype())
-        array: Optional[numpy.ndarray] = None
+        array: Optional[Array] = None
         for part in _parts(shape):
             pieces = [whole[at] for whole, at in zip(ranges, part)]
             bounds = {name: [piece[0], piece[-1] + 1, piece.step] for name, piece in zip(AXES, pieces)}
@@ -131,7 +134,7 @@ class Image:
 
     # Spectra and statistics
 
-    async def spectrum(self, x: Any, y: Optional[float] = None, stokes: int = 0) -> numpy.ndarray:
+    async def spectrum(self, x: Any, y: Optional[float] = None, stokes: int = 0) -> Array:
         """The values (channel,) of the pixel nearest to (x, y), or to a SkyCoord given in place of both. IndexError outside the image."""
         if y is None:
             x, y = (float(value) for value in await self.pixel(x))
@@ -145,6 +148,7 @@ class Image:
 
     async def spectrum_table(self, x: Any, y: Optional[float] = None, stokes: int = 0, kind: str = "frequency", rest_freq: Any = None) -> "QTable":
         """The same as an astropy QTable: channel, the spectral coordinate (see spectral_axis), value."""
+        needs("astropy", "spectrum_table()")
         from astropy.table import QTable
 
         values = await self.spectrum(x, y, stokes)
@@ -159,7 +163,8 @@ class Image:
         region = getattr(region, "region_id", region)
         arguments = dict(types=types, region=region, channels=channels, stokes=stokes)
         named = {name: list(value) if isinstance(value, (tuple, list)) else value for name, value in arguments.items() if value is not None}
-        return await self.client.call("image.statistics", file_id=self.file_id, percentiles=list(percentiles), **named)
+        found: Dict[str, Any] = await self.client.call("image.statistics", file_id=self.file_id, percentiles=list(percentiles), **named)
+        return found
 
     # Coordinates
 
@@ -172,11 +177,13 @@ class Image:
     async def to_world(self, points: Any, frame: str = "") -> Dict[str, Any]:
         """World positions of pixels [[x, y], …]: a map with `points` (in degrees for the sky), `frame`, `names` and `units`. `frame` may
         be ICRS, FK5, FK4, GALACTIC or ECLIPTIC instead of the image's own."""
-        return await self.client.call("image.to_world", file_id=self.file_id, points=_pairs(points), frame=frame)
+        answer: Dict[str, Any] = await self.client.call("image.to_world", file_id=self.file_id, points=_pairs(points), frame=frame)
+        return answer
 
     async def to_pixel(self, points: Any, frame: str = "") -> Dict[str, Any]:
         """The inverse of to_world(): a map with `points`, pixels counted from 0."""
-        return await self.client.call("image.to_pixel", file_id=self.file_id, points=_pairs(points), frame=frame)
+        answer: Dict[str, Any] = await self.client.call("image.to_pixel", file_id=self.file_id, points=_pairs(points), frame=frame)
+        return answer
 
     async def sky(self, x: Any, y: Any) -> "SkyCoord":
         """The ICRS positions of pixels, numbers or arrays of one shape."""
@@ -184,13 +191,14 @@ class Image:
         answer = await self.to_world(numpy.column_stack([x.ravel(), y.ravel()]), "ICRS")
         return world.sky(answer["points"], x.shape)
 
-    async def pixel(self, position: "SkyCoord") -> Tuple[numpy.ndarray, numpy.ndarray]:
+    async def pixel(self, position: "SkyCoord") -> Tuple[Array, Array]:
         """The pixels (x, y) of sky positions in any frame, in the positions' shape; NaN where there is none."""
         points = numpy.asarray((await self.to_pixel(world.icrs_degrees(position), "ICRS"))["points"], float)
         return points[:, 0].reshape(position.shape), points[:, 1].reshape(position.shape)
 
     async def header(self) -> "Header":
         """The header as an astropy.io.fits.Header."""
+        needs("astropy", "header()")
         from astropy.io import fits
 
         cards = (await self.client.call("image.header", file_id=self.file_id))["cards"]
@@ -198,6 +206,7 @@ class Image:
 
     async def wcs(self) -> "WCS":
         """The world coordinates as an astropy.wcs.WCS, of the file's axes."""
+        needs("astropy", "wcs()")
         from astropy.wcs import WCS
 
         return WCS(await self.header())
@@ -209,7 +218,7 @@ class Image:
         POLYGON. `points` [[x, y], …] are pixels of this image: the vertices; of a rectangle the centre and (width, height); of an ellipse
         the centre and the semi-axes, of which the first lies along y. `rotation` in degrees, counter-clockwise."""
         request = {"file_id": self.file_id, "region_id": region_id, "region_info": regions.info(kind, points, rotation)}
-        return (await self.client.call("carta.set.region", request))["region_id"]
+        return int((await self.client.call("carta.set.region", request))["region_id"])
 
     async def remove_region(self, region_id: int) -> None:
         await self.client.call("carta.remove.region", {"region_id": region_id})
@@ -230,7 +239,7 @@ class Image:
         """The text of regions (None: all of the session) in the format "CRTF" or "DS9", in pixels or in world coordinates."""
         return await regions.write(self, format, world, chosen)
 
-    async def region_spectrum(self, region_id: Any, statistic: str = "Mean", stokes: str = "", timeout: float = 60) -> numpy.ndarray:
+    async def region_spectrum(self, region_id: Any, statistic: str = "Mean", stokes: str = "", timeout: float = 60) -> Array:
         """One value for each channel (channel,), NaN where there is none: a statistic (Mean, Sum, FluxDensity, RMS, Sigma, SumSq, Min, Max, Extrema,
         NumPixels) of the region's pixels, or the pixel of a point. The region, or its id, may be of another image that shows the same sky. `stokes`: the
         one that is shown, or I, Q, U, V, Ptotal, Plinear, PFtotal, PFlinear, Pangle. Replaces what this connection required of the region's spectra,
@@ -247,7 +256,7 @@ class Image:
             finally:
                 await self.client.call("carta.set.spectral.requirements", {**request, "spectral_profiles": []})
 
-    async def _whole_spectrum(self, queue: Publications, region_id: int, coordinate: str, statistic: str) -> numpy.ndarray:
+    async def _whole_spectrum(self, queue: Publications, region_id: int, coordinate: str, statistic: str) -> Array:
         while True:
             _, message = await queue.get()
             if (message["file_id"], message["region_id"]) != (self.file_id, region_id) or message["progress"] < 1:
@@ -277,7 +286,7 @@ class Image:
         """The channel and the stokes that the session shows."""
         return await self._plane(None, None)
 
-    async def contours(self, levels: Sequence[float], smoothing: int = 0, timeout: float = 60) -> Dict[float, List[numpy.ndarray]]:
+    async def contours(self, levels: Sequence[float], smoothing: int = 0, timeout: float = 60) -> Dict[float, List[Array]]:
         """Contours of the plane that is shown: for each level its lines, arrays (n, 2) of x and y in pixels. `smoothing` is the standard deviation
         of a Gaussian as the ICD's factor has it, (factor − 1) / 2 pixels. Replaces contours that this connection required, and requires none afterwards."""
         return await contours.contours(self.client, self.file_id, levels, smoothing, timeout)
@@ -299,25 +308,26 @@ class Image:
 
     async def save(self, path: str, channels: Sequence[int] = (), stokes: Sequence[int] = (), region: Any = 0, overwrite: bool = False) -> str:
         """Writes the image, or a part of it, as a FITS file below the server's folder; returns what could not be kept. `channels` and `stokes`:
-        first, last (included), step."""
+        (from, to) or (from, to, step), `to` not included; `region`: a Region or its id, whose bounding box is kept and what is outside of it blank."""
         directory, _, name = path.rpartition("/")
-        request = {"file_id": self.file_id, "output_file_directory": directory, "output_file_name": name, "output_file_type": "FITS", "channels": list(channels),
-                   "stokes": list(stokes), "region_id": getattr(region, "region_id", region), "keep_degenerate": True, "overwrite": overwrite}
-        return (await self.client.call("carta.save.file", request))["message"]
+        request = {"file_id": self.file_id, "output_file_directory": directory, "output_file_name": name, "output_file_type": "FITS", "channels": _first_last_step(channels),
+                   "stokes": _first_last_step(stokes), "region_id": getattr(region, "region_id", region), "keep_degenerate": True, "overwrite": overwrite}
+        return str((await self.client.call("carta.save.file", request))["message"])
 
     # Tiles and pictures
 
-    async def plane(self, size: int = 1024) -> numpy.ndarray:
+    async def plane(self, size: int = 1024) -> Array:
         """The plane that is shown as means of blocks, at most about `size` pixels on its longer side: (y, x) of float32."""
         height, width = self._lengths[2:]
         layers = max(0, math.ceil(math.log2(max(height, width) / TILE)))
         layer = max(0, layers - max(0, math.ceil(math.log2(max(height, width) / max(1, size)))))
         across, down = (-(-length // (TILE << (layers - layer))) for length in (width, height))
         places = [(layer, x, y) for y in range(down) for x in range(across)]
-        tiles: Dict[TilePlace, numpy.ndarray] = {}
+        tiles: Dict[TilePlace, Array] = {}
         for first in range(0, len(places), TILES_AT_ONCE):
             tiles.update(await self.tiles(places[first : first + TILES_AT_ONCE]))
-        return numpy.block([[tiles[layer, x, y] for x in range(across)] for y in range(down)])
+        whole: Array = numpy.block([[tiles[layer, x, y] for x in range(across)] for y in range(down)])
+        return whole
 
     async def picture(self, size: int = 512, channel: Optional[int] = None, stokes: Optional[int] = None, x: Optional[slice] = None, y: Optional[slice] = None,
                       colour_map: str = "gray", invert: bool = False, stretch: str = "linear", percentile: float = 99.5,
@@ -326,7 +336,7 @@ class Image:
         ranges: the plane that is shown. With any of them: that plane or cut-out, which the session need not show. `stretch`: linear, sqrt, log, asinh,
         square; `percentile`: of the values that are kept between the ends of the colour map, unless `limits` are given; `colour_map`: gray, heat,
         or with matplotlib any of its names."""
-        if channel is stokes is x is y is None:
+        if all(part is None for part in (channel, stokes, x, y)):
             values = await self.plane(size)
         else:
             at = await self._plane(channel, stokes)
@@ -334,8 +344,8 @@ class Image:
             values = await self._sampled(at, rows, columns, size)
         return picture.render(values, size, colour_map, invert, stretch, percentile, limits)
 
-    async def render(self, size: Union[None, int, Tuple[int, int]] = None, view: Optional[Mapping[str, float]] = None, stretch: Optional[str] = None,
-                     colour_map: Optional[str] = None, format: str = "png", *, quality: Optional[float] = None, inverted: bool = False, percentile: Optional[float] = None,
+    async def render(self, /, size: Union[None, int, Tuple[int, int]] = None, view: Optional[Mapping[str, float]] = None, stretch: Optional[str] = None,
+                     colour_map: Optional[str] = None, format: str = "png", *, quality: Optional[float] = None, invert: bool = False, percentile: Optional[float] = None,
                      limits: Optional[Tuple[float, float]] = None, beam: bool = False, grid: Union[bool, str] = False, channel: Optional[int] = None,
                      stokes: Union[None, int, str] = None, **more: Any) -> "RenderedPicture":
         """A picture that the server draws and encodes, as the viewer shows it: only the file travels. `size`: (width, height), or of the longer side; `view`:
@@ -343,26 +353,27 @@ class Image:
         `colour_map`: one of the viewer's; `format`: png, jpeg, webp; `grid`: True, or a frame ("GALACTIC"); `blank`, `background`: colours ("#21262e",
         "transparent"). The answer has `.data`, `.rgba`, `.save()`, `.limits`, `.view`, and shows itself in notebooks."""
         asked = {"size": list(size) if isinstance(size, tuple) else size, "view": dict(view) if view is not None else None, "stretch": stretch, "colour_map": colour_map,
-                 "format": format, "quality": quality, "inverted": inverted, "percentile": percentile, "limits": list(limits) if limits is not None else None,
+                 "format": format, "quality": quality, "inverted": invert, "percentile": percentile, "limits": list(limits) if limits is not None else None,
                  "beam": beam, "grid": grid, "channel": channel, "stokes": stokes, **more}
         return picture.RenderedPicture(await self.client.call("image.render", file_id=self.file_id, **{name: value for name, value in asked.items() if value is not None}))
 
-    async def preview(self, size: Tuple[int, int] = (512, 512), channel: Optional[int] = None, stokes: Union[None, int, str] = None) -> numpy.ndarray:
+    async def preview(self, size: Tuple[int, int] = (512, 512), channel: Optional[int] = None, stokes: Union[None, int, str] = None) -> Array:
         """A look at a plane of any size, at once: an array of float32 that fits into `size`, (width, height), with the plane's proportions, bottom row first. Each
         value is the pixel in the middle of its part of the plane, no mean. By default of the plane on show."""
         asked = {"channel": channel, "stokes": stokes}
         answer = await self.client.call("image.preview", file_id=self.file_id, width=size[0], height=size[1], **{name: value for name, value in asked.items() if value is not None})
         return numpy.frombuffer(answer["data"], "<f4").reshape(answer["height"], answer["width"])
 
-    async def _sampled(self, at: Tuple[int, int], rows: range, columns: range, size: int) -> numpy.ndarray:
+    async def _sampled(self, at: Tuple[int, int], rows: range, columns: range, size: int) -> Array:
         """A cut-out: exact if it is not too large to be averaged here, else every nth pixel."""
         if rows.step != 1 or columns.step != 1 or not rows or not columns:
             raise ValueError("the ranges of a picture are slices with pixels in them and a step of 1")
         channel, stokes = (range(n, n + 1) for n in at)
         step = max(1, math.isqrt(len(rows) * len(columns) // PART) + 1 if len(rows) * len(columns) > PART else 1)
-        return (await self._block([stokes, channel, rows[::step], columns[::step]]))[0, 0]
+        values: Array = (await self._block([stokes, channel, rows[::step], columns[::step]]))[0, 0]
+        return values
 
-    async def tile(self, layer: int, x: int, y: int, channel: Optional[int] = None, stokes: Optional[int] = None) -> numpy.ndarray:
+    async def tile(self, layer: int, x: int, y: int, channel: Optional[int] = None, stokes: Optional[int] = None) -> Array:
         """One tile as an array of float32, bottom row first, NaN where blank. `layer` 0 is the whole image in one tile. The channel and
         stokes become the session's current ones if they are given."""
         tiles = await self.tiles([(layer, x, y)], channel, stokes)
@@ -370,7 +381,7 @@ class Image:
 
     async def tiles(
         self, wanted: Sequence[TilePlace], channel: Optional[int] = None, stokes: Optional[int] = None, timeout: float = 60
-    ) -> Dict[TilePlace, numpy.ndarray]:
+    ) -> Dict[TilePlace, Array]:
         """Several tiles at once: {(layer, x, y): array}. They are asked for uncompressed."""
         codes = [layer << 24 | y << 12 | x for layer, x, y in wanted]
         if not codes:
@@ -397,9 +408,9 @@ class Image:
         return current["channel"] if channel is None else channel, current["stokes"] if stokes is None else stokes
 
     async def _collect(
-        self, queue: Publications, missing: set, channel: Optional[int], stokes: Optional[int]
-    ) -> Dict[TilePlace, numpy.ndarray]:
-        found: Dict[TilePlace, numpy.ndarray] = {}
+        self, queue: Publications, missing: Set[int], channel: Optional[int], stokes: Optional[int]
+    ) -> Dict[TilePlace, Array]:
+        found: Dict[TilePlace, Array] = {}
         while missing:
             topic, message = await queue.get()
             if topic == "carta.error.data":
@@ -425,6 +436,16 @@ def _parts(shape: List[int]) -> Iterator[Tuple[slice, ...]]:
     steps = [1] * cut + [step] + shape[cut + 1 :]
     for starts in itertools.product(*(range(0, length, by) for length, by in zip(shape, steps))):
         yield tuple(slice(start, min(length, start + by)) for start, length, by in zip(starts, shape, steps))
+
+
+def _first_last_step(part: Sequence[int]) -> List[int]:
+    """(from, to, step) as SAVE_FILE has it, whose last one is included."""
+    if not part:
+        return []
+    chosen = range(*part) if len(part) > 1 else range(0)
+    if not chosen or chosen.step < 1:
+        raise ValueError(f"{tuple(part)} is not (from, to) or (from, to, step) with something in it")
+    return [chosen[0], chosen[-1], chosen.step]
 
 
 def _nearest(value: float) -> int:

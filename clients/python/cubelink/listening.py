@@ -9,7 +9,7 @@ class Publication(NamedTuple):
     message: Any
 
 
-class Publications(asyncio.Queue):
+class Publications(asyncio.Queue[Any]):
     """A queue of Publications, also for `async for`. When the connection was lost and the queue is empty, get() and get_nowait() raise
     ConnectionLost, also if it came back since: something may be missing then, and a new listen() begins anew."""
 

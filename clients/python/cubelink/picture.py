@@ -3,16 +3,19 @@
 import os
 import struct
 import zlib
-from typing import Any, Dict, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Optional, Tuple, Union
 
 import numpy
 
-STRETCHES = {
+from .needs import needs
+from .types import Array
+
+STRETCHES: Dict[str, Callable[[Array], Array]] = {
     "linear": lambda v: v,
     "sqrt": numpy.sqrt,
     "square": numpy.square,
-    "log": lambda v: numpy.log1p(1000 * v) / numpy.log1p(1000),
-    "asinh": lambda v: numpy.arcsinh(10 * v) / numpy.arcsinh(10),
+    "log": lambda v: numpy.asarray(numpy.log1p(1000 * v) / numpy.log1p(1000)),
+    "asinh": lambda v: numpy.asarray(numpy.arcsinh(10 * v) / numpy.arcsinh(10)),
 }
 
 
@@ -20,7 +23,7 @@ class Picture:
     """Attributes: `rgba`, an array (height, width, 4) of uint8, top row first, transparent where the image is blank; `limits`, the values at the
     ends of the colour map."""
 
-    def __init__(self, rgba: numpy.ndarray, limits: Tuple[float, float]) -> None:
+    def __init__(self, rgba: Array, limits: Tuple[float, float]) -> None:
         self.rgba, self.limits = rgba, limits
 
     def __repr__(self) -> str:
@@ -61,13 +64,14 @@ class RenderedPicture:
         return f"<cubelink.RenderedPicture {self.width} × {self.height}, {self.format}, {self.limits[0]:g} to {self.limits[1]:g}>"
 
     @property
-    def rgba(self) -> numpy.ndarray:
+    def rgba(self) -> Array:
         """(height, width, 4) of uint8, top row first. Of PNG; of other formats with PIL."""
         if self.format == "png":
             return _pixels_of_png(self.data, self.width, self.height)
         import io
 
-        from PIL import Image  # type: ignore[import-not-found,import-untyped,unused-ignore]
+        needs("PIL", f"reading {self.format}")
+        from PIL import Image
 
         return numpy.array(Image.open(io.BytesIO(self.data)).convert("RGBA"))
 
@@ -80,7 +84,7 @@ class RenderedPicture:
         return {self.mime_type: self.data}
 
 
-def _pixels_of_png(data: bytes, width: int, height: int) -> numpy.ndarray:
+def _pixels_of_png(data: bytes, width: int, height: int) -> Array:
     """Of the PNG files that the server writes: 8 bits, not interlaced, rows unfiltered or as differences to the pixel before or above."""
     at, compressed, channels = 8, b"", 0
     while at + 8 <= len(data):
@@ -106,7 +110,7 @@ def _pixels_of_png(data: bytes, width: int, height: int) -> numpy.ndarray:
     return pixels
 
 
-def render(values: numpy.ndarray, size: int, colour_map: str, invert: bool, stretch: str, percentile: float,
+def render(values: Array, size: int, colour_map: str, invert: bool, stretch: str, percentile: float,
            limits: Optional[Tuple[float, float]]) -> Picture:
     """Values (y, x), bottom row first, as a picture; larger ones than `size` become means of blocks."""
     if stretch not in STRETCHES:
@@ -118,8 +122,9 @@ def render(values: numpy.ndarray, size: int, colour_map: str, invert: bool, stre
     finite = numpy.isfinite(values)
     if limits is None:
         tail = (100 - percentile) / 2
-        limits = tuple(map(float, numpy.percentile(values[finite], [tail, 100 - tail]))) if finite.any() else (0.0, 1.0)
-    low, high = limits
+        low, high = map(float, numpy.percentile(values[finite], [tail, 100 - tail])) if finite.any() else (0.0, 1.0)
+    else:
+        low, high = limits
     with numpy.errstate(invalid="ignore"):
         scaled = numpy.clip((values - low) / (high - low if high > low else 1.0), 0, 1)
     levels = numpy.zeros(values.shape, "u1")
@@ -130,7 +135,7 @@ def render(values: numpy.ndarray, size: int, colour_map: str, invert: bool, stre
     return Picture(rgba[::-1], (low, high))
 
 
-def _means(values: numpy.ndarray, by: int) -> numpy.ndarray:
+def _means(values: Array, by: int) -> Array:
     """Means of the finite values of blocks; those at the far edges may be smaller."""
     if by <= 1:
         return values
@@ -142,7 +147,7 @@ def _means(values: numpy.ndarray, by: int) -> numpy.ndarray:
     return numpy.where(count > 0, total / numpy.maximum(count, 1), numpy.nan)
 
 
-def _colours(name: str) -> numpy.ndarray:
+def _colours(name: str) -> Array:
     """(256, 3) of uint8"""
     ramp = numpy.linspace(0, 1, 256)
     if name in ("gray", "grey"):
@@ -157,4 +162,5 @@ def _colours(name: str) -> numpy.ndarray:
         if name not in matplotlib.colormaps:
             raise ValueError(f"there is no colour map {name!r}")
         table = matplotlib.colormaps[name](ramp)[:, :3]
-    return numpy.rint(255 * table).astype("u1")
+    colours: Array = numpy.rint(255 * table).astype("u1")
+    return colours

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy
 
+from .types import Array
+
 if TYPE_CHECKING:
     from .image import Image
 
@@ -22,7 +24,7 @@ class Region:
     def __repr__(self) -> str:
         return f"<cubelink.Region {self.region_id} {self.kind} {self.points.tolist()}>"
 
-    async def spectrum(self, statistic: str = "Mean", stokes: str = "", timeout: float = 60) -> numpy.ndarray:
+    async def spectrum(self, statistic: str = "Mean", stokes: str = "", timeout: float = 60) -> Array:
         """See Image.region_spectrum()."""
         return await self.image.region_spectrum(self.region_id, statistic, stokes, timeout)
 

@@ -6,7 +6,7 @@ from typing import Any, List, NamedTuple, Sequence, Tuple
 
 class Selection(NamedTuple):
     ranges: List[range]  # one for each axis, ascending
-    index: Tuple[Any, ...]  # that makes numpy's result of the block of these ranges
+    pick: Tuple[Any, ...]  # the index that makes numpy's result of the block of these ranges
 
 
 def select(index: Any, shape: Sequence[int], names: Sequence[str]) -> Selection:
@@ -15,7 +15,7 @@ def select(index: Any, shape: Sequence[int], names: Sequence[str]) -> Selection:
     items = list(index) if isinstance(index, tuple) else [index]
     for item in items:
         if not (item is None or item is Ellipsis or isinstance(item, slice)):
-            if isinstance(item, bool) or not hasattr(item, "__index__") or getattr(item, "ndim", 0):
+            if isinstance(item, bool) or not hasattr(item, "__index__") or getattr(item, "ndim", None):
                 raise TypeError(f"an image is indexed by whole numbers, slices, ... and None, not by {type(item).__name__}")
     if sum(item is Ellipsis for item in items) > 1:
         raise IndexError("only one ... may be in an index")

@@ -9,6 +9,7 @@ import numpy
 from .connection import Connection
 from .errors import FAILED, CallError
 from .listening import Publications
+from .needs import needs
 from .world import unit
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ DATA, ERRORS = "carta.catalog.filter.response", "carta.error.data"
 
 def file_table(listing: Dict[str, Any]) -> "Table":
     """FILE_LIST_RESPONSE's files: a row each."""
+    needs("astropy", "a table of files")
     from astropy.table import Table
 
     columns = {"name": str, "type": str, "size": "i8", "date": "i8"}
@@ -32,6 +34,7 @@ def file_table(listing: Dict[str, Any]) -> "Table":
 
 async def read_catalog(client: Connection, path: str, filters: Sequence[Dict[str, Any]], sort: str, rows: Optional[int], timeout: Optional[float]) -> "Table":
     """Opens a catalogue, takes its rows and closes it."""
+    needs("astropy", "read_catalog()")
     directory, _, name = path.rpartition("/")
     for topic in (DATA, ERRORS):
         await client._make_sure_of(topic)

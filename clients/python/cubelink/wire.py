@@ -5,19 +5,21 @@ Pure functions and small classes without a socket; not synchronised.
 
 import os
 import struct
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Dict, Iterator, Optional, Union
 
-import msgpack
+import msgpack  # type: ignore[import]
 
 HEADER = struct.Struct("<III")  # message id, offset, total size
 FIRST_LIMIT = 512  # bytes that the server takes of a message before hello
 FRAME_LIMIT = 4 * 1024 * 1024  # of a frame after hello, header included, until the server says otherwise
+NOT_READABLE = (ValueError, msgpack.UnpackException)  # what feed() raises
 MAX_MESSAGE = 2**32 - 1  # what the header can say
 
 
 def pack(message: Dict[str, Any]) -> bytes:
     """One message as msgpack bytes. numpy scalars and arrays must have been turned into Python's own before."""
-    return msgpack.packb(message, use_bin_type=True)
+    packed: bytes = msgpack.packb(message, use_bin_type=True)
+    return packed
 
 
 def chunks(payload: bytes, frame_limit: int) -> Iterator[bytes]:
@@ -41,7 +43,7 @@ class Assembler:
         message_id, offset, total = HEADER.unpack_from(frame)
         body = memoryview(frame)[HEADER.size :]
         if offset == 0 and len(body) == total:
-            return msgpack.unpackb(body, raw=False, strict_map_key=False)
+            return _unpack(body)
         if offset + len(body) > total:
             raise ValueError("a chunk reaches beyond its message")
         pieces = self._unfinished.setdefault(message_id, {})
@@ -49,4 +51,9 @@ class Assembler:
         if sum(map(len, pieces.values())) < total:  # few pieces: each holds megabytes
             return None
         del self._unfinished[message_id]
-        return msgpack.unpackb(b"".join(pieces[at] for at in sorted(pieces)), raw=False, strict_map_key=False)
+        return _unpack(b"".join(pieces[at] for at in sorted(pieces)))
+
+
+def _unpack(payload: Union[bytes, memoryview]) -> Dict[str, Any]:
+    message: Dict[str, Any] = msgpack.unpackb(payload, raw=False, strict_map_key=False)
+    return message

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any, Dict, Tuple
 
 import numpy
 
+from .needs import needs
+from .types import Array
+
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
     from astropy.units import Quantity, UnitBase
@@ -14,6 +17,7 @@ if TYPE_CHECKING:
 def unit(text: str) -> "UnitBase":
     """FITS's unit; what astropy does not know stays as its text. "Jy/beam.km/s" is read from left to right, Jy km / (beam s); astropy's own reader
     divides by all that follows the first slash."""
+    needs("astropy", "a unit")
     from astropy import units
 
     if text.count("/") > 1 and not re.search(r"[()]|[0-9]\.|\.[0-9]", text):
@@ -49,13 +53,14 @@ def spectral_axis(answer: Dict[str, Any]) -> "Quantity":
 
 def sky(points: Any, shape: Tuple[int, ...]) -> "SkyCoord":
     """ICRS positions [[ra, dec], …] in degrees."""
+    needs("astropy", "a SkyCoord")
     from astropy.coordinates import SkyCoord
 
     array = numpy.asarray(points, float)
     return SkyCoord(array[:, 0].reshape(shape), array[:, 1].reshape(shape), unit="deg", frame="icrs")
 
 
-def icrs_degrees(position: "SkyCoord") -> numpy.ndarray:
+def icrs_degrees(position: "SkyCoord") -> Array:
     """(n, 2) of right ascension and declination."""
     icrs = position.icrs
     return numpy.column_stack([numpy.ravel(icrs.ra.deg), numpy.ravel(icrs.dec.deg)])
