@@ -6,7 +6,8 @@ build_packages="g++ cmake ninja-build ccache pkg-config protobuf-compiler libpro
 
 test_packages="clang-14 zsh fish libclang-rt-14-dev libomp-14-dev llvm-14 chromium nginx-light openssl curl fitsverify python3 python3-numpy python3-scipy python3-astropy
     python3-websockets python3-aiohttp python3-msgpack python3-protobuf python3-reproject python3-spectral-cube python3-regions python3-photutils python3-pil python3-contourpy python3-casacore
-    python3-dask python3-matplotlib python3-nbclient python3-ipykernel mypy"
+    python3-dask python3-matplotlib python3-nbclient python3-ipykernel
+    python3-pip python3-setuptools python3-wheel mypy"
 
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi

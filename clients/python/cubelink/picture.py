@@ -155,10 +155,9 @@ def _colours(name: str) -> Array:
     elif name == "heat":
         table = numpy.clip(numpy.stack([3 * ramp, 3 * ramp - 1, 3 * ramp - 2], axis=1), 0, 1)
     else:
-        try:
-            import matplotlib
-        except ImportError:
-            raise ValueError(f"without matplotlib there are the colour maps gray and heat, not {name!r}") from None
+        needs("matplotlib", f"the colour map {name!r}, which is neither gray nor heat,")
+        import matplotlib
+
         if name not in matplotlib.colormaps:
             raise ValueError(f"there is no colour map {name!r}")
         table = matplotlib.colormaps[name](ramp)[:, :3]
