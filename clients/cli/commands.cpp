@@ -13,6 +13,7 @@ const Option hdu{"hdu", 0, Takes::text, "HDU", "the HDU of a FITS file, as `info
 const Option stokes_index{"stokes", 0, Takes::integer, "INDEX", "the index on the polarization axis; 0 if absent"};
 const Option rest_frequency{"rest-frequency", 0, Takes::number, "HZ", "the rest frequency instead of the header's"};
 const Option session{"session", 0, Takes::integer, "ID", "joins this session instead of making one"};
+const Option region{"region", 'r', Takes::text, "REGION", "a region in pixels or on the sky, or @FILE with regions of DS9 or CASA; `cubelink-cli statistics --help` describes them"};
 const Option output{"output", 'o', Takes::local_file, "FILE", "the file to write; - is standard output"};
 
 std::vector<std::string> choices_of_moments() {
@@ -57,26 +58,34 @@ std::vector<Command> commands() {
           hdu},
          {{"cubelink-cli tile cube.fits -c 64 --stretch asinh -o preview.png", "a preview of a channel"}},
          run_tile},
-        {"spectrum", "prints the spectrum of a pixel as CSV",
-         {"The columns are channel, the axis of --axis, and the exact value; units stand in the first line. Blanks are nan."},
-         {file, {"X", Takes::number, "the pixel's column from 0, or the longitude in degrees with --frame"},
-          {"Y", Takes::number, "the pixel's row from 0, or the latitude in degrees with --frame"}},
+        {"spectrum", "prints the spectrum of a pixel or of regions as CSV",
+         {"The columns are channel, the axis of --axis, and the exact value; of several regions a value for each. Units stand in the first line. Blanks are nan."},
+         {file, {"X", Takes::number, "the pixel's column from 0, or the longitude in degrees with --frame", false},
+          {"Y", Takes::number, "the pixel's row from 0, or the latitude in degrees with --frame", false}},
          {{"frame", 'f', Takes::choice, "FRAME", "X and Y are a position on the sky in this frame; the nearest pixel is taken", {"ICRS", "FK5", "FK4", "GALACTIC", "ECLIPTIC"}},
           {"axis", 'a', Takes::choice, "AXIS", "what a channel is told in besides its index",
            {"channel", "frequency", "wavelength", "velocity_radio", "velocity_optical"}},
-          rest_frequency, stokes_index, output, hdu},
-         {{"cubelink-cli spectrum cube.fits 83.63 22.01 -f ICRS -a velocity_radio > spectrum.csv", "a spectrum against velocity"}},
+          rest_frequency, region,
+          {"statistic", 0, Takes::choice, "STATISTIC", "what a value is of a region's pixels, Mean if absent", {"Mean", "Sum", "FluxDensity", "RMS", "Sigma", "SumSq", "Min", "Max", "Extrema", "NumPixels"}},
+          stokes_index, output, hdu},
+         {{"cubelink-cli spectrum cube.fits 83.63 22.01 -f ICRS -a velocity_radio > spectrum.csv", "a spectrum against velocity"},
+          {"cubelink-cli spectrum cube.fits -r @sources.reg --statistic FluxDensity", "the flux densities of sources that were marked in DS9"}},
          run_spectrum},
-        {"statistics", "prints statistics of a plane, a box or several channels",
-         {"Of the finite pixels of the first channel, unless --channels names others."},
+        {"statistics", "prints statistics of a plane, of regions, of several channels",
+         {"Of the finite pixels of the first channel, unless --channels names others.",
+          "A region is circle(X,Y,RADIUS), ellipse(X,Y,A,B[,ANGLE]), box(X,Y,WIDTH,HEIGHT[,ANGLE]), polygon(X1,Y1,…), line(X1,Y1,X2,Y2) or point(X,Y), in pixels counted from 0, the angle "
+          "in degrees from the x axis to A or WIDTH; or text in the format of DS9 (\"fk5; circle(83.63,22.01,30\\\")\", where image pixels are counted from 1) or of CASA "
+          "(\"circle[[83.63deg,22.01deg],30arcsec]\"); or @FILE with such text, @- for standard input. Of several regions there is a column for each."},
          {file},
          {{"type", 't', Takes::text, "NAME", "Mean, Sigma, Median, MAD, Percentile:97.5, …; see image.statistics in the reference. The ten usual ones if absent", {}, true},
           {"channels", 'c', Takes::text, "CHANNELS", "a channel, or FROM:TO, the latter excluded"},
           {"stokes", 0, Takes::text, "STOKES", "an index, or a name such as Q or Plinear"},
           {"percentile", 'p', Takes::number, "PERCENT", "a percentile", {}, true},
+          {"region", 'r', Takes::text, "REGION", "a region, or @FILE with regions, as described above"},
           {"box", 'b', Takes::text, "X,Y,WIDTH,HEIGHT", "a rectangle's centre and sizes in pixels"},
           hdu},
-         {{"cubelink-cli statistics cube.fits -t MAD -c 0:10", "the noise in the first ten channels"}},
+         {{"cubelink-cli statistics cube.fits -t MAD -c 0:10", "the noise in the first ten channels"},
+          {"cubelink-cli statistics map.fits -t FluxDensity -r 'circle(256,256,20)'", "the flux density of a source"}},
          run_statistics},
         {"moments", "makes moment images, and prints what they hold",
          {"They exist as long as the command runs; --save keeps them in a FITS file on the server, each as an image extension."},
@@ -85,7 +94,7 @@ std::vector<Command> commands() {
           {"channels", 'c', Takes::text, "FROM:TO", "the channels, TO excluded; all if absent"},
           {"include", 0, Takes::range, "LOW:HIGH", "only pixels with these values"},
           {"exclude", 0, Takes::range, "LOW:HIGH", "no pixels with these values"},
-          rest_frequency,
+          rest_frequency, region,
           {"save", 0, Takes::text, "PATH", "a file below the server's folder"},
           {"overwrite", 0, Takes::nothing, "", "replaces a file that exists"},
           hdu},

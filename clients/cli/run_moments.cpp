@@ -1,7 +1,9 @@
 #include "clients/cli/connection.hpp"
 #include "clients/cli/exit_status.hpp"
+#include "clients/cli/input.hpp"
 #include "clients/cli/output.hpp"
 #include "clients/cli/progress.hpp"
+#include "clients/cli/regions.hpp"
 #include "clients/cli/run.hpp"
 #include "clients/cli/values.hpp"
 
@@ -49,9 +51,15 @@ int run_moments(const Parsed& parsed) {
         if (channels.first < 0 || channels.second <= channels.first) throw UsageError("--channels: " + text + " has no channel");
     }
 
+    const auto region = text_or_file(parsed.text("region"), "--region");
     Connection connection(parsed);
     const auto image = connection.viewer().open(parsed.text("FILE"), parsed.text("hdu"));
     request["file_id"] = image.file_id();
+    if (parsed.has("region")) {
+        const auto made = make_regions(connection, image.file_id(), region);
+        if (made.size() != 1) throw UsageError("--region: moments are made of one region, and there are " + std::to_string(made.size()));
+        request["region_id"] = made[0];
+    }
     const auto last = channels.second < 0 ? image.channels() : channels.second;
     request["spectral_range"] = Map{{"min", channels.first}, {"max", last - 1}}; // the ICD's includes its end
     rpc::Value answer;

@@ -2,8 +2,10 @@
 
 #include "clients/cli/connection.hpp"
 #include "clients/cli/exit_status.hpp"
+#include "clients/cli/input.hpp"
 #include "clients/cli/output.hpp"
 #include "clients/cli/png.hpp"
+#include "clients/cli/regions.hpp"
 #include "clients/cli/run.hpp"
 #include "clients/cli/values.hpp"
 
@@ -42,6 +44,38 @@ std::array<double, 4> box_of(const std::string& text) {
     return box;
 }
 
+/// A pixel of an image.
+struct Place {
+    std::int64_t column, row;
+};
+
+/// The arguments X and Y.
+Place place_of(Connection& connection, const client::Image& image, const Parsed& parsed) {
+    double x = parse_number(parsed.text("X"), "X"), y = parse_number(parsed.text("Y"), "Y");
+    if (parsed.has("frame")) {
+        Array positions; // Array{Array{…}} is a copy for one compiler and a list of a list for the other
+        positions.emplace_back(Array{x, y});
+        const auto answer = connection.call("image.to_pixel", {image.file_id(), std::move(positions), parsed.text("frame")});
+        const auto& points = items(field(answer, "points"));
+        const auto pixel = points.empty() ? std::vector<double>() : numbers(points[0]);
+        if (pixel.size() != 2 || !std::isfinite(pixel[0]) || !std::isfinite(pixel[1]))
+            throw rpc::CallError(rpc::code::method_failed, "the position is not on the sky that the image shows");
+        x = pixel[0];
+        y = pixel[1];
+    }
+    if (!(x > -0.5 && y > -0.5 && x < static_cast<double>(image.width()) - 0.5 && y < static_cast<double>(image.height()) - 0.5))
+        throw rpc::CallError(rpc::code::method_failed, "pixel " + decimal(x) + ", " + decimal(y) + " is outside of the image, which has " +
+                                                           std::to_string(image.width()) + " × " + std::to_string(image.height()));
+    return {std::llround(x), std::llround(y)};
+}
+
+/// The unit of a statistic of pixels with that unit; "" where it has none, or none that can be told.
+std::string unit_of(const std::string& statistic, const std::string& unit) {
+    if (statistic == "NumPixels" || unit.empty()) return {};
+    if (statistic == "FluxDensity") return unit.starts_with("Jy/") ? "Jy" : "";
+    return statistic == "SumSq" ? "(" + unit + ")^2" : unit;
+}
+
 } // namespace
 
 int run_tile(const Parsed& parsed) {
@@ -67,26 +101,27 @@ int run_tile(const Parsed& parsed) {
 }
 
 int run_spectrum(const Parsed& parsed) {
-    double x = parse_number(parsed.text("X"), "X"), y = parse_number(parsed.text("Y"), "Y");
+    const bool of_regions = parsed.has("region");
+    if (of_regions ? parsed.has("X") || parsed.has("frame") : !parsed.has("Y")) throw UsageError("either X and Y or --region");
+    if (parsed.has("statistic") && !of_regions) throw UsageError("--statistic is of the pixels of a --region");
+    const auto region = text_or_file(parsed.text("region"), "--region");
+    const auto statistic = parsed.text("statistic", "Mean");
     const auto stokes = index_of(parsed, "stokes");
     Connection connection(parsed);
     auto image = open(connection, parsed);
-    if (parsed.has("frame")) {
-        Array positions; // Array{Array{…}} is a copy for one compiler and a list of a list for the other
-        positions.emplace_back(Array{x, y});
-        const auto answer = connection.call("image.to_pixel", {image.file_id(), std::move(positions), parsed.text("frame")});
-        const auto& points = items(field(answer, "points"));
-        const auto pixel = points.empty() ? std::vector<double>() : numbers(points[0]);
-        if (pixel.size() != 2 || !std::isfinite(pixel[0]) || !std::isfinite(pixel[1]))
-            throw rpc::CallError(rpc::code::method_failed, "the position is not on the sky that the image shows");
-        x = pixel[0];
-        y = pixel[1];
+    Place place{};
+    std::vector<std::vector<double>> spectra;
+    if (of_regions) {
+        if (stokes != 0) image.set_channel(0, stokes);
+        for (const auto id : make_regions(connection, image.file_id(), region))
+            spectra.push_back(region_spectrum(connection, image.file_id(), id, statistic, parsed.has("quiet") ? "" : "spectrum"));
+    } else {
+        place = place_of(connection, image, parsed);
+        spectra.push_back(image.spectrum(place.column, place.row, stokes));
     }
-    if (!(x > -0.5 && y > -0.5 && x < static_cast<double>(image.width()) - 0.5 && y < static_cast<double>(image.height()) - 0.5))
-        throw rpc::CallError(rpc::code::method_failed, "pixel " + decimal(x) + ", " + decimal(y) + " is outside of the image, which has " +
-                                                           std::to_string(image.width()) + " × " + std::to_string(image.height()));
-    const auto column = std::llround(x), row = std::llround(y);
-    const auto values = image.spectrum(column, row, stokes);
+    const auto channels = static_cast<std::size_t>(image.channels());
+    for (const auto& values : spectra)
+        if (values.size() != channels) throw rpc::CallError(rpc::code::method_failed, "a spectrum has another length than the image");
 
     const auto kind = parsed.text("axis", "channel");
     std::vector<double> axis;
@@ -97,24 +132,39 @@ int run_spectrum(const Parsed& parsed) {
         const auto answer = connection.call("image.spectral_axis", {image.file_id()}, std::move(options));
         axis = numbers(field(answer, "values"));
         unit = text(field(answer, "unit"));
-        if (axis.size() != values.size()) throw rpc::CallError(rpc::code::method_failed, "the spectral axis has another length than the spectrum");
+        if (axis.size() != channels) throw rpc::CallError(rpc::code::method_failed, "the spectral axis has another length than the spectrum");
     }
-    const auto value_unit = text(field(connection.call("image.statistics", {image.file_id()}, Map{{"types", Array{"NumPixels"}}}), "unit"));
+    const auto pixel_unit = text(field(connection.call("image.statistics", {image.file_id()}, Map{{"types", Array{"NumPixels"}}}), "unit"));
+    const auto value_unit = of_regions ? unit_of(statistic, pixel_unit) : pixel_unit;
     std::string out;
     if (parsed.has("json")) {
-        Array list;
-        for (const double value : values) list.emplace_back(value);
-        Map result{{"x", column}, {"y", row}, {"stokes", stokes}, {"unit", value_unit}, {"values", std::move(list)}};
+        Map result{{"stokes", stokes}, {"unit", value_unit}};
+        if (of_regions) {
+            Array lists;
+            for (const auto& values : spectra) lists.emplace_back(Array(values.begin(), values.end()));
+            result["statistic"] = statistic;
+            result["regions"] = std::move(lists);
+        } else {
+            result["x"] = place.column;
+            result["y"] = place.row;
+            result["values"] = Array(spectra[0].begin(), spectra[0].end());
+        }
         if (!axis.empty()) result[kind] = Map{{"unit", unit}, {"values", Array(axis.begin(), axis.end())}};
         out = json(result) + "\n";
     } else {
+        const auto with_unit = [](const std::string& name, const std::string& its) { return csv(name + (its.empty() ? "" : " [" + its + "]")); };
         out = "channel";
-        if (!axis.empty()) out += "," + csv(kind + (unit.empty() ? "" : " [" + unit + "]"));
-        out += "," + csv("value" + (value_unit.empty() ? "" : " [" + value_unit + "]")) + "\n";
-        for (std::size_t i = 0; i < values.size(); ++i) {
+        if (!axis.empty()) out += "," + with_unit(kind, unit);
+        for (std::size_t n = 0; n < spectra.size(); ++n) {
+            const auto number = spectra.size() > 1 ? "_" + std::to_string(n + 1) : std::string();
+            out += "," + with_unit((of_regions ? statistic : "value") + number, value_unit);
+        }
+        out += "\n";
+        for (std::size_t i = 0; i < channels; ++i) {
             out += std::to_string(i);
             if (!axis.empty()) out += "," + decimal(axis[i]);
-            out += "," + decimal(values[i]) + "\n";
+            for (const auto& values : spectra) out += "," + decimal(values[i]);
+            out += "\n";
         }
     }
     write_file(parsed.text("output", "-"), out);
@@ -122,6 +172,8 @@ int run_spectrum(const Parsed& parsed) {
 }
 
 int run_statistics(const Parsed& parsed) {
+    if (parsed.has("box") && parsed.has("region")) throw UsageError("either --box or --region");
+    const auto region = text_or_file(parsed.text("region"), "--region");
     const auto box = parsed.has("box") ? box_of(parsed.text("box")) : std::array<double, 4>{};
     Connection connection(parsed);
     const auto image = open(connection, parsed);
@@ -150,22 +202,39 @@ int run_statistics(const Parsed& parsed) {
     if (parsed.has("box"))
         options["region"] = Map{{"region_type", "RECTANGLE"},
                                 {"control_points", Array{Map{{"x", box[0]}, {"y", box[1]}}, Map{{"x", box[2]}, {"y", box[3]}}}}};
-    const auto answer = connection.call("image.statistics", {image.file_id()}, std::move(options));
+    std::vector<Value> answers;
+    if (parsed.has("region")) {
+        for (const auto id : make_regions(connection, image.file_id(), region)) {
+            options["region"] = id;
+            answers.push_back(connection.call("image.statistics", {image.file_id()}, options));
+        }
+    } else {
+        answers.push_back(connection.call("image.statistics", {image.file_id()}, std::move(options)));
+    }
     if (parsed.has("json")) {
-        print(json(answer) + "\n");
+        print((answers.size() == 1 ? json(answers[0]) : json(Map{{"regions", Array(answers.begin(), answers.end())}})) + "\n");
         return exit_status::success;
     }
-    std::vector<std::vector<std::string>> rows;
     const auto shown = [](const Value& value) {
         if (const auto* number = value.get_if<double>()) return decimal(*number);
         return value.is_null() ? std::string("none") : value.is<std::string>() ? printable(text(value)) : json(value);
     };
-    if (const auto* statistics = field(answer, "statistics").get_if<Map>())
-        for (const auto& [name, value] : *statistics) rows.push_back({text(name), shown(value)});
+    // A row for each statistic, a column for each region.
+    std::vector<std::vector<std::string>> rows;
+    if (const auto* statistics = field(answers[0], "statistics").get_if<Map>())
+        for (const auto& [name, value] : *statistics) {
+            rows.push_back({text(name)});
+            for (const auto& answer : answers) rows.back().push_back(shown(field(field(answer, "statistics"), text(name))));
+        }
     const auto& percentiles = parsed.all("percentile");
-    const auto values = numbers(field(answer, "percentiles"));
-    for (std::size_t i = 0; i < values.size() && i < percentiles.size(); ++i) rows.push_back({percentiles[i] + " %", decimal(values[i])});
-    if (const auto unit = text(field(answer, "unit")); !unit.empty()) rows.push_back({"unit", printable(unit)});
+    for (std::size_t i = 0; i < percentiles.size(); ++i) {
+        rows.push_back({percentiles[i] + " %"});
+        for (const auto& answer : answers) {
+            const auto values = numbers(field(answer, "percentiles"));
+            rows.back().push_back(i < values.size() ? decimal(values[i]) : "none");
+        }
+    }
+    if (const auto unit = text(field(answers[0], "unit")); !unit.empty()) rows.push_back({"unit", printable(unit)});
     print(table(rows));
     return exit_status::success;
 }

@@ -2,15 +2,13 @@
 
 #include "clients/cli/connection.hpp"
 #include "clients/cli/exit_status.hpp"
+#include "clients/cli/input.hpp"
 #include "clients/cli/output.hpp"
 #include "clients/cli/run.hpp"
 #include "clients/cli/values.hpp"
 
 #include <algorithm>
 #include <deque>
-#include <fstream>
-#include <iostream>
-#include <iterator>
 #include <limits>
 
 namespace cubelink::cli {
@@ -37,22 +35,9 @@ void register_where_known(Connection& connection, const Parsed& parsed) {
     }
 }
 
-std::string whole(std::istream& stream, const std::string& name) {
-    std::string text((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
-    if (stream.bad()) throw UsageError(name + " cannot be read");
-    return text;
-}
-
 /// JSON, or @FILE with JSON in it (@- for standard input).
 Value json_argument(const std::string& argument, const std::string& what) {
-    std::string text = argument;
-    if (argument == "@-") {
-        text = whole(std::cin, "standard input");
-    } else if (argument.starts_with('@')) {
-        std::ifstream file(argument.substr(1));
-        if (!file) throw UsageError(what + ": " + argument.substr(1) + " cannot be read");
-        text = whole(file, argument.substr(1));
-    }
+    const auto text = text_or_file(argument, what);
     try {
         return parse_json(text);
     } catch (const std::invalid_argument& error) {

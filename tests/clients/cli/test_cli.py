@@ -19,6 +19,8 @@ import unittest
 from pathlib import Path
 
 import numpy
+import regions
+from astropy import units
 from astropy.io import fits
 from astropy.wcs import WCS
 from PIL import Image
@@ -149,6 +151,61 @@ class Cli(unittest.TestCase):
         self.assertRegex(text, r"(?m)^50 % ")
         self.error("statistics", "cube.fits", "-t", "Nonsense", status=1)
         self.error("statistics", "cube.fits", "-b", "1,2,3", status=2)
+
+    # Pixels counted from 0, and the same by DS9 and CASA.
+    REGIONS = (
+        ("circle(20,15,6.2)", "image\ncircle(21,16,6.2)", "circle[[20pix, 15pix], 6.2pix]", regions.CirclePixelRegion(regions.PixCoord(20, 15), 6.2)),
+        ("ellipse(20.3, 15, 8, 4, 30)", "image\nellipse(21.3,16,8,4,30)", None, regions.EllipsePixelRegion(regions.PixCoord(20.3, 15), 16, 8, 30 * units.deg)),
+        ("box(20,15,9.5,5,20)", "image\nbox(21,16,9.5,5,20)", None, regions.RectanglePixelRegion(regions.PixCoord(20, 15), 9.5, 5, 20 * units.deg)),
+        ("polygon(10.2,9.7,30.1,12.3,19.8,33.4)", "image\npolygon(11.2,10.7,31.1,13.3,20.8,34.4)", "poly[[10.2pix,9.7pix],[30.1pix,12.3pix],[19.8pix,33.4pix]]",
+         regions.PolygonPixelRegion(regions.PixCoord([10.2, 30.1, 19.8], [9.7, 12.3, 33.4]))),
+    )  # fmt: skip
+
+    def test_regions(self):
+        for short, ds9, casa, region in self.REGIONS:
+            inside = region.to_mask("center").to_image((40, 50)).astype(bool)
+            spectrum = numpy.nanmean(numpy.where(inside, self.cube, numpy.nan).astype("f8"), axis=(1, 2))
+            for given in (short, ds9, casa):
+                if given is None:
+                    continue
+                with self.subTest(region=given):
+                    found = self.json("statistics", "cube.fits", "-r", given, "-t", "Mean", "-t", "NumPixels", "-c", "4")["statistics"]
+                    self.assertEqual(found["NumPixels"], numpy.isfinite(self.cube[4][inside]).sum())
+                    self.assertAlmostEqual(found["Mean"], spectrum[4], 9)
+                    answer = self.json("spectrum", "cube.fits", "-r", given)
+                    numpy.testing.assert_allclose(answer["regions"], [spectrum], rtol=1e-9)
+                    self.assertEqual((answer["statistic"], answer["unit"]), ("Mean", "Jy/beam"))
+
+    def test_files_of_regions(self):
+        one, both = self.place / "one.crtf", self.place / "both.reg"
+        sky = WCS(self.header).celestial
+        center = sky.pixel_to_world(20, 15)
+        one.write_text(f"#CRTFv0\ncircle[[{center.ra.deg}deg, {center.dec.deg}deg], {6.2e-4 * 3600}arcsec], coord=ICRS\n")
+        both.write_text(f'icrs\ncircle({center.ra.deg},{center.dec.deg},{6.2e-4 * 3600}") # text={{A}}\nimage\nbox(11,11,5,3)\n')
+        circle, box = (region.to_mask("center").to_image((40, 50)).astype(bool)
+                       for region in (self.REGIONS[0][3], regions.RectanglePixelRegion(regions.PixCoord(10, 10), 5, 3)))  # fmt: skip
+        wanted = [float(numpy.nanmax(self.cube[3][inside])) for inside in (circle, box)]
+        self.assertEqual(self.json("statistics", "cube.fits", "-r", f"@{one}", "-t", "Max", "-c", "3")["statistics"]["Max"], wanted[0])
+        answer = self.json("statistics", "cube.fits", "-r", "@-", "-t", "Max", "-c", "3", input=both.read_bytes())
+        self.assertEqual([region["statistics"]["Max"] for region in answer["regions"]], wanted)
+        self.assertRegex(self.out("statistics", "cube.fits", "-r", f"@{both}", "-t", "Max", "-p", "50"), r"(?m)^Max +\S+ +\S+\n50 % +\S+ +\S+\n")
+        rows = list(csv.reader(io.StringIO(self.out("spectrum", "cube.fits", "-r", f"@{both}", "--statistic", "Max", "-a", "frequency"))))
+        self.assertEqual(rows[0], ["channel", "frequency [Hz]", "Max_1 [Jy/beam]", "Max_2 [Jy/beam]"])
+        self.assertEqual([float(value) for value in rows[4][2:]], wanted)
+        answer = self.json("moments", "cube.fits", "-m", "max", "-r", f"@{one}", "--save", "products/region.fits")
+        self.assertEqual(answer["moments"][0]["max"], float(numpy.nanmax(self.cube[:, circle])))
+        self.assertEqual(answer["moments"][0]["pixels"], circle.sum())
+
+    def test_regions_that_make_no_sense(self):
+        for wrong in ("circle(1,2)", "circle(1,2,-3)", "heart(1,2,3)", "polygon(1,2,3,4)", "box(1,2,3,x)", "@/nosuch/file.reg"):
+            self.error("statistics", "cube.fits", "-r", wrong, status=2)
+        for wrong in ("#CRTFv0\nnothing", "nonsense", ""):
+            self.error("statistics", "cube.fits", "-r", wrong, status=1)
+        self.error("statistics", "cube.fits", "-r", "point(1,2)", "-b", "1,2,3,4", status=2)
+        self.error("moments", "cube.fits", "-r", "image;circle(9,9,3);circle(20,20,3)", status=2)
+        for wrong in ([], ["3"], ["3", "4", "-r", "point(3,4)"], ["3", "4", "--statistic", "Max"]):
+            self.error("spectrum", "cube.fits", *wrong, status=2)
+        self.error("statistics", "cube.fits", "-r", "line(1,2,30,4)", status=1)
 
     def test_moments(self):
         answer = self.json("moments", "cube.fits", "-m", "max", "-m", "mean", "-c", "3:9", "--save", "products/m.fits")
@@ -303,6 +360,8 @@ class Cli(unittest.TestCase):
         self.assertEqual(self.bash("cubelink-cli tile x --st"), ["--stokes", "--stretch"])
         self.assertEqual(self.bash("cubelink-cli tile --stretch "), ["asinh", "linear", "log", "sqrt"])
         self.assertEqual(self.bash("cubelink-cli moments x -m max"), ["max", "max-velocity"])
+        self.assertEqual(self.bash("cubelink-cli spectrum x --statistic S"), ["Sigma", "Sum", "SumSq"])
+        self.assertEqual(self.bash("cubelink-cli statistics x --reg"), ["--region"])
         self.assertEqual(self.bash("cubelink-cli completion z"), ["zsh"])
         self.assertEqual(self.bash("cubelink-cli tile --channel "), [])
         self.assertIn("images", self.bash("cubelink-cli tile -o im"))
@@ -312,6 +371,8 @@ class Cli(unittest.TestCase):
         folder.mkdir(exist_ok=True)
         (folder / "_cubelink-cli").write_text(self.out("completion", "zsh"))
         subprocess.run(["zsh", "-f", "-n", str(folder / "_cubelink-cli")], check=True, timeout=PATIENCE)
+        for word in ("--region", "--statistic", "FluxDensity"):
+            self.assertIn(word, (folder / "_cubelink-cli").read_text())
 
     def test_completion_in_fish(self):
         script = self.place / "cubelink-cli.fish"
@@ -323,6 +384,7 @@ class Cli(unittest.TestCase):
 
         self.assertEqual(offered("cubelink-cli s"), ["spectrum", "statistics"])
         self.assertEqual(offered("cubelink-cli tile --stretch "), ["asinh", "linear", "log", "sqrt"])
+        self.assertEqual(offered("cubelink-cli spectrum x --statistic S"), ["Sigma", "Sum", "SumSq"])
         self.assertEqual(offered("cubelink-cli list --lo"), ["--long"])
 
 
