@@ -212,9 +212,10 @@ class Image(_Face):
         picture: Picture = self.picture()
         return picture.png
 
-    def as_dask(self, chunks: Any = "auto") -> "DaskArray":
-        """The image as a dask array, whose chunks are read from the server when they are computed. Needs dask and this process: workers in other
-        processes have no connection."""
+    def as_dask(self, chunks: Any = "32 MiB") -> "DaskArray":
+        """The image as a dask array of the same shape, whose chunks are read from the server when they are computed. `chunks` as dask has them: a shape, or
+        bytes that one may have. Each of dask's threads holds a chunk or two at a time, so large images need little memory. Workers in other processes
+        have no connection: they call connect_blocking() themselves."""
         needs("dask", "as_dask()")
         from dask.array.core import from_array
 
