@@ -24,7 +24,9 @@ from .jupyter import View
 from .listening import Publication, Publications
 from .picture import Picture, RenderedPicture
 from .regions import Region
+from .statistics import Statistics
+from .vectors import Vectors
 
 __all__ = ["AuthenticationError", "CallError", "Client", "ConnectionFailed", "ConnectionLost", "CubelinkError", "Image", "Picture", "Publication",
-           "Publications", "Region", "RenderedPicture", "SessionNotFound", "View", "connect", "connect_blocking"]  # fmt: skip
+           "Publications", "Region", "RenderedPicture", "SessionNotFound", "Statistics", "Vectors", "View", "connect", "connect_blocking"]  # fmt: skip
 __version__ = "0.1.0"

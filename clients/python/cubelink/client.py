@@ -1,6 +1,6 @@
 """The client: a connection, and the images of its session."""
 
-from typing import TYPE_CHECKING, Any, Dict, Generator, Optional, Sequence, Union
+from typing import TYPE_CHECKING, Any, Dict, Generator, Mapping, Optional, Sequence, Union
 
 from .connection import RECONNECT, Address, Connection
 from .image import Image
@@ -55,7 +55,7 @@ class Client(Connection):
         return answer
 
     async def files(self, directory: str = "") -> "Table":
-        """The images of a folder as an astropy Table: name, type, size (bytes), date (UTC, seconds), HDUs."""
+        """The images of a folder as an astropy Table: name, type, size (bytes), date (when it was written, a Time)."""
         return file_table(await self.list_files(directory))
 
     async def open(self, path: str, hdu: Union[str, int] = "") -> Image:
@@ -68,13 +68,20 @@ class Client(Connection):
         docs/expressions.md."""
         return await self._open({"directory": directory, "file": expression, "hdu": "", "lel_expr": True})
 
-    async def _open(self, request: Dict[str, Any]) -> Image:
+    async def open_stokes(self, paths: Mapping[str, str]) -> Image:
+        """Opens files of one polarization each as one image: {"I": "cube_i.fits", "Q": "cube_q.fits"} (I, Q, U, V, RR, LL, …). The files must agree in shape and
+        coordinates."""
+        files = [{"directory": path.rpartition("/")[0], "file": path.rpartition("/")[2], "hdu": "", "polarization_type": name} for name, path in paths.items()]
+        return await self._open({"stokes_files": files}, "carta.concat.stokes.files")
+
+    async def _open(self, request: Dict[str, Any], method: str = "carta.open.file") -> Image:
         if len(await self.call("session.connections")) > 1:
             # Images of others must not be replaced, and what is told of them may still be on its way.
             self._next_file = max(self._next_file, (await self.call("session.state"))["next_file_id"])
         file_id = self._next_file
         self._next_file += 1
-        return Image(self, file_id, await self.call("carta.open.file", {**request, "file_id": file_id, "render_mode": "RASTER"}))
+        answer = await self.call(method, {**request, "file_id": file_id, "render_mode": "RASTER"})
+        return Image(self, file_id, answer.get("open_file_ack") or answer)
 
     async def opened(self) -> Dict[int, Image]:
         """The images that are open in the session, also those that other connections opened: {file_id: Image}."""

@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, 
 
 import numpy
 
-from . import contours, picture, regions, world
+from . import contours, cutouts, picture, regions, vectors, world
 from .connection import Connection
 from .errors import FAILED, CallError
 from .jupyter import View
 from .listening import Publications
 from .needs import needs
 from .selection import select
+from .statistics import Statistics
 from .types import Array
+from .vectors import Vectors
 
 if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
-    from astropy.io.fits import Header
+    from astropy.io.fits import Header, PrimaryHDU
     from astropy.table import QTable
     from astropy.units import Quantity, UnitBase
     from astropy.wcs import WCS
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 Index = Union[SupportsIndex, slice, None]
 TilePlace = Tuple[int, int, int]  # layer, x, y
 
+# What moments() makes of a spectrum, with the ICD's numbers.
+MOMENTS = {"mean": 0, "integrated": 1, "velocity": 2, "dispersion": 3, "median": 4, "median-velocity": 5, "sigma": 6, "rms": 7, "mean-deviation": 8, "max": 9, "max-velocity": 10,
+           "min": 11, "min-velocity": 12}  # fmt: skip
 AXES = ("stokes", "channel", "y", "x")
 NO_DATA = -3.402823466e38  # what stands for a blank in uncompressed tiles
 PART = 1 << 24  # values that are read at once; of 8 bytes, half of what the server allows
@@ -156,15 +161,16 @@ class Image:
         return QTable([numpy.arange(len(values)), axis, values * self.unit], names=["channel", kind.replace(" ", "_"), "value"])
 
     async def statistics(self, types: Optional[Sequence[str]] = None, region: Any = None, channels: Any = None, stokes: Any = None,
-                         percentiles: Sequence[float] = ()) -> Dict[str, Any]:
-        """Exact statistics of the finite pixels: a map with `statistics` by name, `percentiles`, `channels`, `stokes` and `unit`. `types`: Mean,
-        Sigma, Max, …, Median, MAD, Q1, Q3, Percentile:97.5; `region`: a Region or its id, a map like region_info, or None for the whole image;
-        `channels`: an index, a pair (from, to), or None for the one that is shown; `stokes`: an index or a name."""
+                         percentiles: Sequence[float] = ()) -> Statistics:
+        """Exact statistics of the finite pixels: a map of their names to numbers, with attributes `percentiles`, `channels`, `stokes`, `unit`, and
+        quantity(name) for a value with its unit. `types`: Mean, Sigma, Max, …, Median,
+        MAD, Q1, Q3, Percentile:97.5; `region`: a Region or its id, a map like region_info, or None for the whole image; `channels`: an index, a pair (from, to),
+        `to` not included, a pair of Quantities as in channels(), or None for the one that is shown; `stokes`: an index or a name."""
+        channels = await self._channel_range(channels)
         region = getattr(region, "region_id", region)
         arguments = dict(types=types, region=region, channels=channels, stokes=stokes)
         named = {name: list(value) if isinstance(value, (tuple, list)) else value for name, value in arguments.items() if value is not None}
-        found: Dict[str, Any] = await self.client.call("image.statistics", file_id=self.file_id, percentiles=list(percentiles), **named)
-        return found
+        return Statistics(await self.client.call("image.statistics", file_id=self.file_id, percentiles=list(percentiles), **named))
 
     # Coordinates
 
@@ -173,6 +179,20 @@ class Image:
         velocity_optical, velocity_relativistic; `rest_freq`, in Hz or a Quantity, takes the place of the header's."""
         arguments = {} if rest_freq is None else {"rest_freq": world.hertz(rest_freq)}
         return world.spectral_axis(await self.client.call("image.spectral_axis", file_id=self.file_id, kind=kind, **arguments))
+
+    async def channels(self, low: "Quantity", high: "Quantity", rest_freq: Any = None) -> Tuple[int, int]:
+        """The channels (from, to), `to` not included, whose coordinates lie between two frequencies, wavelengths in vacuum or radio velocities. ValueError if
+        there is none, IndexError if the image has no such axis."""
+        first, end = await self._channel_range((low, high), rest_freq)
+        return first, end
+
+    async def _channel_range(self, channels: Any, rest_freq: Any = None) -> Any:
+        """The same of a pair of Quantities, or an array of two; what else was given as it is."""
+        pair = list(channels) if isinstance(channels, (tuple, list)) or hasattr(channels, "unit") else []
+        if len(pair) != 2 or not all(hasattr(value, "unit") for value in pair):
+            return channels
+        kind = world.spectral_kind(pair[0])
+        return world.channels_between(await self.spectral_axis(kind, rest_freq), pair[0], pair[1])
 
     async def to_world(self, points: Any, frame: str = "") -> Dict[str, Any]:
         """World positions of pixels [[x, y], …]: a map with `points` (in degrees for the sky), `frame`, `names` and `units`. `frame` may
@@ -210,6 +230,31 @@ class Image:
         from astropy.wcs import WCS
 
         return WCS(await self.header())
+
+    async def hdu(self, x: Index = None, y: Index = None, channel: Index = None, stokes: Index = None) -> "PrimaryHDU":
+        """The image or a part of it as an astropy.io.fits.PrimaryHDU: exact values, the axes of the file, and the header with CRPIX of the part. Each argument is a
+        number, a slice with a step of 1, or None for the whole axis."""
+        needs("astropy", "hdu()")
+        wanted = dict(zip(AXES, (stokes, channel, y, x)))
+        ranges = [range(length) if wanted[name] is None else select(wanted[name], (length,), (name,)).ranges[0] for name, length in zip(AXES, self._lengths)]
+        if any(len(part) == 0 or (len(part) > 1 and part.step != 1) for part in ranges):
+            raise ValueError("the parts of an HDU are numbers, or slices with something in them and a step of 1")
+        block = await self._block(ranges)
+        return cutouts.hdu(block, ranges, await self.header(), cutouts.file_axes(self.info, AXES), AXES)
+
+    async def cutout(self, position: "SkyCoord", size: Any, channel: Index = None, stokes: Index = None) -> "PrimaryHDU":
+        """hdu() of a rectangle around a position, as far as it is in the image (IndexError if nothing is). `size`: one or (width, height), angles as Quantities or
+        pixels; the angles are measured where the position is."""
+        x, y = (float(value) for value in await self.pixel(position))
+        if not (math.isfinite(x) and math.isfinite(y)):
+            raise IndexError(f"{position!r} is not on the sky that the image shows")
+        sizes = size if numpy.size(size) == 2 else (size, size)
+        if any(hasattr(value, "unit") for value in sizes):
+            beside = await self.sky([x, x + 1, x], [y, y, y + 1])
+            scales = beside[0].separation(beside[1:]).deg
+            sizes = [float((value / (scale * world.degree())).to_value("")) for value, scale in zip(sizes, scales)]
+        columns, rows = cutouts.around(x, y, (float(sizes[0]), float(sizes[1])), (self._lengths[2], self._lengths[3]))
+        return await self.hdu(columns, rows, channel, stokes)
 
     # Regions
 
@@ -291,12 +336,19 @@ class Image:
         of a Gaussian as the ICD's factor has it, (factor − 1) / 2 pixels. Replaces contours that this connection required, and requires none afterwards."""
         return await contours.contours(self.client, self.file_id, levels, smoothing, timeout)
 
-    async def moments(self, moments: Sequence[Union[int, str]] = (1,), channels: Optional[Tuple[int, int]] = None, region: Any = 0,
+    async def vectors(self, block: int = 1, fractional: bool = False, threshold: float = math.nan, timeout: float = 60) -> Vectors:
+        """Polarization vectors of the channel that is shown, of an image with I, Q and U: the server averages `block` × `block` pixels for each. `fractional`: the
+        length is per cent of I; `threshold`: of I, below which there is no vector. Replaces the vector overlay that this connection required, and requires
+        none afterwards."""
+        return await vectors.vectors(self.client, self.file_id, self._lengths[3], self._lengths[2], operator.index(block), fractional, threshold, timeout)
+
+    async def moments(self, moments: Sequence[Union[int, str]] = (1,), channels: Any = None, region: Any = 0,
                       mask: Optional[Tuple[float, float]] = None, rest_freq: Any = None) -> "List[Image]":
-        """Moment images, opened in the session, in the order of `moments`: the ICD's numbers or names (0 mean, 1 integrated, 2 weighted
-        coordinate, 3 its dispersion, … see docs/reference.md).
-        `channels`: (from, to), `to` not included; `mask`: the range of values that counts; `rest_freq` in Hz or a Quantity."""
-        request: Dict[str, Any] = {"file_id": self.file_id, "moments": list(moments), "region_id": getattr(region, "region_id", region), "keep": True}
+        """Moment images, opened in the session, in the order of `moments`: names as in MOMENTS ("integrated", "velocity", "dispersion", "max", …), or the
+        ICD's names or numbers (in which 0 is the mean, and 1 the integral that is called moment 0 elsewhere).
+        `channels`: (from, to), `to` not included, or a pair of Quantities as in channels(); `mask`: the range of values that counts; `rest_freq` in Hz or a Quantity."""
+        channels = await self._channel_range(channels, rest_freq)
+        request: Dict[str, Any] = {"file_id": self.file_id, "moments": [MOMENTS.get(one, one) if isinstance(one, str) else one for one in moments], "region_id": getattr(region, "region_id", region), "keep": True}
         if channels is not None:
             request["spectral_range"] = {"min": channels[0], "max": channels[1] - 1}
         if mask is not None:

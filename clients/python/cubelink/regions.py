@@ -8,6 +8,7 @@ from .types import Array
 
 if TYPE_CHECKING:
     from .image import Image
+    from .statistics import Statistics
 
 FORMATS = {"CRTF": "CRTF", "DS9": "DS9_REG"}
 
@@ -29,7 +30,7 @@ class Region:
         return await self.image.region_spectrum(self.region_id, statistic, stokes, timeout)
 
     async def statistics(self, types: Optional[Sequence[str]] = None, channels: Any = None, stokes: Any = None,
-                         percentiles: Sequence[float] = ()) -> Dict[str, Any]:
+                         percentiles: Sequence[float] = ()) -> "Statistics":
         """See Image.statistics()."""
         return await self.image.statistics(types, self.region_id, channels, stokes, percentiles)
 

@@ -24,11 +24,14 @@ def file_table(listing: Dict[str, Any]) -> "Table":
     """FILE_LIST_RESPONSE's files: a row each."""
     needs("astropy", "a table of files")
     from astropy.table import Table
+    from astropy.time import Time
 
-    columns = {"name": str, "type": str, "size": "i8", "date": "i8"}
-    rows = [[file[key] for key in columns] + [", ".join(file["HDU_list"])] for file in listing["files"]]
-    table = Table(rows=rows or None, names=[*columns, "hdus"], dtype=[*columns.values(), str])
-    table["size"].unit, table["date"].unit = "byte", "s"
+    columns = {"name": str, "type": str, "size": "i8", "date": "f8"}
+    table = Table(rows=[[file[key] for key in columns] for file in listing["files"]] or None, names=list(columns), dtype=list(columns.values()))
+    table["size"].unit = "byte"
+    dates = Time(table["date"].data, format="unix")
+    dates.format, dates.precision = "isot", 0
+    table["date"] = dates
     return table
 
 

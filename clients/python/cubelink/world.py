@@ -51,6 +51,32 @@ def spectral_axis(answer: Dict[str, Any]) -> "Quantity":
     return array * unit(answer["unit"])
 
 
+def degree() -> "UnitBase":
+    from astropy import units
+
+    return units.deg
+
+
+def spectral_kind(value: "Quantity") -> str:
+    """The kind of spectral axis that a Quantity is on."""
+    kinds = {"frequency": "frequency", "length": "wavelength", "speed": "velocity_radio"}
+    for physical, kind in kinds.items():
+        if physical in value.unit.physical_type:
+            return kind
+    raise ValueError(f"{value} is no frequency, wavelength or velocity")
+
+
+def channels_between(axis: "Quantity", low: "Quantity", high: "Quantity") -> Tuple[int, int]:
+    """(from, to) of the channels with coordinates from the one to the other, whichever is larger."""
+    values = axis.value
+    ends = sorted((float(low.to_value(axis.unit)), float(high.to_value(axis.unit))))
+    rounding = 1e-6 * abs(values[-1] - values[0]) / max(1, len(values) - 1)  # ends that were read off the axis belong to it
+    inside = numpy.flatnonzero((values >= ends[0] - rounding) & (values <= ends[1] + rounding))
+    if not len(inside):
+        raise ValueError(f"no channel lies between {low} and {high}: the axis is from {axis[0]:g} to {axis[-1]:g}")
+    return int(inside[0]), int(inside[-1]) + 1
+
+
 def sky(points: Any, shape: Tuple[int, ...]) -> "SkyCoord":
     """ICRS positions [[ra, dec], …] in degrees."""
     needs("astropy", "a SkyCoord")

@@ -115,13 +115,13 @@ class Blocking(WithImages, unittest.TestCase):
         box = image.add_region("RECTANGLE", [[100, 50], [20, 10]])
         numpy.testing.assert_allclose(box.spectrum(), cube[:, 45:56, 90:111].mean(axis=(1, 2), dtype="f8"), rtol=1e-9)
         box.change([[101, 50], [20, 10]])
-        self.assertEqual(box.statistics(["NumPixels", "Max"], channels=3)["statistics"], {"NumPixels": 231, "Max": cube[3, 45:56, 91:112].max()})
+        self.assertEqual(box.statistics(["NumPixels", "Max"], channels=3), {"NumPixels": 231, "Max": cube[3, 45:56, 91:112].max()})
         self.assertEqual([(one.region_id, one.kind, one.points.tolist()) for one in image.regions()], [(box.region_id, "RECTANGLE", [[101, 50], [20, 10]])])
         ellipse = regions.EllipsePixelRegion(regions.PixCoord(150.3, 120.2), 61, 23, 30 * astropy.units.deg)
         wanted = numpy.nansum(cube[5] * ellipse.to_mask("center").to_image(cube.shape[1:]))
         for shape in (ellipse, ellipse.to_sky(image.wcs().celestial)):
             ours = image.add_region(shape)
-            numpy.testing.assert_allclose(image.statistics(["Sum"], region=ours, channels=5)["statistics"]["Sum"], wanted, rtol=1e-6)
+            numpy.testing.assert_allclose(image.statistics(["Sum"], region=ours, channels=5)["Sum"], wanted, rtol=1e-6)
         for format in ("CRTF", "DS9"):
             text = image.export_regions(format, chosen=[box])
             again = image.import_regions(text)

@@ -214,10 +214,10 @@ class Images(WithImages, unittest.IsolatedAsyncioTestCase):
         numbers = await image.statistics(["Median", "Percentile:90", "Max"], channels=(3, 5), percentiles=[10])
         values = self.cube[3:5][numpy.isfinite(self.cube[3:5])].astype("f8")
         expected = [*numpy.percentile(values, [50, 90]), values.max()]
-        numpy.testing.assert_allclose([numbers["statistics"][name] for name in ("Median", "Percentile:90", "Max")], expected, rtol=3e-16)
-        self.assertEqual(len(numbers["percentiles"]), 1)
+        numpy.testing.assert_allclose([numbers[name] for name in ("Median", "Percentile:90", "Max")], expected, rtol=3e-16)
+        self.assertEqual(len(numbers.percentiles), 1)
         box = {"region_type": "RECTANGLE", "control_points": [{"x": 20, "y": 20}, {"x": 4, "y": 4}], "rotation": 0}
-        self.assertEqual((await image.statistics(["NumPixels", "NanCount"], region=box, channels=3))["statistics"],
+        self.assertEqual((await image.statistics(["NumPixels", "NanCount"], region=box, channels=3)),
                          {"NumPixels": numpy.isfinite(self.cube[3, 18:23, 18:23]).sum(), "NanCount": numpy.isnan(self.cube[3, 18:23, 18:23]).sum()})
         array(await image.read(channel=3, stokes=0), self.cube[3])
         array(await image.read(channel=slice(10, 60, 7), y=slice(5, 300, 3), x=slice(None, 40)), self.cube[10:60:7, 5:300:3, :40])

@@ -1,0 +1,43 @@
+"""What Image.statistics() gives."""
+
+from typing import TYPE_CHECKING, Any, Dict, List, Tuple, Union
+
+from . import world
+from .needs import needs
+
+if TYPE_CHECKING:
+    from astropy.units import Quantity, UnitBase
+
+WITHOUT_UNIT = ("NumPixels", "NanCount")
+
+
+class Statistics(Dict[str, Any]):
+    """Values by their names, numbers in the unit of the pixels; of positions (MinPos, MaxPos, …) [x, y] or [x, y, channel], or None. Attributes:
+
+    percentiles  the values of the percentiles that were asked for, in their order
+    channels     (from, to), `to` not included
+    stokes       the index, or the name of a computed polarization
+    """
+
+    def __init__(self, answer: Dict[str, Any]) -> None:
+        super().__init__(answer["statistics"])
+        self.percentiles: List[float] = list(answer["percentiles"])
+        self.channels: Tuple[int, int] = (answer["channels"][0], answer["channels"][1])
+        self.stokes: Union[int, str] = answer["stokes"]
+        self._unit: str = answer["unit"]
+
+    @property
+    def unit(self) -> "UnitBase":
+        """Of the pixels, as an astropy unit."""
+        return world.unit(self._unit)
+
+    def quantity(self, name: str) -> "Quantity":
+        """A value with its unit: that of the pixels, as a rule; of FluxDensity, pixels in Jy/beam for example, Jy; of SumSq the square."""
+        needs("astropy", "a Quantity")
+        from astropy import units
+
+        if name in WITHOUT_UNIT:
+            return self[name] * units.one
+        if name == "FluxDensity":
+            return self[name] * world.unit(self._unit.partition("/")[0])
+        return self[name] * (self.unit**2 if name == "SumSq" else self.unit)
