@@ -64,7 +64,7 @@ std::vector<Command> commands() {
           {"Y", Takes::number, "the pixel's row from 0, or the latitude in degrees with --frame", false}},
          {{"frame", 'f', Takes::choice, "FRAME", "X and Y are a position on the sky in this frame; the nearest pixel is taken", {"ICRS", "FK5", "FK4", "GALACTIC", "ECLIPTIC"}},
           {"axis", 'a', Takes::choice, "AXIS", "what a channel is told in besides its index",
-           {"channel", "frequency", "wavelength", "velocity_radio", "velocity_optical"}},
+           {"channel", "frequency", "wavelength", "air_wavelength", "velocity_radio", "velocity_optical", "velocity_relativistic"}},
           rest_frequency, region,
           {"statistic", 0, Takes::choice, "STATISTIC", "what a value is of a region's pixels, Mean if absent", {"Mean", "Sum", "FluxDensity", "RMS", "Sigma", "SumSq", "Min", "Max", "Extrema", "NumPixels"}},
           stokes_index, output, hdu},

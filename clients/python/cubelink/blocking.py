@@ -105,18 +105,22 @@ class Region(_Face):
 
     @property
     def region_id(self) -> int:
+        """Its number in the session."""
         return self._inner.region_id
 
     @property
     def kind(self) -> str:
+        """The ICD's name of its shape, ELLIPSE for example."""
         return self._inner.kind
 
     @property
     def points(self) -> Array:
+        """(n, 2), pixels: as Image.set_region() has them."""
         return self._inner.points
 
     @property
     def rotation(self) -> float:
+        """In degrees, counter-clockwise."""
         return self._inner.rotation
 
     spectrum = _blocking(aio_regions.Region.spectrum)
@@ -132,34 +136,42 @@ class Image(_Face):
 
     @property
     def file_id(self) -> int:
+        """Its number in the session."""
         return self._inner.file_id
 
     @property
     def name(self) -> str:
+        """Of the file."""
         return self._inner.name
 
     @property
     def shape(self) -> Tuple[int, ...]:
+        """(stokes, channel, y, x) without leading axes of length 1."""
         return self._inner.shape
 
     @property
     def axes(self) -> Tuple[str, ...]:
+        """The names of the axes of `shape`."""
         return self._inner.axes
 
     @property
     def ndim(self) -> int:
+        """The number of axes of `shape`."""
         return self._inner.ndim
 
     @property
     def size(self) -> int:
+        """The number of pixels."""
         return self._inner.size
 
     @property
     def info(self) -> Dict[str, Any]:
+        """The ICD's extended file information."""
         return self._inner.info
 
     @property
     def unit(self) -> "UnitBase":
+        """BUNIT as an astropy unit; an unrecognized one keeps its text, and none is dimensionless."""
         return self._inner.unit
 
     @property
@@ -276,14 +288,17 @@ class Client(_Face):
 
     @property
     def session_id(self) -> int:
+        """Of the session, for others to join it."""
         return self._inner.session_id
 
     @property
     def client_id(self) -> str:
+        """The server's name for the connection."""
         return self._inner.client_id
 
     @property
     def connected(self) -> bool:
+        """Whether calls are answered; False while a lost connection is made again."""
         return self._inner.connected
 
     call = _blocking(aio.Client.call)
@@ -316,11 +331,13 @@ class Client(_Face):
         background.run(self._inner.subscribe(topic, forward, filter), self._timeout)
 
     def unsubscribe(self, topic: str, callback: Callable[[Any], Any]) -> None:
+        """Ends what subscribe() began for this callback."""
         forward = self._callbacks.pop((topic, callback), None)
         if forward is not None:
             background.run(self._inner.unsubscribe(topic, forward), self._timeout)
 
     def close(self) -> None:
+        """Says good-bye: if this was the session's only connection, the session ends."""
         background.run(self._inner.close())
         if self._caller is not None:
             self._caller.shutdown(wait=False)

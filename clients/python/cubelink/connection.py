@@ -68,6 +68,7 @@ class Connection:
 
     @property
     def connected(self) -> bool:
+        """Whether calls are answered; False while a lost connection is made again."""
         return self._up.is_set() and self._error is None
 
     async def _start(self) -> None:
@@ -238,6 +239,7 @@ class Connection:
         await self.call("pubsub.subscribe", topic, filter or {})
 
     async def unsubscribe(self, topic: str, callback: Callback) -> None:
+        """Ends what subscribe() began for this callback."""
         self._listeners[topic].discard(callback)
         if not self._listeners[topic] and self._subscribed is not None and topic in self._subscribed:
             self._subscribed.pop(topic, None)

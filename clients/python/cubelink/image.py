@@ -76,6 +76,7 @@ class Image:
 
     @property
     def ndim(self) -> int:
+        """The number of axes of `shape`."""
         return len(self.shape)
 
     @property
@@ -175,7 +176,7 @@ class Image:
     # Coordinates
 
     async def spectral_axis(self, kind: str = "frequency", rest_freq: Any = None) -> "Quantity":
-        """The channels' coordinates (channel,) as a Quantity. `kind` is one of channel, frequency, wavelength, wavelength_air, velocity_radio,
+        """The channels' coordinates (channel,) as a Quantity. `kind` is one of channel, frequency, wavelength, air_wavelength, velocity_radio,
         velocity_optical, velocity_relativistic; `rest_freq`, in Hz or a Quantity, takes the place of the header's."""
         arguments = {} if rest_freq is None else {"rest_freq": world.hertz(rest_freq)}
         return world.spectral_axis(await self.client.call("image.spectral_axis", file_id=self.file_id, kind=kind, **arguments))
@@ -266,6 +267,7 @@ class Image:
         return int((await self.client.call("carta.set.region", request))["region_id"])
 
     async def remove_region(self, region_id: int) -> None:
+        """Removes a region, by its id, for all who are in the session."""
         await self.client.call("carta.remove.region", {"region_id": region_id})
 
     async def add_region(self, shape: Any, points: Any = None, rotation: float = 0) -> "Region":
@@ -434,7 +436,7 @@ class Image:
     async def tiles(
         self, wanted: Sequence[TilePlace], channel: Optional[int] = None, stokes: Optional[int] = None, timeout: float = 60
     ) -> Dict[TilePlace, Array]:
-        """Several tiles at once: {(layer, x, y): array}. They are asked for uncompressed."""
+        """Several tiles at once: {(layer, x, y): array of float32 (height, width)}, each as tile() gives it. They are asked for uncompressed."""
         codes = [layer << 24 | y << 12 | x for layer, x, y in wanted]
         if not codes:
             return {}

@@ -14,9 +14,11 @@ class Publications(asyncio.Queue[Any]):
     ConnectionLost, also if it came back since: something may be missing then, and a new listen() begins anew."""
 
     async def get(self) -> Publication:
+        """Waits for the next one."""
         return self._checked(await super().get())
 
     def get_nowait(self) -> Publication:
+        """The next one; asyncio.QueueEmpty if there is none yet."""
         return self._checked(super().get_nowait())
 
     def __aiter__(self) -> "Publications":

@@ -42,6 +42,7 @@ class Region:
         self.points, self.rotation = points, rotation
 
     async def remove(self) -> None:
+        """Removes it, for all who are in the session."""
         await self.image.remove_region(self.region_id)
 
 

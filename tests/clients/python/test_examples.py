@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import contextlib
+import inspect
 import io
 import json
 import os
@@ -15,12 +16,15 @@ from pathlib import Path
 
 import nbformat
 import numpy
+from astropy.io import fits
 from nbclient import NotebookClient
 
+os.environ["MPLBACKEND"] = "Agg"  # without a screen
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from images import ROOT, WithImages  # noqa: E402
 
-from cubelink import blocking, errors  # noqa: E402
+import cubelink  # noqa: E402
+from cubelink import blocking, connection, errors  # noqa: E402
 from patience import PATIENCE  # noqa: E402
 
 PYTHON = ROOT / "clients/python"
@@ -44,12 +48,15 @@ class Examples(WithImages, unittest.TestCase):
         numpy.testing.assert_array_equal(names["block"], self.cube[::2, 200:300, 200:300])
         numpy.testing.assert_array_equal(names["spectrum"], self.cube[:, 256, 256])
         self.assertEqual((names["velocity"].unit, names["velocity"].shape, names["wcs"].naxis, names["mean"].shape), ("m/s", (66,), 3, (66,)))
-        self.assertEqual(Path("peak.png").read_bytes()[1:4], b"PNG")
+        for picture in ("peak.png", "moment0.png"):
+            self.assertEqual(Path(picture).read_bytes()[1:4], b"PNG")
+        self.assertEqual(fits.getdata("moment0.fits").shape, (1, 310, 320))
+        self.assertEqual(names["flux"].unit, "Jy")
         values = self.cube[:10][numpy.isfinite(self.cube[:10])].astype("f8")
         self.assertAlmostEqual(names["noise"].to_value("Jy/beam"), numpy.median(abs(values - numpy.median(values))), delta=1e-12)
 
     def test_readme(self):
-        code = self.with_address(re.search(r"```python\n(.*?)```", (PYTHON / "README.md").read_text(), re.S)[1])
+        code = self.with_address("\n".join(re.findall(r"```python\n(.*?)```", (PYTHON / "README.md").read_text(), re.S)))
         names, printed = {}, io.StringIO()
         with contextlib.redirect_stdout(printed):
             exec(compile(code, "README.md", "exec"), names)
@@ -113,18 +120,27 @@ class Examples(WithImages, unittest.TestCase):
 
 class Documentation(unittest.TestCase):
     def test_every_part_is_described(self):
-        """Public classes and methods say what they do, and what they return has a type."""
-        from cubelink import client, connection, image, picture, regions
-
-        for kind in (client.Client, connection.Connection, image.Image, regions.Region, picture.Picture, blocking.Client, blocking.Image, blocking.Region):
+        """All public names, and the methods and properties of public classes, have a docstring; what they return has a type."""
+        kinds = [getattr(cubelink, name) for name in cubelink.__all__]
+        for kind in (*kinds, blocking.Client, blocking.Image, blocking.Region, blocking.Publications, connection.Connection, cubelink.image, cubelink.blocking):
             self.assertTrue(kind.__doc__, kind)
+            for name, member in vars(kind).items() if isinstance(kind, type) else ():
+                member = member.fget if isinstance(member, property) else member
+                if name.startswith("_") or not inspect.isfunction(member):
+                    continue
+                with self.subTest(kind=kind, name=name):
+                    self.assertTrue(member.__doc__)
+                    self.assertIn("return", member.__annotations__)
+
+    def test_arrays_have_shapes(self):
+        """What returns an array says which shape it has, or of which argument it is."""
+        for kind in (cubelink.Image, cubelink.Region, cubelink.Picture, cubelink.RenderedPicture):
             for name, member in vars(kind).items():
                 member = member.fget if isinstance(member, property) else member
-                if name.startswith("_") or not callable(member) or name in UNDESCRIBED:
+                if name.startswith("_") or not inspect.isfunction(member) or "ndarray" not in str(member.__annotations__.get("return")):
                     continue
-                with self.subTest(kind=kind.__name__, name=name):
-                    self.assertTrue(member.__doc__ or len(member.__annotations__) == 1)
-                    self.assertIn("return", member.__annotations__)
+                with self.subTest(kind=kind, name=name):
+                    self.assertRegex(member.__doc__, r"\([a-z]+,( [a-z0-9]+)*\)|\(height, width|shape|axis|array of|See Image")
 
     def test_one_face_has_what_the_other_has(self):
         from cubelink import client, image, regions
@@ -137,9 +153,6 @@ class Documentation(unittest.TestCase):
         for name, kind in vars(errors).items():
             if isinstance(kind, type) and issubclass(kind, Exception):
                 self.assertTrue(issubclass(kind, errors.CubelinkError), name)
-
-
-UNDESCRIBED = {"remove_region", "remove", "close", "unsubscribe"}  # their names say it all
 
 
 if __name__ == "__main__":
