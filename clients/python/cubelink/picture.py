@@ -85,28 +85,35 @@ class RenderedPicture:
 
 
 def _pixels_of_png(data: bytes, width: int, height: int) -> Array:
-    """Of the PNG files that the server writes: 8 bits, not interlaced, rows unfiltered or as differences to the pixel before or above."""
+    """Of the PNG files that the server writes: 8 bits, not interlaced, colours or indices, rows unfiltered or as differences to the pixel before or above."""
     at, compressed, channels = 8, b"", 0
+    palette = numpy.full((256, 4), 255, "u1")
     while at + 8 <= len(data):
         length, kind = struct.unpack(">I4s", data[at : at + 8])
         body = data[at + 8 : at + 8 + length]
         if kind == b"IHDR":
-            channels = {2: 3, 6: 4}[body[9]]
+            channels = {2: 3, 3: 1, 6: 4}[body[9]]
+        elif kind == b"PLTE":
+            palette[: length // 3, :3] = numpy.frombuffer(body, "u1").reshape(-1, 3)
+        elif kind == b"tRNS":
+            palette[:length, 3] = numpy.frombuffer(body, "u1")
         elif kind == b"IDAT":
             compressed += body
         at += length + 12
     rows = numpy.frombuffer(zlib.decompress(compressed), "u1").reshape(height, 1 + channels * width)
-    pixels = numpy.empty((height, width, 4), "u1")
-    pixels[..., 3] = 255
+    values = numpy.empty((height, width, channels), "u1")
     for y, row in enumerate(rows):
-        values = row[1:].reshape(width, channels)
+        values[y] = row[1:].reshape(width, channels)
         if row[0] == 1:
-            values = numpy.cumsum(values, axis=0, dtype="u1")
+            values[y] = numpy.cumsum(values[y], axis=0, dtype="u1")
         elif row[0] == 2 and y > 0:
-            values = values + pixels[y - 1, :, :channels]
+            values[y] += values[y - 1]
         elif row[0] > 2:
             raise ValueError(f"a PNG with rows filtered by method {row[0]}: PIL reads it")
-        pixels[y, :, :channels] = values
+    if channels == 1:
+        return numpy.take(palette, values[..., 0], axis=0)
+    pixels: Array = numpy.full((height, width, 4), 255, "u1")
+    pixels[..., :channels] = values
     return pixels
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import html
+import io
 import os
 import re
 import sys
@@ -16,6 +17,7 @@ import numpy
 import regions
 from astropy.io import fits
 from astropy.table import Table
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from images import WithImages  # noqa: E402
@@ -182,6 +184,14 @@ class Blocking(WithImages, unittest.TestCase):
         equal(drawn.rgba[::-1, :, 0][~blank], wanted[~blank])
         self.assertTrue((drawn.rgba[::-1][blank] == (255, 0, 0, 255)).all())
         equal(read_png(drawn.data)[..., :3], drawn.rgba[..., :3])
+        kinds = set()
+        for options in ({}, {"blank": "transparent"}, {"blank": "transparent", "limits": (50, 51)}, {"grid": True}, {"grid": True, "view": {"x": 0, "y": 0, "scale": 1}}):
+            drawn = self.image.render(320, **options)
+            opened = Image.open(io.BytesIO(drawn.data))
+            kinds.add((opened.mode, "transparency" in opened.info))
+            equal(drawn.rgba, numpy.array(opened.convert("RGBA")))
+        self.assertIn(("P", True), kinds)
+        self.assertTrue({"RGB", "RGBA"} & {mode for mode, _ in kinds}, kinds)
         outside = self.image.render(50, {"x": 0, "y": 0, "scale": 1}, channel=9, format="webp", grid=False, beam=True)
         self.assertEqual((outside.format, list(outside._repr_mimebundle_()), outside.rgba.shape), ("webp", ["image/webp"], (48, 50, 4)))
         self.assertEqual(self.image.render(50, {"x": 0, "y": 0, "scale": 1}).rgba[-1, 0, 3], 0)
