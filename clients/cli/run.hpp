@@ -8,6 +8,7 @@ namespace cubelink::cli {
 int run_list(const Parsed& parsed);
 int run_info(const Parsed& parsed);
 int run_header(const Parsed& parsed);
+int run_picture(const Parsed& parsed);
 int run_tile(const Parsed& parsed);
 int run_spectrum(const Parsed& parsed);
 int run_statistics(const Parsed& parsed);

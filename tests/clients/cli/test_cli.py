@@ -117,6 +117,28 @@ class Cli(unittest.TestCase):
         self.error("tile", "cube.fits", "-c", "20", status=1)
         self.error("tile", "cube.fits", "--layer", "5", "-o", str(picture), status=1)
 
+    def test_picture(self):
+        picture = self.place / "map.png"
+        self.assertEqual(self.out("picture", "cube.fits", "-c", "3", "--colour-map", "Grey", "--limits", "-1:1", "--stretch", "linear", "-o", str(picture)), "")
+        with Image.open(picture) as image:
+            grey = numpy.asarray(image.convert("RGB"))[::-1, :, 0]
+        good = numpy.isfinite(self.cube[3])
+        numpy.testing.assert_array_equal(grey[good], numpy.floor(255 * numpy.clip((self.cube[3][good].astype("f8") + 1) / 2, 0, 1) + 0.5))
+        for name, size, kind, shape in (("a.jpg", "100", "JPEG", (100, 80)), ("b.WEBP", "60x90", "WEBP", (60, 90)), ("c", "30", "PNG", (30, 24))):
+            answer = self.json("picture", "cube.fits", "--size", size, "--grid", "ICRS", "--beam", "-i", "-o", str(self.place / name))
+            with Image.open(self.place / name) as image:
+                self.assertEqual((image.format, image.size, (answer["width"], answer["height"])), (kind, shape, shape))
+        self.assertEqual(self.tool("picture", "cube.fits", "--format", "jpeg", "-p", "90").stdout[:2], b"\xff\xd8")
+        self.error("picture", "cube.fits", "-p", "90", "--limits", "0:1", status=2)
+        for wrong in ("x", "0", "10x", "-5"):
+            self.error("picture", "cube.fits", f"--size={wrong}", status=2)
+        self.error("picture", "cube.fits", "--size", "100000", status=1)
+        self.error("picture", "cube.fits", "-c", "20", status=1)
+        names = [name.replace("–", "-") for name in json.loads((ROOT / "imaging/render/colour_maps.json").read_text())]
+        self.assertEqual(self.bash("cubelink-cli picture x --colour-map "), sorted(names))
+        for name in names:
+            self.assertEqual(self.tool("picture", "cube.fits", "--colour-map", name).stdout[:4], b"\x89PNG")
+
     def test_spectrum(self):
         rows = list(csv.reader(io.StringIO(self.out("spectrum", "cube.fits", "12", "7", "--axis", "velocity_radio"))))
         self.assertEqual(rows[0], ["channel", "velocity_radio [m/s]", "value [Jy/beam]"])
@@ -355,6 +377,7 @@ class Cli(unittest.TestCase):
 
     def test_completion_in_bash(self):
         self.assertEqual(self.bash("cubelink-cli s"), ["spectrum", "statistics"])
+        self.assertEqual(self.bash("cubelink-cli p"), ["picture"])
         self.assertEqual(self.bash("cubelink-cli --server x l"), ["list"])
         self.assertEqual(self.bash("cubelink-cli list --l"), ["--long"])
         self.assertEqual(self.bash("cubelink-cli tile x --st"), ["--stokes", "--stretch"])
