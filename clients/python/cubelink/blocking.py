@@ -124,6 +124,7 @@ class Region(_Face):
         return self._inner.rotation
 
     spectrum = _blocking(aio_regions.Region.spectrum)
+    spectrum_table = _blocking(aio_regions.Region.spectrum_table)
     statistics = _blocking(aio_regions.Region.statistics)
     change = _blocking(aio_regions.Region.change)
     remove = _blocking(aio_regions.Region.remove)
@@ -148,6 +149,11 @@ class Image(_Face):
     def shape(self) -> Tuple[int, ...]:
         """(stokes, channel, y, x) without leading axes of length 1."""
         return self._inner.shape
+
+    @property
+    def polarizations(self) -> List[str]:
+        """The names of what is along the stokes axis: ["I", "Q", "U", "V"]; an empty list if the file has no such axis."""
+        return self._inner.polarizations
 
     @property
     def axes(self) -> Tuple[str, ...]:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, 
 
 import numpy
 
-from . import contours, cutouts, picture, regions, vectors, world
+from . import contours, cutouts, picture, polarization, regions, tiles, vectors, world
 from .connection import Connection
-from .errors import FAILED, CallError
 from .jupyter import View
 from .listening import Publications
 from .needs import needs
 from .selection import select
 from .statistics import Statistics
+from .tiles import TilePlace
 from .types import Array
 from .vectors import Vectors
 
@@ -30,13 +30,11 @@ if TYPE_CHECKING:
     from .regions import Region
 
 Index = Union[SupportsIndex, slice, None]
-TilePlace = Tuple[int, int, int]  # layer, x, y
 
 # What moments() makes of a spectrum, with the ICD's numbers.
 MOMENTS = {"mean": 0, "integrated": 1, "velocity": 2, "dispersion": 3, "median": 4, "median-velocity": 5, "sigma": 6, "rms": 7, "mean-deviation": 8, "max": 9, "max-velocity": 10,
            "min": 11, "min-velocity": 12}  # fmt: skip
 AXES = ("stokes", "channel", "y", "x")
-NO_DATA = -3.402823466e38  # what stands for a blank in uncompressed tiles
 PART = 1 << 24  # values that are read at once; of 8 bytes, half of what the server allows
 TILE = 256  # pixels on a side
 TILES_AT_ONCE = 256  # asked for with one call
@@ -87,7 +85,16 @@ class Image:
     @property
     def unit(self) -> "UnitBase":
         """BUNIT as an astropy unit; an unrecognized one keeps its text, and none is dimensionless."""
-        return world.unit(next((entry["value"] for entry in self.info.get("header_entries", []) if entry["name"] == "BUNIT"), ""))
+        return world.unit(self._unit_text)
+
+    @property
+    def _unit_text(self) -> str:
+        return next((str(entry["value"]) for entry in self.info.get("header_entries", []) if entry["name"] == "BUNIT"), "")
+
+    @property
+    def polarizations(self) -> List[str]:
+        """The names of what is along the stokes axis: ["I", "Q", "U", "V"]; an empty list if the file has no such axis."""
+        return polarization.names(self.info)
 
     async def close(self) -> None:
         """Closes the image, for all connections of the session."""
@@ -104,14 +111,17 @@ class Image:
         values: Array = block.reshape([len(part) for part in chosen.ranges])[chosen.pick]
         return values
 
-    async def read(self, x: Index = None, y: Index = None, channel: Index = None, stokes: Index = None) -> Array:
+    async def read(self, x: Index = None, y: Index = None, channel: Index = None, stokes: Union[Index, str] = None) -> Array:
         """Exact values by the axes' names: the same as image[stokes, channel, y, x]. Each argument is a number, a slice, or None for the whole axis;
-        an axis that was given as a number is left out of the result. Axes that `shape` does not have may be given, and are left out as well."""
-        wanted = dict(zip(AXES, (stokes, channel, y, x)))
+        an axis that was given as a number is left out of the result; `stokes` may be a name of `polarizations`. Axes that `shape` does not have may be given, and are left out as well."""
+        wanted = dict(zip(AXES, (self._stokes_index(stokes), channel, y, x)))
         for name, length in zip(AXES, self._lengths):
             if name not in self.axes and wanted[name] is not None:
                 select(wanted[name], (length,), (name,))
         return await self[tuple(slice(None) if wanted[name] is None else wanted[name] for name in self.axes)]
+
+    def _stokes_index(self, stokes: Any) -> Any:
+        return polarization.index(stokes, self.polarizations) if isinstance(stokes, str) else stokes
 
     async def dtype(self) -> "numpy.dtype[Any]":
         """Of the values that are read."""
@@ -140,7 +150,7 @@ class Image:
 
     # Spectra and statistics
 
-    async def spectrum(self, x: Any, y: Optional[float] = None, stokes: int = 0) -> Array:
+    async def spectrum(self, x: Any, y: Optional[float] = None, stokes: Union[int, str] = 0) -> Array:
         """The values (channel,) of the pixel nearest to (x, y), or to a SkyCoord given in place of both. IndexError outside the image."""
         if y is None:
             x, y = (float(value) for value in await self.pixel(x))
@@ -148,18 +158,20 @@ class Image:
         for (name, at), length in zip(place.items(), self._lengths[:1:-1]):
             if not 0 <= at < length:
                 raise IndexError(f"{name} is {at}, the image has {length}")
-        one_stokes = select(stokes, self._lengths[:1], AXES[:1]).ranges[0]
+        one_stokes = select(self._stokes_index(stokes), self._lengths[:1], AXES[:1]).ranges[0]
         ranges = [one_stokes, range(self._lengths[1]), range(place["y"], place["y"] + 1), range(place["x"], place["x"] + 1)]
         return (await self._block(ranges)).reshape(-1)
 
-    async def spectrum_table(self, x: Any, y: Optional[float] = None, stokes: int = 0, kind: str = "frequency", rest_freq: Any = None) -> "QTable":
+    async def spectrum_table(self, x: Any, y: Optional[float] = None, stokes: Union[int, str] = 0, kind: str = "frequency", rest_freq: Any = None) -> "QTable":
         """The same as an astropy QTable: channel, the spectral coordinate (see spectral_axis), value."""
         needs("astropy", "spectrum_table()")
+        return await self._table(await self.spectrum(x, y, stokes), self.unit, kind, rest_freq)
+
+    async def _table(self, values: Array, unit: "UnitBase", kind: str, rest_freq: Any) -> "QTable":
         from astropy.table import QTable
 
-        values = await self.spectrum(x, y, stokes)
         axis = await self.spectral_axis(kind, rest_freq)
-        return QTable([numpy.arange(len(values)), axis, values * self.unit], names=["channel", kind.replace(" ", "_"), "value"])
+        return QTable([numpy.arange(len(values)), axis, values * unit], names=["channel", kind.replace(" ", "_"), "value"])
 
     async def statistics(self, types: Optional[Sequence[str]] = None, region: Any = None, channels: Any = None, stokes: Any = None,
                          percentiles: Sequence[float] = ()) -> Statistics:
@@ -232,18 +244,18 @@ class Image:
 
         return WCS(await self.header())
 
-    async def hdu(self, x: Index = None, y: Index = None, channel: Index = None, stokes: Index = None) -> "PrimaryHDU":
+    async def hdu(self, x: Index = None, y: Index = None, channel: Index = None, stokes: Union[Index, str] = None) -> "PrimaryHDU":
         """The image or a part of it as an astropy.io.fits.PrimaryHDU: exact values, the axes of the file, and the header with CRPIX of the part. Each argument is a
         number, a slice with a step of 1, or None for the whole axis."""
         needs("astropy", "hdu()")
-        wanted = dict(zip(AXES, (stokes, channel, y, x)))
+        wanted = dict(zip(AXES, (self._stokes_index(stokes), channel, y, x)))
         ranges = [range(length) if wanted[name] is None else select(wanted[name], (length,), (name,)).ranges[0] for name, length in zip(AXES, self._lengths)]
         if any(len(part) == 0 or (len(part) > 1 and part.step != 1) for part in ranges):
             raise ValueError("the parts of an HDU are numbers, or slices with something in them and a step of 1")
         block = await self._block(ranges)
         return cutouts.hdu(block, ranges, await self.header(), cutouts.file_axes(self.info, AXES), AXES)
 
-    async def cutout(self, position: "SkyCoord", size: Any, channel: Index = None, stokes: Index = None) -> "PrimaryHDU":
+    async def cutout(self, position: "SkyCoord", size: Any, channel: Index = None, stokes: Union[Index, str] = None) -> "PrimaryHDU":
         """hdu() of a rectangle around a position, as far as it is in the image (IndexError if nothing is). `size`: one or (width, height), angles as Quantities or
         pixels; the angles are measured where the position is."""
         x, y = (float(value) for value in await self.pixel(position))
@@ -314,9 +326,10 @@ class Image:
 
     # What the session shows
 
-    async def set_channel(self, channel: Optional[int] = None, stokes: Optional[int] = None) -> None:
-        """Shows another plane to all who are in the session; None keeps what is shown."""
-        channel, stokes = await self._plane(channel, stokes)
+    async def set_channel(self, channel: Optional[int] = None, stokes: Union[None, int, str] = None) -> None:
+        """Shows another plane to all who are in the session; None keeps what is shown. `stokes`: an index, a name of `polarizations`, or a computed one: Ptotal,
+        Plinear, PFtotal, PFlinear, Pangle."""
+        channel, stokes = await self._plane(channel, polarization.COMPUTED.get(stokes, stokes) if isinstance(stokes, str) else stokes)
         await self.client.call("carta.set.image.channels", {"file_id": self.file_id, "channel": channel, "stokes": stokes})
 
     async def set_cursor(self, x: float, y: float) -> None:
@@ -377,13 +390,13 @@ class Image:
         layer = max(0, layers - max(0, math.ceil(math.log2(max(height, width) / max(1, size)))))
         across, down = (-(-length // (TILE << (layers - layer))) for length in (width, height))
         places = [(layer, x, y) for y in range(down) for x in range(across)]
-        tiles: Dict[TilePlace, Array] = {}
+        found: Dict[TilePlace, Array] = {}
         for first in range(0, len(places), TILES_AT_ONCE):
-            tiles.update(await self.tiles(places[first : first + TILES_AT_ONCE]))
-        whole: Array = numpy.block([[tiles[layer, x, y] for x in range(across)] for y in range(down)])
+            found.update(await self.tiles(places[first : first + TILES_AT_ONCE]))
+        whole: Array = numpy.block([[found[layer, x, y] for x in range(across)] for y in range(down)])
         return whole
 
-    async def picture(self, size: int = 512, channel: Optional[int] = None, stokes: Optional[int] = None, x: Optional[slice] = None, y: Optional[slice] = None,
+    async def picture(self, size: int = 512, channel: Optional[int] = None, stokes: Union[None, int, str] = None, x: Optional[slice] = None, y: Optional[slice] = None,
                       colour_map: str = "gray", invert: bool = False, stretch: str = "linear", percentile: float = 99.5,
                       limits: Optional[Tuple[float, float]] = None) -> "Picture":
         """A picture with at most about `size` pixels on its longer side, for `.rgba`, `.png`, `.save()` and notebooks. Without channel, stokes and
@@ -427,60 +440,26 @@ class Image:
         values: Array = (await self._block([stokes, channel, rows[::step], columns[::step]]))[0, 0]
         return values
 
-    async def tile(self, layer: int, x: int, y: int, channel: Optional[int] = None, stokes: Optional[int] = None) -> Array:
+    async def tile(self, layer: int, x: int, y: int, channel: Optional[int] = None, stokes: Union[None, int, str] = None) -> Array:
         """One tile as an array of float32, bottom row first, NaN where blank. `layer` 0 is the whole image in one tile. The channel and
         stokes become the session's current ones if they are given."""
-        tiles = await self.tiles([(layer, x, y)], channel, stokes)
-        return tiles[layer, x, y]
+        return (await self.tiles([(layer, x, y)], channel, stokes))[layer, x, y]
 
     async def tiles(
-        self, wanted: Sequence[TilePlace], channel: Optional[int] = None, stokes: Optional[int] = None, timeout: float = 60
+        self, wanted: Sequence[TilePlace], channel: Optional[int] = None, stokes: Union[None, int, str] = None, timeout: float = 60
     ) -> Dict[TilePlace, Array]:
         """Several tiles at once: {(layer, x, y): array of float32 (height, width)}, each as tile() gives it. They are asked for uncompressed."""
-        codes = [layer << 24 | y << 12 | x for layer, x, y in wanted]
-        if not codes:
-            return {}
-        for topic in ("carta.raster.tile.data", "carta.error.data"):
-            await self.client._make_sure_of(topic)
-        if channel is not None or stokes is not None:
-            channel, stokes = await self._plane(channel, stokes)
-        with self.client.listen("carta.raster.tile.data", "carta.error.data") as queue:
-            request = {"file_id": self.file_id, "tiles": codes, "compression_type": "NONE", "compression_quality": 0}
-            if channel is None:
-                await self.client.call("carta.add.required.tiles", request)
-            else:
-                change = {"file_id": self.file_id, "channel": channel, "stokes": stokes, "required_tiles": request}
-                await self.client.call("carta.set.image.channels", change)
-            return await asyncio.wait_for(self._collect(queue, set(codes), channel, stokes), timeout)
+        plane = None if channel is None and stokes is None else await self._plane(channel, stokes)
+        return await tiles.tiles(self.client, self.file_id, wanted, plane, timeout)
 
-    async def _plane(self, channel: Optional[int], stokes: Optional[int]) -> Tuple[int, int]:
+    async def _plane(self, channel: Optional[int], stokes: Union[None, int, str]) -> Tuple[int, int]:
         """What was given, and of the other what is current."""
+        stokes = None if stokes is None else polarization.index(stokes, self.polarizations)
         if channel is not None and stokes is not None:
             return operator.index(channel), operator.index(stokes)
         files = (await self.client.call("session.state"))["files"]
         current = next((file for file in files if file["file_id"] == self.file_id), {"channel": 0, "stokes": 0})
         return current["channel"] if channel is None else channel, current["stokes"] if stokes is None else stokes
-
-    async def _collect(
-        self, queue: Publications, missing: Set[int], channel: Optional[int], stokes: Optional[int]
-    ) -> Dict[TilePlace, Array]:
-        found: Dict[TilePlace, Array] = {}
-        while missing:
-            topic, message = await queue.get()
-            if topic == "carta.error.data":
-                # A warning, too: that of a file which was written again while it was open.
-                if message["severity"] in ("WARNING", "ERROR", "CRITICAL") and "tiles" in message["tags"]:
-                    raise CallError({"code": FAILED, "message": message["message"]}, "carta.add.required.tiles")
-                continue
-            if message["file_id"] != self.file_id or channel not in (None, message["channel"]) or stokes not in (None, message["stokes"]):
-                continue
-            for tile in message["tiles"]:
-                code = tile["layer"] << 24 | tile["y"] << 12 | tile["x"]
-                pixels = numpy.frombuffer(tile["image_data"], dtype="<f4").reshape(tile["height"], tile["width"]).copy()
-                pixels[pixels <= NO_DATA] = numpy.nan
-                found[tile["layer"], tile["x"], tile["y"]] = pixels
-                missing.discard(code)
-        return found
 
 
 def _parts(shape: List[int]) -> Iterator[Tuple[slice, ...]]:

@@ -4,9 +4,13 @@ from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Tuple
 
 import numpy
 
+from .needs import needs
+from .statistics import statistic_unit
 from .types import Array
 
 if TYPE_CHECKING:
+    from astropy.table import QTable
+
     from .image import Image
     from .statistics import Statistics
 
@@ -28,6 +32,11 @@ class Region:
     async def spectrum(self, statistic: str = "Mean", stokes: str = "", timeout: float = 60) -> Array:
         """See Image.region_spectrum()."""
         return await self.image.region_spectrum(self.region_id, statistic, stokes, timeout)
+
+    async def spectrum_table(self, statistic: str = "Mean", stokes: str = "", kind: str = "frequency", rest_freq: Any = None, timeout: float = 60) -> "QTable":
+        """spectrum() as an astropy QTable with units: channel, the spectral coordinate (see Image.spectral_axis()), value."""
+        needs("astropy", "spectrum_table()")
+        return await self.image._table(await self.spectrum(statistic, stokes, timeout), statistic_unit(statistic, self.image._unit_text), kind, rest_freq)
 
     async def statistics(self, types: Optional[Sequence[str]] = None, channels: Any = None, stokes: Any = None,
                          percentiles: Sequence[float] = ()) -> "Statistics":

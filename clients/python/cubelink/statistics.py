@@ -11,6 +11,18 @@ if TYPE_CHECKING:
 WITHOUT_UNIT = ("NumPixels", "NanCount")
 
 
+def statistic_unit(name: str, pixels: str) -> "UnitBase":
+    """The unit of a statistic of pixels with that unit."""
+    needs("astropy", "a unit")
+    from astropy import units
+
+    if name in WITHOUT_UNIT:
+        return units.dimensionless_unscaled
+    if name == "FluxDensity":
+        return world.unit(pixels.partition("/")[0])
+    return world.unit(pixels) ** 2 if name == "SumSq" else world.unit(pixels)
+
+
 class Statistics(Dict[str, Any]):
     """Values by their names, numbers in the unit of the pixels; of positions (MinPos, MaxPos, …) [x, y] or [x, y, channel], or None. Attributes:
 
@@ -33,11 +45,4 @@ class Statistics(Dict[str, Any]):
 
     def quantity(self, name: str) -> "Quantity":
         """A value with its unit: that of the pixels, as a rule; of FluxDensity, pixels in Jy/beam for example, Jy; of SumSq the square."""
-        needs("astropy", "a Quantity")
-        from astropy import units
-
-        if name in WITHOUT_UNIT:
-            return self[name] * units.one
-        if name == "FluxDensity":
-            return self[name] * world.unit(self._unit.partition("/")[0])
-        return self[name] * (self.unit**2 if name == "SumSq" else self.unit)
+        return self[name] * statistic_unit(name, self._unit)

@@ -100,6 +100,12 @@ class Scripts(WithImages, unittest.TestCase):
 
     def test_units_of_statistics(self):
         image = self.client.open("line.fits")
+        region = image.add_region("ELLIPSE", [[160, 155], [30.2, 20.2]])
+        inside = (numpy.hypot((numpy.arange(320) - 160) / 20.2, (numpy.arange(310)[:, None] - 155) / 30.2) <= 1)
+        table = region.spectrum_table("FluxDensity", kind="velocity_optical")
+        self.assertEqual((table["value"].unit, table["velocity_optical"].unit), ("Jy", "m/s"))
+        close(table["value"].value, self.line[:, inside].astype("f8").sum(axis=1) / (numpy.pi / (4 * numpy.log(2)) * 20), rtol=1e-9)
+        region.remove()
         found = image.statistics(["FluxDensity", "Sum", "SumSq", "NumPixels", "MaxPos"], channels=33, percentiles=[50])
         plane = self.line[33].astype("f8")
         beam = numpy.pi / (4 * numpy.log(2)) * 5e-4 * 4e-4 / (1e-4 * 1e-4)
@@ -144,6 +150,18 @@ class Scripts(WithImages, unittest.TestCase):
 
     def test_polarization(self):
         image = self.client.open_stokes({name: f"pol_{name}.fits" for name in self.planes})
+        self.assertEqual(image.polarizations, ["I", "Q", "U"])
+        equal(image.read(stokes="U", channel=0), self.planes["U"])
+        equal(image.spectrum(7, 8, stokes="Q"), self.planes["Q"][8, 7])
+        equal(image.hdu(stokes="Q").data.squeeze(), self.planes["Q"])
+        for shown, index in (("U", 2), ("Plinear", 14), ("I", 0)):
+            image.set_channel(stokes=shown)
+            self.assertEqual(image.shown(), (0, index))
+        for wrong in ("V", "Nonsense"):
+            with self.assertRaisesRegex(ValueError, "but I, Q, U"):
+                image.read(stokes=wrong)
+            with self.assertRaises(ValueError):
+                image.set_channel(stokes=wrong)
         equal(image[:, 0, 100], numpy.stack(list(self.planes.values()))[:, 100])
         found = image.vectors(10)
         self.assertEqual(found.length.shape, (31, 32))
