@@ -1,7 +1,8 @@
 /** An open image: what it is, and its pixels as tiles, spectra and exact blocks. */
 import { toFloat32, toFloat64 } from "./binary.js";
 import { CubelinkError } from "./error.js";
-import type { AddRequiredTiles, AxesNumbers, Beam, Fields, HeaderEntry, OpenFileAck, RegionType, SetSpectralRequirementsSpectralConfig, StatsType } from "./icd.js";
+import type { AddRequiredTiles, AxesNumbers, Beam, Fields, HeaderEntry, Moment, OpenFileAck, RegionType, SetSpectralRequirementsSpectralConfig, StatsType } from "./icd.js";
+import { momentRequest, renderArguments, type MomentsWanted, type RenderWanted, type Rendered } from "./products.js";
 import type { CallOptions, Session, SessionChange } from "./session.js";
 import { tileCode } from "./tile.js";
 import type { TileCache } from "./tile-cache.js";
@@ -260,6 +261,17 @@ export class Image {
    */
   statistics(wanted: StatisticsWanted = {}, options: CallOptions = {}): Promise<Statistics> {
     return this.client.call("image.statistics", [], { file_id: this.fileId, stokes: this.stokes, ...wanted }, options);
+  }
+
+  /** A picture that the server draws and encodes as the viewer shows it. */
+  render(wanted: RenderWanted = {}, options: CallOptions = {}): Promise<Rendered> {
+    return this.client.call("image.render", [], renderArguments(this.fileId, wanted), options);
+  }
+
+  /** Moment images of the polarisation shown, opened in the session, in the order of `moments`. Those who listen to carta.moment.progress hear how far they are. */
+  async moments(moments: Moment[] = ["INTEGRATED_OF_THE_SPECTRUM"], wanted: MomentsWanted = {}, options: CallOptions = {}): Promise<Image[]> {
+    const { open_file_acks } = await this.client.carta.momentRequest(momentRequest(this.fileId, moments, wanted), options);
+    return open_file_acks.map((ack) => new Image(this.client, ack, this.info.directory, ""));
   }
 
   /** The header's cards as the file has them. */

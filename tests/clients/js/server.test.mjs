@@ -116,6 +116,17 @@ for (const [name, wslink] of Object.entries({ "wslink 2.x": require("wslink"), "
       assert.deepEqual(percentiles, [inside[0], inside.at(-1)]);
       await assert.rejects(image.statistics({ types: ["Average"] }), /Average/);
 
+      const [brightest, total] = await image.moments(["MAX_OF_THE_SPECTRUM", "INTEGRATED_OF_THE_SPECTRUM"], { channels: [2, 4] });
+      const { data: maxima } = await brightest.readBlock({ x: [20, 60], y: 7 });
+      maxima.forEach((v, at) => same(v, [2, 3].map((c) => value(20 + at, 7, c)).reduce((a, b) => (Number.isNaN(a) ? b : Number.isNaN(b) ? a : Math.max(a, b))), `maximum at ${at}`));
+      assert.notEqual(total.fileId, brightest.fileId);
+      const picture = await brightest.render({ size: [60, 40], colourMap: "Viridis", limits: [0, 1], format: "webp" });
+      assert.deepEqual([picture.width, picture.height, picture.mime_type, ...picture.limits], [60, 40, "image/webp", 0, 1]);
+      assert.equal(new TextDecoder().decode(picture.data.subarray(8, 12)), "WEBP");
+      await assert.rejects(image.render({ colourMap: "none of them" }), /none of them/);
+      await assert.rejects(image.moments(["MAX_OF_THE_SPECTRUM"], { channels: [4, 4] }), CubelinkError);
+      await Promise.all([brightest.close(), total.close()]);
+
       const region = await image.setRegion({ type: "RECTANGLE", points: [[300, 100], [20, 10]] });
       const mean = (left, c) => {
         let [sum, count] = [0, 0];
