@@ -72,7 +72,10 @@ Place place_of(Connection& connection, const client::Image& image, const Parsed&
 /// The unit of a statistic of pixels with that unit; "" where it has none, or none that can be told.
 std::string unit_of(const std::string& statistic, const std::string& unit) {
     if (statistic == "NumPixels" || unit.empty()) return {};
-    if (statistic == "FluxDensity") return unit.starts_with("Jy/") ? "Jy" : "";
+    if (statistic == "FluxDensity") {
+        const auto first = unit.substr(0, unit.find_first_of("/ "));
+        return first.ends_with("Jy") ? first : "";
+    }
     return statistic == "SumSq" ? "(" + unit + ")^2" : unit;
 }
 

@@ -18,8 +18,10 @@ def statistic_unit(name: str, pixels: str) -> "UnitBase":
 
     if name in WITHOUT_UNIT:
         return units.dimensionless_unscaled
-    if name == "FluxDensity":
-        return world.unit(pixels.partition("/")[0])
+    if name == "FluxDensity":  # the pixels' values times their areas, in the unit of area that the pixels' unit has
+        areas = [units.beam, units.pix, units.arcsec**2, units.sr]
+        flux = [world.unit(pixels) * area for area in areas]
+        return next((unit for unit in flux if unit.is_equivalent(units.Jy) and len(unit.bases) == 1), world.unit(pixels) * units.arcsec**2)
     return world.unit(pixels) ** 2 if name == "SumSq" else world.unit(pixels)
 
 
@@ -44,5 +46,5 @@ class Statistics(Dict[str, Any]):
         return world.unit(self._unit)
 
     def quantity(self, name: str) -> "Quantity":
-        """A value with its unit: that of the pixels, as a rule; of FluxDensity, pixels in Jy/beam for example, Jy; of SumSq the square."""
+        """A value with its unit: that of the pixels, as a rule; of SumSq the square; of FluxDensity Jy, if the pixels are in Jy/beam for example, or K arcsec2."""
         return self[name] * statistic_unit(name, self._unit)

@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from images import WithImages  # noqa: E402
 
 import cubelink  # noqa: E402
+from cubelink.statistics import statistic_unit  # noqa: E402
 
 EXAMPLE = Path(spectral_cube.__file__).parent / "tests/data/example_cube.fits"
 GALACTIC = Path(reproject.__file__).parent / "tests/data/galactic_2d.fits"
@@ -112,6 +113,8 @@ class Scripts(WithImages, unittest.TestCase):
         close(found.quantity("FluxDensity").to_value("mJy"), 1000 * plane.sum() / beam, rtol=1e-9)
         close(found.quantity("SumSq").to_value("mJy2/beam2"), 1e6 * (plane**2).sum(), rtol=1e-9)
         self.assertEqual((found.quantity("Sum").unit, found.quantity("NumPixels").unit, found.unit), (u.Jy / u.beam, u.one, u.Jy / u.beam))
+        for text, wanted in (("mJy beam-1", "mJy"), ("MJy/sr", "MJy"), ("Jy/pixel", "Jy"), ("Jy/arcsec2", "Jy"), ("K", "K arcsec2")):
+            self.assertEqual(statistic_unit("FluxDensity", text), u.Unit(wanted))
         self.assertEqual((found["MaxPos"], found.channels, found.stokes), ([160, 155, 33], (33, 34), 0))
         close(found.percentiles, [numpy.median(plane)], rtol=1e-12)
 
