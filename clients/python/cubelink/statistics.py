@@ -47,4 +47,6 @@ class Statistics(Dict[str, Any]):
 
     def quantity(self, name: str) -> "Quantity":
         """A value with its unit: that of the pixels, as a rule; of SumSq the square; of FluxDensity Jy, if the pixels are in Jy/beam for example, or K arcsec2."""
+        if not isinstance(self[name], (int, float)):
+            raise TypeError(f"{name} is a position, no quantity")
         return self[name] * statistic_unit(name, self._unit)

@@ -19,9 +19,10 @@ CrossSite::Headers CrossSite::headers_for(const transport::HttpRequest& request,
     // For requests that do not say which page they are of: those of images and style sheets. Such a request may carry our cookie.
     headers.emplace_back("Cross-Origin-Resource-Policy", is_public && access_.lists_origins() ? "cross-origin" : "same-origin");
     // JupyterHub and the like show pages in frames of their own origin, a notebook elsewhere in one of an allowed origin.
-    auto ancestors = frames == Frames::all ? "*" : access_.frame_ancestors();
+    // For all, nothing is said: "*" leaves out the pages that editors show notebooks in, which have schemes of their own.
+    auto ancestors = access_.frame_ancestors();
     if (frames == Frames::local && ancestors != "*") ancestors += " localhost:* 127.0.0.1:*";
-    headers.emplace_back("Content-Security-Policy", "frame-ancestors " + ancestors);
+    if (frames != Frames::all) headers.emplace_back("Content-Security-Policy", "frame-ancestors " + ancestors);
     if (!access_.lists_origins()) {
         if (frames == Frames::listed) headers.emplace_back("X-Frame-Options", "SAMEORIGIN"); // for browsers that know nothing else; it can name no origins
         return headers;

@@ -116,6 +116,8 @@ class Scripts(WithImages, unittest.TestCase):
         for text, wanted in (("mJy beam-1", "mJy"), ("MJy/sr", "MJy"), ("Jy/pixel", "Jy"), ("Jy/arcsec2", "Jy"), ("K", "K arcsec2")):
             self.assertEqual(statistic_unit("FluxDensity", text), u.Unit(wanted))
         self.assertEqual((found["MaxPos"], found.channels, found.stokes), ([160, 155, 33], (33, 34), 0))
+        with self.assertRaises(TypeError):
+            found.quantity("MaxPos")
         close(found.percentiles, [numpy.median(plane)], rtol=1e-12)
 
     def test_cut_out(self):
