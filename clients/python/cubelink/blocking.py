@@ -186,6 +186,17 @@ class Image(_Face):
         return background.run(self._inner.dtype(), self._client._timeout)
 
     __getitem__ = _blocking(aio_image.Image.__getitem__)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __array__(self, dtype: Any = None, copy: Optional[bool] = None) -> Array:
+        """All of the image, for numpy's functions."""
+        if copy is False:
+            raise ValueError("an image's values are copied from the server")
+        values: Array = self[...]
+        return values if dtype is None else values.astype(dtype)
+
     __iter__ = None  # not pixel by pixel, unawares
     close = _blocking(aio_image.Image.close)
     read = _blocking(aio_image.Image.read)

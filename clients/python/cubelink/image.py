@@ -153,7 +153,7 @@ class Image:
     async def spectrum(self, x: Any, y: Optional[float] = None, stokes: Union[int, str] = 0) -> Array:
         """The values (channel,) of the pixel nearest to (x, y), or to a SkyCoord given in place of both. IndexError outside the image."""
         if y is None:
-            x, y = (float(value) for value in await self.pixel(x))
+            x, y = await self._place(x)
         place = {"x": _nearest(x), "y": _nearest(y)}
         for (name, at), length in zip(place.items(), self._lengths[:1:-1]):
             if not 0 <= at < length:
@@ -196,11 +196,18 @@ class Image:
     async def channels(self, low: "Quantity", high: "Quantity", rest_freq: Any = None) -> Tuple[int, int]:
         """The channels (from, to), `to` not included, whose coordinates lie between two frequencies, wavelengths in vacuum or radio velocities. ValueError if
         there is none, IndexError if the image has no such axis."""
+        if not (hasattr(low, "unit") and hasattr(high, "unit")):
+            raise TypeError("channels() takes two Quantities")
         first, end = await self._channel_range((low, high), rest_freq)
         return first, end
 
     async def _channel_range(self, channels: Any, rest_freq: Any = None) -> Any:
-        """The same of a pair of Quantities, or an array of two; what else was given as it is."""
+        """(from, to) of a pair of Quantities, or an array of two, and of a slice or range; what else was given as it is."""
+        if isinstance(channels, (slice, range)):
+            part = range(self._lengths[1])[channels] if isinstance(channels, slice) else channels
+            if part.step != 1:
+                raise ValueError("channels follow each other: a slice of them has a step of 1")
+            return part.start, part.stop
         pair = list(channels) if isinstance(channels, (tuple, list)) or hasattr(channels, "unit") else []
         if len(pair) != 2 or not all(hasattr(value, "unit") for value in pair):
             return channels
@@ -228,6 +235,13 @@ class Image:
         """The pixels (x, y) of sky positions in any frame, in the positions' shape; NaN where there is none."""
         points = numpy.asarray((await self.to_pixel(world.icrs_degrees(position), "ICRS"))["points"], float)
         return points[:, 0].reshape(position.shape), points[:, 1].reshape(position.shape)
+
+    async def _place(self, position: "SkyCoord") -> Tuple[float, float]:
+        """The pixel of one position."""
+        x, y = (float(value) for value in await self.pixel(position))
+        if not (math.isfinite(x) and math.isfinite(y)):
+            raise IndexError(f"{position.to_string('hmsdms')} is not on the sky that the image shows")
+        return x, y
 
     async def header(self) -> "Header":
         """The header as an astropy.io.fits.Header."""
@@ -258,9 +272,7 @@ class Image:
     async def cutout(self, position: "SkyCoord", size: Any, channel: Index = None, stokes: Union[Index, str] = None) -> "PrimaryHDU":
         """hdu() of a rectangle around a position, as far as it is in the image (IndexError if nothing is). `size`: one or (width, height), angles as Quantities or
         pixels; the angles are measured where the position is."""
-        x, y = (float(value) for value in await self.pixel(position))
-        if not (math.isfinite(x) and math.isfinite(y)):
-            raise IndexError(f"{position!r} is not on the sky that the image shows")
+        x, y = await self._place(position)
         sizes = size if numpy.size(size) == 2 else (size, size)
         if any(hasattr(value, "unit") for value in sizes):
             beside = await self.sky([x, x + 1, x], [y, y, y + 1])
@@ -363,7 +375,7 @@ class Image:
         ICD's names or numbers (in which 0 is the mean, and 1 the integral that is called moment 0 elsewhere).
         `channels`: (from, to), `to` not included, or a pair of Quantities as in channels(); `mask`: the range of values that counts; `rest_freq` in Hz or a Quantity."""
         channels = await self._channel_range(channels, rest_freq)
-        request: Dict[str, Any] = {"file_id": self.file_id, "moments": [MOMENTS.get(one, one) if isinstance(one, str) else one for one in moments], "region_id": getattr(region, "region_id", region), "keep": True}
+        request: Dict[str, Any] = {"file_id": self.file_id, "moments": [_moment(one) for one in moments], "region_id": getattr(region, "region_id", region), "keep": True}
         if channels is not None:
             request["spectral_range"] = {"min": channels[0], "max": channels[1] - 1}
         if mask is not None:
@@ -469,6 +481,15 @@ def _parts(shape: List[int]) -> Iterator[Tuple[slice, ...]]:
     steps = [1] * cut + [step] + shape[cut + 1 :]
     for starts in itertools.product(*(range(0, length, by) for length, by in zip(shape, steps))):
         yield tuple(slice(start, min(length, start + by)) for start, length, by in zip(starts, shape, steps))
+
+
+def _moment(moment: Union[int, str]) -> Union[int, str]:
+    """As the ICD has it."""
+    if isinstance(moment, int) or moment.isupper():
+        return moment
+    if moment not in MOMENTS:
+        raise ValueError(f"there is no moment {moment!r}, but {', '.join(MOMENTS)}")
+    return MOMENTS[moment]
 
 
 def _first_last_step(part: Sequence[int]) -> List[int]:

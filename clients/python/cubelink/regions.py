@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .image import Image
     from .statistics import Statistics
 
+KINDS = ("POINT", "LINE", "POLYLINE", "RECTANGLE", "ELLIPSE", "POLYGON")
 FORMATS = {"CRTF": "CRTF", "DS9": "DS9_REG"}
 
 
@@ -57,6 +58,9 @@ class Region:
 
 def info(kind: str, points: Any, rotation: float) -> Dict[str, Any]:
     """The ICD's region_info."""
+    kind = kind.upper()
+    if kind not in KINDS and not kind.startswith("ANN"):  # annotations, which the ICD knows as well
+        raise ValueError(f"there is no region {kind!r}, but {', '.join(KINDS)}")
     pairs = numpy.atleast_2d(numpy.asarray(points, float))
     if pairs.ndim != 2 or pairs.shape[1] != 2:
         raise ValueError("a region's points are pairs [[x, y], …]")
@@ -102,6 +106,7 @@ async def read(image: "Image", text: str) -> List[Region]:
 
 
 async def write(image: "Image", format: str, world: bool, chosen: Optional[Sequence[Region]]) -> str:
+    format = format.upper()
     if format not in FORMATS:
         raise ValueError(f"there is no format {format!r}, but {', '.join(FORMATS)}")
     if chosen is None:

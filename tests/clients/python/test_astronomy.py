@@ -177,6 +177,29 @@ class Scripts(WithImages, unittest.TestCase):
         close(image.vectors(10, fractional=True, threshold=0.1).length[blocks["I"] > 0.11], 50, rtol=1e-4)
         self.assertTrue(numpy.isnan(image.vectors(10, threshold=0.1).length[blocks["I"] < 0.09]).all())
 
+    def test_what_is_easily_mistaken(self):
+        image = self.client.open("line.fits")
+        equal(numpy.asarray(image), self.line)
+        close(numpy.median(image), numpy.median(self.line))
+        self.assertEqual(len(image), 66)
+        self.assertEqual(image.statistics(["Max"], channels=slice(3, 9)), image.statistics(["Max"], channels=(3, 9)))
+        for region in ("circle", "HEART"):
+            with self.assertRaisesRegex(ValueError, "but POINT, LINE"):
+                image.add_region(region, [[1, 2], [3, 3]])
+        self.assertEqual(image.add_region("ellipse", [[1, 2], [3, 3]]).kind, "ELLIPSE")
+        with self.assertRaisesRegex(ValueError, "but mean, integrated"):
+            image.moments(["moment0"])
+        elsewhere = SkyCoord(200 * u.deg, -70 * u.deg)
+        for use in (image.spectrum, lambda position: image.cutout(position, 1 * u.arcmin)):
+            with self.assertRaisesRegex(IndexError, "not on the sky"):
+                use(elsewhere)
+        with self.assertRaises(IndexError):
+            image.spectrum(image.sky(400, 5))
+        with self.assertRaises(TypeError):
+            image.channels(1, 2)
+        with self.assertRaises(ValueError):
+            image.statistics(["Max"], channels=slice(0, 9, 2))
+
     def test_files(self):
         table = self.client.files()
         row = table[list(table["name"]).index("line.fits")]
