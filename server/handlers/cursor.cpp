@@ -50,13 +50,12 @@ void set_cursor(const CommandCall<icd::SetCursor>& c) {
     const RequirementKey key{image->file_id, cursor_region, RequirementKind::spatial, c.connection()};
     if (request.has_spatial_requirements()) c.session->requirements().set(key, checked_spatial(request.spatial_requirements(), *image));
     acknowledge(c.call);
-    if (image->cursor == position) {
-        if (request.has_spatial_requirements()) c.session->notify_requirement(key);
-        return;
-    }
+    const bool moved = image->cursor != position;
+    if (!moved && request.has_spatial_requirements()) c.session->notify_requirement(key);
+    if (!moved && c.session->last_cursor_file == image->file_id) return;
     image->cursor = position;
-    c.session->last_cursor_file = image->file_id;
-    c.session->notify({.what = Change::What::cursor, .file_id = image->file_id, .region_id = cursor_region});
+    c.session->last_cursor_file = image->file_id; // back in an image it may be where it was
+    if (moved) c.session->notify({.what = Change::What::cursor, .file_id = image->file_id, .region_id = cursor_region});
     c.session->changed({{"what", "cursor"}, {"file_id", image->file_id}, {"point", rpc::Map{{"x", position.x}, {"y", position.y}}}}, "cursor");
 }
 

@@ -225,6 +225,9 @@ class Blocking(WithImages, unittest.TestCase):
         with self.client.open("sub/stokes.fits") as other:
             other.view()
             self.assertEqual(self.client.call("session.state")["cursor"]["file_id"], other.file_id)
+            for image in (self.image, other, self.image):  # the cursor is where it was, in another image
+                image.view()
+                self.assertEqual(self.client.call("session.state")["cursor"]["file_id"], image.file_id)
 
     def test_contours(self):
         lines = self.image.contours([0.5, 2.5])
