@@ -4,7 +4,8 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, request } from "node:http";
+import { createConnection } from "node:net";
 import { tmpdir } from "node:os";
 import { createInterface } from "node:readline";
 
@@ -33,7 +34,29 @@ await python(`import cubelink; client = cubelink.connect_blocking("${server.url}
 await python('image = client.open("cube.fits"); other = client.open("other.fits"); image.set_channel(4)');
 
 let html = "";
-const notebook = createServer((_, response) => response.setHeader("Content-Type", "text/html").end(`<!doctype html><title>Notebook</title>${html}`));
+/** The notebook's page, and beside it what jupyter-server-proxy does below /user/ann/proxy/: it takes that path off, and passes on Host and Origin as they are. */
+const proxied = /^\/user\/ann\/proxy\/(\d+)(\/.*)/;
+const notebook = createServer((asked, response) => {
+  const [, port, path] = proxied.exec(asked.url) ?? [];
+  if (!port) return response.setHeader("Content-Type", "text/html").end(`<!doctype html><title>Notebook</title>${html}`);
+  asked.pipe(
+    request({ host: "127.0.0.1", port, path, method: asked.method, headers: asked.headers }, (answer) => {
+      response.writeHead(answer.statusCode, answer.headers);
+      answer.pipe(response);
+    }),
+  );
+});
+notebook.on("upgrade", (asked, near, head) => {
+  const [, port, path] = proxied.exec(asked.url);
+  const far = createConnection(port, "127.0.0.1", () => {
+    const lines = [];
+    for (let i = 0; i < asked.rawHeaders.length; i += 2) lines.push(`${asked.rawHeaders[i]}: ${asked.rawHeaders[i + 1]}`);
+    far.write(`GET ${path} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`);
+    far.write(head);
+    near.pipe(far).pipe(near);
+  });
+  for (const socket of [near, far]) socket.on("error", () => (near.destroy(), far.destroy()));
+});
 await new Promise((resolve) => notebook.listen(0, "127.0.0.1", resolve));
 const address = (host) => `http://${host}:${notebook.address().port}/`;
 const browser = await launchChromium();
@@ -72,6 +95,17 @@ await check("what is done in the frame is seen in the notebook", async () => {
 await check("view() of an image brings that one to the front", async () => {
   html = await python("other.view()._repr_html_()");
   assert.deepEqual(await shown(await frameOf("127.0.0.1")), ["other.fits", 0]);
+});
+
+await check("in JupyterHub the frame goes through jupyter-server-proxy", async () => {
+  await python('import os; os.environ["JUPYTERHUB_SERVICE_PREFIX"] = "/user/ann/"');
+  html = await python("image.view()._repr_html_()");
+  const frame = await frameOf("localhost");
+  assert.ok(frame.url().startsWith(`${address("localhost")}user/ann/proxy/${server.port}/?session=`), frame.url());
+  assert.equal((await shown(frame))[0], "cube.fits");
+  await python('image.set_channel(8)');
+  await frame.waitForFunction(() => document.querySelector("cubelink-view").channel === 8);
+  await python('del os.environ["JUPYTERHUB_SERVICE_PREFIX"]');
 });
 
 await check("without the token, or with a wrong one, no page may show it", async () => {
