@@ -187,10 +187,15 @@ class Image:
 
     # Coordinates
 
-    async def spectral_axis(self, kind: str = "frequency", rest_freq: Any = None) -> "Quantity":
+    async def spectral_axis(self, kind: str = "frequency", rest_freq: Any = None, frame: Optional[str] = None, position: "Optional[SkyCoord]" = None) -> "Quantity":
         """The channels' coordinates (channel,) as a Quantity. `kind` is one of channel, frequency, wavelength, air_wavelength, velocity_radio,
-        velocity_optical, velocity_relativistic; `rest_freq`, in Hz or a Quantity, takes the place of the header's."""
-        arguments = {} if rest_freq is None else {"rest_freq": world.hertz(rest_freq)}
+        velocity_optical, velocity_relativistic; `rest_freq`, in Hz or a Quantity, takes the place of the header's; `frame`, one of FITS's codes (LSRK, BARYCENT, TOPOCENT,
+        …), that of the header's, for the direction of `position` (None: of the image's middle)."""
+        arguments: Dict[str, Any] = {} if rest_freq is None else {"rest_freq": world.hertz(rest_freq)}
+        if frame is not None:
+            arguments["frame"] = frame
+        if position is not None:
+            arguments["point"] = list(await self._place(position))
         return world.spectral_axis(await self.client.call("image.spectral_axis", file_id=self.file_id, kind=kind, **arguments))
 
     async def channels(self, low: "Quantity", high: "Quantity", rest_freq: Any = None) -> Tuple[int, int]:

@@ -12,10 +12,12 @@ import photutils.aperture
 import regions
 import reproject
 import spectral_cube
-from astropy.coordinates import SkyCoord
+from astropy.coordinates import EarthLocation, SkyCoord, SpectralCoord
 from astropy.io import fits
 from astropy.nddata import Cutout2D
 from astropy.table import Table
+from astropy.time import Time
+from astropy.utils import iers
 from astropy.wcs import WCS
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -34,6 +36,7 @@ class Scripts(WithImages, unittest.TestCase):
     def setUpClass(cls):
         super().setUpClass()
         warnings.simplefilter("ignore")
+        iers.conf.auto_download = False  # of the Earth's rotation: what comes with astropy is enough
         for file in (EXAMPLE, GALACTIC):
             shutil.copy(file, cls.folder)
         y, x = numpy.mgrid[:310, :320]
@@ -65,6 +68,21 @@ class Scripts(WithImages, unittest.TestCase):
         self.assertEqual(table["value"].unit, theirs.unit)
         wavelength = theirs.with_spectral_unit("m", velocity_convention="radio").spectral_axis
         close(ours.spectral_axis("wavelength").to_value("m"), wavelength.value, rtol=1e-12)
+
+    def test_spectral_frames(self):
+        header = fits.Header(self.line_header)
+        header.update({"SPECSYS": "TOPOCENT", "DATE-OBS": "2021-03-04T05:06:07", "OBSGEO-X": -1601185.4, "OBSGEO-Y": -5041977.5, "OBSGEO-Z": 3554875.9})
+        fits.writeto(self.folder / "topocentric.fits", self.line[:, :20, :20], header)
+        image = self.client.open("topocentric.fits")
+        place = EarthLocation(*(header[f"OBSGEO-{axis}"] for axis in "XYZ"), unit="m")
+        position = WCS(header).celestial.pixel_to_world(2, 3)
+        topocentric = SpectralCoord(image.spectral_axis(), observer=place.get_itrs(obstime=Time(header["DATE-OBS"])), target=position)
+        theirs = topocentric.with_observer_stationary_relative_to("lsrk")
+        ours = image.spectral_axis(frame="LSRK", position=position)
+        close(ours.to_value("Hz"), theirs.to_value("Hz"), atol=20 / 299792458 * 1.4e9)  # 20 m/s: the LSR's definitions differ by that
+        self.assertGreater(abs((ours - image.spectral_axis())[0]), 10 * u.kHz)
+        with self.assertRaises(cubelink.CallError):
+            image.spectral_axis(frame="NOWHERE")
 
     def test_moments_in_a_range_of_velocities(self):
         cube = spectral_cube.SpectralCube.read(self.folder / "line.fits").with_spectral_unit("km/s", velocity_convention="radio")
