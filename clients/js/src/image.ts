@@ -1,7 +1,7 @@
 /** An open image: what it is, and its pixels as tiles, spectra and exact blocks. */
 import { toFloat32, toFloat64 } from "./binary.js";
 import { CubelinkError } from "./error.js";
-import type { AddRequiredTiles, AxesNumbers, Beam, Fields, HeaderEntry, Moment, OpenFileAck, RegionType, SetSpectralRequirementsSpectralConfig, StatsType } from "./icd.js";
+import type { AddRequiredTiles, AxesNumbers, Beam, Fields, HeaderEntry, Histogram, Moment, OpenFileAck, RegionType, SetSpectralRequirementsSpectralConfig, StatsType } from "./icd.js";
 import { momentRequest, renderArguments, type MomentsWanted, type RenderWanted, type Rendered } from "./products.js";
 import type { CallOptions, Session, SessionChange } from "./session.js";
 import { tileCode } from "./tile.js";
@@ -36,6 +36,31 @@ export interface Block {
   data: PixelArray;
   /** Stokes, channels, rows, columns: slowest axis first, as numpy has it. */
   shape: number[];
+}
+
+/** A picture of a plane from a sample of its pixels. */
+export interface Preview {
+  /** Row by row from the bottom, NaN where blank; each the pixel in the middle of its part of the plane. */
+  data: Float32Array;
+  width: number;
+  height: number;
+  /** Of these values. */
+  histogram: Histogram;
+  /** false: they are all the plane's pixels. */
+  sampled: boolean;
+  /** Rows of the plane that were looked at; fewer than `height` for very large planes, each then shown several times. */
+  rowsRead: number;
+  channel: number;
+  stokes: number;
+}
+
+export interface PreviewWanted {
+  /** Pixels that the picture is to fit into, with the plane's proportions (default 512 × 512; a side of 4096 and 2²² pixels at most). */
+  width?: number;
+  height?: number;
+  /** As shown, where they are left out. */
+  channel?: number;
+  stokes?: number | string;
 }
 
 /** Points, and what the world axes of the picture are: their names, units, and frame. */
@@ -253,6 +278,21 @@ export class Image {
       stokes: span(box.stokes ?? this.stokes),
     };
     return toBlock(await this.client.call("image.read", [], wanted, options));
+  }
+
+  /** A look at a plane of any size within a moment, while its tiles are made. Rejects for an image that is still to be computed. */
+  async preview({ width = 512, height = 512, channel = this.channel, stokes = this.stokes }: PreviewWanted = {}, options: CallOptions = {}): Promise<Preview> {
+    const answer = await this.client.call("image.preview", [], { file_id: this.fileId, width, height, channel, stokes }, options);
+    return {
+      data: toFloat32(answer.data),
+      width: answer.width,
+      height: answer.height,
+      histogram: answer.histogram,
+      sampled: answer.sampled,
+      rowsRead: answer.rows_read,
+      channel: answer.channel,
+      stokes: answer.stokes,
+    };
   }
 
   /**

@@ -107,6 +107,15 @@ for (const [name, wslink] of Object.entries({ "wslink 2.x": require("wslink"), "
       for (const c of [2, 3]) for (let y = 5; y < 9; y++) for (let x = 20; x < 60; x += 3) same(block.data[i++], value(x, y, c), `block at ${x}, ${y}, ${c}`);
       await assert.rejects(image.readBlock({ x: [0, WIDTH + 1] }), CubelinkError);
 
+      const preview = await image.preview({ width: 175, height: 175, channel: 3 });
+      assert.deepEqual([preview.width, preview.height, preview.data.length, preview.sampled, preview.channel, preview.stokes], [175, 98, 175 * 98, true, 3, 0]);
+      const middle = (i, pixels, length) => Math.floor(((2 * i + 1) * length) / (2 * pixels));
+      preview.data.forEach((v, i) => same(v, value(middle(i % 175, 175, WIDTH), middle(Math.floor(i / 175), 98, HEIGHT), 3), `preview at ${i}`));
+      assert.equal(preview.histogram.bins.reduce((sum, n) => sum + n, 0), preview.data.filter((v) => !Number.isNaN(v)).length);
+      assert.equal((await image.preview({ width: 1000, height: 1000 })).sampled, false);
+      await assert.rejects(image.preview({ width: 0 }), CubelinkError);
+      await assert.rejects(image.preview({}, { signal: AbortSignal.abort(new Error("enough")) }), /enough/);
+
       const shape = { region_type: "RECTANGLE", control_points: [{ x: 300, y: 100 }, { x: 4, y: 2 }], rotation: 0 };
       const { statistics, percentiles } = await image.statistics({ types: ["Max", "Median"], region: shape, channels: [2, 4], percentiles: [0, 100] });
       const inside = [2, 3].flatMap((c) => [99, 100, 101].flatMap((y) => [298, 299, 300, 301, 302].map((x) => value(x, y, c)))).filter((v) => !Number.isNaN(v)).sort((a, b) => a - b);
