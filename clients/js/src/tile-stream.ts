@@ -24,6 +24,10 @@ export interface Tile {
   height: number;
   /** Row by row from the bottom, NaN where blank. */
   pixels: Float32Array;
+  /** Bit planes of ZFP, Infinity if it came uncompressed. */
+  quality: number;
+  /** On the wire. */
+  bytes: number;
   syncId: number;
   animationId: number;
 }
@@ -121,6 +125,7 @@ export class TileStream {
 
   private onData(message: RasterTileData): void {
     const set = this.setOf(message);
+    const quality = message.compression_type === "NONE" || message.compression_type === 0 ? Infinity : message.compression_quality;
     for (const data of message.tiles) {
       const place = { fileId: message.file_id, channel: message.channel, stokes: message.stokes, layer: data.layer, x: data.x, y: data.y };
       new Promise<Float32Array>((resolve) => resolve(this.pool.decode(encodedTile(data, message.compression_type, message.compression_quality)))).then(
@@ -130,6 +135,8 @@ export class TileStream {
             width: data.width,
             height: data.height,
             pixels,
+            quality,
+            bytes: data.image_data.byteLength + data.nan_encodings.byteLength,
             syncId: message.sync_id,
             animationId: message.animation_id,
           };
