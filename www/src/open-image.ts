@@ -11,7 +11,9 @@ import {
   type SpectralProfileData,
   type Subscription,
 } from "cubelink";
+import { LinkMeter } from "./link-meter";
 import { Player } from "./player";
+import { Previews } from "./previews";
 import { Pump } from "./pump";
 import { Signal } from "./signal";
 import { planeKey, type TileCache } from "./tile-cache";
@@ -58,6 +60,8 @@ interface Range {
 
 /** Longer profiles are thinned out by the server: minimum and maximum of each few pixels. */
 const LONGEST_PROFILE = 4096;
+/** Over a slow connection, so that the value at the cursor does not wait for them. */
+const LONGEST_ON_SLOW = 512;
 /** Histograms come anew with each change of plane; they may come before the plane is on show, no longer. Each can have 10⁴ bins and more. */
 const HISTOGRAMS_KEPT = 16;
 
@@ -66,7 +70,10 @@ export class OpenImage {
   readonly player: Player;
   /** Begins to play channels as the state says, or stops. */
   togglePlaying: () => void = () => {};
+  /** Of all pixels. */
   readonly histogram = new Signal<Histogram | null>(null);
+  /** Of a sample of the pixels of the plane on show, as long as that of all of them has not come. */
+  readonly sample = new Signal<Histogram | null>(null);
   readonly cursor = new Signal<CursorValue | null>(null);
   readonly spectrum = new Signal<(Profile & { progress: number }) | null>(null);
   /** What the spectrum is drawn over. */
@@ -79,6 +86,8 @@ export class OpenImage {
   readonly spectralFrames = new Signal<{ own: string; offered: string[]; refused: Record<string, string> } | null>(null);
   readonly sky = new Signal<Sky | null>(null);
 
+  private readonly previews: Previews;
+  private readonly link: LinkMeter;
   private readonly histograms = new Map<string, Histogram>();
   private stop: (() => void)[] = [];
   private spatialSent = "";
@@ -100,9 +109,12 @@ export class OpenImage {
     onError: (error: unknown) => void,
   ) {
     this.loader = new TileLoader(image, cache, redraw, onError);
+    this.link = LinkMeter.of(image.client);
+    this.previews = new Previews(image, cache, this.loader);
+    this.previews.onSample = () => this.useHistogram(this.loader.shown.value);
     this.player = new Player(image, this.loader, onError);
     this.axis = new Signal<SpectralAxis>(channelAxis(image.info.depth));
-    this.cursorPump = new Pump(({ x, y }) => image.setCursor(x, y), onError);
+    this.cursorPump = new Pump(({ x, y }) => this.link.time(image.setCursor(x, y)), onError);
     this.spatialPump = new Pump(() => this.sendSpatial(), onError);
     this.skyPump = new Pump((point) => this.askSky(point), onError);
     this.stop.push(this.loader.shown.watch((plane) => this.useHistogram(plane)));
@@ -168,6 +180,7 @@ export class OpenImage {
   setCursor(x: number, y: number): void {
     const { width, height } = this.image.info;
     if (x < -0.5 || y < -0.5 || x >= width - 0.5 || y >= height - 0.5) return;
+    this.loader.touch();
     this.cursorPump.push({ x: Math.round(x), y: Math.round(y) });
     if (this.hasSky) this.skyPump.push({ x: Math.round(x), y: Math.round(y) });
   }
@@ -256,6 +269,7 @@ export class OpenImage {
 
   close(): void {
     this.player.close();
+    this.previews.close();
     this.loader.close();
     this.stop.forEach((stop) => stop());
     this.cursorPump.clear();
@@ -266,6 +280,8 @@ export class OpenImage {
   private useHistogram(plane: Plane): void {
     const histogram = this.histograms.get(planeKey(this.image.fileId, plane.channel, plane.stokes));
     if (histogram && histogram !== this.histogram.value) this.histogram.set(histogram);
+    const sample = histogram ? null : (this.previews.histogram(plane) ?? null);
+    if (sample !== this.sample.value) this.sample.set(sample);
   }
 
   private takeSpatial(data: SpatialProfileData): void {
@@ -287,11 +303,12 @@ export class OpenImage {
   private async sendSpatial(): Promise<void> {
     const range = this.wantedRange;
     if (!range) return;
+    const longest = this.link.slow ? LONGEST_ON_SLOW : LONGEST_PROFILE;
     const config = (coordinate: "x" | "y", { start, end }: Range) => ({
       coordinate,
       start,
       end,
-      mip: 2 ** Math.max(0, Math.ceil(Math.log2((end - start) / LONGEST_PROFILE))),
+      mip: 2 ** Math.max(0, Math.ceil(Math.log2((end - start) / longest))),
       width: 0,
     });
     const request = { file_id: this.image.fileId, region_id: 0, spatial_profiles: [config("x", range.x), config("y", range.y)] };

@@ -3,6 +3,7 @@
  * large in proportion as on the screen.
  */
 import { IN_MEMORY } from "./contour-layer";
+import { FULL_QUALITY } from "./link-meter";
 import type { OpenImage } from "./open-image";
 import { delay } from "./pump";
 import type { Look, Renderer } from "./renderer";
@@ -99,7 +100,7 @@ async function drawPiece(parts: PictureParts, context: CanvasRenderingContext2D,
   const codes = tilesOfView(part, 1);
   open.loader.need(codes);
   const start = performance.now();
-  for (let turn = 1; !codes.every((code) => cache.has(plane, code)); turn++) {
+  for (let turn = 1; !codes.every((code) => cache.has(plane, code, FULL_QUALITY)); turn++) {
     // The view may have asked for its own meanwhile.
     if (turn % 25 === 0) open.loader.need(codes);
     signal?.throwIfAborted();

@@ -3,6 +3,7 @@
  * a slow connection or a slow machine shows fewer frames, never older ones.
  */
 import type { Image, TileSet } from "cubelink";
+import { FULL_QUALITY } from "./link-meter";
 import { Signal } from "./signal";
 import type { TileLoader } from "./tile-loader";
 
@@ -16,8 +17,6 @@ export interface Playback {
   rate: number;
   mode: (typeof PLAY_MODES)[number];
 }
-
-const QUALITY = 11;
 
 export class Player {
   readonly playing = new Signal(false);
@@ -64,7 +63,7 @@ export class Player {
         frame_rate: what.rate,
         looping: what.mode !== "once",
         reverse: what.mode === "bounce",
-        required_tiles: { file_id: this.image.fileId, tiles: this.loader.needed, compression_type: "ZFP", compression_quality: QUALITY },
+        required_tiles: { file_id: this.image.fileId, tiles: this.loader.needed, compression_type: "ZFP", compression_quality: FULL_QUALITY },
         stokes_indices: [],
         matched_frames: {},
       });

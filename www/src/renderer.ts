@@ -2,7 +2,7 @@
 import { finestLayer, tileBounds } from "cubelink";
 import { colormap } from "./colormaps";
 import { ASINH_SOFTENING, LOG_ALPHA, STRETCHES, type Limits, type Stretch } from "./stretch";
-import type { CachedTile } from "./tile-cache";
+import { PREVIEW_LAYER, type CachedTile } from "./tile-cache";
 import type { View } from "./view";
 
 const BLANK = -3.4028234663852886e38;
@@ -108,14 +108,15 @@ export class Renderer {
     for (const cached of tiles.sort((a, b) => a.tile.layer - b.tile.layer)) {
       const { layer, x, y, width, height } = cached.tile;
       if (layer > finest) continue;
-      const { x0, y0, x1, y1, mip } = tileBounds(layer, x, y, view.imageWidth, view.imageHeight);
+      const whole = layer === PREVIEW_LAYER;
+      const { x0, y0, x1, y1, mip } = tileBounds(Math.max(0, layer), x, y, view.imageWidth, view.imageHeight);
       const [left, bottom] = clip(x0 - 0.5, y0 - 0.5);
       const [right, top] = clip(x1 - 0.5, y1 - 0.5);
       if (right < -1 || left > 1 || top < -1 || bottom > 1) continue;
       gl.bindTexture(gl.TEXTURE_2D, (cached.texture ??= this.upload(cached.tile.pixels, width, height)));
       gl.uniform4f(this.uniforms.box, left, bottom, right, top);
       // The last pixel of an edge tile can stand for fewer image pixels than the others.
-      gl.uniform2f(this.uniforms.texels, (x1 - x0) / mip, (y1 - y0) / mip);
+      gl.uniform2f(this.uniforms.texels, whole ? width : (x1 - x0) / mip, whole ? height : (y1 - y0) / mip);
       gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
     }
   }

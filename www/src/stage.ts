@@ -32,6 +32,8 @@ export class Stage {
   /** What draws over the picture, each time that it is drawn. */
   readonly layers: ((view: View) => void)[] = [];
 
+  /** @internal What was drawn last: layers of tiles (-1: the preview), and the lowest quality among the tiles. */
+  drawn: { plane: string; layers: number[]; quality: number } = { plane: "", layers: [], quality: 0 };
   private open: OpenImage | null = null;
   private stopWatching: () => void = () => {};
   private readonly canvas = byId<HTMLCanvasElement>(this.root, "canvas");
@@ -170,6 +172,7 @@ export class Stage {
     const { open } = this;
     const tiles = open ? cachedTiles(this.cache, open.loader.key(open.loader.shown.value), this.view, devicePixelRatio) : [];
     this.renderer.draw(this.view, tiles, this.look());
+    this.drawn = { plane: open ? open.loader.key(open.loader.shown.value) : "", layers: tiles.map(({ tile }) => tile.layer), quality: Math.min(...tiles.filter(({ tile }) => tile.layer >= 0).map(({ tile }) => tile.quality)) };
     this.readingNote.hidden = !this.open || tiles.length > 0;
     for (const draw of this.layers) draw(this.view);
     const { grid, beam, scale, compass } = this.state.marks;

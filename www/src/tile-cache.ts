@@ -1,4 +1,4 @@
-/** Tiles that have come, within a budget of bytes; the ones used least recently go first. Keys name file, channel, stokes and tile. */
+/** Tiles and previews that have come, within a budget of bytes; the ones used least recently go first. Keys name file, channel, stokes and tile. */
 import { tileCode, type Tile } from "cubelink";
 
 export interface CachedTile {
@@ -6,6 +6,9 @@ export interface CachedTile {
   /** The renderer's texture, made when first drawn. */
   texture: WebGLTexture | null;
 }
+
+/** The layer of a preview: coarser than all tiles. */
+export const PREVIEW_LAYER = -1;
 
 export function planeKey(fileId: number, channel: number, stokes: number): string {
   return `${fileId}/${channel}/${stokes}`;
@@ -20,8 +23,11 @@ export class TileCache {
     private readonly release: (cached: CachedTile) => void,
   ) {}
 
+  /** A tile of a lower quality than the one that is there changes nothing. */
   add(tile: Tile): void {
-    const key = `${planeKey(tile.fileId, tile.channel, tile.stokes)}/${tileCode(tile.layer, tile.x, tile.y)}`;
+    const key = `${planeKey(tile.fileId, tile.channel, tile.stokes)}/${tile.layer === PREVIEW_LAYER ? "preview" : tileCode(tile.layer, tile.x, tile.y)}`;
+    const before = this.tiles.get(key);
+    if (before && before.tile.quality > tile.quality) return;
     this.remove(key);
     this.tiles.set(key, { tile, texture: null });
     this.bytes += tile.pixels.byteLength;
@@ -31,13 +37,32 @@ export class TileCache {
     }
   }
 
-  has(plane: string, code: number): boolean {
-    return this.tiles.has(`${plane}/${code}`);
+  /** Whether it is there, of that quality at least. */
+  has(plane: string, code: number, quality = 0): boolean {
+    const cached = this.tiles.get(`${plane}/${code}`);
+    return cached !== undefined && cached.tile.quality >= quality;
   }
 
   /** Also marks it as used. */
   get(plane: string, code: number): CachedTile | undefined {
-    const key = `${plane}/${code}`;
+    return this.use(`${plane}/${code}`);
+  }
+
+  hasPreview(plane: string): boolean {
+    return this.tiles.has(`${plane}/preview`);
+  }
+
+  /** Also marks it as used. */
+  preview(plane: string): CachedTile | undefined {
+    return this.use(`${plane}/preview`);
+  }
+
+  /** For tests: how much is held. */
+  get size(): { tiles: number; bytes: number; textures: number } {
+    return { tiles: this.tiles.size, bytes: this.bytes, textures: [...this.tiles.values()].filter(({ texture }) => texture !== null).length };
+  }
+
+  private use(key: string): CachedTile | undefined {
     const cached = this.tiles.get(key);
     if (!cached) return undefined;
     this.tiles.delete(key);

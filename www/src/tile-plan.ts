@@ -3,6 +3,9 @@ import { TILE_SIZE, finestLayer, tileCode } from "cubelink";
 import type { CachedTile, TileCache } from "./tile-cache";
 import type { View } from "./view";
 
+/** The tile of the coarsest layer. */
+export const WHOLE = tileCode(0, 0, 0);
+
 /** Layer whose pixels come nearest to the screen's. */
 export function layerOfView(view: View, devicePixelRatio: number): number {
   const finest = finestLayer(view.imageWidth, view.imageHeight);
@@ -31,7 +34,7 @@ export function tilesOfView(view: View, devicePixelRatio: number): number[] {
   return [...new Set([0, ...(between > 0 ? tilesOfLayer(view, between) : []), ...tilesOfLayer(view, target)])];
 }
 
-/** All that is there of a plane for a view, finest first: coarser tiles stand in for what is missing. */
+/** All that is there of a plane for a view, finest first: coarser tiles stand in for what is missing, and the preview as long as there is no tile of all of the plane. */
 export function cachedTiles(cache: TileCache, plane: string, view: View, devicePixelRatio: number): CachedTile[] {
   const found: CachedTile[] = [];
   for (let layer = layerOfView(view, devicePixelRatio); layer >= 0; layer--) {
@@ -40,5 +43,7 @@ export function cachedTiles(cache: TileCache, plane: string, view: View, deviceP
       if (cached) found.push(cached);
     }
   }
+  const preview = cache.has(plane, WHOLE) ? undefined : cache.preview(plane);
+  if (preview) found.push(preview);
   return found;
 }

@@ -220,6 +220,11 @@ export class Viewer {
     return picture(parts, options);
   }
 
+  /** @internal What is held in memory, for tests. */
+  get held() {
+    return { ...this.cache.size, open: this.open_ ? 1 : 0 };
+  }
+
   get cursor(): CursorValue | null {
     return this.open_?.cursor.value ?? null;
   }
@@ -345,6 +350,7 @@ export class Viewer {
     open.loader.onOffline = ({ channel }) => this.messages.show("info", `Channel ${channel} will be shown when the connection is back.`);
     this.stop = [
       open.histogram.watch((histogram) => histogram && this.display.setHistogram(histogram, !open.loader.waitingForPlane)),
+      open.sample.watch((sample) => this.display.setSample(sample)),
       open.player.playing.watch(() => this.progress()),
       open.loader.missing.watch(() => this.progress()),
       open.loader.wanted.watch((plane) => {

@@ -1,6 +1,7 @@
 /** window.cubelink: what the page's viewer holds, to be read by tests and by the curious. */
 import { colormap } from "../colormaps";
 import type { CubelinkView } from "../element";
+import { LinkMeter } from "../link-meter";
 import { shaded } from "../shades";
 import { stretched } from "../stretch";
 
@@ -38,6 +39,24 @@ export function installTestHook(element: CubelinkView): void {
     },
     get histogram() {
       return open()?.histogram.value ?? null;
+    },
+    /** The histogram of a sample, while that of all pixels is missing. */
+    get sample() {
+      return open()?.sample.value ?? null;
+    },
+    /** What the last frame was drawn from: layers of tiles, -1 for the preview; and whether in full quality. */
+    get drawn() {
+      return viewer()!.stage.drawn;
+    },
+    /** Tiles that the view still needs, the quality in which tiles are asked for, and the connection. */
+    get loading() {
+      const loader = open()?.loader;
+      const link = element.client ? LinkMeter.of(element.client) : undefined;
+      return { missing: loader?.missing.value ?? 0, quality: loader?.quality ?? 0, needed: loader?.needed.length ?? 0, underWay: loader?.underWay() ?? 0, slow: link?.slow ?? false, rate: link?.rate ?? 0 };
+    },
+    /** What is held in memory. */
+    get held() {
+      return viewer()!.held;
     },
     get cursor() {
       const cursor = open()?.cursor.value;

@@ -9,7 +9,7 @@ import { shaded } from "../shades";
 import type { Signal } from "../signal";
 import { ShadesRow } from "./shades";
 import { DEFAULT_PERCENTILE, PERCENTILES, type ViewState } from "../state/view-state";
-import { STRETCHES, automaticStretch, percentileLimits, stretched, type Limits } from "../stretch";
+import { STRETCHES, automaticStretch, percentileLimits, stretched, type Limits, type Stretch } from "../stretch";
 
 export class DisplayPanel {
   onChange: () => void = () => {};
@@ -17,6 +17,8 @@ export class DisplayPanel {
   /** What the percentile gives for the plane on show. */
   private computed: Limits = { low: NaN, high: NaN };
   private histogram: Histogram | null = null;
+  /** Of a sample of the plane's pixels, as long as that of all has not come. */
+  private sample: Histogram | null = null;
   private unit = "";
   private readonly bars = h("canvas", { class: "histogram", "aria-label": "Histogram of the image with the clip limits", role: "img" });
   private readonly strip = h("canvas", { class: "strip", "aria-hidden": "true" });
@@ -26,6 +28,7 @@ export class DisplayPanel {
   private readonly maps = h("select", { id: "colormap-choice" });
   private readonly stretches = h("div", { class: "segmented", role: "radiogroup", "aria-label": "Stretch" });
   private readonly invert = h("input", { type: "checkbox", id: "invert" });
+  private readonly sampleNote = h("span", { class: "hint", id: "sample-note", hidden: true, title: "Computed from a sample of the pixels until all have been read" }, "sample");
   private readonly paint = perFrame(() => this.drawCanvases());
 
   private readonly fixed = h("input", { type: "checkbox", id: "fixed-limits" });
@@ -68,7 +71,7 @@ export class DisplayPanel {
     const section = byId(this.root, "display");
     const fold = foldButton("Display", state.panels.display, (folded) => section.classList.toggle("folded", folded));
     section.append(
-      h("div", { class: "section-head" }, h("h2", {}, fold.button)),
+      h("div", { class: "section-head" }, h("h2", {}, fold.button), this.sampleNote),
       this.bars,
       this.strip,
       h("div", { class: "limits" }, this.low, this.high),
@@ -85,7 +88,7 @@ export class DisplayPanel {
       fold.stop,
       clip.percentile.watch(() => this.applyPercentile()),
       clip.fixed.watch((fixed) => {
-        if (clip.percentile.value !== null) clip.limits.set(fixed && Number.isFinite(this.look.limits.low) ? this.look.limits : null);
+        if (clip.percentile.value !== null) clip.limits.set(fixed && !this.sample && Number.isFinite(this.look.limits.low) ? this.look.limits : null);
         this.changed();
       }),
     );
@@ -99,14 +102,14 @@ export class DisplayPanel {
 
   get look(): Look {
     const { colours, clip, shades } = this.state;
-    const stretch = colours.stretch.value === "auto" ? (clip.stretch.value ?? "linear") : colours.stretch.value;
+    const stretch = colours.stretch.value === "auto" ? (clip.stretch.value ?? this.sampleStretch) : colours.stretch.value;
     return { colormap: colours.map.value, inverted: colours.inverted.value, stretch, limits: clip.limits.value ?? this.computed, contrast: shades.contrast.value, bias: shades.bias.value };
   }
 
   /** For another image: the histogram was that of the one before. */
   newImage(unit: string): void {
     this.unit = unit;
-    this.histogram = null;
+    this.histogram = this.sample = null;
     this.computed = { low: NaN, high: NaN };
     this.changed();
   }
@@ -117,6 +120,18 @@ export class DisplayPanel {
     const limits = percentileLimits(histogram, DEFAULT_PERCENTILE);
     if (final && limits && this.state.clip.stretch.value === null) this.state.clip.stretch.set(automaticStretch(histogram, limits));
     this.applyPercentile();
+  }
+
+  /** What serves until the histogram of all pixels comes; null: that is there. */
+  setSample(sample: Histogram | null): void {
+    if (sample === this.sample) return;
+    this.sample = sample;
+    this.applyPercentile();
+  }
+
+  private get sampleStretch(): Stretch {
+    const limits = this.sample ? percentileLimits(this.sample, DEFAULT_PERCENTILE) : undefined;
+    return limits ? automaticStretch(this.sample!, limits) : "linear";
   }
 
   setLimits(limits: Limits): void {
@@ -134,11 +149,12 @@ export class DisplayPanel {
 
   private applyPercentile(): void {
     const { percentile, fixed, limits } = this.state.clip;
-    if (percentile.value !== null && this.histogram) {
+    const histogram = this.sample ?? this.histogram;
+    if (percentile.value !== null && histogram) {
       // One value everywhere, or none (NaN) where all is blank.
-      const { mean } = this.histogram;
-      this.computed = percentileLimits(this.histogram, percentile.value) ?? { low: mean, high: mean };
-      if (fixed.value && limits.value === null && Number.isFinite(this.computed.low)) limits.set(this.computed);
+      const { mean } = histogram;
+      this.computed = percentileLimits(histogram, percentile.value) ?? { low: mean, high: mean };
+      if (!this.sample && fixed.value && limits.value === null && Number.isFinite(this.computed.low)) limits.set(this.computed);
     }
     this.changed();
   }
@@ -161,6 +177,7 @@ export class DisplayPanel {
     this.stretches.title = stretch === "auto" ? `Chosen automatically: ${used}` : "";
     const percentile = this.state.clip.percentile.value;
     this.choice.value = percentile === null ? "" : String(percentile);
+    this.sampleNote.hidden = this.sample === null;
     this.fixed.checked = this.state.clip.fixed.value;
     this.low.value = format.plain(limits.low);
     this.high.value = format.plain(limits.high);
@@ -170,7 +187,7 @@ export class DisplayPanel {
 
   /** What the histogram shows: all bins, or, if the limits are a small part of that, a little more than the limits. */
   private window(): Limits | null {
-    const hist = this.histogram;
+    const hist = this.sample ?? this.histogram;
     if (!hist || !(hist.bin_width > 0)) return null;
     const min = hist.first_bin_center - hist.bin_width / 2;
     const max = min + hist.bin_width * hist.bins.length;
@@ -196,8 +213,9 @@ export class DisplayPanel {
       strip.fillStyle = colour(shaded(high > low ? stretched(v, low, high, stretch) : (x + 0.5) / width, contrast, bias));
       strip.fillRect(x, 0, 1, this.strip.height);
     }
-    if (!window || !this.histogram) return;
-    const { bins, first_bin_center, bin_width } = this.histogram;
+    const histogram = this.sample ?? this.histogram;
+    if (!window || !histogram) return;
+    const { bins, first_bin_center, bin_width } = histogram;
     const start = first_bin_center - bin_width / 2;
     // The most populated of the bins behind each column of the picture, on a logarithmic scale.
     const counts = Array.from({ length: width }, (_, x) => {
@@ -214,7 +232,7 @@ export class DisplayPanel {
       const x = Math.round(((limit - window.low) / (window.high - window.low)) * (width - ratio));
       context.fillRect(Math.min(width - 1.5 * ratio, Math.max(0, x)), 0, 1.5 * ratio, height);
     }
-    this.bars.title = `Values from ${format.value(window.low)} to ${format.value(window.high)} ${this.unit}; drag the orange lines to set the limits`;
+    this.bars.title = `Values from ${format.value(window.low)} to ${format.value(window.high)} ${this.unit}${this.sample ? ", of a sample of the pixels" : ""}; drag the orange lines to set the limits`;
   }
 
   /** The orange lines can be taken with the mouse. */

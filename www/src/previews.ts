@@ -1,0 +1,76 @@
+/** What stands in for a plane until its tiles come: a sample of its pixels by `image.preview`, which takes a moment whatever the plane's size. */
+import type { Histogram, Image } from "cubelink";
+import { LinkMeter } from "./link-meter";
+import { Pump } from "./pump";
+import { PREVIEW_LAYER, type TileCache } from "./tile-cache";
+import type { Plane, TileLoader } from "./tile-loader";
+import { WHOLE } from "./tile-plan";
+
+/** Tiles of a chosen channel that come within this time need no stand-in. */
+const PATIENCE_MS = 100;
+const HISTOGRAMS_KEPT = 16;
+
+export class Previews {
+  /** Called when the histogram of a sample of a plane is there. */
+  onSample: (plane: Plane) => void = () => {};
+  private readonly histograms = new Map<string, Histogram>();
+  private readonly pump: Pump<Plane>;
+  private readonly closing = new AbortController();
+  private readonly stop: () => void;
+  private timer = 0;
+  private first = true;
+  private able = true;
+
+  constructor(
+    private readonly image: Image,
+    private readonly cache: TileCache,
+    private readonly loader: TileLoader,
+  ) {
+    // Images that are still to be computed have none. Who waits for tiles need not be told.
+    this.pump = new Pump((plane) => this.fetch(plane), () => (this.able = this.image.client.state !== "connected"));
+    this.stop = loader.wanted.watch((plane) => this.wish(plane));
+  }
+
+  close(): void {
+    this.stop();
+    clearTimeout(this.timer);
+    this.pump.clear();
+    this.closing.abort(new Error("the image was closed"));
+  }
+
+  /** Of a sample of that plane's pixels. */
+  histogram(plane: Plane): Histogram | undefined {
+    return this.histograms.get(this.loader.key(plane));
+  }
+
+  private wish(plane: Plane): void {
+    clearTimeout(this.timer);
+    this.timer = window.setTimeout(
+      () => {
+        this.first = false;
+        if (this.needed(plane)) this.pump.push(plane);
+      },
+      // Nothing at all is on the screen.
+      this.first ? 0 : PATIENCE_MS,
+    );
+  }
+
+  private needed(plane: Plane): boolean {
+    const key = this.loader.key(plane);
+    return this.able && !this.loader.playing && key === this.loader.key(this.loader.wanted.value) && !this.cache.has(key, WHOLE) && !this.cache.hasPreview(key);
+  }
+
+  private async fetch(plane: Plane): Promise<void> {
+    if (!this.needed(plane)) return;
+    const side = LinkMeter.of(this.image.client).previewSide;
+    const { data, width, height, histogram, channel, stokes } = await this.image.preview({ ...plane, width: side, height: side }, { signal: this.closing.signal });
+    const key = this.loader.key({ channel, stokes });
+    this.histograms.set(key, histogram);
+    if (this.histograms.size > HISTOGRAMS_KEPT) this.histograms.delete(this.histograms.keys().next().value!);
+    if (!this.cache.has(key, WHOLE)) {
+      this.cache.add({ fileId: this.image.fileId, channel, stokes, layer: PREVIEW_LAYER, x: 0, y: 0, width, height, pixels: data, quality: 0, bytes: data.byteLength, syncId: 0, animationId: 0 });
+      this.loader.standIn({ channel, stokes });
+    }
+    this.onSample({ channel, stokes });
+  }
+}
