@@ -9,6 +9,8 @@ import type { Session } from "cubelink";
 
 export const FULL_QUALITY = 11;
 const LOWEST_QUALITY = 4;
+/** So many bit planes of noise take next to nothing. */
+const FREE_PLANES = 2;
 /** Small answers wait so long behind tiles, seconds. */
 const WAIT = 0.15;
 /** Bytes a second below which a connection can be slow. */
@@ -35,7 +37,7 @@ export class LinkMeter {
   private readonly rates: number[] = [];
   private measured = { bytes: 0, seconds: 0 };
   private from = 0;
-  /** Bytes of a whole tile for each bit plane. */
+  /** Bytes of a whole tile for each bit plane beyond the first ones, which take next to nothing. */
   private perPlane = 0.8 * (TILE_PIXELS / 8);
 
   /** All views of a connection share its meter. */
@@ -58,7 +60,7 @@ export class LinkMeter {
     });
   }
 
-  /** Bytes a second, undefined while that is not known. */
+  /** Bytes a second at best, undefined while that is not known. */
   get rate(): number | undefined {
     return this.rates.length === 0 ? undefined : Math.max(...this.rates);
   }
@@ -66,14 +68,13 @@ export class LinkMeter {
   get slow(): boolean {
     const far = this.roundTrip > LONG_ROUND_TRIP && this.roundTrip < Infinity;
     if (this.rate === undefined) return far;
-    const late = [...this.lateness].sort((a, b) => a - b)[this.lateness.length >> 1] ?? 0;
-    return this.rate < SLOW_RATE && (far || late > WAIT);
+    return this.rate < SLOW_RATE && (far || (median(this.lateness) ?? 0) > WAIT);
   }
 
   /** Bit planes of ZFP for what is to be seen soon. */
   get quality(): number {
     if (!this.slow) return FULL_QUALITY;
-    const planes = Math.round((WAIT * this.usedRate) / this.perPlane);
+    const planes = FREE_PLANES + Math.floor((WAIT * this.usedRate) / this.perPlane);
     return Math.min(FULL_QUALITY, Math.max(LOWEST_QUALITY, planes));
   }
 
@@ -82,12 +83,12 @@ export class LinkMeter {
     const under = [...this.waiting].reduce((sum, count) => sum + count(), 0);
     if (!this.slow) return Math.max(0, (this.rate === undefined ? FIRST_TILES : MOST_TILES) - under);
     const bytes = this.usedRate * (this.roundTrip + WAIT);
-    return Math.max(0, Math.max(1, Math.floor(bytes / (quality * this.perPlane))) - under);
+    return Math.max(0, Math.max(1, Math.floor(bytes / ((quality - FREE_PLANES) * this.perPlane))) - under);
   }
 
   /** Pixels along a side of a preview that comes in a moment. */
   get previewSide(): number {
-    return this.slow ? Math.min(512, Math.max(64, Math.floor(Math.sqrt((0.25 * this.usedRate) / 4)))) : 512;
+    return this.slow ? Math.min(512, Math.max(64, Math.floor(Math.sqrt((0.1 * this.usedRate) / 4)))) : 512;
   }
 
   /** What was called is answered at once and shortly: when the answer comes tells of the connection. */
@@ -110,7 +111,7 @@ export class LinkMeter {
   /** A tile has come; by its quality and size the next ones are estimated. */
   came(bytes: number, quality: number, pixels: number): void {
     const now = performance.now();
-    if (pixels >= TILE_PIXELS / 4 && quality < 32) this.perPlane += 0.25 * ((bytes / quality) * (TILE_PIXELS / pixels) - this.perPlane);
+    if (pixels >= TILE_PIXELS / 4 && quality > FREE_PLANES && quality < 32) this.perPlane += 0.25 * ((bytes / (quality - FREE_PLANES)) * (TILE_PIXELS / pixels) - this.perPlane);
     this.measured.bytes += bytes;
     this.measured.seconds += Math.max(0, now - this.from) / 1000;
     this.from = Math.max(now, this.from);
@@ -120,7 +121,12 @@ export class LinkMeter {
     this.measured = { bytes: 0, seconds: 0 };
   }
 
+  /** Not the best one: what is asked for too much, the cursor waits for. */
   private get usedRate(): number {
-    return this.rate ?? FIRST_GUESS;
+    return median(this.rates) ?? FIRST_GUESS;
   }
+}
+
+function median(values: readonly number[]): number | undefined {
+  return [...values].sort((a, b) => a - b)[values.length >> 1];
 }

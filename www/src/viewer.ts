@@ -3,6 +3,7 @@ import { Image, type Client, type OpenFileAck, type RegionHistogramData, type Re
 import { Compare } from "./compare/compare";
 import { byId, css, type Root } from "./dom";
 import type { Messages } from "./messages";
+import { LinkMeter } from "./link-meter";
 import { OpenImage, type CursorValue } from "./open-image";
 import { ContourOverlay } from "./contour-overlay";
 import { Contours } from "./contours";
@@ -98,6 +99,8 @@ export class Viewer {
   ) {
     const { report } = messages;
     this.report = report;
+    // It is to know the round trip when the first image is opened.
+    LinkMeter.of(client);
     this.renderer = new Renderer(byId<HTMLCanvasElement>(root, "canvas"), () => {
       this.cache.forgetTextures();
       this.stage.redraw();
