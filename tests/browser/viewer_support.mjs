@@ -58,6 +58,7 @@ export async function startServer(folder, { authKey = "a-secret-for-tests", port
   return {
     port: actualPort,
     url: `http://127.0.0.1:${actualPort}/`,
+    pid: child.pid,
     log: () => output,
     pause: () => child.kill("SIGSTOP"),
     goOn: () => child.kill("SIGCONT"),

@@ -1,5 +1,5 @@
 /** Which tiles a view needs: the whole image coarsely, something in between, and those that match the screen's resolution. Coarse ones first. */
-import { TILE_SIZE, finestLayer, tileCode } from "cubelink";
+import { TILE_SIZE, finestLayer, tileCode, tileOfCode } from "cubelink";
 import type { CachedTile, TileCache } from "./tile-cache";
 import type { View } from "./view";
 
@@ -34,16 +34,30 @@ export function tilesOfView(view: View, devicePixelRatio: number): number[] {
   return [...new Set([0, ...(between > 0 ? tilesOfLayer(view, between) : []), ...tilesOfLayer(view, target)])];
 }
 
-/** All that is there of a plane for a view, finest first: coarser tiles stand in for what is missing, and the preview as long as there is no tile of all of the plane. */
+/**
+ * What a view is drawn from: the tiles that match the screen's resolution, and under those that are missing coarser ones, or the preview. What would be hidden under
+ * others is left out: to draw it costs as much as what is seen.
+ */
 export function cachedTiles(cache: TileCache, plane: string, view: View, devicePixelRatio: number): CachedTile[] {
+  const target = layerOfView(view, devicePixelRatio);
   const found: CachedTile[] = [];
-  for (let layer = layerOfView(view, devicePixelRatio); layer >= 0; layer--) {
-    for (const code of tilesOfLayer(view, layer)) {
-      const cached = cache.get(plane, code);
-      if (cached) found.push(cached);
-    }
+  let missing: { x: number; y: number }[] = [];
+  for (const code of tilesOfLayer(view, target)) {
+    const cached = cache.get(plane, code);
+    if (cached) found.push(cached);
+    else missing.push(tileOfCode(code));
   }
-  const preview = cache.has(plane, WHOLE) ? undefined : cache.preview(plane);
+  for (let layer = target - 1; layer >= 0 && missing.length > 0; layer--) {
+    const above = ({ x, y }: { x: number; y: number }) => tileCode(layer, x >> (target - layer), y >> (target - layer));
+    const there = new Map<number, CachedTile>();
+    for (const code of new Set(missing.map(above))) {
+      const cached = cache.get(plane, code);
+      if (cached) there.set(code, cached);
+    }
+    found.push(...there.values());
+    missing = missing.filter((tile) => !there.has(above(tile)));
+  }
+  const preview = missing.length > 0 ? cache.preview(plane) : undefined;
   if (preview) found.push(preview);
   return found;
 }
