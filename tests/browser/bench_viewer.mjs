@@ -79,7 +79,7 @@ const timeOpening = (page, name) =>
       while (!done()) await frame();
       return performance.now() - start;
     };
-    const here = () => hook.image?.name === name;
+    const here = () => hook.image?.name === name && hook.drawn.plane.startsWith(`${hook.image.fileId}/`);
     const first = await until(() => here() && hook.drawn.layers.length > 0);
     const layers = hook.drawn.layers;
     return { first, preview: layers.includes(-1), all: await until(() => here() && hook.settled) };

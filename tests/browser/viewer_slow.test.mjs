@@ -34,7 +34,7 @@ await page.addInitScript(() => {
   window.frames_ = [];
   const look = () => {
     const hook = window.cubelink;
-    if (hook?.image) {
+    if (hook?.image && hook.drawn.plane.startsWith(`${hook.image.fileId}/`)) {
       const { plane, layers, quality } = hook.drawn;
       const now = { name: hook.image.name, plane, layers, quality, sample: hook.sample !== null, exact: hook.histogram !== null, ...hook.loading };
       const text = JSON.stringify(now);
@@ -120,7 +120,7 @@ await check("a lower quality at first, the full one when the view is at rest", a
 
 await check("a chosen channel is shown by its own preview, never by another's", async () => {
   await page.click('.file-row.file:has-text("cube.fits")');
-  await page.waitForFunction(() => window.cubelink.image?.name === "cube.fits" && window.cubelink.drawn.layers.length > 0);
+  await page.waitForFunction(() => window.cubelink.image?.name === "cube.fits" && window.cubelink.drawn.layers.length > 0 && window.cubelink.drawn.plane.startsWith(`${window.cubelink.image.fileId}/`));
   await page.locator("#channel-slider").fill("2");
   await page.waitForFunction(() => window.cubelink.plane.channel === 2 && window.cubelink.drawn.layers.length > 0 && window.cubelink.drawn.plane.includes("/2/"));
   await settled(page);

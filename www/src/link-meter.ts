@@ -6,6 +6,7 @@
  * is busy hears of everything late.
  */
 import type { Session } from "cubelink";
+import { delay } from "./pump";
 
 export const FULL_QUALITY = 11;
 const LOWEST_QUALITY = 4;
@@ -18,6 +19,8 @@ const SLOW_RATE = 1.5e6;
 /** As long as nothing is known but the round trip: what a connection with a long one is taken to carry. */
 const FIRST_GUESS = 125e3;
 const LONG_ROUND_TRIP = 0.06;
+const PINGS = 6;
+const PING_PAUSE_MS = 50;
 /** Rates are measured over so many seconds in which tiles were under way, or so many bytes. */
 const MEASURED_SECONDS = 0.25;
 const MEASURED_BYTES = 256 << 10;
@@ -48,16 +51,24 @@ export class LinkMeter {
   }
 
   private constructor(client: Session) {
-    const ping = () => this.time(client.call("pubsub.subscriptions")).then(() => this.time(client.call("pubsub.subscriptions")));
-    ping().catch(() => undefined);
+    const ping = () => this.ping(client).catch(() => undefined);
+    void ping();
     client.onState(({ state }) => {
       if (state !== "connected") return;
       // It may come back over another network.
       this.roundTrip = Infinity;
       this.lateness.length = this.rates.length = 0;
       this.measured = { bytes: 0, seconds: 0 };
-      ping().catch(() => undefined);
+      void ping();
     });
+  }
+
+  /** A page that has just begun is busy, and hears late of the first answers. */
+  private async ping(client: Session): Promise<void> {
+    for (let i = 0; i < PINGS && (i < 2 || this.roundTrip > LONG_ROUND_TRIP); i++) {
+      await this.time(client.call("pubsub.subscriptions"));
+      await delay(PING_PAUSE_MS);
+    }
   }
 
   /** Bytes a second at best, undefined while that is not known. */

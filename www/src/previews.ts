@@ -9,6 +9,9 @@ import { WHOLE } from "./tile-plan";
 /** Tiles of a chosen channel that come within this time need no stand-in. */
 const PATIENCE_MS = 100;
 const HISTOGRAMS_KEPT = 16;
+/** Of a plane with more pixels, a rough preview comes first: the server reads whole rows, which takes its time when they come from disk. */
+const LARGE_PLANE = 1 << 24;
+const ROUGH_SIDE = 128;
 
 export class Previews {
   /** Called when the histogram of a sample of a plane is there. */
@@ -48,7 +51,7 @@ export class Previews {
     this.timer = window.setTimeout(
       () => {
         this.first = false;
-        if (this.needed(plane)) this.pump.push(plane);
+        if (this.needed(plane) && !this.cache.hasPreview(this.loader.key(plane))) this.pump.push(plane);
       },
       // Nothing at all is on the screen.
       this.first ? 0 : PATIENCE_MS,
@@ -57,12 +60,17 @@ export class Previews {
 
   private needed(plane: Plane): boolean {
     const key = this.loader.key(plane);
-    return this.able && !this.loader.playing && key === this.loader.key(this.loader.wanted.value) && !this.cache.has(key, WHOLE) && !this.cache.hasPreview(key);
+    return this.able && !this.loader.playing && key === this.loader.key(this.loader.wanted.value) && !this.cache.has(key, WHOLE);
   }
 
   private async fetch(plane: Plane): Promise<void> {
-    if (!this.needed(plane)) return;
     const side = LinkMeter.of(this.image.client).previewSide;
+    const { width, height } = this.image.info;
+    if (this.needed(plane) && side > ROUGH_SIDE && width * height > LARGE_PLANE) await this.fetchSized(plane, ROUGH_SIDE);
+    if (this.needed(plane)) await this.fetchSized(plane, side);
+  }
+
+  private async fetchSized(plane: Plane, side: number): Promise<void> {
     const { data, width, height, histogram, channel, stokes } = await this.image.preview({ ...plane, width: side, height: side }, { signal: this.closing.signal });
     const key = this.loader.key({ channel, stokes });
     this.histograms.set(key, histogram);

@@ -144,6 +144,19 @@ export class Renderer {
     gl.activeTexture(gl.TEXTURE1);
     gl.bindTexture(gl.TEXTURE_2D, this.colours);
     this.nearest();
+    this.warmUp();
+  }
+
+  /** Drivers translate the shader when it first draws, which can take long: better before there is an image than when it has come. */
+  private warmUp(): void {
+    const gl = this.gl;
+    gl.activeTexture(gl.TEXTURE0);
+    const texture = this.upload(new Float32Array(1), 1, 1);
+    gl.uniform4f(this.uniforms.box, -1, -1, 1, 1);
+    gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
+    gl.deleteTexture(texture);
+    gl.clearColor(0, 0, 0, 0);
+    gl.clear(gl.COLOR_BUFFER_BIT);
   }
 
   private useColours(look: Look): void {
