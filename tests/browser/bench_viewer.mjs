@@ -142,7 +142,9 @@ async function frames() {
       await new Promise((resolve) => setTimeout(resolve, Math.max(0, start + (i + 1) * (1000 / 60) - performance.now())));
     }
     await Promise.all(sent);
-    const { frames, seen } = await page.evaluate(() => ((window.going_ = false), { frames: window.frames_.slice(1), seen: window.seen_ }));
+    const frames = await page.evaluate(() => ((window.going_ = false), window.frames_.slice(1)));
+    await page.waitForTimeout(2000); // what is still on its way to the page
+    const seen = await page.evaluate(() => window.seen_);
     if (view) await page.mouse.up();
     row(`8192², ${what}`, `frames: median ${ms(share(frames, 0.5))}`, `95 % ${ms(share(frames, 0.95))}`, `99 % ${ms(share(frames, 0.99))}`, view ? `pointer events lost: ${sent.length - seen.pointermove}` : `pixels of the wheel lost: ${Math.abs(turned - seen.wheel)}`);
   }
