@@ -29,6 +29,8 @@ const page = await (await browser.newContext({ viewport: { width: 1000, height: 
 page.setDefaultTimeout(240_000);
 const problems = [];
 page.on("pageerror", (error) => problems.push(String(error)));
+const scripts = [];
+page.on("response", (response) => response.url().includes("/assets/index-") && scripts.push(response.headers()));
 // Every frame in which something else was drawn or missing.
 await page.addInitScript(() => {
   window.frames_ = [];
@@ -49,8 +51,15 @@ const { check, finish } = checks("viewer-slow", () => page);
 const frames = () => page.evaluate(() => window.frames_);
 const report = (what, ms) => console.log(`     ${what}: ${Math.round(ms)} ms`);
 
-await check("the first picture comes before the tiles, with limits by a sample", async () => {
+await check("the page's scripts come compressed", async () => {
   await page.goto(`${link.url}?token=${SECRET}`);
+  await page.waitForFunction(() => window.cubelink);
+  assert.equal(scripts.length, 1);
+  assert.equal(scripts[0]["content-encoding"], "gzip");
+  assert.ok(Number(scripts[0]["content-length"]) < 150_000, scripts[0]["content-length"]);
+});
+
+await check("the first picture comes before the tiles, with limits by a sample", async () => {
   await page.waitForSelector('.file-row.file:has-text("field.fits")');
   await page.evaluate(() => (window.clicked_ = performance.now()));
   await page.click('.file-row.file:has-text("field.fits")');
