@@ -17,6 +17,11 @@ void Call::send(Reply&& reply) {
     if (answered_.exchange(true)) return;
     reply.id = request_.id;
     reply.method = request_.method;
+    std::function<void()> stop; // goes without the lock
+    if (may_be_cancelled_) {
+        const platform::MutexLock lock(mutex_);
+        stop.swap(stop_);
+    }
     // Released after use: the receiver may hold the connection, which may hold this call.
     auto answer = std::move(answer_);
     if (answer) answer(std::move(reply));
@@ -31,9 +36,39 @@ void Call::answer(BodyPtr result) {
 }
 
 void Call::fail(Error error) {
+    if (cancelled()) return fail_cancelled();
     Reply reply;
     reply.error = std::move(error);
     send(std::move(reply));
+}
+
+void Call::fail_cancelled() {
+    Reply reply;
+    reply.error = Error{code::method_failed, "cancelled", Map{{"method", request_.method}, {"exception", "Cancelled"}}};
+    send(std::move(reply));
+}
+
+void Call::on_cancel(std::function<void()> stop) {
+    {
+        const platform::MutexLock lock(mutex_);
+        if (!cancelled()) {
+            if (!answered()) stop_.swap(stop);
+            return;
+        }
+    }
+    stop();
+}
+
+bool Call::cancel() {
+    std::function<void()> stop;
+    {
+        const platform::MutexLock lock(mutex_);
+        if (!can_be_cancelled()) return false;
+        cancelled_.store(true);
+        stop.swap(stop_);
+    }
+    if (stop) stop();
+    return true;
 }
 
 void Call::fail_with_exception(std::string_view what) {

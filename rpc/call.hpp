@@ -1,6 +1,7 @@
 #pragma once
 /// One call on its way through the server: the request, who made it, and the one way to answer it.
 
+#include "platform/mutex.hpp"
 #include "rpc/message.hpp"
 
 #include <atomic>
@@ -59,12 +60,29 @@ public:
     /// too many such calls already: then the answer keeps its place. Does nothing for calls that have no place, or are answered.
     bool leave_order() const { return !leave_order_ || leave_order_(); }
 
+    // Long work may be cancelled by its client while it has no answer. Once it is, failing it fails it as cancelled, whatever the reason says.
+    /// Allows it: before dispatch returns.
+    void allow_cancel() { may_be_cancelled_ = true; }
+    /// Calls `stop` once if the call is cancelled: at once if it has been, else on the thread that cancels it. Whoever works on the call now
+    /// says so and replaces what was given before. `stop` must not hold the call, nor wait.
+    void on_cancel(std::function<void()> stop);
+    /// False, and nothing happens, if it has its answer or may not be cancelled.
+    bool cancel();
+    bool cancelled() const { return cancelled_.load(); }
+    /// Fails it as cancelled.
+    void fail_cancelled();
+    bool can_be_cancelled() const { return may_be_cancelled_ && !answered_.load(); }
+    bool answered() const { return answered_.load(); }
+
 private:
     Request request_;
     std::shared_ptr<Peer> peer_;
     Answer answer_;
     const LeaveOrder leave_order_; // thread-safe
-    std::atomic<bool> answered_{false};
+    std::atomic<bool> answered_{false}, cancelled_{false};
+    bool may_be_cancelled_ = false;
+    platform::Mutex mutex_;
+    std::function<void()> stop_ CUBELINK_GUARDED_BY(mutex_);
     void send(Reply&& reply);
 };
 using CallPtr = std::shared_ptr<Call>;

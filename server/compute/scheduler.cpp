@@ -465,6 +465,13 @@ void Scheduler::cancel_group(OwnerId owner, std::uint64_t group) {
     dropped = impl_->cancel_if(owner, [&](std::uint64_t g, const std::string&) { return g == group; });
 }
 
+void Scheduler::drop_cancelled(OwnerId owner) {
+    std::vector<Job> dropped;
+    const MutexLock lock(impl_->mutex);
+    dropped = impl_->queue.remove_if(owner, [](const Job& job) { return job.cancel.cancelled(); });
+    impl_->counts.cancelled += dropped.size();
+}
+
 void Scheduler::cancel_owner(OwnerId owner) {
     std::vector<Job> dropped;
     const MutexLock lock(impl_->mutex);

@@ -47,6 +47,8 @@ public:
     void cancel_key(OwnerId owner, const std::string& key);
     void cancel_group(OwnerId owner, std::uint64_t group);
     void cancel_owner(OwnerId owner);
+    /// Waiting jobs whose tokens have been cancelled are dropped now, and not at their turn.
+    void drop_cancelled(OwnerId owner);
 
     /// Cancels everything, waits for running jobs, takes no more. Called by the destructor too.
     void stop();

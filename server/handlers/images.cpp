@@ -304,6 +304,7 @@ void on_image_method(HandlerContext& context, const char* name, std::initializer
         name,
         [&context, parameters = rpc::Parameters(list), handle = std::move(handle)](const rpc::CallPtr& call) {
             const auto session = session_of(context, *call);
+            call->allow_cancel(); // reads only
             auto [args, kwargs] = call->take_arguments();
             auto values = std::make_shared<std::vector<rpc::Value>>(parameters.bind(std::move(args), std::move(kwargs)));
             const auto file_id = rpc::from_value<std::int32_t>(std::move((*values)[0]), rpc::Path("file_id"));
@@ -353,7 +354,9 @@ void post_large_answer(const SessionPtr& session, const ImagePtr& image, const r
         if (!call->peer()->connected()) return;
         auto& outbox = connection_of(*call).receiver()->outbox();
         if (outbox.has_room(bytes)) return answer(*session, *image, context);
+        call->on_cancel([waiting = call.get()] { waiting->fail_cancelled(); });
         outbox.when_room(bytes, [weak_session = std::weak_ptr(session), weak_image = std::weak_ptr(image), call, what, job_class, bytes, answer] {
+            if (call->answered()) return;
             const auto session_then = weak_session.lock();
             const auto image_then = weak_image.lock();
             if (session_then && image_then && !image_then->closed.cancelled()) post_large_answer(session_then, image_then, call, what, job_class, bytes, answer);

@@ -1,4 +1,4 @@
-// The server's own methods about itself and its sessions: server.info, session.state, session.connections, session.close.
+// The server's own methods about itself and its sessions: server.info, session.state, session.connections, session.cancel, session.close.
 
 #include "server/handlers/context.hpp"
 #include "server/handlers/image_read.hpp"
@@ -6,6 +6,7 @@
 #include "rpc/icd/icd_dialect.hpp"
 #include "rpc/icd/messages.hpp"
 #include "rpc/parameter.hpp"
+#include "rpc/typed_method.hpp"
 #include "server/products/tile_set.hpp"
 #include "server/session/catalog.hpp"
 
@@ -93,6 +94,17 @@ rpc::Value connections(const Session& session, std::uint64_t caller) {
     return list;
 }
 
+/// `id`: of a call, or the number at the end of "rpc:<client id>:<number>", which npm wslink does not tell its users.
+void cancel(const HandlerContext& context, const rpc::CallPtr& call, rpc::Value&& id) {
+    auto text = id.is<std::string>() ? std::move(*id.get_if<std::string>())
+                                     : "rpc:" + call->peer()->client_id() + ":" + std::to_string(rpc::from_value<std::uint64_t>(std::move(id), rpc::Path("id")));
+    const auto found = connection_of(*call).cancellable_call(text);
+    call->leave_order();
+    if (!found) return call->answer(false);
+    const auto session = context.directory.session_of(call->peer()->id());
+    call->answer((session && session->queue().cancel(found)) || found->cancel());
+}
+
 } // namespace
 
 bool is_published(std::string_view topic) { return std::find(published_topics.begin(), published_topics.end(), topic) != published_topics.end(); }
@@ -116,6 +128,8 @@ void register_session_methods(HandlerContext& context) {
         require_no_arguments(call);
         call->answer(connections(*session, call->peer()->id()));
     });
+    // Acts when it arrives, ahead of what waits in the session: the call may be waiting there.
+    context.methods.add("session.cancel", {"id"}, [&context](const rpc::CallPtr& call, rpc::Value id) { cancel(context, call, std::move(id)); });
     on_session_method(context, "session.close", [&context](const SessionPtr& session, const rpc::CallPtr& call) {
         require_no_arguments(call);
         acknowledge(call);

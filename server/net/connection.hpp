@@ -35,6 +35,8 @@ public:
     /// "json", "msgpack" or the name of the program's own dialect; for listings and logs only: no method may depend on it.
     virtual std::string dialect_name() const = 0;
     virtual std::string remote_address() const = 0;
+    /// The call with this id if it has no answer yet and may be cancelled (rpc::Call::allow_cancel), else nullptr. Of several, the newest. Network thread.
+    virtual rpc::CallPtr cancellable_call(const std::string& request_id) const = 0;
     /// Thread-safe; after what waits in the outbox.
     virtual void close(std::uint16_t code, std::string reason) = 0;
 };

@@ -340,6 +340,7 @@ void ConnectionImpl::dispatch(rpc::Request&& request, const Prepared* prepared) 
     const auto call = workers ? std::shared_ptr<rpc::Call>(new rpc::Call(std::move(request), shared_from_this(), std::move(answer), std::move(leave)),
                                                            [workers](rpc::Call* done) { workers->post([owned = std::shared_ptr<rpc::Call>(done)] {}); })
                               : std::make_shared<rpc::Call>(std::move(request), shared_from_this(), std::move(answer), std::move(leave));
+    if (!in_order) call->allow_cancel();
     const auto& rules = context_.rules;
     const bool too_many = calls_when_done_.load(relaxed) > rules.calls_when_done || (before > 0 && before + bytes > rules.bytes_of_calls);
     if (!in_order && too_many) return call->fail(rpc::code::method_failed, "too many calls of this connection are in progress");
@@ -347,7 +348,27 @@ void ConnectionImpl::dispatch(rpc::Request&& request, const Prepared* prepared) 
         return call->fail(rpc::code::method_failed, "the server has too much to do to take more: try again");
     if (prepared && prepared->failure) rpc::MethodRegistry::fail(call, prepared->failure);
     else rpc::MethodRegistry::dispatch(call, method);
+    if (call->can_be_cancelled()) keep_cancellable(call);
     apply_back_pressure();
+}
+
+/// Those that have been answered are forgotten when they are more than the others.
+void ConnectionImpl::keep_cancellable(const rpc::CallPtr& call) {
+    constexpr std::size_t few = 64;
+    if (cancellable_.size() > few + 2 * (calls_when_done_.load(relaxed) + calls_in_order_.load(relaxed))) {
+        std::erase_if(cancellable_, [](const auto& entry) {
+            const auto kept = entry.second.lock();
+            return !kept || !kept->can_be_cancelled();
+        });
+    }
+    cancellable_[std::hash<std::string>()(call->request().id)] = call;
+}
+
+rpc::CallPtr ConnectionImpl::cancellable_call(const std::string& request_id) const {
+    const auto found = cancellable_.find(std::hash<std::string>()(request_id));
+    if (found == cancellable_.end()) return nullptr;
+    auto call = found->second.lock();
+    return call && call->can_be_cancelled() && call->request().id == request_id ? call : nullptr;
 }
 
 /// From any thread: the call's answer will leave when it is done. Half of what may be in progress is left to long work.

@@ -67,6 +67,7 @@ public:
     const std::shared_ptr<pubsub::Receiver>& receiver() const override { return receiver_; }
     std::string dialect_name() const override { return std::string(dialect_->name()); }
     std::string remote_address() const override { return remote_address_; }
+    rpc::CallPtr cancellable_call(const std::string& request_id) const override;
     void close(std::uint16_t code, std::string reason) override;
 
     /// The socket's handler, which holds a reference to the connection.
@@ -123,6 +124,7 @@ private:
     void send_answer(const rpc::Reply& reply, pubsub::Outbox::Ticket ticket, std::atomic<bool>& has_place, std::size_t bytes);
     void answered(bool in_order, std::size_t bytes);
     bool leave_order(pubsub::Outbox::Ticket ticket, std::atomic<bool>& has_place, std::size_t bytes);
+    void keep_cancellable(const rpc::CallPtr& call);
     void apply_back_pressure();
     static void schedule_flush(Alarm& alarm);
     void schedule_flush() { schedule_flush(*alarm_); }
@@ -160,6 +162,7 @@ private:
     std::size_t half_sent_ = 0;        // of that, what waits for more to come
     std::size_t input_since_call_ = 0; // bytes received since the last request, which are taken for the next one's
     std::atomic<std::size_t> calls_in_order_{0}, calls_when_done_{0}, bytes_of_calls_{0}, bytes_when_done_{0}; // unanswered
+    std::unordered_map<std::size_t, std::weak_ptr<rpc::Call>> cancellable_; // by the id's hash: ids may be long. Also some that have been answered
 
     struct WaitingHello {
         rpc::Request request;

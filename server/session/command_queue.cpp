@@ -219,7 +219,7 @@ void CommandQueue::finish(const Making& making, Command command) {
 }
 
 template <class Which>
-CommandQueue::Dropped CommandQueue::drop_if(Which which, const std::function<bool(const Touches&)>& closes) {
+CommandQueue::Dropped CommandQueue::drop_if(Which which, const std::function<bool(const Touches&)>& closes, void (*answer)(Command&)) {
     Dropped result;
     std::vector<Command> dropped;
     bool start = false;
@@ -255,7 +255,7 @@ CommandQueue::Dropped CommandQueue::drop_if(Which which, const std::function<boo
         result.openings |= !result.makings.empty();
         start = start_pump();
     }
-    for (auto& command : dropped) answer_dropped(command);
+    for (auto& command : dropped) answer(command);
     if (start) post_pump();
     return result;
 }
@@ -268,6 +268,16 @@ CommandQueue::Dropped CommandQueue::drop(ObjectId id) {
 CommandQueue::Dropped CommandQueue::drop_all_images() {
     return drop_if([](const Command& command) { return command.touches.any_image() && !command.survives_close; },
                    [](const Touches& touches) { return touches.any_image(); });
+}
+
+bool CommandQueue::cancel(const rpc::CallPtr& call) {
+    bool found = false;
+    drop_if([&](const Command& command) { return command.call == call && (found = true); }, [](const Touches&) { return false; },
+            [](Command& command) {
+                command.call->cancel();
+                command.call->fail_cancelled();
+            });
+    return found;
 }
 
 void CommandQueue::close() {

@@ -83,6 +83,8 @@ public:
     Dropped drop(ObjectId id);
     /// The same for all images.
     Dropped drop_all_images();
+    /// Removes the command that a call waits for and fails the call as cancelled. False if it does not wait.
+    bool cancel(const rpc::CallPtr& call);
     /// Removes everything, cancels all makings, and takes no more.
     void close();
     std::size_t waiting() const;
@@ -113,7 +115,7 @@ private:
     void post_pump();
     std::optional<Command> replaced_by(const Command& newer) CUBELINK_REQUIRES(mutex_);
     template <class Which>
-    Dropped drop_if(Which which, const std::function<bool(const Touches&)>& closes);
+    Dropped drop_if(Which which, const std::function<bool(const Touches&)>& closes, void (*answer)(Command&) = answer_dropped);
     void park(Entries& from, Entries::iterator entry, std::vector<rpc::CallPtr>& parked) CUBELINK_REQUIRES(mutex_);
     void release_parked() CUBELINK_REQUIRES(mutex_);
     static void answer_dropped(Command& command);

@@ -32,6 +32,7 @@ void start(Calculation calculation) {
         end(failure);
     };
     task.on_session_closed = std::move(calculation.on_session_closed);
+    task.tells_cancelled = calculation.tells_cancelled;
     const auto making = start(std::move(task));
     *number = making.number;
     session->calculations.add(making.number, calculation.kind, image->file_id, making.cancel, std::move(calculation.label));

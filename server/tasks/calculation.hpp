@@ -27,6 +27,7 @@ struct Calculation {
     std::function<void(std::exception_ptr failure)> end;
     /// Instead of `end` if the session was closed; from any thread. Answers.
     std::function<void()> on_session_closed;
+    bool tells_cancelled = false; // as Task::tells_cancelled
 };
 /// By a command of the session.
 void start(Calculation calculation);

@@ -94,8 +94,10 @@ void start_list_job(const OpenSettings& settings, const SessionPtr& session, con
     AnsweringJob job;
     job.session = session;
     job.call = call;
-    job.work = [&jail = settings.jail, session, call, request = std::move(request), listed, for_page, stop](const JobContext& context) {
-        icd::answer(call, list<Response>(jail, session, *request, listed, stop, context.threads, for_page));
+    const auto stopped = imaging::CancelToken::below(stop);
+    job.stop = [stopped] { stopped.cancel(); }; // it answers with what it has found
+    job.work = [&jail = settings.jail, session, call, request = std::move(request), listed, for_page, stopped](const JobContext& context) {
+        icd::answer(call, list<Response>(jail, session, *request, listed, stopped, context.threads, for_page));
     };
     job.on_cancelled = [call] { call->fail(rpc::code::method_failed, "The session was closed."); };
     job.cancel = session->ended();

@@ -82,7 +82,7 @@ AfterOpening::~AfterOpening() {
     } catch (const std::exception& e) { log::warn(e.what()); }
 }
 
-void start_opening(const OpenSettings& settings, const SessionPtr& session, Opening opening) {
+CommandQueue::Making start_opening(const OpenSettings& settings, const SessionPtr& session, Opening opening) {
     struct State {
         Opening opening;
         ImagePtr image;
@@ -122,7 +122,7 @@ void start_opening(const OpenSettings& settings, const SessionPtr& session, Open
         opening.end(text.empty() ? image : nullptr, text);
     };
     task.on_session_closed = state->opening.on_session_closed;
-    start(std::move(task));
+    return start(std::move(task));
 }
 
 } // namespace cubelink::server

@@ -61,7 +61,7 @@ struct AfterOpening {
 };
 
 /// By a command of the session. The image with the request's file_id, if there is one, stays until another takes its place.
-void start_opening(const OpenSettings& settings, const SessionPtr& session, Opening opening);
+CommandQueue::Making start_opening(const OpenSettings& settings, const SessionPtr& session, Opening opening);
 
 /// What OPEN_FILE is answered if the file is closed meanwhile.
 inline constexpr const char* closed_before_open = "The file was closed before it was open.";

@@ -132,6 +132,7 @@ public:
                 resume_catalog(i);
             } catch (const std::exception& e) { done(request_->images_size() + i, e.what()); }
         }
+        call_->on_cancel(canceller(session_, std::move(openings_)));
         if (--pending_ == 0) answer();
     }
 
@@ -162,7 +163,7 @@ private:
             self->done(index, failure);
         };
         opening.on_session_closed = [call = call_] { call->fail(rpc::code::method_failed, "The session was closed."); };
-        start_opening(settings_, session_, std::move(opening));
+        openings_.push_back(start_opening(settings_, session_, std::move(opening)).cancel);
     }
 
     /// Catalogs are what their files are: one of that name that is open stays.
@@ -183,7 +184,7 @@ private:
             self->done(place, failure);
         };
         opening.on_session_closed = [call = call_] { call->fail(rpc::code::method_failed, "The session was closed."); };
-        start_opening(settings_, session_, std::move(opening));
+        openings_.push_back(start_opening(settings_, session_, std::move(opening)).cancel);
     }
 
     void done(int index, const std::string& failure) {
@@ -219,7 +220,8 @@ private:
         ack.set_message(message);
         log::info("session " + std::to_string(session_->id()) + ": resumed by its page, " + std::to_string(request_->images_size()) + " images, in " +
                   std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begun_).count()) + " ms");
-        icd::answer(call_, std::move(ack));
+        if (call_->cancelled()) call_->fail_cancelled();
+        else icd::answer(call_, std::move(ack));
         for (const auto& set : afterwards) set();
     }
 
@@ -248,6 +250,7 @@ private:
     const Clock::time_point begun_ = Clock::now();
     std::vector<std::string> failures_; // by image, then by catalog; empty: none
     std::size_t pending_ = 0;
+    std::vector<imaging::CancelToken> openings_; // that have begun
 };
 
 } // namespace

@@ -66,9 +66,11 @@ private:
         Command command;
         command.call = task_.call;
         command.on_dropped = task_.on_session_closed;
-        command.run = [end = std::move(task_.end), failure, cancel = making_.cancel] {
+        command.run = [end = std::move(task_.end), failure, cancel = making_.cancel, call = task_.call, tells_cancelled = task_.tells_cancelled] {
             // Closed after the work was done, but before this.
-            end(!failure && cancel.cancelled() ? std::make_exception_ptr(imaging::Cancelled()) : failure);
+            const auto why = !failure && cancel.cancelled() ? std::make_exception_ptr(imaging::Cancelled()) : failure;
+            if (call && call->cancelled() && !tells_cancelled && is_cancelled(why)) call->fail_cancelled();
+            end(why);
         };
         task_.session->queue().finish(making_, std::move(command));
     }
@@ -82,6 +84,13 @@ private:
 
 } // namespace
 
+std::function<void()> canceller(const SessionPtr& session, std::vector<imaging::CancelToken> jobs) {
+    return [weak = std::weak_ptr(session), jobs = std::move(jobs)] {
+        for (const auto& job : jobs) job.cancel();
+        if (const auto of = weak.lock()) of->scheduler().drop_cancelled(of->number());
+    };
+}
+
 CommandQueue::Making start(Task task) {
     const auto making = task.session->queue().begin_making(task.makes);
     Job job;
@@ -89,6 +98,7 @@ CommandQueue::Making start(Task task) {
     job.job_class = task.job_class;
     job.group = making.number;
     job.cancel = making.cancel;
+    if (task.call) task.call->on_cancel(canceller(task.session, {making.cancel}));
     auto& scheduler = task.session->scheduler();
     job.work = [running = std::make_shared<Running>(std::move(task), making)](const JobContext& context) { running->run(context); };
     scheduler.post(std::move(job));
@@ -120,16 +130,19 @@ void start(AnsweringJob task) {
     job.owner = task.session->number();
     job.job_class = task.job_class;
     job.group = task.group;
-    job.cancel = task.cancel;
+    job.cancel = imaging::CancelToken::below(task.cancel);
+    task.call->on_cancel(task.stop ? std::move(task.stop) : canceller(task.session, {job.cancel}));
     if (!task.on_error) task.on_error = [call = task.call](const std::exception& error) {
         if (const auto* known = dynamic_cast<const rpc::CallError*>(&error)) call->fail(known->error());
         else call->fail_with_exception(error.what());
     };
     job.on_error = std::move(task.on_error);
     // Also when the job is dropped without being run. A call that has its answer takes no other.
-    job.work = [work = std::move(task.work), cancel = task.cancel,
-                last = std::shared_ptr<void>(nullptr, [cancelled = std::move(task.on_cancelled), cancel = task.cancel](void*) {
-                    if (cancel.cancelled()) cancelled();
+    job.work = [work = std::move(task.work),
+                last = std::shared_ptr<void>(nullptr, [cancelled = std::move(task.on_cancelled), cancel = job.cancel, call = task.call](void*) {
+                    if (!cancel.cancelled()) return;
+                    if (call->cancelled()) call->fail_cancelled();
+                    else cancelled();
                 })](const JobContext& context) { work(context); };
     task.session->scheduler().post(std::move(job));
 }

@@ -10,6 +10,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace cubelink::server {
 
@@ -33,10 +34,15 @@ struct Task {
     std::function<void(std::exception_ptr failure)> end;
     /// Instead of `end` if the session was closed; from any thread.
     std::function<void()> on_session_closed;
+    /// `end` says in its own words that the call was cancelled. Otherwise the call fails as cancelled, and `end` only cleans up.
+    bool tells_cancelled = false;
 };
 
 /// By a command of the task's session. Returns its number, which is the group of its job, and the token that cancels it.
 CommandQueue::Making start(Task task);
+
+/// For rpc::Call::on_cancel: cancels jobs of the session, and drops those that wait.
+std::function<void()> canceller(const SessionPtr& session, std::vector<imaging::CancelToken> jobs);
 
 /// What an exception says, for users: "cancelled" for Cancelled.
 std::string text_of(const std::exception_ptr& failure);
@@ -54,6 +60,8 @@ struct AnsweringJob {
     std::function<void()> on_cancelled;
     /// Empty: the call fails with the exception's text.
     std::function<void(const std::exception&)> on_error{};
+    /// What ends the work if the call is cancelled: `work` then answers. Empty: the job is cancelled, and the call fails.
+    std::function<void()> stop{};
 };
 void start(AnsweringJob job);
 

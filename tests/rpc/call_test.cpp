@@ -101,3 +101,61 @@ TEST_CASE("A call leaves the order of answers if its connection lets it") {
     std::vector<Reply> replies;
     CHECK(make_call(replies, "m")->leave_order()); // it has no place in an order
 }
+
+TEST_CASE("A call that may be cancelled fails as cancelled, whatever it fails with") {
+    std::vector<Reply> replies;
+    auto call = make_call(replies, "long");
+    CHECK_FALSE(call->cancel()); // not allowed
+    call->allow_cancel();
+    int first = 0, second = 0;
+    call->on_cancel([&] { ++first; });
+    call->on_cancel([&] { ++second; }); // the next who works on it
+    CHECK(call->cancel());
+    CHECK(call->cancelled());
+    CHECK(first == 0);
+    CHECK(second == 1);
+    call->on_cancel([&] { ++first; }); // too late: at once
+    CHECK(first == 1);
+    call->fail(code::method_failed, "The file was closed.");
+    REQUIRE(replies.size() == 1);
+    REQUIRE(replies[0].error);
+    CHECK(replies[0].error->code == code::method_failed);
+    CHECK(replies[0].error->message == "cancelled");
+    CHECK(replies[0].error->data == Value(Map{{"method", "long"}, {"exception", "Cancelled"}}));
+    CHECK_FALSE(call->cancel());
+}
+
+TEST_CASE("A call that is done is not cancelled, and lets go of what would have stopped it") {
+    std::vector<Reply> replies;
+    auto call = make_call(replies, "long");
+    call->allow_cancel();
+    const auto held = std::make_shared<int>(0);
+    call->on_cancel([held] { ++*held; });
+    CHECK(held.use_count() == 2);
+    call->answer(Value(1));
+    CHECK(held.use_count() == 1);
+    call->on_cancel([held] { ++*held; });
+    CHECK(held.use_count() == 1);
+    CHECK_FALSE(call->cancel());
+    CHECK_FALSE(call->can_be_cancelled());
+    CHECK(*held == 0);
+}
+
+TEST_CASE("Of a call that is cancelled while it gets what stops it and its answer, it is stopped at most once") {
+    for (int round = 0; round < cubelink::test::effort(200); ++round) {
+        std::atomic<int> answers{0}, stopped{0};
+        std::atomic<bool> cancelled{false};
+        const auto call = std::make_shared<Call>(Request{"i", "m", {}, {}, nullptr}, nullptr, [&](Reply&&) { ++answers; });
+        call->allow_cancel();
+        std::thread a([&] { cancelled = call->cancel(); });
+        std::thread b([&] {
+            call->on_cancel([&] { ++stopped; });
+            call->answer(Value(1));
+        });
+        a.join();
+        b.join();
+        CHECK(answers == 1);
+        CHECK(stopped <= 1);
+        if (!cancelled) CHECK(stopped == 0);
+    }
+}

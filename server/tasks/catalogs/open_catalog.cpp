@@ -61,7 +61,7 @@ CatalogPtr open_catalog(const OpenSettings& settings, imaging::BudgetCache& budg
 
 } // namespace
 
-void start_opening(const OpenSettings& settings, const SessionPtr& session, CatalogOpening opening) {
+CommandQueue::Making start_opening(const OpenSettings& settings, const SessionPtr& session, CatalogOpening opening) {
     struct State {
         CatalogOpening opening;
         CatalogPtr catalog;
@@ -97,7 +97,7 @@ void start_opening(const OpenSettings& settings, const SessionPtr& session, Cata
         state->opening.end(text.empty() ? state->catalog : nullptr, text);
     };
     task.on_session_closed = state->opening.on_session_closed;
-    start(std::move(task));
+    return start(std::move(task));
 }
 
 void add_catalog(Session& session, const CatalogPtr& catalog, const std::function<void()>& answer) {

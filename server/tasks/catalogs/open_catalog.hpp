@@ -21,7 +21,7 @@ struct CatalogOpening {
     /// As of Opening.
     std::function<void()> before, after;
 };
-void start_opening(const OpenSettings& settings, const SessionPtr& session, CatalogOpening opening);
+CommandQueue::Making start_opening(const OpenSettings& settings, const SessionPtr& session, CatalogOpening opening);
 
 /// Adds a newly opened catalog (an earlier one of that id is closed), calls `answer`, and sends session.changed. By a command.
 void add_catalog(Session& session, const CatalogPtr& catalog, const std::function<void()>& answer = {});

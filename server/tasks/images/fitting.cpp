@@ -338,6 +338,7 @@ void start_fitting(Fitting request) {
         found->response = work.run();
         found->images = work.images();
     };
+    calculation.tells_cancelled = true;
     calculation.end = [fitting, found](const std::exception_ptr& failure) {
         if (failure) return icd::answer(fitting->call, fitting_failed(is_cancelled(failure) ? "task cancelled" : text_of(failure)));
         try {

@@ -169,6 +169,7 @@ void start_moments(MomentCalculation calculation) {
     task.bytes = asked->image->shape().plane_size() * asked->plan.channels.count() * std::int64_t{sizeof(float)};
     task.call = asked->call;
     task.work = [asked, made, names = names_of(*asked), recipe = recipe_of(*asked->image)](const TaskContext& context) { make_and_close(*asked, names, recipe, context, *made); };
+    task.tells_cancelled = true;
     task.end = [asked, made](const std::exception_ptr& failure) {
         end(*asked, *made, failure);
         made->images.clear();

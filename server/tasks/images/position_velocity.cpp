@@ -237,6 +237,7 @@ void start_position_velocity(const OpenSettings& settings, PvRequest request) {
         state->generated = generated_image(state->name, recipe_of_cut(image, cut, state->name),
                                            imaging::describe_image(state->pixels, prepared->header.header, state->name), budget, context.cancel);
     };
+    calculation.tells_cancelled = true;
     calculation.end = [state](const std::exception_ptr& failure) {
         const auto& asked = state->request;
         Leftovers leftovers;

@@ -216,6 +216,7 @@ void start_pv_preview(PvPreviewWish wish) {
         state->data = state->preview->data(*asked.pv.region, true, context.threads, context.cancel);
         if (!state->data) throw imaging::ImageError("The region is not on this image's sky.");
     };
+    calculation.tells_cancelled = true;
     calculation.end = [state](const std::exception_ptr& failure) {
         const auto& asked = state->wish;
         auto& session = *asked.pv.session;

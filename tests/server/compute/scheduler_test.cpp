@@ -183,6 +183,33 @@ TEST_CASE("cancelling by key, group and owner") {
     CHECK(soon([&] { return scheduler.counters().cancelled == 4; }));
 }
 
+TEST_CASE("a waiting job whose token is cancelled is dropped before its turn; what its token is below is not cancelled") {
+    Scheduler scheduler(2);
+    std::promise<void> go;
+    const auto gate = go.get_future().share();
+    std::atomic<int> ran{0};
+    for (int i = 0; i < 2; ++i) scheduler.post(job(1, JobClass::block, [gate, &ran](const JobContext&) { gate.wait(), ++ran; })); // one after the other
+    const imaging::CancelToken above;
+    const auto token = imaging::CancelToken::below(above);
+    const auto held = std::make_shared<int>(0);
+    Job waiting = job(1, JobClass::block, [held, &ran](const JobContext&) { ++ran; });
+    waiting.cancel = token;
+    scheduler.post(std::move(waiting));
+    scheduler.drop_cancelled(1);
+    CHECK(held.use_count() == 2);
+    token.cancel();
+    scheduler.drop_cancelled(2);
+    CHECK(held.use_count() == 2);
+    scheduler.drop_cancelled(1);
+    CHECK(held.use_count() == 1);
+    CHECK_FALSE(above.cancelled());
+    above.cancel();
+    CHECK(imaging::CancelToken::below(imaging::CancelToken::below(above)).cancelled());
+    go.set_value();
+    CHECK(soon([&] { return ran == 2; }));
+    CHECK(scheduler.counters().cancelled == 1);
+}
+
 TEST_CASE("what a job throws is reported, and the worker lives on") {
     Scheduler scheduler(1);
     std::promise<std::string> reported;

@@ -116,6 +116,42 @@ TEST_CASE_FIXTURE(Fixture, "of a thousand positions of a cursor one waits at mos
     CHECK(queue->highest_waiting() == 1);
 }
 
+TEST_CASE_FIXTURE(Fixture, "a waiting command's call is cancelled, also one that waits for what is being made; nothing else is") {
+    CommandQueue::Making making;
+    Command maker = command("maker", 0);
+    maker.makes = true;
+    maker.run = [this, &making, call = maker.call] {
+        Touches made;
+        made.objects.push_back(image_id(0));
+        making = queue->begin_making(std::move(made));
+        call->answer(rpc::BodyPtr());
+    };
+    queue->push(std::move(maker));
+    wait_for(1);
+    auto parked = command("parked", 0), behind = command("behind", 0);
+    const auto call = parked.call;
+    call->allow_cancel();
+    queue->push(std::move(parked));
+    queue->push(std::move(behind));
+    CHECK(queue->cancel(call));
+    CHECK_FALSE(queue->cancel(call));
+    CHECK_FALSE(making.cancel.cancelled());
+    CHECK(queue->waiting() == 1);
+    hold();
+    auto ready = command("ready", 1);
+    const auto other = ready.call;
+    other->allow_cancel();
+    queue->push(std::move(ready));
+    CHECK(queue->cancel(other));
+    release();
+    Command end;
+    end.run = [] {};
+    queue->finish(making, std::move(end));
+    wait_for(4);
+    CHECK(log.ran == List{"behind"});
+    CHECK(log.answered == List{"maker", "parked: cancelled", "ready: cancelled", "behind"});
+}
+
 TEST_CASE_FIXTURE(Fixture, "the highest number of commands that have waited is that of clients' commands") {
     Command own;
     own.run = [] {};
