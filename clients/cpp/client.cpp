@@ -451,8 +451,32 @@ std::future<Value> Client::call(const std::string& method, rpc::Array args, rpc:
     return impl_->send(impl_->next_id(), method, std::move(args), std::move(kwargs));
 }
 
-void Client::call(const std::string& method, rpc::Array args, rpc::Map kwargs, Done done) {
-    impl_->send(impl_->next_id(), method, std::move(args), std::move(kwargs), std::move(done));
+std::string Client::call(const std::string& method, rpc::Array args, rpc::Map kwargs, Done done) {
+    auto id = impl_->next_id();
+    impl_->send(id, method, std::move(args), std::move(kwargs), std::move(done));
+    return id;
+}
+
+Client::Started Client::start(const std::string& method, rpc::Array args, rpc::Map kwargs) {
+    auto id = impl_->next_id();
+    auto answer = impl_->send(id, method, std::move(args), std::move(kwargs));
+    return {std::move(id), std::move(answer)};
+}
+
+void Client::cancel(const std::string& id) {
+    std::optional<Impl::Queued> unsent;
+    {
+        const std::lock_guard lock(impl_->mutex);
+        const auto found = std::find_if(impl_->queued.begin(), impl_->queued.end(), [&](const auto& call) { return call.id == id; });
+        if (found != impl_->queued.end()) {
+            unsent = std::move(*found);
+            impl_->queued.erase(found);
+        } else if (!impl_->waiting.contains(id)) {
+            return;
+        }
+    }
+    if (unsent) return Impl::finish(unsent->done, {}, std::make_exception_ptr(rpc::CallError(rpc::code::method_failed, "cancelled")));
+    call("session.cancel", {id}, {}, [](const Value&, const std::exception_ptr&) {});
 }
 
 void Client::listen(const std::string& topic, Callback callback) {

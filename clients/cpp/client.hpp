@@ -62,9 +62,19 @@ public:
     std::future<rpc::Value> call(const std::string& method, rpc::Array args = {}, rpc::Map kwargs = {});
 
     /// The same with a callback, which is called exactly once: with the result and no error, or with null and what the future would throw.
-    /// At once, on the caller's thread, if the connection has ended.
+    /// At once, on the caller's thread, if the connection has ended. Returns the call's id, for cancel().
     using Done = std::function<void(rpc::Value result, std::exception_ptr error)>;
-    void call(const std::string& method, rpc::Array args, rpc::Map kwargs, Done done);
+    std::string call(const std::string& method, rpc::Array args, rpc::Map kwargs, Done done);
+
+    /// A call that can be cancelled.
+    struct Started {
+        std::string id;
+        std::future<rpc::Value> answer;
+    };
+    Started start(const std::string& method, rpc::Array args = {}, rpc::Map kwargs = {});
+    /// Tells the server to stop what that call asks for, at once wherever it waits. The call is then answered with CallError ("cancelled", or in the ICD's
+    /// words); with its result if it was done already. Nothing happens if it has been answered.
+    void cancel(const std::string& id);
 
     using Callback = std::function<void(const rpc::Value& message)>;
     /// Listens locally, for as long as the client lives. Servers that send everything need no more (the original, and ours before the first

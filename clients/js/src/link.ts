@@ -17,6 +17,8 @@ export class Link {
   private readonly pending = new Set<(error: unknown) => void>();
   private readonly listened = new Set<string>();
   private heardAt = 0;
+  /** Calls so far: wslink numbers them so, and their ids end with it. */
+  private calls = 0;
   private ended = false;
 
   private constructor(
@@ -66,7 +68,10 @@ export class Link {
     return { sessionURL, secret };
   }
 
-  /** Calls a method; bytes in the result are Uint8Array. Rejects with CubelinkError, or with the reason of the signal that ended it. */
+  /**
+   * Calls a method; bytes in the result are Uint8Array. Rejects with CubelinkError, or with the reason of the signal that ended it; the server is then told to
+   * stop.
+   */
   call(method: string, args: unknown[], kwargs: Record<string, unknown>, { signal, timeout }: CallOptions = {}): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.ended) {
@@ -86,8 +91,13 @@ export class Link {
         finish();
         reject(error);
       };
-      const aborted = () => fail(signal!.reason);
-      const late = () => fail(new CubelinkError(`${method}: no answer within ${timeout} s`));
+      const number = this.calls++;
+      const giveUp = (error: unknown): void => {
+        fail(error);
+        this.cancel(number);
+      };
+      const aborted = () => giveUp(signal!.reason);
+      const late = () => giveUp(new CubelinkError(`${method}: no answer within ${timeout} s`));
       const timer = timeout === undefined ? undefined : setTimeout(late, 1000 * timeout);
       signal?.addEventListener("abort", aborted);
       // The waiting begins with the first of the calls that wait.
@@ -109,6 +119,13 @@ export class Link {
           (reason) => fail(toError(reason, method)),
         );
     });
+  }
+
+  /** Nobody waits for what the server says to that: it may know the call no more, or be one that cannot cancel. */
+  private cancel(number: number): void {
+    if (this.ended) return;
+    this.calls++;
+    this.session.call("session.cancel", [number]).catch(() => undefined);
   }
 
   /** Seconds since the server was heard last, as long as a call waits for it; else 0. */

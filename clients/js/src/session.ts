@@ -18,9 +18,9 @@ export interface StateEvent {
 }
 
 export interface CallOptions {
-  /** Gives the call up: it rejects with the signal's reason. The server may still do what it was asked for. */
+  /** Gives the call up: it rejects with the signal's reason at once, and the server is told to stop long work. What is done already stays done. */
   signal?: AbortSignal | undefined;
-  /** Seconds after which the call is given up (default: never; a lost connection ends every call). */
+  /** Seconds after which the call is given up in the same way (default: never; a lost connection ends every call). */
   timeout?: number | undefined;
 }
 

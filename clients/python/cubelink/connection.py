@@ -5,7 +5,7 @@ import collections
 import itertools
 import os
 import urllib.parse
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+from typing import Any, Callable, Coroutine, Dict, List, Optional, Set, Tuple
 
 import numpy
 import websockets
@@ -177,7 +177,7 @@ class Connection:
     async def call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """Calls a method and returns its result; bytes, numpy scalars and arrays (as lists) may stand anywhere in the arguments.
         Raises CallError if the server answers with an error or with `success: false`, ConnectionLost if it does not answer any more. A call
-        that is cancelled (or has had its time: asyncio.wait_for) leaves the connection as it was."""
+        that is cancelled (or has had its time: asyncio.wait_for) leaves the connection as it was, and the server is told to stop long work."""
         while not self._up.is_set() and self._error is None:
             await self._up.wait()
         return await self._call(method, *args, **kwargs)
@@ -197,20 +197,35 @@ class Connection:
             raise self._error
         future: "asyncio.Future[Any]" = asyncio.get_running_loop().create_future()
         self._waiting[request_id] = future, method
+        sending: "Optional[asyncio.Future[None]]" = None
         try:
             payload = wire.pack(_plain({"wslink": "1.0", "id": request_id, "method": method, "args": args, "kwargs": kwargs}))
-            sending = asyncio.ensure_future(self._send(payload))
-            self._sending.add(sending)
-            sending.add_done_callback(self._sent)
+            sending = self._begin_sending(self._send(payload))
             # A call that is cancelled goes out to its end: the server would wait for the rest of half a message.
             await asyncio.shield(sending)
             return await future
         except ConnectionClosed as closed:
             raise ConnectionLost(_why(closed)) from None
+        except asyncio.CancelledError:
+            if sending is not None and self.session_id:
+                self._begin_sending(self._cancel(request_id, sending))
+            raise
         finally:
             self._waiting.pop(request_id, None)
             if future.done() and not future.cancelled():
                 future.exception()  # seen: a call that could not even be sent has failed already
+
+    async def _cancel(self, request_id: str, sending: "asyncio.Future[None]") -> None:
+        """Has the server stop what a call asks for. Nobody waits for its answer."""
+        await sending
+        own_id = f"rpc:{self.client_id}:{next(self._numbers)}"
+        await self._send(wire.pack({"wslink": "1.0", "id": own_id, "method": "session.cancel", "args": [request_id], "kwargs": {}}))
+
+    def _begin_sending(self, work: Coroutine[Any, Any, None]) -> "asyncio.Future[None]":
+        sending = asyncio.ensure_future(work)
+        self._sending.add(sending)
+        sending.add_done_callback(self._sent)
+        return sending
 
     def _sent(self, sending: "asyncio.Future[None]") -> None:
         self._sending.discard(sending)

@@ -230,6 +230,9 @@ TEST_CASE("a lost connection is made again") {
     CHECK_THROWS_AS(under_way.get(), ConnectionLost);
     CHECK(wait_for_states(1).at(0) == Client::State::interrupted);
     auto meanwhile = client.call("bench.echo", {"later"});
+    auto unwanted = client.start("bench.echo", {"never sent"});
+    client.cancel(unwanted.id);
+    CHECK_THROWS_WITH_AS(unwanted.answer.get(), "cancelled", CallError);
     CHECK(meanwhile.wait_for(std::chrono::milliseconds(300)) == std::future_status::timeout);
     server.reset();
     server = std::make_unique<ServerProcess>(example_program(), std::vector<std::string>{"--port", port});

@@ -19,7 +19,9 @@
 #include <future>
 #include <limits>
 #include <memory>
+#include <string>
 #include <thread>
+#include <vector>
 
 using cubelink::client::Client;
 using cubelink::client::ConnectionLost;
@@ -113,6 +115,39 @@ TEST_CASE("images of the C++ client") {
     CHECK_THROWS_AS(image.spectrum(0, 0), CallError);
     CHECK(plane.read().values.size() == 200);
     CHECK_THROWS_AS(Viewer(second_client, 4'000'000'000u), SessionNotFound);
+}
+
+TEST_CASE("calls of the C++ client are cancelled, those alone that are named") {
+    Images images;
+    Client client(images.server->url(), images.server->secret(), {patience});
+    Viewer viewer(client);
+    const auto image = viewer.open("disk_cube.fits");
+    const cubelink::rpc::Map request{{"file_id", image.file_id()}, {"channels", cubelink::rpc::Array{0, depth}}, {"types", cubelink::rpc::Array{"Median", "MAD"}}};
+    // Computed one after the other: those behind the first have not begun.
+    std::vector<Client::Started> calls;
+    for (int i = 0; i < 20; ++i) calls.push_back(client.start("image.statistics", {}, request));
+    for (int i = 0; i < 19; ++i) client.cancel(calls[static_cast<std::size_t>(i)].id);
+    client.cancel("rpc:nobody:1");
+    int cancelled = 0;
+    for (int i = 0; i < 19; ++i) try {
+            calls[static_cast<std::size_t>(i)].answer.get();
+        } catch (const CallError& error) {
+            CHECK(std::string(error.what()) == "cancelled");
+            ++cancelled;
+        }
+    CHECK(cancelled > 0);
+    CHECK(calls[19].answer.get().get_if<cubelink::rpc::Map>());
+
+    std::promise<std::string> told;
+    const auto id = client.call("image.statistics", {}, request, [&](const cubelink::rpc::Value&, const std::exception_ptr& error) {
+        try {
+            if (error) std::rethrow_exception(error);
+            told.set_value("done");
+        } catch (const std::exception& e) { told.set_value(e.what()); }
+    });
+    client.cancel(id);
+    const auto end = told.get_future().get();
+    CHECK((end == "cancelled" || end == "done"));
 }
 
 TEST_CASE("a viewer joins its session again, with its images, after the server was started again") {

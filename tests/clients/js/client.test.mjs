@@ -45,8 +45,8 @@ for (const [name, wslink] of Object.entries(generations)) {
     await assert.rejects(client.call("nothing.of.the.kind"), (e) => e.code === -32601);
   });
 
-  test(`${name}: calls can be given up, by a signal or after a time; the client goes on`, async () => {
-    const { client } = await setUp(wslink);
+  test(`${name}: calls can be given up, by a signal or after a time; the server is told, and the client goes on`, async () => {
+    const { server, client } = await setUp(wslink);
     const abort = new AbortController();
     const hanging = client.call("hang", [], {}, { signal: abort.signal });
     abort.abort(new Error("no longer wanted"));
@@ -54,6 +54,11 @@ for (const [name, wslink] of Object.entries(generations)) {
     await assert.rejects(client.call("echo", [], {}, { signal: abort.signal }), /no longer wanted/);
     await assert.rejects(client.call("hang", [], {}, { timeout: 0.02 }), (e) => e instanceof CubelinkError && /no answer within 0.02 s/.test(e.message));
     assert.deepEqual(await client.call("echo", [1], {}, { timeout: 20 }), [1, {}]);
+    // The number at the end of a call's id is its place among the calls after hello.
+    const calls = server.calls.filter(({ method }) => method !== "wslink.hello");
+    const hung = calls.flatMap(({ method }, i) => (method === "hang" ? [i] : []));
+    assert.equal(hung.length, 2);
+    assert.deepEqual(calls.filter(({ method }) => method === "session.cancel").map(({ args }) => args), hung.map((i) => [i]));
   });
 
   test(`${name}: an answer that says "success: false" rejects, with the answer at hand; others' "success" is a value`, async () => {

@@ -88,6 +88,18 @@ class Blocking(WithImages, unittest.TestCase):
         self.client._timeout = PATIENCE
         self.assertEqual(self.client.call("server.info")["name"], "Cubelink")
 
+    def test_what_is_given_up_stops_in_the_server(self):
+        before, request = self.server.gauge("cubelink_jobs_cancelled_total"), {"file_id": self.image.file_id, "channels": [0, 66], "types": ["Median", "MAD"]}
+        self.client._timeout = 0
+        try:
+            for _ in range(20):
+                with self.assertRaises(TimeoutError):
+                    self.client.call("image.statistics", **request)
+        finally:
+            self.client._timeout = PATIENCE
+        self.assertIn("Median", self.client.call("image.statistics", **request)["statistics"])
+        self.assertGreater(self.server.gauge("cubelink_jobs_cancelled_total"), before)
+
     def test_units(self):
         wanted = {"Jy/beam.km/s": astropy.units.Jy / astropy.units.beam * astropy.units.km / astropy.units.s, "Jy/beam": astropy.units.Jy / astropy.units.beam,
                   "": astropy.units.dimensionless_unscaled, "10**-7 J/s/m**2": 1e-7 * astropy.units.W / astropy.units.m**2, "K km s-1": astropy.units.Unit("K km s-1")}

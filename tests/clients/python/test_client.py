@@ -323,6 +323,23 @@ class Images(WithImages, unittest.IsolatedAsyncioTestCase):
         with self.assertRaisesRegex(cubelink.CallError, "kind"):
             await image.spectral_axis("nonsense")
 
+    async def test_what_is_cancelled_stops_in_the_server(self):
+        """Statistics of a connection are computed one after the other: those behind the first are stopped before they begin."""
+        image = await self.client.open("disk_cube.fits")
+        before = self.server.gauge("cubelink_jobs_cancelled_total")
+        request = {"file_id": image.file_id, "channels": [0, 66], "types": ["Median", "MAD"], "percentiles": [1, 99]}
+        calls = [asyncio.ensure_future(self.client.call("image.statistics", **request)) for _ in range(20)]
+        await asyncio.sleep(0)  # they have begun
+        for call in calls[:10]:
+            call.cancel()
+        for call in calls[10:19]:
+            with self.assertRaises(asyncio.TimeoutError):
+                await asyncio.wait_for(call, 0)
+        ended = await asyncio.gather(*calls, return_exceptions=True)
+        self.assertTrue(all(isinstance(one, asyncio.CancelledError) for one in ended[:19]), ended)
+        self.assertIn("Median", ended[19]["statistics"])
+        self.assertGreater(self.server.gauge("cubelink_jobs_cancelled_total"), before)
+
     async def test_one_session_for_two(self):
         image = await self.client.open("disk_cube.fits")
         async with cubelink.connect(self.server.url, self.server.secret, session_id=self.client.session_id) as second:
