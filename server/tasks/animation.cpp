@@ -53,9 +53,7 @@ Animation::Animation(SessionPtr session, std::uint64_t connection, std::vector<A
       period_(std::chrono::nanoseconds(1'000'000'000 / frame_rate)), window_(flow_window(frame_rate)), later_(std::move(later)),
       images_(std::move(images)), ahead_(frames),
       in_passing_(period_ < long_enough && std::any_of(images_.begin(), images_.end(), takes_long)), frames_(std::move(frames)),
-      order_(images_.size()) {
-    received_ = {ahead_.current().channel, ahead_.stokes_of(ahead_.current())};
-}
+      order_(images_.size()) {}
 
 void Animation::start() {
     viewer_ = receiver_of(*session_, connection_);
@@ -92,7 +90,7 @@ void Animation::received(std::int32_t file_id, const Frame& frame) {
     if (!plays(file_id)) return;
     {
         const MutexLock lock(mutex_);
-        received_ = frame;
+        unacknowledged_.received(frames_.name_of(frame));
     }
     go_on();
 }
@@ -123,7 +121,7 @@ void Animation::go_on() {
         if (stopped_ || busy_) return;
         if (shown_any_) {
             if (!frames_.has_next()) next = Next::end;
-            else if (frames_.ahead_of(received_) > window_) return;
+            else if (static_cast<std::int64_t>(unacknowledged_.count()) > window_) return;
             else if (const auto now = Clock::now(); now < due_) {
                 if (std::exchange(timer_, true)) return;
                 next = Next::timer;
@@ -221,14 +219,20 @@ void Animation::show_next_frame() {
     if (!still_open()) return stop();
     if (first) ahead_planes_ = planes;
     const auto changed = show(planes, cancel);
-    bool acknowledged = false; // by the client, when it has come
+    const bool plays = !changed.empty() && changed.front() == 0;
+    if (plays) { // its acknowledgement may come before send() returns
+        const MutexLock lock(mutex_);
+        unacknowledged_.sent(frames_.name());
+        if (first) unacknowledged_.take_first_for_granted();
+    }
+    bool sent = false;
     for (const auto index : changed) {
         if (cancel.cancelled()) return;
         const bool fits = prepared && prepared->planes[index] == planes[index];
         const bool sends = send(index, *planes[index], fits ? std::move(prepared->sets[index]) : nullptr, cancel);
-        acknowledged = acknowledged || (index == 0 && sends);
+        sent = sent || (index == 0 && sends);
     }
-    if (!acknowledged) nothing_to_receive();
+    if (plays && !sent) nothing_was_sent();
     prepare_ahead();
     part_ended(other_part, {}, TileSetEnd::sent);
 }
@@ -273,14 +277,14 @@ bool Animation::send(std::size_t index, imaging::PlaneId plane, std::shared_ptr<
 }
 
 /// The client gets no tiles of the frame that is shown, and so will not acknowledge it.
-void Animation::nothing_to_receive() {
+void Animation::nothing_was_sent() {
     const MutexLock lock(mutex_);
-    received_ = {frames_.current().channel, frames_.stokes_of(frames_.current())};
+    unacknowledged_.not_sent(frames_.name());
 }
 
 void Animation::part_ended(std::size_t index, Clock::time_point begun, TileSetEnd end) {
     if (index == 0 && end == TileSetEnd::failed) return stop();
-    if (index == 0 && end == TileSetEnd::given_up) nothing_to_receive();
+    if (index == 0 && end == TileSetEnd::given_up) nothing_was_sent();
     {
         const MutexLock lock(mutex_);
         if (index == 0) due_ = std::max(due_, begun + period_);

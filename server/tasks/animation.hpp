@@ -91,7 +91,7 @@ private:
     Planes planes_of(const FrameSequence& frames) const;
     std::vector<std::size_t> show(const Planes& planes, const imaging::CancelToken& cancel);
     bool send(std::size_t index, imaging::PlaneId plane, std::shared_ptr<PreparedTiles> ahead, const imaging::CancelToken& cancel);
-    void nothing_to_receive();
+    void nothing_was_sent();
     void part_ended(std::size_t index, Clock::time_point begun, TileSetEnd end);
     std::shared_ptr<PreparedTiles> make_set(std::size_t index, imaging::PlaneId plane, const imaging::CancelToken& cancel,
                                             bool ahead) const;
@@ -115,7 +115,7 @@ private:
 
     platform::Mutex mutex_;
     FrameSequence frames_ CUBELINK_GUARDED_BY(mutex_); // at the frame that is shown
-    Frame received_ CUBELINK_GUARDED_BY(mutex_);       // by the client, as its tiles named it
+    Unacknowledged unacknowledged_ CUBELINK_GUARDED_BY(mutex_);
     bool shown_any_ CUBELINK_GUARDED_BY(mutex_) = false, stopped_ CUBELINK_GUARDED_BY(mutex_) = false;
     bool busy_ CUBELINK_GUARDED_BY(mutex_) = false; // a frame's command waits, or the frame is being sent
     bool timer_ CUBELINK_GUARDED_BY(mutex_) = false, room_ CUBELINK_GUARDED_BY(mutex_) = false; // what resume() is called by

@@ -56,14 +56,25 @@ std::int32_t FrameSequence::stokes_of(const Frame& frame) const {
     return range_.stokes_indices.empty() ? frame.stokes : range_.stokes_indices.at(static_cast<std::size_t>(frame.stokes));
 }
 
-std::int64_t FrameSequence::ahead_of(const Frame& received) const {
-    std::int64_t at = received.channel;
-    if (along_stokes()) {
-        const auto& indices = range_.stokes_indices;
-        const auto found = std::find(indices.begin(), indices.end(), received.stokes);
-        at = found == indices.end() ? received.stokes : found - indices.begin();
-    }
-    return step_ > 0 ? position_ - at : at - position_;
+std::int32_t FrameSequence::name_of(const Frame& received) const {
+    if (!along_stokes()) return received.channel;
+    const auto& indices = range_.stokes_indices;
+    const bool is_index = received.stokes >= 0 && static_cast<std::size_t>(received.stokes) < indices.size();
+    const bool is_listed = std::find(indices.begin(), indices.end(), received.stokes) != indices.end();
+    return is_index && !is_listed ? stokes_of(received) : received.stokes;
+}
+
+void Unacknowledged::not_sent(std::int32_t name) {
+    if (names_.empty() || names_.back() != name) return;
+    names_.pop_back();
+    if (names_.empty()) first_waits_ = false;
+}
+
+void Unacknowledged::received(std::int32_t name) {
+    const auto found = std::find(names_.begin(), names_.end(), name);
+    if (found == names_.end()) return;
+    names_.erase(names_.begin(), found + 1);
+    first_waits_ = false;
 }
 
 std::optional<std::int32_t> matched_channel(const std::vector<float>& numbers, std::int32_t first, std::int32_t channel,

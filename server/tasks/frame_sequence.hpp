@@ -2,7 +2,9 @@
 /// Which frames an animation shows, one after the other (ICD: START_ANIMATION), and how far it is ahead of its client. Plain values, no
 /// clock.
 
+#include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <vector>
 
@@ -45,9 +47,10 @@ public:
     /// The index on the stokes axis, or computed polarization, of a frame of this sequence.
     std::int32_t stokes_of(const Frame& frame) const;
 
-    /// How many channels (or stokes) the current frame is ahead of one that a client has received, as its tiles named it, in the direction
-    /// of the steps. Negative after a jump from one end to the other.
-    std::int64_t ahead_of(const Frame& received) const;
+    /// The channel of the current frame, or its stokes, as its tiles name them.
+    std::int32_t name() const { return along_stokes() ? stokes_of(current()) : current().channel; }
+    /// The same of a frame that a client says to have received. A stokes that is none of the list is taken for an index into it.
+    std::int32_t name_of(const Frame& received) const;
 
 private:
     bool within(std::int64_t position) const { return position >= first_ && position <= last_; }
@@ -58,6 +61,25 @@ private:
 
 /// How many frames a client may be behind without being waited for: a third of the frames of a second.
 constexpr std::int64_t flow_window(std::int32_t frame_rate) { return frame_rate / 3; }
+
+/// The frames that a client has been sent and has not acknowledged, by their names, in their order. Counted in frames: the same name comes again
+/// after the end of the range, or beyond its turning point.
+class Unacknowledged {
+public:
+    void sent(std::int32_t name) { names_.push_back(name); }
+    /// Nothing came of the frame that was sent last, unless that was acknowledged all the same.
+    void not_sent(std::int32_t name);
+    /// The client has received the first that has this name, and so what was sent before it. A client acknowledges every frame, but some may be left
+    /// out where the name tells which is meant.
+    void received(std::int32_t name);
+    /// The frame that an animation begins with is not counted: that it comes is taken for granted.
+    std::size_t count() const { return names_.size() - (first_waits_ && !names_.empty() ? 1 : 0); }
+    void take_first_for_granted() { first_waits_ = true; }
+
+private:
+    std::deque<std::int32_t> names_;
+    bool first_waits_ = false;
+};
 
 /// The channel of a matched image that belongs to a channel of the animation: the list has a number for each channel from `first` on.
 /// Rounded, and clamped to the image's `depth` channels. Nothing if the list has no number for it, or none that is finite.

@@ -140,6 +140,31 @@ class Animation(ServerTest):
             self.assertEqual(await self.channels(client, animation, window + 1, acknowledge=False), list(range(window + 4, 2 * window + 5)))
             await self.stop(client)
 
+    async def test_the_window_beyond_the_ends(self):
+        """Frames are counted where the animation jumps to the other end or turns round, in steps of any size; an acknowledgement is of the earliest lap."""
+        loop = [1, 2, 3, 4] * 6
+        turning = [1, 2, 3, 4, 3, 2, 1] + [2, 3, 4, 3, 2, 1] * 4  # the frame at the end comes once more, and sends nothing
+        steps = [1, 4, 7, 10] * 6  # of range 1 to 12
+        for generation, more, expected in ((2, {"last": 4}, loop), (1, {"last": 4}, loop), (2, {"last": 4, "reverse": True}, turning),
+                                           (2, {"last": 12, "delta": 3}, steps), (2, {"last": 12, "start": 10, "delta": -3}, [10, 7, 4, 1] + [12, 9, 6, 3] * 5)):  # fmt: skip
+            window = 5  # more than a lap
+            client = await self.opened(generation=generation)
+            animation = await self.play(client, first=1, rate=15, **{"start": 1, **more})
+            shown = await self.channels(client, animation, window + 2, acknowledge=False)
+            self.assertEqual(shown, expected[: window + 2])
+            self.assertTrue(await client.silence(SYNC, 3 / 15), "a frame too many")
+            await self.received(client, expected[0])  # the first, which is not counted
+            self.assertTrue(await client.silence(SYNC, 3 / 15), "a frame too many")
+            for n in range(1, 12):  # each acknowledgement lets one frame go
+                await self.received(client, expected[n])
+                self.assertEqual((await self.frame(client, animation))[0], expected[n + window + 1])
+                if n % 4 == 1:
+                    self.assertTrue(await client.silence(SYNC, 3 / 15), f"a frame too many after {n}")
+            await self.received(client, 29)  # was never sent
+            self.assertTrue(await client.silence(SYNC, 3 / 15))
+            await self.stop(client)
+            await client.close()
+
     async def test_lock_step(self):
         client = await self.opened()
         animation = await self.play(client, start=1, rate=2)
