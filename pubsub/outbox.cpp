@@ -253,20 +253,21 @@ bool Outbox::overflowed() const {
     return overflowed_;
 }
 
-void Outbox::when_room(std::size_t bytes, std::function<void()> ready) {
+void Outbox::when_room(std::size_t bytes, std::function<void()> ready, Turn turn) {
     {
         const platform::MutexLock lock(mutex_);
-        if (!closed_ && !(waiters_.empty() && room_for(bytes))) {
-            waiters_.push_back({bytes, std::move(ready)});
+        if (!may_go(bytes, turn)) {
+            if (turn == Turn::has_been_called) waiters_.push_front({bytes, std::move(ready)});
+            else waiters_.push_back({bytes, std::move(ready)});
             return;
         }
     }
     ready();
 }
 
-bool Outbox::has_room(std::size_t bytes) const {
+bool Outbox::has_room(std::size_t bytes, Turn turn) const {
     const platform::MutexLock lock(mutex_);
-    return closed_ || (waiters_.empty() && room_for(bytes));
+    return may_go(bytes, turn);
 }
 
 void Outbox::close() {

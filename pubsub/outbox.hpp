@@ -107,9 +107,11 @@ public:
     /// Calls `ready` once so many bytes more would leave half of the limit free, or nothing waits: at once on this thread, or later on the one
     /// that calls take(), outside of locks. For producers of much data, which would otherwise make a client overflow that reads
     /// more slowly than they work. Called at once when closed; callbacks that wait when it is closed are dropped.
-    void when_room(std::size_t bytes, std::function<void()> ready);
-    /// Whether when_room() would call at once.
-    bool has_room(std::size_t bytes) const;
+    /// `turn`: who has been called and then found that the room was gone waits ahead of all others again.
+    enum class Turn { new_in_line, has_been_called };
+    void when_room(std::size_t bytes, std::function<void()> ready, Turn turn = Turn::new_in_line);
+    /// Whether when_room() would call at once. Others that wait come first, unless it is one's own turn.
+    bool has_room(std::size_t bytes, Turn turn = Turn::new_in_line) const;
 
     /// As if a set of that generation had been pushed: of older sets with the key, those that have not begun to leave are forgotten, and so is what
     /// is still pushed of them.
@@ -171,6 +173,7 @@ private:
     bool comes_too_late(const Delivery& delivery) const CUBELINK_REQUIRES(mutex_);
     bool fits(std::size_t bytes) const CUBELINK_REQUIRES(mutex_);
     bool room_for(std::size_t bytes) const CUBELINK_REQUIRES(mutex_);
+    bool may_go(std::size_t bytes, Turn turn) const CUBELINK_REQUIRES(mutex_) { return closed_ || ((turn == Turn::has_been_called || waiters_.empty()) && room_for(bytes)); }
     bool make_room(std::size_t bytes, bool must, Lock& lock) CUBELINK_REQUIRES(mutex_);
     /// Unlocks the caller's lock meanwhile, which the analysis cannot follow.
     bool relieve_budget(Lock& lock) CUBELINK_REQUIRES(mutex_) CUBELINK_NO_THREAD_SAFETY_ANALYSIS;

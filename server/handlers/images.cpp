@@ -349,20 +349,30 @@ void post_answer(const SessionPtr& session, const ImagePtr& image, const rpc::Ca
     start(std::move(job));
 }
 
-void post_large_answer(const SessionPtr& session, const ImagePtr& image, const rpc::CallPtr& call, const char* what, JobClass job_class, std::size_t bytes, LargeAnswer answer) {
-    post_answer(session, image, call, what, job_class, [session, image, call, what, job_class, bytes, answer = std::move(answer)](const JobContext& context) {
+namespace {
+
+void post_large_answer(const SessionPtr& session, const ImagePtr& image, const rpc::CallPtr& call, const char* what, JobClass job_class, std::size_t bytes, LargeAnswer answer,
+                       pubsub::Outbox::Turn turn) {
+    post_answer(session, image, call, what, job_class, [session, image, call, what, job_class, bytes, answer = std::move(answer), turn](const JobContext& context) {
         if (!call->peer()->connected()) return;
         auto& outbox = connection_of(*call).receiver()->outbox();
-        if (outbox.has_room(bytes)) return answer(*session, *image, context);
+        if (outbox.has_room(bytes, turn)) return answer(*session, *image, context);
         call->on_cancel([waiting = call.get()] { waiting->fail_cancelled(); });
         outbox.when_room(bytes, [weak_session = std::weak_ptr(session), weak_image = std::weak_ptr(image), call, what, job_class, bytes, answer] {
             if (call->answered()) return;
             const auto session_then = weak_session.lock();
             const auto image_then = weak_image.lock();
-            if (session_then && image_then && !image_then->closed.cancelled()) post_large_answer(session_then, image_then, call, what, job_class, bytes, answer);
+            if (session_then && image_then && !image_then->closed.cancelled())
+                post_large_answer(session_then, image_then, call, what, job_class, bytes, answer, pubsub::Outbox::Turn::has_been_called);
             else call->fail(rpc::code::method_failed, "The file was closed.");
-        });
+        }, turn);
     });
+}
+
+} // namespace
+
+void post_large_answer(const SessionPtr& session, const ImagePtr& image, const rpc::CallPtr& call, const char* what, JobClass job_class, std::size_t bytes, LargeAnswer answer) {
+    post_large_answer(session, image, call, what, job_class, bytes, std::move(answer), pubsub::Outbox::Turn::new_in_line);
 }
 
 imaging::PlaneId plane_of(rpc::Value&& channel, rpc::Value&& stokes, const Image& image) {

@@ -89,6 +89,24 @@ TEST_CASE("who makes much waits until there is room") {
     CHECK(called == 5);
 }
 
+TEST_CASE("who has been called for room is not sent to the end of the line, and waits ahead of it if the room is gone") {
+    Outbox outbox(10'000, budget());
+    for (int i = 0; i < 5; ++i) outbox.push(message(std::string(1'000 - Outbox::overhead, 'x')));
+    std::string order;
+    for (const char name : {'a', 'b', 'c'}) outbox.when_room(1'000, [&order, name] { order += name; });
+    taken(outbox, 1);
+    CHECK(order == "a");
+    CHECK_FALSE(outbox.has_room(1'000)); // others wait
+    CHECK(outbox.has_room(1'000, Outbox::Turn::has_been_called));
+    outbox.push(message(std::string(1'000 - Outbox::overhead, 'y'))); // somebody else was quicker
+    CHECK_FALSE(outbox.has_room(1'000, Outbox::Turn::has_been_called));
+    outbox.when_room(1'000, [&order] { order += 'A'; }, Outbox::Turn::has_been_called);
+    taken(outbox, 1);
+    CHECK(order == "aA");
+    outbox.when_room(1'000, [&order] { order += 'B'; }, Outbox::Turn::has_been_called); // there is room
+    CHECK(order == "aAB");
+}
+
 TEST_CASE("droppable messages are left out above half of the budget, and make room for others") {
     const auto all = budget();
     Outbox outbox(10 * (Outbox::overhead + 100), all);

@@ -76,6 +76,24 @@ class SlowReaders(ServerTest):
         await self.tell(client, "carta.add.required.tiles", {"file_id": 0, "tiles": codes, "compression_type": "NONE"})
         await self.closed_by_another(client)
 
+    async def test_blocks(self):
+        client = await self.deaf()
+        for n in range(160):
+            await self.tell(client, "image.read", 0, [0, 256, 1], [16 * n, 16 * n + 256, 1])
+        await self.closed_by_another(client)
+
+    async def test_pictures(self):
+        client = await self.deaf()
+        for n in range(30):
+            await self.tell(client, "image.render", 0, {"x": 500 + 100 * n, "y": 500, "scale": 1}, [1200, 900], "linear", "Inferno", "png", None, None, None, [-3, 3], None, None, True, False)
+        await self.closed_by_another(client)
+
+    async def test_previews(self):
+        client = await self.deaf()
+        for n in range(60):
+            await self.tell(client, "image.preview", 0, 500 + n, 500)
+        await self.closed_by_another(client)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=1)
