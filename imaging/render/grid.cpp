@@ -86,45 +86,92 @@ Extent extent_of(const std::vector<double>& values, bool longitude) {
     return extent;
 }
 
-/// Adds the line along which the values of an axis are `level`: of each cell two triangles, so that no cell is ambiguous. Longitudes are neither continuous
-/// nor smooth at the poles: their line is where the distance from the plane of that meridian is zero, on its side of the axis.
-void add_level(LineMask& mask, const Lattice& lattice, std::size_t axis, double level, bool longitude) {
-    const auto& values = lattice.values[axis];
-    std::vector<double> offsets(values.size()), sides;
-    if (longitude) {
-        sides.resize(values.size());
+/// The line along which the values of an axis are one level. Longitudes are neither continuous nor smooth at the poles: their line is where the distance from
+/// the plane of that meridian is zero, on its side of the axis.
+class Level {
+public:
+    Level(const Lattice& lattice, std::size_t axis, double level, bool longitude) : lattice_(lattice), offsets_(lattice.values[axis].size()) {
+        const auto& values = lattice.values[axis];
+        if (!longitude) {
+            for (std::size_t i = 0; i < values.size(); ++i) offsets_[i] = values[i] - level;
+            return;
+        }
+        sides_.resize(values.size());
         constexpr double radian = std::numbers::pi / 180;
         for (std::size_t i = 0; i < values.size(); ++i) {
             const double from_axis = std::cos(lattice.values[1][i] * radian), turn = (values[i] - level) * radian;
-            offsets[i] = from_axis * std::sin(turn);
-            sides[i] = from_axis * std::cos(turn);
+            offsets_[i] = from_axis * std::sin(turn);
+            sides_[i] = from_axis * std::cos(turn);
         }
-    } else {
-        for (std::size_t i = 0; i < values.size(); ++i) offsets[i] = values[i] - level;
     }
-    const auto triangle = [&](const std::array<std::pair<int, int>, 3>& corners) {
+
+    /// Of each cell two triangles, so that no cell is ambiguous.
+    void add_to(LineMask& mask) const {
+        for (int row = 0; row + 1 < lattice_.rows; ++row) {
+            for (int column = 0; column + 1 < lattice_.columns; ++column) {
+                add_triangle(mask, {{{column, row}, {column + 1, row}, {column, row + 1}}});
+                add_triangle(mask, {{{column + 1, row}, {column + 1, row + 1}, {column, row + 1}}});
+            }
+        }
+    }
+
+    std::vector<GridEnd> ends() const {
+        std::vector<GridEnd> found;
+        const auto look = [&](GridEnd::Side side, Corner from, Corner to) {
+            if (const auto at = crossing(from, to)) found.push_back({side, *at});
+        };
+        const int right = lattice_.columns - 1, bottom = lattice_.rows - 1;
+        for (int column = 0; column < right; ++column) {
+            look(GridEnd::Side::top, {column, 0}, {column + 1, 0});
+            look(GridEnd::Side::bottom, {column, bottom}, {column + 1, bottom});
+        }
+        for (int row = 0; row < bottom; ++row) {
+            look(GridEnd::Side::left, {0, row}, {0, row + 1});
+            look(GridEnd::Side::right, {right, row}, {right, row + 1});
+        }
+        return found;
+    }
+
+private:
+    struct Corner {
+        int column, row;
+    };
+
+    bool has_values(Corner corner) const { return std::isfinite(offsets_[lattice_.index(corner.column, corner.row)]); }
+
+    std::optional<PicturePoint> crossing(Corner from, Corner to) const {
+        const auto i = lattice_.index(from.column, from.row), j = lattice_.index(to.column, to.row);
+        const double before = offsets_[i], after = offsets_[j];
+        if (!std::isfinite(before) || !std::isfinite(after) || (before < 0) == (after < 0)) return {};
+        const double t = before / (before - after);
+        if (!sides_.empty() && sides_[i] + t * (sides_[j] - sides_[i]) <= 0) return {};
+        const auto a = lattice_.point(from.column, from.row), b = lattice_.point(to.column, to.row);
+        return PicturePoint{a.x + t * (b.x - a.x), a.y + t * (b.y - a.y)};
+    }
+
+    void add_triangle(LineMask& mask, const std::array<Corner, 3>& corners) const {
         PicturePoint ends[3];
         int count = 0;
         for (std::size_t k = 0; k < 3; ++k) {
-            const auto& [column, row] = corners[k];
-            const auto& [next_column, next_row] = corners[(k + 1) % 3];
-            const auto i = lattice.index(column, row), j = lattice.index(next_column, next_row);
-            const double from = offsets[i], to = offsets[j];
-            if (!std::isfinite(from) || !std::isfinite(to)) return;
-            if ((from < 0) == (to < 0)) continue;
-            const double t = from / (from - to);
-            if (longitude && sides[i] + t * (sides[j] - sides[i]) <= 0) continue;
-            const auto a = lattice.point(column, row), b = lattice.point(next_column, next_row);
-            ends[count++] = {a.x + t * (b.x - a.x), a.y + t * (b.y - a.y)};
+            if (!has_values(corners[k])) return;
+            if (const auto at = crossing(corners[k], corners[(k + 1) % 3])) ends[count++] = *at;
         }
         if (count == 2) mask.add(ends[0], ends[1], line_width);
-    };
-    for (int row = 0; row + 1 < lattice.rows; ++row) {
-        for (int column = 0; column + 1 < lattice.columns; ++column) {
-            triangle({{{column, row}, {column + 1, row}, {column, row + 1}}});
-            triangle({{{column + 1, row}, {column + 1, row + 1}, {column, row + 1}}});
-        }
     }
+
+    const Lattice& lattice_;
+    std::vector<double> offsets_, sides_;
+};
+
+AxisNotation notation_of(GridNotation asked, bool sky, bool equatorial, bool longitude) {
+    if (!sky) return AxisNotation::plain;
+    if (asked == GridNotation::degrees || (asked == GridNotation::automatic && !equatorial)) return AxisNotation::decimal_degrees;
+    return longitude && equatorial ? AxisNotation::angle_hours : AxisNotation::angle_degrees;
+}
+
+double step_of(double least, AxisNotation notation) {
+    if (notation == AxisNotation::decimal_degrees && least > 20) return least <= 30 ? 30 : least <= 45 ? 45 : 60;
+    return round_step(least, notation == AxisNotation::angle_hours || notation == AxisNotation::angle_degrees, notation == AxisNotation::angle_hours);
 }
 
 } // namespace
@@ -153,26 +200,33 @@ double round_step(double least, bool sexagesimal, bool hours) {
     return 45;
 }
 
-void add_grid(LineMask& mask, const PictureSize& size, const Framing& framing, const ImageShape& shape, const Wcs& wcs, double channel,
-              const std::optional<SkySystem>& frame, const CancelToken& cancel) {
+GridLines add_grid(LineMask& mask, const PictureSize& size, const Framing& framing, const ImageShape& shape, const Wcs& wcs, double channel, const Grid& grid,
+                   const CancelToken& cancel) {
+    GridLines result;
     auto lattice = lattice_of(size, framing, shape);
-    if (lattice.columns < 2) return;
-    compute_values(lattice, size, framing, wcs, channel, frame, cancel);
+    if (lattice.columns < 2) return result;
+    result.bounds = {lattice.x0, lattice.y0, lattice.x1, lattice.y1};
+    compute_values(lattice, size, framing, wcs, channel, grid.frame, cancel);
     const bool sky = wcs.celestial_plane();
-    const auto system = frame ? frame->frame : wcs.sky_system().frame;
-    const bool hours = system == SkyFrame::icrs || system == SkyFrame::fk5 || system == SkyFrame::fk4;
+    const auto system = grid.frame ? grid.frame->frame : wcs.sky_system().frame;
+    const bool equatorial = system == SkyFrame::icrs || system == SkyFrame::fk5 || system == SkyFrame::fk4;
+    const auto units = wcs.plane_units();
     for (std::size_t axis = 0; axis < 2; ++axis) {
         const bool longitude = sky && axis == 0;
         const auto [least, most] = extent_of(lattice.values[axis], longitude);
         if (!(most > least)) continue;
-        const double step = round_step((most - least) / lines_across, sky, longitude && hours);
+        const auto notation = notation_of(grid.notation, sky, equatorial, longitude);
+        const double step = step_of((most - least) / lines_across, notation);
         const double first = std::ceil(least / step - 1e-9);
         const double last = std::min({std::floor(most / step + 1e-9), first + most_lines, longitude ? first + std::round(360 / step) - 1 : first + most_lines});
         for (double n = first; n <= last; ++n) {
             cancel.throw_if_cancelled();
-            add_level(mask, lattice, axis, n * step, longitude);
+            const Level level(lattice, axis, n * step, longitude);
+            level.add_to(mask);
+            result.lines.push_back({axis, grid_label(n * step, step, notation, longitude, units[axis]), level.ends()});
         }
     }
+    return result;
 }
 
 bool add_beam(LineMask& mask, const PictureSize& size, const Framing& framing, const Beam& beam, const Wcs& wcs) {

@@ -4,6 +4,7 @@
 #include "rpc/values/convert.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <string>
 #include <utility>
@@ -125,12 +126,44 @@ imaging::PictureSize size_of(Value&& value, double aspect, const imaging::Pictur
     return aspect >= 1 ? checked_size(longer, shorter, "size") : checked_size(shorter, longer, "size");
 }
 
+namespace {
+
+imaging::SkySystem grid_frame(const std::string& name, const char* field) {
+    if (const auto system = imaging::sky_system_of(name)) return *system;
+    throw BadArguments(std::string(field) + ": " + in_quotes(name) + " is none of ICRS, FK5, FK4, GALACTIC, ECLIPTIC");
+}
+
+GridRequest grid_fields(rpc::Map&& fields) {
+    GridRequest grid;
+    const Path path("grid");
+    for (auto& [key, field] : fields) {
+        const auto* name = key.get_if<std::string>();
+        if (name && *name == "frame") {
+            if (!field.is_null()) grid.frame = grid_frame(rpc::from_value<std::string>(std::move(field), Path(path, "frame")), "grid.frame");
+        } else if (name && *name == "labels") {
+            grid.labels = rpc::from_value<bool>(std::move(field), Path(path, "labels"));
+        } else if (name && *name == "notation") {
+            const auto text = rpc::from_value<std::string>(std::move(field), Path(path, "notation"));
+            constexpr std::array notations{"auto", "sexagesimal", "degrees"};
+            const auto found = std::find(notations.begin(), notations.end(), text);
+            if (found == notations.end()) throw BadArguments("grid.notation: " + in_quotes(text) + " is none of " + listed(notations));
+            grid.notation = static_cast<imaging::GridNotation>(found - notations.begin());
+        } else {
+            throw BadArguments("grid: there is no field " + rpc::brief(key) + ", but frame, labels, notation");
+        }
+    }
+    return grid;
+}
+
+} // namespace
+
 std::optional<GridRequest> grid_of(Value&& value, const Image& image) {
     if (value.is_null()) return {};
     GridRequest grid;
     if (const auto* name = value.get_if<std::string>()) {
-        grid.frame = imaging::sky_system_of(*name);
-        if (!grid.frame) throw BadArguments("grid: " + in_quotes(*name) + " is none of ICRS, FK5, FK4, GALACTIC, ECLIPTIC");
+        grid.frame = grid_frame(*name, "grid");
+    } else if (value.is<rpc::Map>()) {
+        grid = grid_fields(std::move(*value.get_if<rpc::Map>()));
     } else if (!rpc::from_value<bool>(std::move(value), Path("grid"))) {
         return {};
     }

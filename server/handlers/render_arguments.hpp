@@ -22,7 +22,7 @@ imaging::PictureSize size_of(rpc::Value&& value, double aspect, const imaging::P
 /// Throws BadArguments unless there are pictures of that size.
 imaging::PictureSize checked_size(double width, double height, const char* field);
 
-/// true, false or null, or the name of a frame.
+/// true, false or null, the name of a frame, or {frame, labels, notation}.
 std::optional<GridRequest> grid_of(rpc::Value&& value, const Image& image);
 bool beam_of(rpc::Value&& value);
 

@@ -1,7 +1,10 @@
 #include "server/products/rendering.hpp"
 
 #include "imaging/render/grid.hpp"
+#include "imaging/render/stroke_font.hpp"
 #include "server/products/plane_facts.hpp"
+
+#include <algorithm>
 
 namespace cubelink::server {
 
@@ -33,15 +36,35 @@ private:
     std::shared_ptr<const std::optional<imaging::Histogram>> sampled_;
 };
 
-constexpr imaging::Rgba grid_colour{255, 255, 255, 110}, beam_colour{255, 255, 255, 230};
+constexpr imaging::Rgba grid_colour{255, 255, 255, 110}, beam_colour{255, 255, 255, 230}, label_colour{255, 255, 255, 255}, halo_colour{0, 0, 0, 160};
+
+/// Bright on a dark rim, to be read on any colour.
+void draw_labels(imaging::Picture& picture, const imaging::GridLines& grid, const imaging::CancelToken& cancel) {
+    const auto labels = imaging::place_labels(picture.size(), grid.bounds, grid.lines);
+    for (const bool halo : {true, false}) {
+        cancel.throw_if_cancelled();
+        imaging::LineMask mask(picture.size());
+        for (const auto& label : labels) {
+            const double thickness = std::max(1.0, label.height / 7);
+            imaging::add_text(mask, label.text, label.left, label.baseline, label.height, halo ? thickness + label.height / 3 : thickness);
+        }
+        mask.paint(picture, halo ? halo_colour : label_colour);
+    }
+}
+
+void draw_grid(imaging::Picture& picture, const Image& image, const RenderRequest& request, const imaging::CancelToken& cancel) {
+    imaging::GridLines grid;
+    {
+        imaging::LineMask mask(request.size);
+        grid = imaging::add_grid(mask, request.size, request.framing, image.shape(), *image.wcs, request.plane.channel, {request.grid->frame, request.grid->notation}, cancel);
+        mask.paint(picture, grid_colour);
+    }
+    if (request.grid->labels) draw_labels(picture, grid, cancel);
+}
 
 void draw_over(imaging::Picture& picture, const Image& image, const RenderRequest& request, const imaging::CancelToken& cancel) {
     if (!image.wcs) return;
-    if (request.grid) {
-        imaging::LineMask mask(request.size);
-        imaging::add_grid(mask, request.size, request.framing, image.shape(), *image.wcs, request.plane.channel, request.grid->frame, cancel);
-        mask.paint(picture, grid_colour);
-    }
+    if (request.grid) draw_grid(picture, image, request, cancel);
     if (!request.beam) return;
     if (const auto* beam = imaging::find_beam(image.info.beams, request.plane.channel, request.plane.stokes)) {
         imaging::LineMask mask(request.size);

@@ -3,6 +3,7 @@
 
 #include "imaging/render/colouring.hpp"
 #include "imaging/render/framing.hpp"
+#include "imaging/render/grid.hpp"
 #include "imaging/world/celestial.hpp"
 
 #include <chrono>
@@ -25,6 +26,8 @@ struct LookRequest {
 /// Lines of equal longitude and latitude. `frame`: nothing: the image's own.
 struct GridRequest {
     std::optional<imaging::SkySystem> frame{};
+    imaging::GridNotation notation = imaging::GridNotation::automatic;
+    bool labels = true;
     friend bool operator==(const GridRequest&, const GridRequest&) = default;
 };
 

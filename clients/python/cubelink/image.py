@@ -430,12 +430,12 @@ class Image:
 
     async def render(self, /, size: Union[None, int, Tuple[int, int]] = None, view: Optional[Mapping[str, float]] = None, stretch: Optional[str] = None,
                      colour_map: Optional[str] = None, format: str = "png", *, quality: Optional[float] = None, invert: bool = False, percentile: Optional[float] = None,
-                     limits: Optional[Tuple[float, float]] = None, beam: bool = False, grid: Union[bool, str] = False, channel: Optional[int] = None,
+                     limits: Optional[Tuple[float, float]] = None, beam: bool = False, grid: Union[bool, str, Mapping[str, Any]] = False, channel: Optional[int] = None,
                      stokes: Union[None, int, str] = None, **more: Any) -> "RenderedPicture":
         """A picture that the server draws and encodes, as the viewer shows it: only the file travels. `size`: (width, height), or of the longer side; `view`:
         {"x", "y", "scale"} or {"x_min", "x_max", "y_min", "y_max"} (the last not included), by default the whole image; `stretch`: auto, linear, log, sqrt, asinh;
-        `colour_map`: one of the viewer's; `format`: png, jpeg, webp; `grid`: True, or a frame ("GALACTIC"); `blank`, `background`: colours ("#21262e",
-        "transparent"). The answer has `.data`, `.rgba`, `.save()`, `.limits`, `.view`, and shows itself in notebooks."""
+        `colour_map`: one of the viewer's; `format`: png, jpeg, webp; `grid`: True, a frame ("GALACTIC"), or
+        {"frame", "labels", "notation"}; `blank`, `background`: colours ("#21262e", "transparent"). The answer has `.data`, `.rgba`, `.save()`, `.limits`, `.view`, and shows itself in notebooks."""
         asked = {"size": list(size) if isinstance(size, tuple) else size, "view": dict(view) if view is not None else None, "stretch": stretch, "colour_map": colour_map,
                  "format": format, "quality": quality, "inverted": invert, "percentile": percentile, "limits": list(limits) if limits is not None else None,
                  "beam": beam, "grid": grid, "channel": channel, "stokes": stokes, **more}

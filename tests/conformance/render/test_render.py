@@ -154,7 +154,8 @@ class RenderTest(ServerTest):
         for file_id, name in enumerate(SKIES):
             for frame in (True, "GALACTIC", "ICRS"):
                 asked = {"size": [600, 400], "colour_map": "Grey", "limits": [0, 1], "stretch": "linear"}
-                drawn = self.lines(await self.render(client, file_id, grid=frame, **asked), await self.render(client, file_id, **asked))
+                grid = {"labels": False, **({} if frame is True else {"frame": frame})}
+                drawn = self.lines(await self.render(client, file_id, grid=grid, **asked), await self.render(client, file_id, **asked))
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")
                     wcs = WCS(fits.getheader(self.folder / name))
@@ -171,6 +172,8 @@ class RenderTest(ServerTest):
                     hours = wraps and ("galactic" not in name if frame is True else frame == "ICRS")
                     unit = 15 if hours else 1
                     steps = [n * part * unit for part in (1 / 3600, 1 / 60) for n in (1, 2, 5, 10, 20, 30)] + [n * unit for n in ((1, 2, 3, 4, 6) if hours else (1, 2, 5, 10, 15, 30, 45))]
+                    if "galactic" in name if frame is True else frame == "GALACTIC":
+                        steps = [n * 10.0**decade for decade in range(-6, 2) for n in (1, 2, 5) if n * 10.0**decade <= 20] + [30, 45, 60]
                     step = next((s for s in steps if s >= least * 0.99), steps[-1])
                     found.append(step)
                     off = values - step * numpy.rint(values / step)
@@ -184,6 +187,32 @@ class RenderTest(ServerTest):
                 self.assertGreater((drawn > 20).sum(), 1000, (name, frame))
                 self.assertLess((drawn[far] > 20).mean(), 0.002, (name, frame, found))
                 self.assertGreater((drawn[near] > 20).mean(), 0.99, (name, frame, found))
+
+    async def test_labels_of_the_grid(self):
+        """Beside the lines, near the edges of the image alone; in every notation others, and the same by its name and by default."""
+        client = await self.opened(*SKIES)
+        asked = {"size": [600, 400], "colour_map": "Grey", "limits": [0, 1], "stretch": "linear"}
+        for file_id, name in enumerate(SKIES):
+            bare = await self.render(client, file_id, grid={"labels": False}, **asked)
+            labelled = self.lines(await self.render(client, file_id, grid=True, **asked), bare) > 60
+            rows, columns = numpy.nonzero(labelled)
+            self.assertGreater(len(rows), 300, name)
+            near = (rows < 20) | (rows >= 380) | (columns < 110) | (columns >= 490)
+            self.assertTrue(near.all(), name)
+            self.assertTrue(labelled[380:].any() or labelled[:20].any(), name)
+            auto, degrees, sexagesimal = [rgba(await self.render(client, file_id, grid={"notation": notation}, **asked))[0] for notation in ("auto", "degrees", "sexagesimal")]
+            self.assertFalse(numpy.array_equal(degrees, sexagesimal), name)
+            numpy.testing.assert_array_equal(auto, degrees if "galactic" in name else sexagesimal)
+        for generation in (1, 2):
+            other = await self.opened("sky.fits", generation=generation)
+            for size in (1, 8, 30, [3000, 20], [20, 3000]):  # where there is no room
+                await self.render(other, grid=True, size=size)
+        # A picture that shows a corner of the image, and much beside it.
+        beside = {"size": [600, 400], "view": {"x": 0, "y": 0, "scale": 1}, "background": "#000000", **{key: asked[key] for key in ("colour_map", "limits", "stretch")}}
+        outside = self.lines(await self.render(client, grid=True, **beside), await self.render(client, **beside))
+        outside[:200, 300:] = 0  # the image's part
+        self.assertLess(outside[:199, :299].max(), 1)
+        self.assertLess(outside[202:].max(), 1)
 
     async def test_the_beam(self):
         client = await self.opened("sky.fits", "turned.fits", "ramp.fits")
@@ -237,7 +266,8 @@ class RenderTest(ServerTest):
             {"stretch": "cubic"}, {"stretch": 3}, {"colour_map": "no such"}, {"colour_map": ""}, {"colour_map": "x" * 100000}, {"format": "gif"}, {"format": 1},
             {"quality": 101}, {"quality": -1}, {"quality": nan}, {"quality": "best"}, {"inverted": "yes"}, {"percentile": 0}, {"percentile": 101},
             {"percentile": nan}, {"limits": [1]}, {"limits": [2, 1]}, {"limits": [nan, 1]}, {"limits": "all"}, {"limits": [0, infinity]}, {"blank": "red"},
-            {"blank": "#12345"}, {"background": "#12345g"}, {"background": 7}, {"channel": 1}, {"channel": -1}, {"stokes": 5}, {"stokes": "Q"}, {"grid": "MARS"}, {"beam": 3},
+            {"blank": "#12345"}, {"background": "#12345g"}, {"background": 7}, {"channel": 1}, {"channel": -1}, {"stokes": 5}, {"stokes": "Q"}, {"grid": "MARS"}, {"grid": 3}, {"grid": {"frame": "MARS"}}, {"grid": {"labels": 1}},
+            {"grid": {"notation": "roman"}}, {"grid": {"colour": "red"}}, {"grid": {1: 2}}, {"beam": 3},
             {"unknown": 1},
         ]  # fmt: skip
         for asked in wrong:
