@@ -72,23 +72,18 @@ struct HttpApi::Shared {
     HttpApiOptions options;
     Store& store;
     StoreWorker& worker;
+    OriginList origins{options.allow_origins};
 
     /// Lets a page of an allowed origin read the answer.
     void add_cors(const HttpRequest& request, HttpResponse& response) const {
         const auto origin = request.header("origin");
         response.headers.emplace_back("Vary", "Origin");
         if (origin.empty()) return;
-        const auto listed = [&](std::string_view wanted) {
-            return std::any_of(options.allow_origins.begin(), options.allow_origins.end(), [&](std::string_view one) {
-                if (one.ends_with('/')) one.remove_suffix(1); // as people write it
-                return one == wanted;
-            });
-        };
-        const bool named = listed(origin);
-        if (!named && !listed("*")) return;
+        const auto match = origins.match(origin);
+        if (match == OriginList::Match::none) return;
         response.headers.emplace_back("Access-Control-Allow-Origin", std::string(origin));
         // Cookies only from origins that were named: "*" is for programs that bring their token themselves.
-        if (named) response.headers.emplace_back("Access-Control-Allow-Credentials", "true");
+        if (match == OriginList::Match::named) response.headers.emplace_back("Access-Control-Allow-Credentials", "true");
         response.headers.emplace_back("Access-Control-Allow-Methods", "GET, POST, PUT, DELETE, OPTIONS");
         response.headers.emplace_back("Access-Control-Allow-Headers", "origin, content-type, accept, authorization, x-requested-with");
         response.headers.emplace_back("Access-Control-Max-Age", "600");

@@ -39,7 +39,7 @@ struct ScriptingAction {
 
 struct HttpApiOptions {
     std::string base_path;                  // "" or "/below/this"
-    std::vector<std::string> allow_origins; // other origins that may use the API from a page
+    std::vector<std::string> allow_origins; // other origins that may use the API from a page, as OriginList takes them
     std::string token_name;                 // cookie and header that may carry a token
     bool scripting = false;
     /// Answers an action for that user, now or later. Called by the thread that calls handle().

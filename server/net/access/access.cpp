@@ -125,7 +125,22 @@ std::string forwarded_address(std::string_view entry) {
 
 } // namespace
 
-AccessPolicy::AccessPolicy(const AccessOptions& options) {
+OriginList::OriginList(const std::vector<std::string>& allow_origins) {
+    for (const auto& origin : allow_origins) {
+        if (origin == "*") any_ = true;
+        else if (origin == "null") named_.push_back(origin);
+        else if (auto normal = normal_origin(origin); !normal.empty()) named_.push_back(std::move(normal));
+        else throw std::invalid_argument("--allow-origin: \"" + origin + "\" is not of the form https://name[:port]");
+    }
+}
+
+OriginList::Match OriginList::match(std::string_view origin) const {
+    const auto normal = origin == "null" ? std::string("null") : normal_origin(origin);
+    if (!normal.empty() && std::find(named_.begin(), named_.end(), normal) != named_.end()) return Match::named;
+    return any_ ? Match::any : Match::none;
+}
+
+AccessPolicy::AccessPolicy(const AccessOptions& options) : origins_(options.allow_origins) {
     hosts_.push_back("localhost");
     const auto add_host = [&](const std::string& option, const std::string& name) {
         auto host = parse_address(name) ? platform::lower_case(name) : host_of(name);
@@ -134,16 +149,8 @@ AccessPolicy::AccessPolicy(const AccessOptions& options) {
     };
     if (!options.host.empty()) add_host("--host", options.host);
     for (const auto& name : options.allow_hosts) add_host("--allow-host", name);
-    for (const auto& origin : options.allow_origins) {
-        if (origin == "*") any_origin_ = true;
-        else if (origin == "null") origins_.push_back(origin);
-        else if (auto normal = normal_origin(origin); !normal.empty()) origins_.push_back(std::move(normal));
-        else throw std::invalid_argument("--allow-origin: \"" + origin + "\" is not of the form https://name[:port]");
-    }
-    if (any_origin_) frame_ancestors_ = "*";
-    else
-        for (const auto& origin : origins_)
-            if (const auto source = policy_source(origin); !source.empty()) frame_ancestors_ += ' ' + source;
+    for (const auto& origin : origins_.named())
+        if (const auto source = policy_source(origin); !source.empty()) frame_ancestors_ += ' ' + source;
     for (const auto& text : options.trusted_proxies) {
         const auto slash = text.find('/');
         const auto address = parse_address(std::string_view(text).substr(0, slash));
@@ -209,26 +216,20 @@ bool AccessPolicy::host_allowed(const transport::HttpRequest& request) const {
     return parse_address(host) || std::find(hosts_.begin(), hosts_.end(), host) != hosts_.end();
 }
 
-bool AccessPolicy::origin_listed(std::string_view origin) const {
-    if (any_origin_) return true;
-    const auto normal = origin == "null" ? std::string("null") : normal_origin(origin);
-    return !normal.empty() && std::find(origins_.begin(), origins_.end(), normal) != origins_.end();
-}
-
 bool AccessPolicy::origin_allowed(const transport::HttpRequest& request) const {
     for (const auto& [name, value] : request.headers) {
         if (name != "origin") continue;
         const auto own = origin_of(request);
         const auto normal = normal_origin(value);
         if (!normal.empty() && normal == normal_origin(own.scheme, own.authority)) continue;
-        if (!origin_listed(value)) return false;
+        if (origins_.match(value) == OriginList::Match::none) return false;
     }
     return true;
 }
 
 std::string AccessPolicy::cors_origin(const transport::HttpRequest& request) const {
     const auto origin = request.header("origin");
-    return !origin.empty() && origin_listed(origin) ? std::string(origin) : std::string{};
+    return !origin.empty() && origins_.match(origin) != OriginList::Match::none ? std::string(origin) : std::string{};
 }
 
 std::vector<std::string> tokens_of(const transport::HttpRequest& request, std::string_view own_name) {

@@ -32,6 +32,28 @@ bool is_loopback(std::string_view host);
 /// "example.org:80" and "[::1]:80" without the port and the brackets, in lower case; "" if it is neither a name nor an address.
 std::string host_of(std::string_view authority);
 
+/// The origins of --allow-origin. Immutable, any thread.
+class OriginList {
+public:
+    /// Throws std::invalid_argument that names the option and what is wrong with it.
+    explicit OriginList(const std::vector<std::string>& allow_origins);
+
+    enum class Match {
+        none,
+        any,   // as every origin, by "*"
+        named, // the origin itself stands in the list, in whatever spelling
+    };
+    /// `origin`: as a browser sends it.
+    Match match(std::string_view origin) const;
+    bool empty() const { return !any_ && named_.empty(); }
+    /// In one spelling: scheme://host:port, or "null".
+    const std::vector<std::string>& named() const { return named_; }
+
+private:
+    std::vector<std::string> named_;
+    bool any_ = false;
+};
+
 class AccessPolicy {
 public:
     /// Throws std::invalid_argument that names the option and what is wrong with it.
@@ -54,11 +76,14 @@ public:
     std::string cors_origin(const transport::HttpRequest& request) const;
 
     /// Whether pages of any foreign origin may read answers.
-    bool lists_origins() const { return any_origin_ || !origins_.empty(); }
+    bool lists_origins() const { return !origins_.empty(); }
 
     /// The sources of frame-ancestors (Content Security Policy): the pages that may show ours in a frame, which are those of its own origin and of
-    /// every --allow-origin. That language has no words for addresses of IPv6, and none for "null".
+    /// every --allow-origin that is named. That language has no words for addresses of IPv6, and none for "null". "*" opens no frames: it is for programs
+    /// that bring their token themselves, and a page in a frame comes with the user's cookies.
     const std::string& frame_ancestors() const { return frame_ancestors_; }
+    /// Whether there are others than 'self'.
+    bool allows_foreign_frames() const { return frame_ancestors_ != own_frames; }
 
     /// Whether the client's address for us is a loopback one: it runs on this machine, or reaches it as if it did.
     bool called_locally(const transport::HttpRequest& request) const { return is_loopback(host_of(origin_of(request).authority)); }
@@ -68,11 +93,11 @@ private:
         std::array<std::uint8_t, 16> bytes{}; // IPv4 as mapped into IPv6
         int bits = 128;
     };
-    bool origin_listed(std::string_view origin) const;
-    std::vector<std::string> hosts_, origins_;
+    static constexpr std::string_view own_frames = "'self'";
+    OriginList origins_;
+    std::vector<std::string> hosts_;
     std::vector<Network> proxies_;
-    bool any_origin_ = false;
-    std::string frame_ancestors_ = "'self'";
+    std::string frame_ancestors_{own_frames};
 };
 
 /// The tokens that a request carries: the cookie `name`, Authorization: Bearer, the query parameter token, the header `name`. No cookie and no

@@ -21,12 +21,11 @@ CrossSite::Headers CrossSite::headers_for(const transport::HttpRequest& request,
     // JupyterHub and the like show pages in frames of their own origin, a notebook elsewhere in one of an allowed origin.
     // For all, nothing is said: "*" leaves out the pages that editors show notebooks in, which have schemes of their own.
     auto ancestors = access_.frame_ancestors();
-    if (frames == Frames::local && ancestors != "*") ancestors += " localhost:* 127.0.0.1:*";
+    if (frames == Frames::local) ancestors += " localhost:* 127.0.0.1:*";
     if (frames != Frames::all) headers.emplace_back("Content-Security-Policy", "frame-ancestors " + ancestors);
-    if (!access_.lists_origins()) {
-        if (frames == Frames::listed) headers.emplace_back("X-Frame-Options", "SAMEORIGIN"); // for browsers that know nothing else; it can name no origins
-        return headers;
-    }
+    // For browsers that know nothing else; it can name no origins.
+    if (frames == Frames::listed && !access_.allows_foreign_frames()) headers.emplace_back("X-Frame-Options", "SAMEORIGIN");
+    if (!access_.lists_origins()) return headers;
     headers.emplace_back("Vary", "Origin"); // also of answers without the header below: a cache must not give them to other origins
     if (auto origin = access_.cors_origin(request); !origin.empty()) headers.emplace_back(allow_origin, std::move(origin));
     return headers;

@@ -68,7 +68,7 @@ class OtherPages(Case):
             self.assertEqual(self.values(fields, "access-control-allow-origin"), [])
 
     async def test_frames(self):
-        for origins, sources, option in (((), "'self'", ["SAMEORIGIN"]), ((PAGE, "http://localhost:8888"), f"'self' {PAGE} http://localhost:8888", [])):
+        for origins, sources, option in (((), "'self'", ["SAMEORIGIN"]), (("*",), "'self'", ["SAMEORIGIN"]), (("*", PAGE), f"'self' {PAGE}", []), ((PAGE, "http://localhost:8888"), f"'self' {PAGE} http://localhost:8888", [])):
             self.start(*(word for origin in origins for word in ("--allow-origin", origin)))
             for path in ("/", "/assets/element.js", "/carta/", "/nothing", "/healthz", "/api/database/preferences"):
                 with self.subTest(path=path, origins=origins):

@@ -154,6 +154,20 @@ TEST_CASE("scripting is off unless it is turned on, and checks what it is given"
     CHECK(f.status("GET", "/scripting/action") == 405);
 }
 
+TEST_CASE("an origin is the same in every spelling; cookies only for those that are named") {
+    HttpApiOptions options;
+    options.allow_origins = {"*", "https://Good.example:443/"};
+    Fixture f(options);
+    const auto good = f.ask("GET", "/database/layouts", "", "", Identity{}, "https://good.example");
+    CHECK(header_of(good, "Access-Control-Allow-Origin") == "https://good.example");
+    CHECK(header_of(good, "Access-Control-Allow-Credentials") == "true");
+    const auto other = f.ask("GET", "/database/layouts", "", "", Identity{}, "https://other.example");
+    CHECK(header_of(other, "Access-Control-Allow-Origin") == "https://other.example");
+    CHECK(header_of(other, "Access-Control-Allow-Credentials") == "");
+    options.allow_origins = {"not an origin"};
+    CHECK_THROWS_AS(Fixture{options}, std::invalid_argument);
+}
+
 TEST_CASE("a page of an allowed origin may read why its scripting request was refused") {
     HttpApiOptions options;
     options.allow_origins = {"https://good.example"};
