@@ -89,7 +89,9 @@ class Blocking(WithImages, unittest.TestCase):
         self.assertEqual(self.client.call("server.info")["name"], "Cubelink")
 
     def test_what_is_given_up_stops_in_the_server(self):
-        before, request = self.server.gauge("cubelink_jobs_cancelled_total"), {"file_id": self.image.file_id, "channels": [0, 66], "types": ["Median", "MAD"]}
+        failures, request = 'wslink_call_failures_total{method="image.statistics"}', {"file_id": self.image.file_id, "channels": [0, 66], "types": ["Median", "MAD"]}
+        self.client.call("image.statistics", self.image.file_id)
+        before = self.server.gauge(failures)
         self.client._timeout = 0
         try:
             for _ in range(20):
@@ -98,7 +100,7 @@ class Blocking(WithImages, unittest.TestCase):
         finally:
             self.client._timeout = PATIENCE
         self.assertIn("Median", self.client.call("image.statistics", **request)["statistics"])
-        self.assertGreater(self.server.gauge("cubelink_jobs_cancelled_total"), before)
+        self.assertGreater(self.server.gauge(failures), before)
 
     def test_units(self):
         wanted = {"Jy/beam.km/s": astropy.units.Jy / astropy.units.beam * astropy.units.km / astropy.units.s, "Jy/beam": astropy.units.Jy / astropy.units.beam,

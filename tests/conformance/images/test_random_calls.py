@@ -23,7 +23,7 @@ SCHEMA = json.loads((ROOT / "tests/rpc/icd/icd30.json").read_text())
 # These may overtake others: they are long work.
 LATE = {"OPEN_FILE", "RESUME_SESSION", "FILE_INFO_REQUEST", "FILE_LIST_REQUEST", "REGION_LIST_REQUEST", "REGION_FILE_INFO_REQUEST", "IMPORT_REGION", "EXPORT_REGION",
         "CATALOG_LIST_REQUEST", "CATALOG_FILE_INFO_REQUEST", "OPEN_CATALOG_FILE", "MOMENT_REQUEST", "PV_REQUEST", "FITTING_REQUEST", "SAVE_FILE", "REMOTE_FILE_REQUEST", "SCRIPTING_RESPONSE", "CONCAT_STOKES_FILES"}
-LATE_OWN = {"image.read", "image.statistics", "image.render", "catalog.rows", "catalog.pixels"}
+LATE_OWN = {"session.cancel", "image.read", "image.statistics", "image.render", "catalog.rows", "catalog.pixels"}
 OF_A_FILE = {"carta." + event["name"].lower().replace("_", ".") for event in SCHEMA["events"]
              if any(field["name"] in ("file_id", "region_id") for field in SCHEMA["messages"].get(event["message"], {"fields": []})["fields"])}  # fmt: skip
 # Asked for more often than others: what works already.
@@ -113,7 +113,7 @@ class Maker:
             "catalog.pixels": {"image_file_id": ([0, 1], [9]), "lon": (["a"], ["x"]), "lat": (["b"], []), "frame": (["ICRS"], ["x", ""]), "where": condition},
             "store.set": {"kind": (["preferences", "layouts"], ["x"]), "name": (["n"], TEXTS), "value": ([{}], WRONG)}, "store.get": {"kind": (["layouts"], [3]), "name": (["n"], TEXTS)},
             "store.list": {"kind": (["layouts"], ["", 3])}, "session.join": {"session_id": (NUMBERS, ["a"])},
-            "session.state": {}, "session.connections": {}, "server.info": {}, "no.such.method": {"x": ([1], [])}, "pubsub.subscriptions": {},
+            "session.cancel": {"id": ([self.random.randrange(500)], ["rpc:x:1", None, -1, "", {}])}, "session.state": {}, "session.connections": {}, "server.info": {}, "no.such.method": {"x": ([1], [])}, "pubsub.subscriptions": {},
             "viewport.image.push.observer.add": on_view, "viewport.image.push.observer.remove": on_view,
             "viewport.image.push.original.size": {**on_view, "width": ([40, 300], [0, -1, 1e9]), "height": ([30, 200], [16383])},
             "viewport.image.push.quality": {**on_view, "quality": ([1, 50], [101, -1]), "ratio": ([1, 0.5], REALS)},
@@ -127,7 +127,7 @@ class Maker:
             "viewport.image.animation.start": on_view, "viewport.image.animation.stop": on_view, "viewport.image.animation.fps.max": {"fps": ([1, 30], [0, -5, 1e9])}, "viewport.image.animation.fps.get": {},
         }  # fmt: skip
         method = pick(list(methods))
-        needed = ("points", "lon", "lat", "image_file_id", "kind", "name", "value", "options", "event", "viewId", "view_id", "parameters", "enabled", "width", "height", "quality", "focal_point", "fps")
+        needed = ("id", "points", "lon", "lat", "image_file_id", "kind", "name", "value", "options", "event", "viewId", "view_id", "parameters", "enabled", "width", "height", "quality", "focal_point", "fps")
         chosen = methods[method].items()
         if self.random.random() < 0.9:
             chosen = [(name, values) for name, values in chosen if name in needed or self.random.random() < 0.6]
