@@ -57,7 +57,8 @@ class RenderTest(ServerTest):
             for name in ANCHORS:
                 answer = await self.render(client, size=[64, 48], stretch=stretch, colour_map=name, limits=[100, 2900])
                 pixels, kind, mode = rgba(answer)
-                self.assertEqual((kind, mode), ("PNG", "RGB"))
+                self.assertEqual(kind, "PNG")
+                self.assertIn(mode, ("RGB", "P"))
                 wanted = coloured(self.ramp[::-1], (100, 2900), name, stretch)
                 wrong = numpy.abs(pixels.astype(int) - wanted).max(axis=2) > 0
                 # On the edge between two colours the last bit of a logarithm decides.
@@ -77,7 +78,7 @@ class RenderTest(ServerTest):
         answer = await self.render(client, view={"x": 24.0, "y": 11.0, "scale": 1.0}, size=[80, 60], limits=[-1, 7], colour_map="viridis", inverted=True,
                                    stretch="linear")
         pixels, _, mode = rgba(answer)
-        self.assertEqual(mode, "RGBA")
+        self.assertIn(mode, ("RGBA", "P"))
         values, inside = picture(self.noise, (80, 60), 24, 11, 1)
         wanted = numpy.where(inside[..., None], coloured(values, (-1, 7), "Viridis", inverted=True), numpy.array(BACKGROUND, "u1"))
         numpy.testing.assert_array_equal(pixels, wanted)
