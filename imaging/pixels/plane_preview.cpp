@@ -7,6 +7,12 @@
 
 namespace cubelink::imaging {
 
+namespace {
+
+constexpr std::int64_t rows_together = 64, pixels_together = std::int64_t{1} << 21;
+
+} // namespace
+
 std::vector<std::int64_t> preview_positions(std::int64_t length, std::int64_t count) {
     std::vector<std::int64_t> positions(static_cast<std::size_t>(count));
     for (std::int64_t i = 0; i < count; ++i) positions[static_cast<std::size_t>(i)] = (2 * i + 1) * length / (2 * count);
@@ -25,14 +31,23 @@ std::int64_t read_preview(const ImageSource& source, PlaneId plane, std::span<co
     const auto count = static_cast<std::int64_t>(rows.size());
     const auto group = std::max<std::int64_t>(1, (count * row_pixels + most_preview_pixels - 1) / most_preview_pixels);
     const auto groups = (count + group - 1) / group;
-    parallel_for(threads, groups, cancel, [&](std::int64_t number, int) {
-        const auto begin = number * group, end = std::min(count, begin + group);
-        const auto y = rows[static_cast<std::size_t>((begin + end - 1) / 2)];
-        std::vector<float> row(static_cast<std::size_t>(width));
-        source.read({first, y, first + width, y + 1}, plane, row, 1, cancel);
-        const auto line = out.subspan(static_cast<std::size_t>(begin) * columns.size(), columns.size());
-        for (std::size_t i = 0; i < columns.size(); ++i) line[i] = row[static_cast<std::size_t>(columns[i] - first)];
-        for (auto copy = begin + 1; copy < end; ++copy) std::copy(line.begin(), line.end(), out.begin() + static_cast<std::ptrdiff_t>(copy) * std::ssize(columns));
+    // Rows that are asked for together are read from the disk together: beside a plane that is being read, each alone would wait behind some of that.
+    const auto together = source.capabilities().random_access ? std::clamp<std::int64_t>(pixels_together / width, 1, rows_together) : 1;
+    parallel_for(threads, (groups + together - 1) / together, cancel, [&](std::int64_t part, int) {
+        const auto from = part * together, to = std::min(groups, from + together);
+        const auto first_of = [&](std::int64_t number) { return number * group; };
+        const auto last_of = [&](std::int64_t number) { return std::min(count, (number + 1) * group); };
+        std::vector<PixelRun> runs;
+        for (auto number = from; number < to; ++number) runs.push_back({rows[static_cast<std::size_t>((first_of(number) + last_of(number) - 1) / 2)], first, first + width});
+        std::vector<float> pixels(runs.size() * static_cast<std::size_t>(width));
+        if (runs.size() > 1) source.read_pixels(runs, {plane.channel, plane.channel + 1}, plane.stokes, pixels, cancel);
+        else source.read({first, runs[0].y, first + width, runs[0].y + 1}, plane, pixels, 1, cancel);
+        for (auto number = from; number < to; ++number) {
+            const auto* row = pixels.data() + (number - from) * width;
+            const auto line = out.subspan(static_cast<std::size_t>(first_of(number)) * columns.size(), columns.size());
+            for (std::size_t i = 0; i < columns.size(); ++i) line[i] = row[columns[i] - first];
+            for (auto copy = first_of(number) + 1; copy < last_of(number); ++copy) std::copy(line.begin(), line.end(), out.begin() + static_cast<std::ptrdiff_t>(copy) * std::ssize(columns));
+        }
     });
     return groups;
 }
