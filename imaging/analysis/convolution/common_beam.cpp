@@ -142,22 +142,32 @@ std::optional<Beam> common_beam(std::span<const Beam> beams) {
     const double major = std::sqrt(start.large), minor = std::sqrt(start.small);
     std::vector<Point> basis{{major * start.axis.x, major * start.axis.y}, {-minor * start.axis.y, minor * start.axis.x}};
     EllipseMatrix outer = inverse(ellipses[largest]);
-    double excess = 1;
-    for (int round = 0; round < most_rounds; ++round) {
+    // Each round's ellipse, made larger by its excess, holds all of them: the smallest of these is the answer. Near the end rounding errors lead the exchange in
+    // circles.
+    constexpr int patience = 30;
+    EllipseMatrix best = outer;
+    double best_excess = 1, best_determinant = 0; // of the inverse: the larger, the smaller the ellipse
+    int in_vain = 0;
+    for (int round = 0; round < most_rounds && in_vain < patience; ++round) {
         Point worst;
-        excess = 1;
+        double excess = 1;
         for (const EllipseMatrix& ellipse : ellipses) {
             double value = 0;
             const Point point = farthest(ellipse, outer, value);
             if (value > excess) excess = value, worst = point;
+        }
+        const double determinant = outer.determinant() / (excess * excess);
+        ++in_vain;
+        if (determinant > best_determinant) {
+            if (determinant > best_determinant * (1 + tolerance)) in_vain = 0;
+            best = outer, best_excess = excess, best_determinant = determinant;
         }
         if (excess <= 1 + tolerance) break;
         const auto next = exchange(basis, worst);
         if (!next) break;
         outer = *next;
     }
-    // Also if the exchange ended early: an ellipse around all of them.
-    return beam_of(scaled(inverse(outer), unit * unit * (excess == 1 ? 1 : excess * (1 + 1e-9))));
+    return beam_of(scaled(inverse(best), unit * unit * (best_excess == 1 ? 1 : best_excess * (1 + 1e-9))));
 }
 
 std::optional<EllipseMatrix> in_pixels(const EllipseMatrix& sky, const std::array<double, 4>& matrix) {
