@@ -36,6 +36,7 @@ export default defineConfig({
     alias: {
       cubelink: here("../clients/js/src/index.ts"),
       wslink: here("node_modules/wslink/dist/wslink.js"),
+      fzstd: here("node_modules/fzstd/esm/index.mjs"),
     },
   },
   worker: { format: "es" },

@@ -1,6 +1,5 @@
 /** Contours of the plane on show: asked for with what the state says, unpacked, and kept until another plane or other levels take their place. */
-import { decodeContours, type Client, type ContourImageData, type Histogram, type Image } from "cubelink";
-import { decompress } from "fzstd";
+import { type Client, type ContourLines, type ContourImageData, type Histogram, type Image } from "cubelink";
 import { piecesOf, type ContourPiece } from "./contour-pieces";
 import type { TileLoader } from "./tile-loader";
 import { Pump } from "./pump";
@@ -156,13 +155,15 @@ export class Contours {
     for (const set of data.contour_sets) {
       const index = this.asked.findIndex((level) => level === set.level);
       if (index < 0) continue; // of an older request
-      try {
-        this.add(key, index, decodeContours(set, (bytes, size) => decompress(bytes, new Uint8Array(size))), data.progress);
-      } catch (error) {
-        this.onError(error);
-      }
+      const { request } = this;
+      const add = (lines: ContourLines) => {
+        // Unless the contours were asked for anew, or the image was closed, while they were decoded.
+        if (this.open !== open || this.request !== request) return;
+        this.add(key, index, lines, data.progress);
+        if (key === this.planeOnShow()) this.usePlane();
+      };
+      open.image.client.decodeContours(set).then(add).catch((error: unknown) => this.open === open && this.onError(error));
     }
-    if (key === this.planeOnShow()) this.usePlane();
   }
 
   /** Parts come in any order: they are added to one another, whichever was the last. */

@@ -2,8 +2,9 @@
  * A client of the server: one session (what is open), carried by one connection after the other. When a connection is lost, the next one attaches to the same
  * session, and subscriptions are made again.
  */
+import type { ContourLines } from "./contours.js";
 import { AUTHENTICATION_FAILED, BAD_ARGUMENTS, CubelinkError, successOrThrow, toError } from "./error.js";
-import type { Carta, FileListResponse, RegisterViewerAck } from "./icd.js";
+import type { Carta, ContourSet, FileListResponse, RegisterViewerAck } from "./icd.js";
 import { Image } from "./image.js";
 import { Link } from "./link.js";
 import { messages, type MessagesOptions } from "./messages.js";
@@ -11,6 +12,7 @@ import { methodName } from "./names.js";
 import type { CallOptions, ConnectionState, Session, SessionChange, StateEvent, SubscribeOptions, Topics } from "./session.js";
 import { Subscriptions, type Filter, type Subscription } from "./subscriptions.js";
 import { TileCache } from "./tile-cache.js";
+import { TilePool } from "./tile-pool.js";
 import { TileStream } from "./tile-stream.js";
 import { loadWslink, type SmartConnectConfig, type WslinkModule } from "./wslink-api.js";
 
@@ -80,6 +82,7 @@ export class Client implements Session {
   private readonly changeListeners = new Set<(change: SessionChange) => void>();
   private readonly subscriptions = new Subscriptions();
   private tileStream: TileStream | null = null;
+  private pool: TilePool | null = null;
   private nextFileId = 0;
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private keepAliveTimer: ReturnType<typeof setTimeout> | undefined;
@@ -227,8 +230,21 @@ export class Client implements Session {
 
   /** Tiles as they arrive, decoded, and the state of their sets. One stream for all images of the client. */
   tiles(): TileStream {
-    this.tileStream ??= new TileStream(this);
+    this.tileStream ??= new TileStream(this, this.decoders());
     return this.tileStream;
+  }
+
+  /**
+   * The polylines of a set of `carta.contour.image.data`, decoded in a worker where there are any, in no order. Rejects for what makes no sense, and where fzstd can't be
+   * loaded (pages without a bundler or an import map): decodeContours() takes any decompressor.
+   */
+  decodeContours(set: ContourSet): Promise<ContourLines> {
+    return this.decoders().decodeContours(set);
+  }
+
+  private decoders(): TilePool {
+    this.pool ??= new TilePool();
+    return this.pool;
   }
 
   /** Closes the connection, and with it the session if nobody else is in it. */
@@ -244,6 +260,8 @@ export class Client implements Session {
     this.link?.close();
     this.link = null;
     this.tileStream?.close();
+    this.pool?.close();
+    this.pool = null;
     this.tileCache.clear();
     this.change({ state: "closed", resumed: false, reason, retryIn: 0 });
   }

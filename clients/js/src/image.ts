@@ -1,7 +1,8 @@
 /** An open image: what it is, and its pixels as tiles, spectra and exact blocks. */
 import { toFloat32, toFloat64 } from "./binary.js";
+import type { ContourLines } from "./contours.js";
 import { CubelinkError } from "./error.js";
-import type { AddRequiredTiles, AxesNumbers, Beam, Fields, HeaderEntry, Histogram, Moment, OpenFileAck, RegionType, SetSpectralRequirementsSpectralConfig, StatsType } from "./icd.js";
+import type { AddRequiredTiles, AxesNumbers, Beam, ContourSet, Fields, HeaderEntry, Histogram, Moment, OpenFileAck, RegionType, SetSpectralRequirementsSpectralConfig, StatsType } from "./icd.js";
 import { momentRequest, renderArguments, type MomentsWanted, type RenderWanted, type Rendered } from "./products.js";
 import type { CallOptions, Session, SessionChange } from "./session.js";
 import { tileCode } from "./tile.js";
@@ -99,6 +100,7 @@ export interface RegionShape {
 /** An image's client: what all have of it, and its stream of tiles. */
 export interface ImageSession extends Session {
   tiles(): TileStream;
+  decodeContours(set: ContourSet): Promise<ContourLines>;
   readonly tileCache: TileCache;
 }
 

@@ -1,12 +1,12 @@
-/** Decodes tiles in a worker thread of Node: as tile-worker.ts. */
+/** Decodes tiles and contours in a worker thread of Node: as tile-worker.ts. */
 import { parentPort } from "node:worker_threads";
 
-import { decodeTile, type EncodedTile } from "./tile.js";
+import { buffersOf, decodeTask, type Task } from "./decode-task.js";
 
-parentPort!.on("message", ({ id, tile }: { id: number; tile: EncodedTile }) => {
+parentPort!.on("message", async ({ id, task }: { id: number; task: Task }) => {
   try {
-    const pixels = decodeTile(tile);
-    parentPort!.postMessage({ id, pixels }, [pixels.buffer as ArrayBuffer]);
+    const decoded = await decodeTask(task);
+    parentPort!.postMessage({ id, decoded }, buffersOf(decoded));
   } catch (error) {
     parentPort!.postMessage({ id, error: error instanceof Error ? error.message : String(error) });
   }

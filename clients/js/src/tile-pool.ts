@@ -1,9 +1,12 @@
-/** A pool of workers (Web Workers, in Node threads) that decode tiles; where there are none, tiles are decoded at once. Tiles come back in any order. */
-import { decodeTile, type EncodedTile } from "./tile.js";
+/** A pool of workers (Web Workers, in Node threads) that decode tiles and contours; where there are none, they are decoded at once. They come back in any order. */
+import type { ContourLines } from "./contours.js";
+import { decodeTask, detached, type Decoded, type Task } from "./decode-task.js";
+import type { ContourSet } from "./icd.js";
+import type { EncodedTile } from "./tile.js";
 
 /** The part of a Web Worker that the pool uses. */
 export interface TileWorker {
-  onmessage: ((event: { data: { id: number; pixels?: Float32Array; error?: string } }) => void) | null;
+  onmessage: ((event: { data: { id: number; decoded?: Decoded; error?: string } }) => void) | null;
   onerror: ((event: { preventDefault(): void }) => void) | null;
   postMessage(message: unknown, transfer: ArrayBuffer[]): void;
   terminate(): void;
@@ -27,8 +30,8 @@ function makeWorker(): TileWorker | undefined {
 }
 
 interface Job {
-  tile: EncodedTile;
-  resolve(pixels: Float32Array): void;
+  task: Task;
+  resolve(decoded: Decoded | Promise<Decoded>): void;
   reject(error: Error): void;
   worker: number;
 }
@@ -56,25 +59,31 @@ export class TilePool {
 
   /** Pixels of the tile, NaN where blank. The tile's bytes are copied if they are a part of a larger message. */
   decode(tile: EncodedTile): Promise<Float32Array> {
-    const worker = this.leastLoaded();
-    if (worker < 0) {
-      return new Promise((resolve) => resolve(decodeTile(tile)));
-    }
-    const id = this.nextId++;
-    const imageData = tile.imageData.slice();
-    const nanEncodings = tile.nanEncodings.slice();
-    this.load[worker]! += 1;
-    return new Promise((resolve, reject) => {
-      this.jobs.set(id, { tile, resolve, reject, worker });
-      this.workers[worker]!.postMessage({ id, tile: { ...tile, imageData, nanEncodings } }, [imageData.buffer as ArrayBuffer, nanEncodings.buffer as ArrayBuffer]);
-    });
+    return this.run({ tile }) as Promise<Float32Array>;
+  }
+
+  /** The polylines of a set, as decodeContours() with fzstd to decompress it. */
+  decodeContours(contours: ContourSet): Promise<ContourLines> {
+    return this.run({ contours }) as Promise<ContourLines>;
   }
 
   close(): void {
     for (const worker of this.workers) worker.terminate();
     this.workers.length = 0;
-    for (const job of this.jobs.values()) job.reject(new Error("the pool of tile decoders was closed"));
+    for (const job of this.jobs.values()) job.reject(new Error("the pool of decoders was closed"));
     this.jobs.clear();
+  }
+
+  private run(task: Task): Promise<Decoded> {
+    const worker = this.leastLoaded();
+    if (worker < 0) return new Promise((resolve) => resolve(decodeTask(task)));
+    const id = this.nextId++;
+    const { task: own, buffers } = detached(task);
+    this.load[worker]! += 1;
+    return new Promise((resolve, reject) => {
+      this.jobs.set(id, { task, resolve, reject, worker });
+      this.workers[worker]!.postMessage({ id, task: own }, buffers);
+    });
   }
 
   private leastLoaded(): number {
@@ -85,13 +94,13 @@ export class TilePool {
     return best;
   }
 
-  private finish({ id, pixels, error }: { id: number; pixels?: Float32Array; error?: string }): void {
+  private finish({ id, decoded, error }: { id: number; decoded?: Decoded; error?: string }): void {
     const job = this.jobs.get(id);
     if (!job) return;
     this.jobs.delete(id);
     this.load[job.worker]! -= 1;
-    if (pixels) job.resolve(pixels);
-    else job.reject(new Error(error ?? "a tile could not be decoded"));
+    if (decoded) job.resolve(decoded);
+    else job.reject(new Error(error ?? "they could not be decoded"));
   }
 
   /** A worker that cannot be loaded (a bundler that does not know of it, a content policy) is not used again; what it had is decoded on the spot. */
@@ -101,7 +110,7 @@ export class TilePool {
       if (job.worker !== worker) continue;
       this.jobs.delete(id);
       try {
-        job.resolve(decodeTile(job.tile));
+        job.resolve(decodeTask(job.task));
       } catch (error) {
         job.reject(error as Error);
       }

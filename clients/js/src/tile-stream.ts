@@ -9,7 +9,7 @@ import { CubelinkError } from "./error.js";
 import type { ErrorData, RasterTileData, RasterTileSync } from "./icd.js";
 import type { Session } from "./session.js";
 import type { Subscription } from "./subscriptions.js";
-import { TilePool } from "./tile-pool.js";
+import type { TilePool } from "./tile-pool.js";
 import { encodedTile, tileCode } from "./tile.js";
 
 export interface Tile {
@@ -61,12 +61,14 @@ export interface TileListener {
 const REMEMBERED_SETS = 256;
 
 export class TileStream {
-  private readonly pool = new TilePool();
   private readonly sets = new Map<number, TileSet>();
   private readonly listeners = new Set<TileListener>();
   private subscribed: Promise<Subscription[]> | null = null;
 
-  constructor(private readonly session: Session) {}
+  constructor(
+    private readonly session: Session,
+    private readonly pool: TilePool,
+  ) {}
 
   /** Resolves when the server knows that we listen; ask for tiles after that. */
   async ready(): Promise<void> {
@@ -90,7 +92,6 @@ export class TileStream {
   }
 
   close(): void {
-    this.pool.close();
     this.listeners.clear();
   }
 

@@ -1,15 +1,15 @@
-/** Decodes tiles in a Web Worker: {id, tile} in, {id, pixels} or {id, error} out. */
-import { decodeTile, type EncodedTile } from "./tile.js";
+/** Decodes tiles and contours in a Web Worker: {id, task} in, {id, decoded} or {id, error} out. */
+import { buffersOf, decodeTask, type Task } from "./decode-task.js";
 
 const scope = self as unknown as {
-  onmessage: (event: MessageEvent<{ id: number; tile: EncodedTile }>) => void;
+  onmessage: (event: MessageEvent<{ id: number; task: Task }>) => void;
   postMessage(message: unknown, transfer?: Transferable[]): void;
 };
 
-scope.onmessage = ({ data: { id, tile } }) => {
+scope.onmessage = async ({ data: { id, task } }) => {
   try {
-    const pixels = decodeTile(tile);
-    scope.postMessage({ id, pixels }, [pixels.buffer as ArrayBuffer]);
+    const decoded = await decodeTask(task);
+    scope.postMessage({ id, decoded }, buffersOf(decoded));
   } catch (error) {
     scope.postMessage({ id, error: error instanceof Error ? error.message : String(error) });
   }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { decodeContours } from "../../../clients/js/dist/index.js";
+import { decodeContours, TilePool } from "../../../clients/js/dist/node.js";
 
 const bytesOf = (array) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 const vertices = [10.25, 20.5, 11.75, 20.5, 12, 22.125, 3, 4, 3.5, 1000.25];
@@ -57,4 +57,39 @@ test("what makes no sense is refused", () => {
     [{ raw_start_indices: bytesOf(Int32Array.of(-2)) }, /begin where/],
   ]) assert.throws(() => decodeContours(set(more)), why);
   assert.throws(() => decodeContours(set({ decimation_factor: 4 }), () => new Uint8Array(8)), /8 bytes instead of 40/);
+});
+
+/** A frame of Zstandard (RFC 8878) with one block that is stored as it is. */
+function zstd(bytes) {
+  assert.ok(bytes.length < 256);
+  const header = 1 | (bytes.length << 3);
+  return Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0x20, bytes.length, header & 0xff, header >> 8, 0, ...bytes);
+}
+
+test("decoded by workers: the same lines; what makes no sense is refused, and the next set is decoded", async () => {
+  const pool = new TilePool(2);
+  try {
+    const compressed = zstd(packed(vertices, 8));
+    const message = Uint8Array.of(9, 9, ...compressed, 9);
+    const raw_coordinates = message.subarray(2, 2 + compressed.length);
+    const sets = await Promise.all(Array.from({ length: 6 }, (_, i) => pool.decodeContours(set({ level: i, decimation_factor: 8, raw_coordinates }))));
+    for (const [i, lines] of sets.entries()) assert.deepEqual([lines.level, [...lines.vertices], [...lines.starts]], [i, expected, [0, 3]]);
+    assert.deepEqual(raw_coordinates, compressed, "the message keeps its bytes");
+    assert.deepEqual([...(await pool.decodeContours(set())).vertices], expected);
+    for (const [more, why] of [
+      [{ decimation_factor: 8, raw_coordinates: Uint8Array.of(1, 2, 3) }, /./],
+      [{ decimation_factor: 8, raw_coordinates: compressed.slice(0, 20) }, /./],
+      [{ decimation_factor: 8, raw_coordinates: compressed, uncompressed_coordinates_size: 48 }, /./],
+      [{ uncompressed_coordinates_size: 12 }, /no vertices/],
+    ]) await assert.rejects(pool.decodeContours(set(more)), why);
+    assert.deepEqual([...(await pool.decodeContours(set({ decimation_factor: 8, raw_coordinates }))).vertices], expected);
+  } finally {
+    pool.close();
+  }
+});
+
+test("without workers they are decoded on the spot", async () => {
+  const pool = new TilePool(0);
+  assert.deepEqual([...(await pool.decodeContours(set({ decimation_factor: 8, raw_coordinates: zstd(packed(vertices, 8)) }))).vertices], expected);
+  await assert.rejects(pool.decodeContours(set({ uncompressed_coordinates_size: 12 })), /no vertices/);
 });
