@@ -31,8 +31,9 @@ struct Encoding {
 /// What encoding takes at most, the result included: for BudgetCache::reserve().
 std::size_t encoding_bytes(const PictureSize& size, const Encoding& encoding);
 
-/// The file. PNG is indexed if the picture has 256 colours at most: a quarter of the bytes to compress. PNG and WebP have an alpha channel if the picture is not opaque; in JPEG transparent parts are black. Throws Cancelled within some rows of
-/// `cancel` (WebP: some per cent), std::runtime_error with the library's words, std::bad_alloc.
+/// The file. PNG is indexed if the picture has 256 colours at most: a quarter of the bytes to compress. PNG and WebP keep the alpha channel if the picture is
+/// not opaque; in JPEG transparent parts are black. Throws Cancelled within some rows of `cancel` (WebP: some per cent), std::runtime_error with the library's words,
+/// std::bad_alloc.
 std::vector<std::uint8_t> encode(const Picture& picture, const Encoding& encoding, const CancelToken& cancel);
 
 } // namespace cubelink::imaging

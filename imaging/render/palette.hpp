@@ -15,7 +15,7 @@ class Palette {
 public:
     static constexpr std::size_t most = 256;
 
-    /// Nothing if the picture has more than `most` colours. Looks at `cancel` once in some rows.
+    /// The palette of a picture; nothing if it has more than `most` colours. Throws Cancelled within some rows of `cancel`.
     static std::optional<Palette> of(const Picture& picture, const CancelToken& cancel);
 
     /// Those that are not opaque come first, as PNG wants them.

@@ -7,7 +7,7 @@
 
 namespace cubelink::imaging {
 
-/// Width of a text in picture pixels whose capitals are so high. `text` is UTF-8: letters, digits and signs of ASCII, and ° ′ ″ −; what is none of these
+/// Width, in picture pixels, of a text whose capitals are `height` pixels high. `text` is UTF-8: letters, digits and signs of ASCII, and ° ′ ″ −; what is none of these
 /// is a space.
 double text_width(std::string_view text, double height);
 

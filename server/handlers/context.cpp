@@ -73,6 +73,7 @@ void register_handlers(HandlerContext& context) {
     register_image_statistics(context);
     register_preview(context);
     register_render(context);
+    register_spectral_axis(context);
     register_session_methods(context);
     register_resume(context);
     register_save_file(context);

@@ -147,6 +147,7 @@ void register_image_methods(HandlerContext& context);
 void register_image_statistics(HandlerContext& context);
 void register_preview(HandlerContext& context);
 void register_render(HandlerContext& context);
+void register_spectral_axis(HandlerContext& context);
 void register_session_methods(HandlerContext& context);
 void register_resume(HandlerContext& context);
 void register_save_file(HandlerContext& context);

@@ -17,6 +17,9 @@ void on_image_method(HandlerContext& context, const char* name, std::initializer
                      std::function<void(const SessionPtr&, const ImagePtr&, const rpc::CallPtr&, std::vector<rpc::Value>&&)> handle,
                      rpc::AnswerOrder order = rpc::AnswerOrder::in_order);
 
+/// What takes less than a millisecond is computed by the command; more points or values by a job, so that other sessions' commands don't wait.
+inline constexpr std::size_t few_values = 256;
+
 /// Has a job of the image answer a call. If the file is closed meanwhile, the call fails.
 void post_answer(const SessionPtr& session, const ImagePtr& image, const rpc::CallPtr& call, const char* what, JobClass job_class,
                  std::function<void(const JobContext&)> answer);
