@@ -10,7 +10,7 @@ const workerSource = {
   name: "cubelink-worker-source",
   enforce: "pre",
   transform(code, id) {
-    return id.endsWith("/clients/js/src/tile-pool.ts") ? code.replace("./tile-worker.js", "./tile-worker.ts") : null;
+    return id.endsWith("/clients/js/src/decoder-pool.ts") ? code.replace("./decode-worker.js", "./decode-worker.ts") : null;
   },
 };
 

@@ -12,7 +12,7 @@ import { methodName } from "./names.js";
 import type { CallOptions, ConnectionState, Session, SessionChange, StateEvent, SubscribeOptions, Topics } from "./session.js";
 import { Subscriptions, type Filter, type Subscription } from "./subscriptions.js";
 import { TileCache } from "./tile-cache.js";
-import { TilePool } from "./tile-pool.js";
+import { DecoderPool } from "./decoder-pool.js";
 import { TileStream } from "./tile-stream.js";
 import { loadWslink, type SmartConnectConfig, type WslinkModule } from "./wslink-api.js";
 
@@ -82,7 +82,7 @@ export class Client implements Session {
   private readonly changeListeners = new Set<(change: SessionChange) => void>();
   private readonly subscriptions = new Subscriptions();
   private tileStream: TileStream | null = null;
-  private pool: TilePool | null = null;
+  private pool: DecoderPool | null = null;
   private nextFileId = 0;
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private keepAliveTimer: ReturnType<typeof setTimeout> | undefined;
@@ -242,8 +242,8 @@ export class Client implements Session {
     return this.decoders().decodeContours(set);
   }
 
-  private decoders(): TilePool {
-    this.pool ??= new TilePool();
+  private decoders(): DecoderPool {
+    this.pool ??= new DecoderPool();
     return this.pool;
   }
 

@@ -5,25 +5,25 @@ import type { ContourSet } from "./icd.js";
 import type { EncodedTile } from "./tile.js";
 
 /** The part of a Web Worker that the pool uses. */
-export interface TileWorker {
+export interface DecodeWorker {
   onmessage: ((event: { data: { id: number; decoded?: Decoded; error?: string } }) => void) | null;
   onerror: ((event: { preventDefault(): void }) => void) | null;
   postMessage(message: unknown, transfer: ArrayBuffer[]): void;
   terminate(): void;
 }
 
-let makeElsewhere: (() => TileWorker) | undefined;
+let makeElsewhere: (() => DecodeWorker) | undefined;
 
 /** @internal Instead of Web Workers beside this module: for Node, and for bundles that know better where their worker is. */
-export function provideWorkers(make: () => TileWorker): void {
+export function provideWorkers(make: () => DecodeWorker): void {
   makeElsewhere = make;
 }
 
 /** Nothing where the browser does not allow it: a module from elsewhere. */
-function makeWorker(): TileWorker | undefined {
+function makeWorker(): DecodeWorker | undefined {
   if (makeElsewhere) return makeElsewhere();
   try {
-    return new Worker(new URL("./tile-worker.js", import.meta.url), { type: "module" }) as unknown as TileWorker;
+    return new Worker(new URL("./decode-worker.js", import.meta.url), { type: "module" }) as unknown as DecodeWorker;
   } catch {
     return undefined;
   }
@@ -36,8 +36,8 @@ interface Job {
   worker: number;
 }
 
-export class TilePool {
-  private readonly workers: TileWorker[] = [];
+export class DecoderPool {
+  private readonly workers: DecodeWorker[] = [];
   private readonly load: number[] = [];
   private readonly jobs = new Map<number, Job>();
   private nextId = 1;

@@ -4,7 +4,7 @@ export type { MomentsWanted, RenderWanted, Rendered } from "./products.js";
 export type { CallOptions, ConnectionState, Session, SessionChange, StateEvent, SubscribeOptions, Topics } from "./session.js";
 export { TileStream, type Tile, type TileListener, type TileSet } from "./tile-stream.js";
 export { TileCache, type TilePlace } from "./tile-cache.js";
-export { TilePool } from "./tile-pool.js";
+export { DecoderPool } from "./decoder-pool.js";
 export { CubelinkError, AUTHENTICATION_FAILED } from "./error.js";
 export { TILE_SIZE, tileCode, tileOfCode, tileBounds, finestLayer, mipOfLayer, decodeTile, applyNanRuns, type EncodedTile } from "./tile.js";
 export { decodeContours, type ContourLines } from "./contours.js";

@@ -1,4 +1,4 @@
-/** Decodes tiles and contours in a worker thread of Node: as tile-worker.ts. */
+/** Decodes tiles and contours in a worker thread of Node: as decode-worker.ts. */
 import { parentPort } from "node:worker_threads";
 
 import { buffersOf, decodeTask, type Task } from "./decode-task.js";

@@ -1,14 +1,14 @@
-/** Workers for the decoding of tiles in Node, where there are no Web Workers. */
+/** Workers for the decoding of tiles and contours in Node, where there are no Web Workers. */
 import { Worker } from "node:worker_threads";
 
-import { provideWorkers, type TileWorker } from "./tile-pool.js";
+import { provideWorkers, type DecodeWorker } from "./decoder-pool.js";
 
-provideWorkers((): TileWorker => {
-  const worker = new Worker(new URL("./node-tile-worker.js", import.meta.url));
+provideWorkers((): DecodeWorker => {
+  const worker = new Worker(new URL("./node-decode-worker.js", import.meta.url));
   let waiting = 0;
   // Only work that is under way keeps the program alive.
   worker.unref();
-  const made: TileWorker = {
+  const made: DecodeWorker = {
     onmessage: null,
     onerror: null,
     postMessage: (message, transfer) => {

@@ -9,7 +9,7 @@ import { CubelinkError } from "./error.js";
 import type { ErrorData, RasterTileData, RasterTileSync } from "./icd.js";
 import type { Session } from "./session.js";
 import type { Subscription } from "./subscriptions.js";
-import type { TilePool } from "./tile-pool.js";
+import type { DecoderPool } from "./decoder-pool.js";
 import { encodedTile, tileCode } from "./tile.js";
 
 export interface Tile {
@@ -67,7 +67,7 @@ export class TileStream {
 
   constructor(
     private readonly session: Session,
-    private readonly pool: TilePool,
+    private readonly pool: DecoderPool,
   ) {}
 
   /** Resolves when the server knows that we listen; ask for tiles after that. */

@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { after, test } from "node:test";
 
-import { connect, CubelinkError, finestLayer, methodName, TilePool, tileBounds, tileCode, tileOfCode } from "../../../clients/js/dist/node.js";
+import { connect, CubelinkError, finestLayer, methodName, DecoderPool, tileBounds, tileCode, tileOfCode } from "../../../clients/js/dist/node.js";
 import { imageMethods, pixel } from "./mock/images.mjs";
 import { startServer } from "./mock/wslink_server.mjs";
 
@@ -250,7 +250,7 @@ test("tiles are decoded all the same where workers can't be started", async () =
     terminate() {}
   };
   try {
-    const pool = new TilePool(2);
+    const pool = new DecoderPool(2);
     const tile = { width: 2, height: 1, compression: 0, quality: 0, imageData: new Uint8Array(Float32Array.of(1, 2).buffer), nanEncodings: new Uint8Array(0) };
     for (let i = 0; i < 2; i++) {
       const decoded = await Promise.all([pool.decode(tile), pool.decode(tile), pool.decode(tile)]);
@@ -266,8 +266,8 @@ test("tiles are decoded all the same where workers can't be started", async () =
 test("in Node tiles are decoded in threads, not in the caller's, and a pool that is not closed does not keep a program alive", async () => {
   const module = new URL("../../../clients/js/dist/node.js", import.meta.url).href;
   const program = `
-    import { TilePool } from ${JSON.stringify(module)};
-    const pool = new TilePool(2);
+    import { DecoderPool } from ${JSON.stringify(module)};
+    const pool = new DecoderPool(2);
     const bytes = new Uint8Array(Float32Array.of(1, 2).buffer);
     const tile = { width: 2, height: 1, compression: 0, quality: 0, imageData: bytes, nanEncodings: new Uint8Array(0) };
     let settled = false;

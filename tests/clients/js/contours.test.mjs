@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { decodeContours, TilePool } from "../../../clients/js/dist/node.js";
+import { decodeContours, DecoderPool } from "../../../clients/js/dist/node.js";
 
 const bytesOf = (array) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 const vertices = [10.25, 20.5, 11.75, 20.5, 12, 22.125, 3, 4, 3.5, 1000.25];
@@ -67,7 +67,7 @@ function zstd(bytes) {
 }
 
 test("decoded by workers: the same lines; what makes no sense is refused, and the next set is decoded", async () => {
-  const pool = new TilePool(2);
+  const pool = new DecoderPool(2);
   try {
     const compressed = zstd(packed(vertices, 8));
     const message = Uint8Array.of(9, 9, ...compressed, 9);
@@ -89,7 +89,7 @@ test("decoded by workers: the same lines; what makes no sense is refused, and th
 });
 
 test("without workers they are decoded on the spot", async () => {
-  const pool = new TilePool(0);
+  const pool = new DecoderPool(0);
   assert.deepEqual([...(await pool.decodeContours(set({ decimation_factor: 8, raw_coordinates: zstd(packed(vertices, 8)) }))).vertices], expected);
   await assert.rejects(pool.decodeContours(set({ uncompressed_coordinates_size: 12 })), /no vertices/);
 });

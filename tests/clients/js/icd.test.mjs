@@ -76,5 +76,5 @@ test("the package is built when it is packed: from a folder without dist", () =>
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  for (const name of ["dist/index.js", "dist/index.d.ts", "dist/node.js", "dist/icd.d.ts", "dist/tile-worker.js"]) assert.ok(names.includes(name), name);
+  for (const name of ["dist/index.js", "dist/index.d.ts", "dist/node.js", "dist/icd.d.ts", "dist/decode-worker.js"]) assert.ok(names.includes(name), name);
 });
