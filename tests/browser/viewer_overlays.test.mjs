@@ -149,11 +149,8 @@ await check("the other image's beam lies as it is on the sky", async () => {
 
 // At this level the contour is a circle with a radius of 6 pixels of the radio image.
 const LEVEL = 10 * Math.exp(-0.5);
-await check("contours of the image on show lie over the other one", async () => {
-  await page.evaluate((level) => {
-    cubelink.element.state.contours.levels.set([level]);
-    cubelink.element.state.contours.on.set(true);
-  }, LEVEL);
+/** A circle about the source lies over both images. `radius`: in pixels of the radio image. */
+async function bothPaint(radius) {
   const [dx, dy] = await offset(SOURCE);
   const { scale } = await page.evaluate(() => cubelink.view);
   for (const selector of ["#contours", ".pane canvas.overlay"]) {
@@ -161,9 +158,17 @@ await check("contours of the image on show lie over the other one", async () => 
       const line = await painted(selector);
       near(line?.x, dx, 1, `${selector}: x`);
       near(line?.y, dy, 1, `${selector}: y`);
-      near(line?.radius, 6 * scale, 1.5, `${selector}: radius`);
+      near(line?.radius, radius * scale, 1.5, `${selector}: radius`);
     });
   }
+}
+
+await check("contours of the image on show lie over the other one", async () => {
+  await page.evaluate((level) => {
+    cubelink.element.state.contours.levels.set([level]);
+    cubelink.element.state.contours.on.set(true);
+  }, LEVEL);
+  await bothPaint(6);
 });
 
 await check("contours of the other image lie over the one on show; they stay those of that image when it is the one that is worked with", async () => {
@@ -172,16 +177,7 @@ await check("contours of the other image lie over the one on show; they stay tho
   // Levels of its own are chosen: those of the radio image mean nothing here.
   await page.waitForFunction(() => cubelink.element.state.contours.levels.value.length > 1);
   await page.evaluate((level) => cubelink.element.state.contours.levels.set([level]), 1000 * Math.exp(-0.5));
-  const [dx, dy] = await offset(SOURCE);
-  const { scale } = await page.evaluate(() => cubelink.view);
-  for (const selector of ["#contours", ".pane canvas.overlay"]) {
-    await soon(async () => {
-      const line = await painted(selector);
-      near(line?.x, dx, 1, `${selector}: x`);
-      near(line?.y, dy, 1, `${selector}: y`);
-      near(line?.radius, 2 * scale, 1.5, `${selector}: radius`); // 4 of its pixels, 2 of the radio image's
-    });
-  }
+  await bothPaint(2); // 4 of its pixels
   await page.screenshot({ path: `${output}viewer-contours-over.png` });
   const link = await page.evaluate(() => cubelink.element.link);
   assert.ok(decodeURIComponent(link).includes('contours.of={"file":"optical.fits","hdu":""}'), link);

@@ -12,7 +12,7 @@ export class RestFrequency {
 
   constructor(private readonly state: ViewState) {
     const { rest, axis } = state.spectrum;
-    this.element = h("div", { class: "rest-frequency", hidden: true }, h("label", { for: "rest-frequency" }, "Rest frequency"), this.input, h("span", { id: "rest-frequency-unit" }, "GHz"), this.reset);
+    this.element = h("div", { class: "spectrum-setting", hidden: true }, h("label", { for: "rest-frequency" }, "Rest frequency"), this.input, h("span", { id: "rest-frequency-unit" }, "GHz"), this.reset);
     this.input.addEventListener("change", () => {
       const text = this.input.value.trim();
       const hertz = Number((Number(text) * 1e9).toPrecision(14));

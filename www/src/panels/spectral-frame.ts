@@ -24,7 +24,7 @@ export class SpectralFrameChoice {
 
   constructor(private readonly state: ViewState) {
     const { frame, axis } = state.spectrum;
-    this.element = h("div", { class: "rest-frequency", hidden: true }, h("label", { for: "spectral-frame" }, "Spectral frame"), this.choice);
+    this.element = h("div", { class: "spectrum-setting", hidden: true }, h("label", { for: "spectral-frame" }, "Spectral frame"), this.choice);
     this.choice.addEventListener("change", () => frame.set(this.choice.value as typeof frame.value));
     this.stop = [frame.watch(() => this.draw()), axis.watch(() => this.draw())];
   }
