@@ -140,8 +140,10 @@ class Fitting(ServerTest):
         y, x = numpy.mgrid[: SHAPE[2], : SHAPE[3]].astype("f8")
         cls.true = [[random_components(random, 1 + (stokes * SHAPE[1] + channel) % 4) for channel in range(SHAPE[1])] for stokes in range(SHAPE[0])]
         cube = numpy.array([[model([*sum(one, []), 0.25], x, y) for one in channels] for channels in cls.true]) + random.normal(0, 0.05, SHAPE)
-        cube[random.random(SHAPE) < 0.03] = numpy.nan
-        cube[random.random(SHAPE) < 0.01] = numpy.inf
+        for share, value in ((0.03, numpy.nan), (0.01, numpy.inf)):
+            spoilt = random.random(SHAPE) < share
+            spoilt[..., 9, 9] = False  # the only pixel of a region that is refused for having too few
+            cube[spoilt] = value
         cls.cube = cube.astype("f4")
         for name, unit, beam in (("field", "Jy/beam", True), ("pixels", "Jy/pixel", False), ("kelvin", "K", True), ("milli", "mJy/beam", True)):
             fits.writeto(folder / f"{name}.fits", cls.cube, make_header(unit, beam))
