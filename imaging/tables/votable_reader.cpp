@@ -28,7 +28,9 @@ public:
         XML_SetCharacterDataHandler(parser_, &text);
         XML_SetEntityDeclHandler(parser_, &entity);
         XML_SetParamEntityParsing(parser_, XML_PARAM_ENTITY_PARSING_NEVER);
+#ifdef CUBELINK_EXPAT_DEFERS_PARSING
         XML_SetReparseDeferralEnabled(parser_, XML_FALSE); // tags come whole, and their events are wanted at once
+#endif
     }
     ~Parser() { XML_ParserFree(parser_); }
     Parser(const Parser&) = delete;
