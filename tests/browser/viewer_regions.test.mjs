@@ -405,10 +405,18 @@ await check("the list: selected, named, coloured, hidden, typed, removed; a link
   await page.fill('.region-fields input[type="color"]', "#ff0080");
   await page.fill('.region-fields label:has-text("Line width") input', "4");
   await page.fill('.region-fields label:has-text("Rotation") input', "25.5");
-  await page.fill('.region-fields label:has-text("Width") input', "-3");
+  const width = '.region-fields label:has-text("Width") input';
+  await page.fill(width, "-3");
   await page.keyboard.press("Tab");
-  assert.equal(await page.getAttribute('.region-fields label:has-text("Width") input', "aria-invalid"), "true");
-  await page.fill('.region-fields label:has-text("Width") input', "22.5");
+  // What was refused stays to be seen, however often the panel is drawn again, until the region's own width is another one.
+  const refused = () => page.$eval(width, (e) => [e.value, e.getAttribute("aria-invalid")]);
+  await page.evaluate(() => cubelink.element.regions.change(cubelink.element.regions.selected, { name: "Nucleus" }));
+  await page.waitForSelector('.region-name:has-text("Nucleus")');
+  assert.deepEqual(await refused(), ["-3", "true"]);
+  await page.evaluate(() => cubelink.element.regions.change(cubelink.element.regions.selected, { name: "Core", points: [[30, 30], [21, 10]] }));
+  await page.waitForSelector('.region-name:has-text("Core")');
+  assert.deepEqual(await refused(), ["21", null]);
+  await page.fill(width, "22.5");
   await page.keyboard.press("Tab");
   assert.deepEqual(await selected(), { id: (await selected()).id, type: "RECTANGLE", points: [[30, 30], [22.5, 10]], rotation: 25.5, name: "Core", colour: "#ff0080", lineWidth: 4 });
   await drawn(page);

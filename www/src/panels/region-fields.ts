@@ -38,6 +38,8 @@ export class RegionFields {
     const field = (label: string, input: HTMLInputElement | HTMLTextAreaElement, write: (region: Region) => string, read: (text: string, region: Region) => Partial<Region> | undefined) => {
       // What is being typed is not overwritten.
       let typing = false;
+      // Nor is what was typed and refused, with its mark, until the region's own value is another one.
+      let refusedFor: string | null = null;
       input.addEventListener("input", () => (typing = true));
       input.addEventListener("blur", () => (typing = false));
       input.addEventListener("change", () => {
@@ -46,12 +48,14 @@ export class RegionFields {
         const part = region && read(input.value.trim().replaceAll("−", "-"), region);
         const good = part !== undefined && isValid({ ...region!, ...part });
         input.setAttribute("aria-invalid", String(!good));
+        refusedFor = good || !region ? null : write(region);
         if (good) change(part);
       });
       fills.push((region) => {
-        if (typing) return;
-        input.removeAttribute("aria-invalid");
         const text = write(region);
+        if (typing || text === refusedFor) return;
+        refusedFor = null;
+        input.removeAttribute("aria-invalid");
         if (input.value !== text) input.value = text;
       });
       return h("label", {}, h("span", {}, label), input);
