@@ -132,10 +132,17 @@ function overlayText(overlay: SVGSVGElement, view: View, size: { width: number; 
   from.forEach((element, i) => {
     const style = getComputedStyle(element);
     const text = COPIED.map((name) => `${name}:${style.getPropertyValue(name)}`).join(";");
-    to[i]!.setAttribute("style", element.classList.contains("selected") ? `${text};filter:none` : text);
+    const width = style.vectorEffect === "non-scaling-stroke" ? `;stroke-width:${parseFloat(style.strokeWidth) / scaleOf(element)}` : "";
+    to[i]!.setAttribute("style", text + width + (element.classList.contains("selected") ? ";filter:none" : ""));
   });
   for (const left of copy.querySelectorAll(cursor ? ".region-handles, .draft" : ".region-handles, .draft, .cross")) left.remove();
   copy.removeAttribute("class");
   for (const [name, v] of Object.entries({ xmlns: "http://www.w3.org/2000/svg", viewBox: `0 0 ${view.width} ${view.height}`, width: String(size.width), height: String(size.height) })) copy.setAttribute(name, v);
   return new XMLSerializer().serializeToString(copy);
+}
+
+/** CSS pixels per unit of what the element is drawn in. */
+function scaleOf(element: SVGElement): number {
+  const { a, b, c, d } = (element as SVGGraphicsElement).getCTM?.() ?? new DOMMatrix();
+  return Math.sqrt(Math.abs(a * d - b * c)) || 1;
 }
