@@ -3,7 +3,7 @@
 //
 //     node tests/browser/viewer_overlays.test.mjs          with build/release (or $CUBELINK_BUILD) and www/dist
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 
 import { checks, output } from "./checks.mjs";
@@ -169,6 +169,78 @@ await check("contours of the image on show lie over the other one", async () => 
     cubelink.element.state.contours.on.set(true);
   }, LEVEL);
   await bothPaint(6);
+});
+
+const pictureOf = async (options) => {
+  const text = await page.evaluate(async (o) => {
+    const blob = await cubelink.element.viewer.picture(o);
+    return new Promise((resolve) => {
+      const reader = new FileReader();
+      reader.onload = () => resolve(reader.result);
+      reader.readAsDataURL(blob);
+    });
+  }, options);
+  return readPng(Buffer.from(text.slice(text.indexOf(",") + 1), "base64"));
+};
+/** Of every third pixel, how many are others by more than `most` in a colour. */
+const othersOf = (shot, [left, top], picture, most = 48) => {
+  let [others, all] = [0, 0];
+  for (let y = 1; y < picture.height; y += 3) {
+    for (let x = 1; x < picture.width; x += 3, all++) {
+      const [a, b] = [shot.at(left + x, top + y), picture.at(x, y)];
+      if ([0, 1, 2].some((i) => Math.abs(a[i] - b[i]) > most)) others += 1;
+    }
+  }
+  return others / all;
+};
+
+await check("a picture of all images side by side is what is on the screen, turned ones, regions, grids and contours too; a larger one the same in proportion", async () => {
+  await page.evaluate(async () => {
+    const { state, regions } = cubelink.element;
+    state.marks.grid.set(true);
+    await regions.set({ type: "ELLIPSE", points: [[85, 60], [14, 8]], rotation: 40, colour: "#ff3030", lineWidth: 3 });
+    regions.select(null);
+  });
+  const visibility = (value) => page.evaluate((value) => cubelink.root.querySelectorAll(".zoom-buttons, .cross, .pane-cross").forEach((e) => (e.style.visibility = value)), value);
+  await page.waitForFunction(() => cubelink.root.querySelectorAll(".pane .regions polygon").length === 1 && cubelink.root.querySelectorAll(".pane .sky-grid text").length >= 4);
+  await settled(page);
+  const box = await page.locator("#pictures").boundingBox();
+  let once;
+  await soon(async () => {
+    await visibility("hidden");
+    const shot = readPng(await page.screenshot());
+    await visibility("");
+    once = await pictureOf({ width: box.width, beside: true });
+    assert.deepEqual([once.width, once.height], [box.width, box.height]);
+    const others = othersOf(shot, [box.x, box.y], once);
+    assert.ok(others < 0.004, `${100 * others} % of the picture is not what is on the screen`);
+  });
+  const twice = await pictureOf({ width: 2 * box.width, beside: true });
+  assert.deepEqual([twice.width, twice.height], [2 * box.width, 2 * box.height]);
+  const half = { width: once.width, height: once.height, at: (x, y) => [0, 1, 2].map((i) => [[0, 0], [1, 0], [0, 1], [1, 1]].reduce((sum, [dx, dy]) => sum + twice.at(2 * x + dx, 2 * y + dy)[i] / 4, 0)) };
+  const others = othersOf(half, [0, 0], once, 80);
+  assert.ok(others < 0.01, `${100 * others} % of the larger picture is not what the smaller one shows`);
+  // One image alone is no more than that.
+  const alone = await pictureOf({ width: 500 });
+  const { width, height } = await page.evaluate(() => cubelink.view);
+  assert.deepEqual([alone.width, alone.height], [500, Math.round((500 * height) / width)]);
+});
+
+await check("the dialog offers all images, as large as they are seen", async () => {
+  await page.click("#save-picture");
+  const { width, height } = await page.locator("#pictures").boundingBox();
+  assert.deepEqual([await page.isChecked('label:has-text("All images side by side") input'), await page.inputValue("#picture-width"), await page.textContent(".picture-height")], [true, String(width), `× ${height}`]);
+  const [download] = await Promise.all([page.waitForEvent("download"), page.click('#picture-dialog button:has-text("Save")')]);
+  const saved = readPng(readFileSync(await download.path()));
+  assert.deepEqual([saved.width, saved.height], [width, height]);
+  await page.click("#save-picture");
+  await page.uncheck('label:has-text("All images side by side") input');
+  assert.equal(await page.inputValue("#picture-width"), String(Math.round((await page.evaluate(() => cubelink.view)).width)));
+  await page.click('#picture-dialog button:has-text("Cancel")');
+  await page.evaluate(async () => {
+    cubelink.element.state.marks.grid.set(false);
+    await cubelink.element.regions.clear();
+  });
 });
 
 await check("contours of the other image lie over the one on show; they stay those of that image when it is the one that is worked with", async () => {

@@ -86,7 +86,7 @@ export class ContourLayer {
     context.save();
     // Image pixels, y upwards.
     const [a, b, c, d, e, f] = view.matrix().map((v) => v * factor) as [number, number, number, number, number, number];
-    context.setTransform(a, b, c, d, e, f);
+    context.transform(a, b, c, d, e, f);
     context.strokeStyle = colour.value;
     context.lineWidth = (lineWidth.value * factor) / scale;
     context.lineJoin = "round";

@@ -49,8 +49,8 @@ export class ContourOverlay {
   }
 
   /** As it was drawn last, `factor` times as large. */
-  paint(context: CanvasRenderingContext2D, view: View, factor: number): void {
-    this.layer.paint(context, view, factor);
+  paint(context: CanvasRenderingContext2D, view: View, factor: number, area = view): void {
+    this.layer.paint(context, view, factor, area);
   }
 
   private use(image: Image | null, origin: ContourOrigin | null): void {

@@ -1,13 +1,14 @@
 /**
- * The view as a picture of any size: drawn in pieces as large as the canvas, each with the tiles that its resolution needs; over it what lies over the view, as
- * large in proportion as on the screen.
+ * What is in view as a picture of any size, of one image or of those side by side: drawn in pieces as large as the canvas, each with the tiles that its resolution
+ * needs; over it what lies over the view, as large in proportion as on the screen.
  */
+import { UPRIGHT, type Turn } from "./compare/turned-view";
 import { IN_MEMORY } from "./contour-layer";
 import { FULL_QUALITY } from "./link-meter";
-import type { OpenImage } from "./open-image";
 import { delay } from "./pump";
 import type { Look, Renderer } from "./renderer";
-import { planeKey, type CachedTile, type TileCache } from "./tile-cache";
+import type { CachedTile, TileCache } from "./tile-cache";
+import type { TileLoader } from "./tile-loader";
 import { layerOfView, tilesOfLayer, tilesOfView } from "./tile-plan";
 import { View } from "./view";
 
@@ -18,26 +19,47 @@ export interface PictureOptions {
   overlays?: boolean;
   /** The cross hair, too. */
   cursor?: boolean;
+  /** The images side by side with the one on show, too, as they lie on the screen (default: false). */
+  beside?: boolean;
   signal?: AbortSignal;
   progress?: (fraction: number) => void;
 }
 
-/** What a picture is made of. */
-export interface PictureParts {
+/** One image of a picture, and what draws it. */
+export interface PicturePane {
+  /** Where it is in the picture, CSS pixels. */
+  left: number;
+  top: number;
+  /** What is seen of it; as large as the pane. */
   view: View;
-  open: OpenImage;
+  /** What of the image is drawn, upright, before it is turned about the middle of the pane: the view itself where it is not. */
+  area: View;
+  turn: Turn;
+  loader: TileLoader;
   canvas: HTMLCanvasElement;
   renderer: Renderer;
   cache: TileCache;
   look: Look;
-  background: string;
   overlay: SVGSVGElement;
-  /** What is drawn on the picture before the overlay, `factor` times as large as on the screen. */
+  /** What is drawn on the image before the overlay, `factor` times as large as on the screen. */
   layers: readonly ((context: CanvasRenderingContext2D, factor: number) => void)[];
+  /** Its name, where images are told apart. */
+  label: HTMLElement | null;
+  /** Where the cross hair of another image is in this one, CSS pixels of the pane. */
+  cross: { x: number; y: number } | null;
   /** Draws the view again, in the next frame. */
   redraw(): void;
   /** Asks for the view's own tiles again. */
   restore(): void;
+}
+
+export interface PictureParts {
+  /** CSS pixels. */
+  size: { width: number; height: number };
+  panes: readonly PicturePane[];
+  /** Colours: behind the images, and between the panes. */
+  back: string;
+  between: string;
 }
 
 /** Browsers have no larger canvases. */
@@ -45,42 +67,48 @@ export const WIDEST_PICTURE = 16_384;
 const MOST_PIXELS = 1 << 27;
 const PATIENCE_MS = 120_000;
 
-/** The size of a picture of this view; throws where it would be too large. */
-export function pictureSize(view: View, width: number): { width: number; height: number } {
-  const height = Math.max(1, Math.round((width * view.height) / view.width));
+/** The size of a picture of what is so large on the screen; throws where it would be too large. */
+export function pictureSize(area: { width: number; height: number }, width: number): { width: number; height: number } {
+  const height = Math.max(1, Math.round((width * area.height) / area.width));
   if (!Number.isInteger(width) || width < 1 || width > WIDEST_PICTURE || height > WIDEST_PICTURE || width * height > MOST_PIXELS) {
     throw new Error(`A picture can have ${WIDEST_PICTURE} pixels along each side, and ${MOST_PIXELS >> 20} million in all: not ${width} × ${height}.`);
   }
   return { width, height };
 }
 
-export async function picture(parts: PictureParts, { width: wanted, overlays = true, cursor = false, signal, progress }: PictureOptions): Promise<Blob> {
-  const { view, canvas } = parts;
-  const { width, height } = pictureSize(view, wanted);
-  const factor = width / view.width;
+export async function picture({ size, panes, back, between }: PictureParts, { width: wanted, overlays = true, cursor = false, signal, progress }: PictureOptions): Promise<Blob> {
+  const { width, height } = pictureSize(size, wanted);
+  const factor = width / size.width;
   const result = document.createElement("canvas");
   Object.assign(result, { width, height });
   const context = result.getContext("2d", IN_MEMORY);
   if (!context) throw new Error(`This browser can't make a picture of ${width} × ${height} pixels.`);
-  context.fillStyle = parts.background;
+  context.fillStyle = between;
   context.fillRect(0, 0, width, height);
-  const [across, down] = [Math.ceil(width / canvas.width), Math.ceil(height / canvas.height)];
+  const pieces = panes.flatMap((pane) => piecesOf(pane, factor));
   try {
-    for (let piece = 0; piece < across * down; piece++) {
-      progress?.(piece / (across * down));
-      const [x, y] = [(piece % across) * canvas.width, Math.floor(piece / across) * canvas.height];
-      await drawPiece(parts, context, { x, y, width, height, factor }, signal);
+    for (const pane of panes) inPane(context, pane, factor, () => context.fillRect(0, 0, width, height), back);
+    for (let i = 0; i < pieces.length; i++) {
+      progress?.(i / pieces.length);
+      await drawPiece(context, pieces[i]!, factor, signal);
     }
   } finally {
-    parts.restore();
+    panes.forEach((pane) => pane.restore());
   }
   progress?.(1);
   if (overlays) {
-    for (const draw of parts.layers) draw(context, factor);
-    const image = new Image();
-    image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(overlayText(parts.overlay, view, { width, height }, cursor))}`;
-    await image.decode();
-    context.drawImage(image, 0, 0, width, height);
+    for (const pane of panes) {
+      const image = new Image();
+      image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(overlayText(pane.overlay, pane.view, factor, cursor))}`;
+      await image.decode();
+      inPane(context, pane, factor, () => {
+        for (const draw of pane.layers) draw(context, factor);
+        context.drawImage(image, 0, 0, ...sizeIn(pane.view, factor));
+        context.scale(factor, factor);
+        if (cursor && pane.cross) drawCross(context, pane.cross);
+        if (pane.label) drawLabel(context, pane.label);
+      });
+    }
   }
   signal?.throwIfAborted();
   const blob = await new Promise<Blob | null>((resolve) => result.toBlob(resolve, "image/png"));
@@ -88,23 +116,60 @@ export async function picture(parts: PictureParts, { width: wanted, overlays = t
   return blob;
 }
 
-async function drawPiece(parts: PictureParts, context: CanvasRenderingContext2D, at: { x: number; y: number; width: number; height: number; factor: number }, signal?: AbortSignal): Promise<void> {
-  const { view, open, canvas, cache, renderer } = parts;
+/** Pixels of the picture. */
+function sizeIn({ width, height }: View, factor: number): [number, number] {
+  return [Math.max(1, Math.round(width * factor)), Math.max(1, Math.round(height * factor))];
+}
+
+/** With the corner of the pane as the origin, and nothing drawn outside of it. */
+function inPane(context: CanvasRenderingContext2D, { left, top, view }: PicturePane, factor: number, draw: () => void, fill?: string): void {
+  context.save();
+  context.translate(Math.round(left * factor), Math.round(top * factor));
+  context.beginPath();
+  context.rect(0, 0, ...sizeIn(view, factor));
+  context.clip();
+  if (fill !== undefined) context.fillStyle = fill;
+  draw();
+  context.restore();
+}
+
+/** As much of a pane's image as its canvas holds: x and y are its corner in the upright picture of the area. */
+interface Piece {
+  pane: PicturePane;
+  x: number;
+  y: number;
+}
+
+function piecesOf(pane: PicturePane, factor: number): Piece[] {
+  const [width, height] = sizeIn(pane.area, factor);
+  // Where pieces are turned, what lies under their edges must be there already, or a seam is seen.
+  const overlap = pane.turn === UPRIGHT ? 0 : 2;
+  const pieces: Piece[] = [];
+  for (let y = 0; y < height; y += Math.max(1, pane.canvas.height - overlap)) {
+    for (let x = 0; x < width; x += Math.max(1, pane.canvas.width - overlap)) pieces.push({ pane, x, y });
+  }
+  return pieces;
+}
+
+async function drawPiece(context: CanvasRenderingContext2D, { pane, x, y }: Piece, factor: number, signal?: AbortSignal): Promise<void> {
+  const { view, area, turn, loader, canvas, cache, renderer } = pane;
+  const [width, height] = sizeIn(area, factor);
   const part = new View();
-  const scale = view.scale * at.factor;
-  Object.assign(part, { imageWidth: view.imageWidth, imageHeight: view.imageHeight, width: canvas.width, height: canvas.height, scale });
-  part.centreX = view.centreX + (at.x + canvas.width / 2 - at.width / 2) / scale;
-  part.centreY = view.centreY - (at.y + canvas.height / 2 - at.height / 2) / scale;
-  const { channel, stokes } = open.loader.shown.value;
-  const plane = planeKey(open.image.fileId, channel, stokes);
+  const scale = area.scale * factor;
+  Object.assign(part, { imageWidth: area.imageWidth, imageHeight: area.imageHeight, width: canvas.width, height: canvas.height, scale });
+  part.centreX = area.centreX + (x + canvas.width / 2 - width / 2) / scale;
+  part.centreY = area.centreY - (y + canvas.height / 2 - height / 2) / scale;
+  const { channel, stokes } = loader.shown.value;
+  const plane = loader.key({ channel, stokes });
   const codes = tilesOfView(part, 1);
-  open.loader.need(codes);
+  loader.need(codes);
   const start = performance.now();
   for (let turn = 1; !codes.every((code) => cache.has(plane, code, FULL_QUALITY)); turn++) {
     // The view may have asked for its own meanwhile.
-    if (turn % 25 === 0) open.loader.need(codes);
+    if (turn % 25 === 0) loader.need(codes);
     signal?.throwIfAborted();
-    const now = open.loader.shown.value;
+    const now = loader.shown.value;
+    if (loader.closed) throw new Error("An image was closed while the picture was made.");
     if (now.channel !== channel || now.stokes !== stokes) throw new Error("Another channel was chosen while the picture was made.");
     if (performance.now() - start > PATIENCE_MS) throw new Error("The image’s tiles did not come in time for the picture.");
     await delay(20);
@@ -117,16 +182,49 @@ async function drawPiece(parts: PictureParts, context: CanvasRenderingContext2D,
     }
   }
   // What is on the canvas is kept only until the page is shown again: drawn, copied, and drawn over in one go.
-  renderer.draw(part, tiles, parts.look);
-  context.drawImage(canvas, at.x, at.y);
-  parts.redraw();
+  renderer.draw(part, tiles, pane.look);
+  inPane(context, pane, factor, () => {
+    if (turn !== UPRIGHT) {
+      const [across, down] = sizeIn(view, factor);
+      context.translate(across / 2, down / 2);
+      context.transform(turn.xx, turn.yx, turn.xy, turn.yy, 0, 0);
+      context.translate(-width / 2, -height / 2);
+    }
+    context.drawImage(canvas, x, y);
+  });
+  pane.redraw();
+}
+
+/** As `.pane-cross` is on the screen. */
+function drawCross(context: CanvasRenderingContext2D, { x, y }: { x: number; y: number }): void {
+  context.strokeStyle = "rgb(255 255 255 / 85%)";
+  context.shadowColor = "black";
+  context.shadowBlur = 1;
+  context.lineWidth = 1.25;
+  context.beginPath();
+  context.arc(x, y, 8.4, 0, 2 * Math.PI);
+  context.stroke();
+}
+
+function drawLabel(context: CanvasRenderingContext2D, label: HTMLElement): void {
+  const { font, color, backgroundColor, paddingLeft } = getComputedStyle(label);
+  const { offsetLeft, offsetTop, offsetWidth, offsetHeight } = label;
+  context.shadowBlur = 0;
+  context.shadowColor = "transparent";
+  context.fillStyle = backgroundColor;
+  context.beginPath();
+  context.roundRect(offsetLeft, offsetTop, offsetWidth, offsetHeight, 4);
+  context.fill();
+  Object.assign(context, { font, fillStyle: color, textBaseline: "middle" });
+  context.fillText(label.textContent ?? "", offsetLeft + parseFloat(paddingLeft), offsetTop + offsetHeight / 2);
 }
 
 /** Properties that style sheets set on what is in the overlay. */
 const COPIED = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-opacity", "stroke-dasharray", "stroke-linecap", "opacity", "filter", "display", "visibility", "font", "text-anchor", "dominant-baseline", "paint-order", "color"];
 
 /** As a drawing of its own, without the page's style sheets. */
-function overlayText(overlay: SVGSVGElement, view: View, size: { width: number; height: number }, cursor: boolean): string {
+function overlayText(overlay: SVGSVGElement, view: View, factor: number, cursor: boolean): string {
+  const [width, height] = sizeIn(view, factor);
   const copy = overlay.cloneNode(true) as SVGSVGElement;
   const [from, to] = [overlay, copy].map((svg) => [...svg.querySelectorAll<SVGElement>("*")]) as [SVGElement[], SVGElement[]];
   from.forEach((element, i) => {
@@ -137,7 +235,7 @@ function overlayText(overlay: SVGSVGElement, view: View, size: { width: number; 
   });
   for (const left of copy.querySelectorAll(cursor ? ".region-handles, .draft" : ".region-handles, .draft, .cross")) left.remove();
   copy.removeAttribute("class");
-  for (const [name, v] of Object.entries({ xmlns: "http://www.w3.org/2000/svg", viewBox: `0 0 ${view.width} ${view.height}`, width: String(size.width), height: String(size.height) })) copy.setAttribute(name, v);
+  for (const [name, v] of Object.entries({ xmlns: "http://www.w3.org/2000/svg", viewBox: `0 0 ${view.width} ${view.height}`, width: String(width), height: String(height) })) copy.setAttribute(name, v);
   return new XMLSerializer().serializeToString(copy);
 }
 

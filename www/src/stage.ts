@@ -5,6 +5,8 @@ import { dragShades, resetShades, stepShades } from "./shades";
 import { SkyMarks } from "./sky-marks";
 import { byId, perFrame, type Root } from "./dom";
 import * as format from "./format";
+import { UPRIGHT } from "./compare/turned-view";
+import type { PicturePane } from "./picture";
 import type { Look, Renderer } from "./renderer";
 import type { TileCache } from "./tile-cache";
 import { cachedTiles, tilesOfView } from "./tile-plan";
@@ -111,6 +113,13 @@ export class Stage {
 
   oneToOne(): void {
     this.zoom(1 / devicePixelRatio / this.view.scale);
+  }
+
+  /** For a picture of what is seen; null: no image is open. */
+  pane(layers: PicturePane["layers"]): PicturePane | null {
+    const { open, wrap, view, canvas, renderer, cache, overlay } = this;
+    const label = byId(this.root, "main-name");
+    return open && { left: wrap.offsetLeft, top: wrap.offsetTop, view, area: view, turn: UPRIGHT, loader: open.loader, canvas, renderer, cache, look: this.look(), overlay, layers, label: label.hidden ? null : label, cross: null, redraw: this.redraw, restore: () => this.changed() };
   }
 
   destroy(): void {

@@ -39,6 +39,7 @@ export class TileLoader {
 
   /** The server's animation chooses the planes, and what has come of them is shown by showFrame(). */
   playing = false;
+  closed = false;
   needed: number[] = [];
   private readonly requested = new Map<number, number>();
   private requestedPlane = "";
@@ -74,6 +75,7 @@ export class TileLoader {
   }
 
   close(): void {
+    this.closed = true;
     this.stop.forEach((stop) => stop());
     this.link.waiting.delete(this.underWay);
     this.image.onPlaneChanged = () => {};

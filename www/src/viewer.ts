@@ -135,7 +135,12 @@ export class Viewer {
     this.contourOverlay = new ContourOverlay(byId<HTMLCanvasElement>(root, "contours"), state, this.contours, this.stage.redraw);
     this.contoursPanel = new ContoursPanel(root, state, this.contours);
     this.stage.layers.push((view) => this.contourOverlay.draw(view, this.image, this.compare.contourOrigin));
-    const pictures = new PictureDialog(root, this.stage.view, () => this.image?.info.name ?? null, (options) => this.picture(options));
+    const pictures = new PictureDialog(root, {
+      name: () => this.image?.info.name ?? null,
+      several: () => this.compare.beside.length > 0,
+      area: (beside) => this.pictureArea(beside),
+      make: (options) => this.picture(options),
+    });
     const buttons = new AbortController();
     for (const [id, action] of [
       ["zoom-in", () => this.stage.zoom(1.5)],
@@ -214,13 +219,19 @@ export class Viewer {
   }
 
   /** What is in view as a PNG picture of any size, with all that lies over it. */
-  picture(options: PictureOptions): Promise<Blob> {
-    const open = this.open_;
-    if (!open) return Promise.reject(new Error("no image is open"));
-    const { renderer, cache, stage } = this;
-    const [canvas, overlay] = [byId<HTMLCanvasElement>(this.root, "canvas"), byId<SVGSVGElement>(this.root, "overlay")];
-    const parts = { view: stage.view, open, canvas, renderer, cache, look: this.display.look, background: css(this.root, "--back"), overlay, layers: [(context: CanvasRenderingContext2D, factor: number) => void this.contourOverlay.paint(context, stage.view, factor)], redraw: stage.redraw, restore: () => stage.changed() };
-    return picture(parts, options);
+  async picture(options: PictureOptions): Promise<Blob> {
+    const main = this.stage.pane([(context, factor) => this.contourOverlay.paint(context, this.stage.view, factor)]);
+    if (!main) throw new Error("no image is open");
+    const back = css(this.root, "--back");
+    const beside = options.beside ? this.compare.beside : [];
+    if (beside.length === 0) return picture({ size: main.view, between: back, back, panes: [{ ...main, left: 0, top: 0, label: null }] }, options);
+    return picture({ size: this.pictureArea(true), between: css(this.root, "--panel"), back, panes: [main, ...beside.map((one) => one.pane())] }, options);
+  }
+
+  /** CSS pixels: of the image on show, or of all that are seen side by side. */
+  private pictureArea(beside: boolean): { width: number; height: number } {
+    const { clientWidth: width, clientHeight: height } = byId(this.root, "pictures");
+    return beside ? { width, height } : this.stage.view;
   }
 
   /** @internal What is held in memory, for tests. */

@@ -4,6 +4,7 @@ import { h, perFrame } from "../dom";
 import type { OpenImage } from "../open-image";
 import { Pump } from "../pump";
 import { Renderer, type Look } from "../renderer";
+import type { PicturePane } from "../picture";
 import { automaticStretch, percentileLimits } from "../stretch";
 import type { ImageName } from "../state/image-name";
 import { DEFAULT_PERCENTILE, type ViewState } from "../state/view-state";
@@ -117,6 +118,30 @@ export class Companion {
     const stretch = colours.stretch.value !== "auto" ? colours.stretch.value : histogram && byImage ? automaticStretch(histogram, byImage) : main.stretch;
     // Limits that were chosen are for all, so that images can be held against each other.
     return { ...main, stretch, limits: clip.percentile.value === null ? main.limits : own };
+  }
+
+  /** For a picture of all images. */
+  pane(): PicturePane {
+    const { view, area, loader, canvas, renderer, cache, overlays, label } = this;
+    const cursor = this.main?.open.cursor.value;
+    return {
+      left: this.element.offsetLeft,
+      top: this.element.offsetTop,
+      view,
+      area,
+      turn: view.turn,
+      loader,
+      canvas,
+      renderer,
+      cache,
+      look: this.look(this.lookOf()),
+      overlay: overlays.svg,
+      layers: [(context, factor) => overlays.paintContours(context, factor, { view, area })],
+      label,
+      cross: cursor && this.affine ? view.toScreen(...apply(this.affine, [cursor.x, cursor.y])) : null,
+      redraw: this.redraw,
+      restore: () => this.changed(),
+    };
   }
 
   lookOf: () => Look = () => ({ colormap: "Grey", inverted: false, stretch: "linear", limits: { low: NaN, high: NaN }, contrast: 1, bias: 0.5 });

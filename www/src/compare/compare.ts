@@ -111,6 +111,11 @@ export class Compare {
     if (this.state.compare.layout.value !== "one") this.companions.forEach((one) => one.update());
   }
 
+  /** Those that are seen beside the one on show. */
+  get beside(): readonly Companion[] {
+    return this.pictures.classList.contains("by-side") ? this.companions : [];
+  }
+
   /** Opens an image beside what is open, or alone if nothing is. */
   add(file: string, hdu = ""): void {
     const { compare } = this.state;

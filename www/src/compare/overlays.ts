@@ -26,7 +26,7 @@ export interface Shown {
 }
 
 export class Overlays {
-  private readonly svg = document.createElementNS(SVG, "svg");
+  readonly svg = document.createElementNS(SVG, "svg");
   private readonly regions = document.createElementNS(SVG, "g");
   private readonly canvas = h("canvas", { class: "overlay", "aria-hidden": "true", hidden: true });
   private readonly grid: GridMarks;
@@ -61,6 +61,11 @@ export class Overlays {
     this.contours.draw(view, this.image, contours, area);
     this.drawRegions(view, main);
     this.beam.draw(view, marks.beam.value ? this.image : null, plane);
+  }
+
+  /** The contours as they were drawn last, `factor` times as large. */
+  paintContours(context: CanvasRenderingContext2D, factor: number, { view, area }: Pick<Shown, "view" | "area">): void {
+    this.contours.paint(context, view, factor, area);
   }
 
   private drawRegions(view: View, main: Shown["main"]): void {
