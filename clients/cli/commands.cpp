@@ -83,6 +83,8 @@ std::vector<Command> commands() {
          {{"frame", 'f', Takes::choice, "FRAME", "X and Y are a position on the sky in this frame; the nearest pixel is taken", {"ICRS", "FK5", "FK4", "GALACTIC", "ECLIPTIC"}},
           {"axis", 'a', Takes::choice, "AXIS", "what a channel is told in besides its index",
            {"channel", "frequency", "wavelength", "air_wavelength", "velocity_radio", "velocity_optical", "velocity_relativistic"}},
+          {"spectral-frame", 0, Takes::choice, "FRAME", "the frame of rest of --axis, for the direction of the pixel (of regions: of the image's middle); the header's own if absent",
+           {"TOPOCENT", "GEOCENTR", "BARYCENT", "HELIOCEN", "LSRK", "LSRD", "GALACTOC", "LOCALGRP", "CMBDIPOL"}},
           rest_frequency, region,
           {"statistic", 0, Takes::choice, "STATISTIC", "what a value is of a region's pixels, Mean if absent", {"Mean", "Sum", "FluxDensity", "RMS", "Sigma", "SumSq", "Min", "Max", "Extrema", "NumPixels"}},
           stokes_index, output, hdu},

@@ -107,6 +107,8 @@ int run_spectrum(const Parsed& parsed) {
     const bool of_regions = parsed.has("region");
     if (of_regions ? parsed.has("X") || parsed.has("frame") : !parsed.has("Y")) throw UsageError("either X and Y or --region");
     if (parsed.has("statistic") && !of_regions) throw UsageError("--statistic is of the pixels of a --region");
+    const auto kind = parsed.text("axis", "channel");
+    if (parsed.has("spectral-frame") && kind == "channel") throw UsageError("--spectral-frame needs an --axis in frequencies, wavelengths or velocities");
     const auto region = text_or_file(parsed.text("region"), "--region");
     const auto statistic = parsed.text("statistic", "Mean");
     const auto stokes = index_of(parsed, "stokes");
@@ -126,12 +128,13 @@ int run_spectrum(const Parsed& parsed) {
     for (const auto& values : spectra)
         if (values.size() != channels) throw rpc::CallError(rpc::code::method_failed, "a spectrum has another length than the image");
 
-    const auto kind = parsed.text("axis", "channel");
     std::vector<double> axis;
     std::string unit;
     if (kind != "channel") {
         Map options{{"kind", kind}};
         if (parsed.has("rest-frequency")) options["rest_freq"] = parsed.number("rest-frequency");
+        if (parsed.has("spectral-frame")) options["frame"] = parsed.text("spectral-frame");
+        if (parsed.has("spectral-frame") && !of_regions) options["point"] = Array{place.column, place.row};
         const auto answer = connection.call("image.spectral_axis", {image.file_id()}, std::move(options));
         axis = numbers(field(answer, "values"));
         unit = text(field(answer, "unit"));

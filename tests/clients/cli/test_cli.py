@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy
 import regions
 from astropy import units
+from astropy.coordinates import FK4, SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 from PIL import Image
@@ -158,6 +159,25 @@ class Cli(unittest.TestCase):
         output = self.place / "spectrum.csv"
         self.assertEqual(self.out("spectrum", "cube.fits", "12", "7", "-o", str(output)), "")
         self.assertEqual(output.read_text(), self.out("spectrum", "cube.fits", "12", "7"))
+
+    def test_spectral_frame(self):
+        header = self.header.copy()
+        header["SPECSYS"] = "BARYCENT"
+        header["CDELT1"], header["CDELT2"] = -1.0, 1.0  # wide, so that it matters where the pixel is
+        file = self.folder / "bary.fits"
+        fits.writeto(file, self.cube, header)
+        self.addCleanup(file.unlink)  # other tests list what is there
+        apex = SkyCoord("18h", "30d", frame=FK4(equinox="B1900")).icrs
+        for x, y in ((12, 7), (40, 30)):
+            towards = SkyCoord(*WCS(header).celestial.wcs_pix2world([[x, y]], 0)[0], unit="deg")
+            beta = 20e3 * numpy.cos(apex.separation(towards).rad) / 299792458
+            barycentric = 1.42e9 + 1e5 * numpy.arange(20)
+            answer = self.json("spectrum", "bary.fits", str(x), str(y), "--axis", "frequency", "--spectral-frame", "LSRK")
+            numpy.testing.assert_allclose(answer["frequency"]["values"], barycentric * numpy.sqrt((1 - beta) / (1 + beta)), rtol=1e-9)
+            self.assertEqual(self.json("spectrum", "bary.fits", str(x), str(y), "--axis", "frequency")["frequency"]["values"], list(barycentric))
+        self.error("spectrum", "bary.fits", "1", "1", "--spectral-frame", "LSRK", status=2)
+        self.error("spectrum", "bary.fits", "1", "1", "-a", "frequency", "--spectral-frame", "LSR", status=2)
+        self.assertIn("DATE-OBS", self.error("spectrum", "bary.fits", "1", "1", "-a", "frequency", "--spectral-frame", "TOPOCENT", status=1))
 
     def test_statistics(self):
         answer = self.json("statistics", "cube.fits", "-t", "Mean", "-t", "MAD", "-t", "NumPixels", "-c", "2:5", "-p", "25", "-p", "97.5")
