@@ -120,6 +120,49 @@ await check("limits by hand are not taken along to another image; a blank one ha
   assert.deepEqual(await shade(5, 5), [128, 128, 128]);
 });
 
+await check("limits are typed while channels play: what is typed stays, what is none is marked until there are others, Escape takes it back", async () => {
+  await page.evaluate(() => cubelink.element.open("cube.fits"));
+  await settled(page);
+  const [low, high] = ["Lower clip limit", "Upper clip limit"].map((label) => page.locator(`input[aria-label="${label}"]`));
+  const told = async (field) => [await field.inputValue(), await field.getAttribute("aria-invalid")];
+  await page.click("#play");
+  const limits = () => page.evaluate(() => JSON.stringify(cubelink.look.limits));
+  const others = async (work) => {
+    const before = await limits();
+    await work();
+    await page.waitForFunction((before) => JSON.stringify(cubelink.look.limits) !== before, before);
+  };
+  await low.fill("1e9");
+  for (let i = 0; i < 3; i++) await others(async () => assert.deepEqual(await told(low), ["1e9", null]));
+  await low.press("Escape");
+  assert.notEqual(await low.inputValue(), "1e9");
+  await page.click("#play");
+  await settled(page);
+  const now = await page.evaluate(() => cubelink.look.limits);
+  await low.fill("1e9");
+  await low.press("Enter");
+  assert.deepEqual(await told(low), ["1e9", "true"]);
+  assert.deepEqual(await page.evaluate(() => cubelink.look.limits), now);
+  // With the upper one it is a pair.
+  await high.fill("2e9");
+  await high.press("Enter");
+  assert.deepEqual([await told(low), await told(high)], [["1000000000", null], ["2000000000", null]]);
+  await low.fill("what");
+  await low.press("Enter");
+  assert.deepEqual(await told(low), ["what", "true"]);
+  await page.selectOption("#limits-choice", "99.5");
+  await page.waitForFunction(() => !cubelink.root.querySelector('input[aria-label="Lower clip limit"]').hasAttribute("aria-invalid"));
+  const number = page.locator('input[aria-label="Channel number"]');
+  await number.fill("");
+  await number.press("Enter");
+  assert.deepEqual(await told(number), ["", "true"]);
+  await number.fill("99999");
+  await number.press("Enter");
+  const last = await page.evaluate(() => cubelink.image.depth - 1);
+  await page.waitForFunction((last) => cubelink.plane.channel === last, last);
+  assert.deepEqual(await told(number), [String(last), null]);
+});
+
 await check("a file of several images offers them; the header's cards are the file's", async () => {
   await openImage("several.fits");
   await page.waitForSelector("#hdu-choice:visible");

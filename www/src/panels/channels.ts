@@ -3,6 +3,7 @@ import { byId, h, type Root } from "../dom";
 import type { OpenImage } from "../open-image";
 import type { ViewState } from "../state/view-state";
 import { playbackOf, playerControls } from "./player";
+import { TypedField } from "./typed-field";
 
 export class ChannelsPanel {
   private stop: (() => void)[] = [];
@@ -35,11 +36,15 @@ export class ChannelsPanel {
     const number = h("input", { type: "number", min: "0", max: String(last), step: "1", "aria-label": "Channel number" });
     const world = h("span", { class: "world" });
     slider.addEventListener("input", () => set(slider.valueAsNumber));
-    number.addEventListener("change", () => set(Number.isFinite(number.valueAsNumber) ? number.valueAsNumber : open.loader.wanted.value.channel));
+    const typed = new TypedField(number, () => String(open.loader.wanted.value.channel), () => {
+      const good = Number.isFinite(number.valueAsNumber);
+      if (good) set(number.valueAsNumber);
+      return good;
+    });
     const show = () => {
       const { channel } = open.loader.wanted.value;
       slider.value = String(channel);
-      number.value = String(channel);
+      typed.show();
       const axis = open.axis.value.kind === "" ? open.headerAxis.value : open.axis.value;
       const others = [axis, open.velocityAxis.value].filter((one, i, all) => one !== null && all.findIndex((o) => o?.kind === one.kind) === i);
       world.textContent = others.map((one) => `${one!.values[channel]?.toPrecision(7).replace("-", "−") ?? ""} ${one!.unit}`).join(" · ");

@@ -7,6 +7,7 @@ import { MOST_LEVELS, SMOOTHINGS, WIDEST_CONTOUR } from "../state/analysis-state
 import { readName, type ImageName } from "../state/image-name";
 import { watchTree } from "../state/tree";
 import type { ViewState } from "../state/view-state";
+import { TypedField } from "./typed-field";
 
 const LABELS: Record<(typeof SMOOTHINGS)[number], string> = { NoSmoothing: "None", GaussianBlur: "Gaussian", BlockAverage: "Block average" };
 const DEFAULT_COUNT = 5;
@@ -57,20 +58,14 @@ export class ContoursPanel {
       settings.levels.set([]);
       settings.of.set(this.of.value === "" ? null : (readName(JSON.parse(this.of.value)) ?? null));
     });
-    this.levels.addEventListener("change", () => {
-      const text = this.levels.value.replaceAll("−", "-").trim();
+    const levels = new TypedField(this.levels, () => settings.levels.value.map(String).join(" "), (text) => {
       const typed = text === "" ? [] : text.split(/[\s,;]+/).filter(Boolean).map(Number);
       const good = typed.every(Number.isFinite) && typed.length <= MOST_LEVELS;
-      this.levels.setAttribute("aria-invalid", String(!good));
       if (good) settings.levels.set([...new Set(typed)].sort((a, b) => a - b));
+      return good;
     });
     this.smoothing.addEventListener("change", () => settings.smoothing.set(this.smoothing.value as (typeof SMOOTHINGS)[number]));
-    const number = (input: HTMLInputElement, leaf: { readText(text: string): boolean }) => {
-      const good = leaf.readText(input.value.trim());
-      input.setAttribute("aria-invalid", String(!good));
-    };
-    this.factor.addEventListener("change", () => number(this.factor, settings.factor));
-    this.width.addEventListener("change", () => number(this.width, settings.lineWidth));
+    const [factor, width] = ([[this.factor, settings.factor], [this.width, settings.lineWidth]] as const).map(([input, leaf]) => new TypedField(input, () => String(leaf.value), (text) => leaf.readText(text))) as [TypedField, TypedField]; // prettier-ignore
     this.colour.addEventListener("input", () => settings.colour.set(this.colour.value));
     this.panel.addEventListener("toggle", () => settings.panel.set(this.panel.open));
     this.stop = [
@@ -80,24 +75,17 @@ export class ContoursPanel {
         this.on.checked = on;
         this.tell();
       }),
-      settings.levels.watch((levels) => {
-        this.levels.value = levels.map(String).join(" ");
-        this.levels.removeAttribute("aria-invalid");
+      settings.levels.watch(() => {
+        levels.show();
         this.tell();
       }),
       settings.smoothing.watch((mode) => {
         this.smoothing.value = mode;
         this.factor.disabled = mode === "NoSmoothing";
       }),
-      settings.factor.watch((factor) => {
-        this.factor.value = String(factor);
-        this.factor.removeAttribute("aria-invalid");
-      }),
+      settings.factor.watch(() => factor.show()),
       settings.colour.watch((colour) => (this.colour.value = colour)),
-      settings.lineWidth.watch((width) => {
-        this.width.value = String(width);
-        this.width.removeAttribute("aria-invalid");
-      }),
+      settings.lineWidth.watch(() => width.show()),
       contours.shown.watch(() => this.tell()),
     ];
   }

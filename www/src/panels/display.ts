@@ -8,6 +8,7 @@ import type { Look } from "../renderer";
 import { shaded } from "../shades";
 import type { Signal } from "../signal";
 import { ShadesRow } from "./shades";
+import { TypedField } from "./typed-field";
 import { DEFAULT_PERCENTILE, PERCENTILES, type ViewState } from "../state/view-state";
 import { STRETCHES, automaticStretch, percentileLimits, stretched, type Limits, type Stretch } from "../stretch";
 
@@ -22,8 +23,8 @@ export class DisplayPanel {
   private unit = "";
   private readonly bars = h("canvas", { class: "histogram", "aria-label": "Histogram of the image with the clip limits", role: "img" });
   private readonly strip = h("canvas", { class: "strip", "aria-hidden": "true" });
-  private readonly low = h("input", { type: "text", inputMode: "decimal", "aria-label": "Lower clip limit" });
-  private readonly high = h("input", { type: "text", inputMode: "decimal", "aria-label": "Upper clip limit" });
+  private readonly low = this.limitField("low", "Lower clip limit");
+  private readonly high = this.limitField("high", "Upper clip limit");
   private readonly choice = h("select", { id: "limits-choice" });
   private readonly maps = h("select", { id: "colormap-choice" });
   private readonly stretches = h("div", { class: "segmented", role: "radiogroup", "aria-label": "Stretch" });
@@ -56,16 +57,6 @@ export class DisplayPanel {
       else this.usePercentile(Number(this.choice.value));
     });
     this.fixed.addEventListener("change", () => clip.fixed.set(this.fixed.checked));
-    const byHand = () => {
-      // What was not typed keeps the digits that its field has no room for.
-      const typed = ({ value }: HTMLInputElement, was: number) => (value === format.plain(was) ? was : Number(value.replace("−", "-")));
-      const limits = { low: typed(this.low, this.look.limits.low), high: typed(this.high, this.look.limits.high) };
-      const good = this.low.value.trim() !== "" && this.high.value.trim() !== "" && Number.isFinite(limits.low) && Number.isFinite(limits.high) && limits.low < limits.high;
-      for (const input of [this.low, this.high]) input.setAttribute("aria-invalid", String(!good));
-      if (good) this.setLimits(limits);
-    };
-    this.low.addEventListener("change", byHand);
-    this.high.addEventListener("change", byHand);
     this.dragLimits();
     this.shades = new ShadesRow(state);
     const section = byId(this.root, "display");
@@ -74,7 +65,7 @@ export class DisplayPanel {
       h("div", { class: "section-head" }, h("h2", {}, fold.button), this.sampleNote),
       this.bars,
       this.strip,
-      h("div", { class: "limits" }, this.low, this.high),
+      h("div", { class: "limits" }, this.low.element, this.high.element),
       h("div", { class: "field" }, h("label", { for: "limits-choice" }, "Limits"), this.choice, h("label", { class: "check", title: "The same limits in all channels" }, this.fixed, "Fixed")),
       h("div", { class: "field" }, h("span", { class: "field-label" }, "Stretch"), this.stretches),
       h("div", { class: "field" }, h("label", { for: "colormap-choice" }, "Colour map"), this.maps, h("label", { class: "check" }, this.invert, "Invert")),
@@ -140,6 +131,23 @@ export class DisplayPanel {
     this.state.clip.percentile.set(null);
   }
 
+  private limitField(which: keyof Limits, label: string): TypedField {
+    return new TypedField(h("input", { type: "text", inputMode: "decimal", "aria-label": label }), () => format.plain(this.look.limits[which]), () => this.takeLimits());
+  }
+
+  /** Both together: a lower one that is too high for the upper one waits until that is typed, too. */
+  private takeLimits(): boolean {
+    const typed = ({ element: { value } }: TypedField, was: number): number => {
+      // What was not typed keeps the digits that its field has no room for.
+      if (value === format.plain(was)) return was;
+      return value.trim() === "" ? NaN : Number(value.trim().replace("−", "-"));
+    };
+    const limits = { low: typed(this.low, this.look.limits.low), high: typed(this.high, this.look.limits.high) };
+    const good = Number.isFinite(limits.low) && Number.isFinite(limits.high) && limits.low < limits.high;
+    if (good) this.setLimits(limits);
+    return good;
+  }
+
   private usePercentile(percentile: number): void {
     const { clip } = this.state;
     clip.percentile.set(percentile);
@@ -169,7 +177,7 @@ export class DisplayPanel {
   }
 
   private drawControls(): void {
-    const { colormap, inverted, stretch: used, limits } = this.look;
+    const { colormap, inverted, stretch: used } = this.look;
     const stretch = this.state.colours.stretch.value;
     this.maps.value = colormap;
     this.invert.checked = inverted;
@@ -179,9 +187,8 @@ export class DisplayPanel {
     this.choice.value = percentile === null ? "" : String(percentile);
     this.sampleNote.hidden = this.sample === null;
     this.fixed.checked = this.state.clip.fixed.value;
-    this.low.value = format.plain(limits.low);
-    this.high.value = format.plain(limits.high);
-    for (const input of [this.low, this.high]) input.removeAttribute("aria-invalid");
+    this.low.show();
+    this.high.show();
     this.paint();
   }
 

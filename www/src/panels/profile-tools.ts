@@ -10,6 +10,7 @@ import type { ProfileRange } from "../state/analysis-state";
 import type { Leaf } from "../state/tree";
 import type { ViewState } from "../state/view-state";
 import { unitOf, type RegionResults } from "./region-results";
+import { TypedField } from "./typed-field";
 
 /** Values at pixels or channels that are a step apart. */
 interface Values {
@@ -61,8 +62,8 @@ class Tools {
   /** What is told, for tests. */
   statistics: RangeStatistics | null = null;
   private readonly toggle = h("button", { type: "button", class: "icon-button small", title: "Statistics of a range" }, "Σ");
-  private readonly from = h("input", { type: "number", step: "1" });
-  private readonly to = h("input", { type: "number", step: "1" });
+  private readonly from = this.endField("from");
+  private readonly to = this.endField("to");
   private readonly list = h("dl", { class: "range-statistics", role: "status" });
   private readonly row: HTMLElement;
   private readonly pump: Pump<void>;
@@ -86,13 +87,10 @@ class Tools {
       if (!this.shown) leaf.set(null);
       this.changed();
     });
-    this.from.setAttribute("aria-label", `Range from ${counted.toLowerCase()}`);
-    this.to.setAttribute("aria-label", `Range to ${counted.toLowerCase()}`);
-    for (const input of [this.from, this.to]) input.addEventListener("change", () => this.typed());
     this.row = h(
       "div",
       { class: "range-row", hidden: true },
-      h("div", { class: "range-ends" }, h("span", {}, counted), this.from, h("span", {}, "to"), this.to, press(`Statistics of the range as CSV: ${name}`, "↓", () => this.saveStatistics())),
+      h("div", { class: "range-ends" }, h("span", {}, counted), this.from.element, h("span", {}, "to"), this.to.element, press(`Statistics of the range as CSV: ${name}`, "↓", () => this.saveStatistics())),
       this.list,
     );
     plot.element.querySelector("figcaption")!.append(this.toggle, press(`Profile as CSV: ${name}`, "↓", () => this.saveProfile()));
@@ -125,11 +123,17 @@ class Tools {
     if (inside.length > 0) this.leaf.set({ from: inside[0]!, to: inside.at(-1)! });
   }
 
-  private typed(): void {
-    const [from, to] = [this.from, this.to].map((input) => (input.value.trim() === "" ? NaN : Math.round(Number(input.value)))) as [number, number];
+  private endField(which: keyof ProfileRange): TypedField {
+    const input = h("input", { type: "number", step: "1", "aria-label": `Range ${which} ${this.source.counted.toLowerCase()}` });
+    return new TypedField(input, () => String(this.leaf.value?.[which] ?? ""), () => this.takeRange());
+  }
+
+  /** Both ends together: one alone waits for the other. */
+  private takeRange(): boolean {
+    const [from, to] = [this.from, this.to].map(({ element: { value } }) => (value.trim() === "" ? NaN : Math.round(Number(value)))) as [number, number];
     const good = Number.isFinite(from) && Number.isFinite(to) && from <= to;
-    for (const input of [this.from, this.to]) input.setAttribute("aria-invalid", String(!good && input.value.trim() !== ""));
     if (good) this.leaf.set({ from, to });
+    return good;
   }
 
   private changed(): void {
@@ -137,15 +141,13 @@ class Tools {
     if (range) this.shown = true;
     this.row.hidden = !this.shown;
     this.toggle.setAttribute("aria-expanded", String(this.shown));
+    this.from.show();
+    this.to.show();
     if (!range) {
       this.statistics = null;
       this.list.replaceChildren(h("div", {}, h("dd", {}, "Drag over the profile, or type a range.")));
       this.plot.markRange(null);
       return;
-    }
-    for (const [input, v] of [[this.from, range.from], [this.to, range.to]] as const) {
-      input.value = String(v);
-      input.removeAttribute("aria-invalid");
     }
     const axis = this.source.axis()?.values;
     const at = (i: number) => (axis ? (axis[Math.min(axis.length - 1, Math.max(0, i))] ?? i) : i);

@@ -4,6 +4,7 @@ import * as format from "../format";
 import { geometryOf, hasVertices, isFramed, isValid, type Point } from "../region-shapes";
 import type { Region, Regions } from "../regions";
 import { WIDEST_LINE, isColour } from "../state/regions";
+import { TypedField } from "./typed-field";
 
 /** Of the style sheet, for fields that must have one. */
 const DEFAULT = { colour: "#54e08a", lineWidth: 1.5 };
@@ -36,28 +37,18 @@ export class RegionFields {
     };
     /** `read`: what is changed by this text; undefined: it is none. */
     const field = (label: string, input: HTMLInputElement | HTMLTextAreaElement, write: (region: Region) => string, read: (text: string, region: Region) => Partial<Region> | undefined) => {
-      // What is being typed is not overwritten.
-      let typing = false;
-      // Nor is what was typed and refused, with its mark, until the region's own value is another one.
-      let refusedFor: string | null = null;
-      input.addEventListener("input", () => (typing = true));
-      input.addEventListener("blur", () => (typing = false));
-      input.addEventListener("change", () => {
-        typing = false;
+      const value = (): string => {
         const region = this.regions.get(id);
-        const part = region && read(input.value.trim().replaceAll("−", "-"), region);
+        return region ? write(region) : "";
+      };
+      const typed = new TypedField(input, value, (text) => {
+        const region = this.regions.get(id);
+        const part = region && read(text, region);
         const good = part !== undefined && isValid({ ...region!, ...part });
-        input.setAttribute("aria-invalid", String(!good));
-        refusedFor = good || !region ? null : write(region);
         if (good) change(part);
+        return good;
       });
-      fills.push((region) => {
-        const text = write(region);
-        if (typing || text === refusedFor) return;
-        refusedFor = null;
-        input.removeAttribute("aria-invalid");
-        if (input.value !== text) input.value = text;
-      });
+      fills.push(() => typed.show());
       return h("label", {}, h("span", {}, label), input);
     };
     const number = (label: string, write: (region: Region) => number, read: (v: number, region: Region) => Partial<Region>) =>

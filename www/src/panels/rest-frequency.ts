@@ -2,30 +2,35 @@
 import { h } from "../dom";
 import type { Image } from "cubelink";
 import type { ViewState } from "../state/view-state";
+import { TypedField } from "./typed-field";
 
 export class RestFrequency {
   readonly element: HTMLElement;
   private image: Image | null = null;
   private readonly input = h("input", { type: "text", inputMode: "decimal", id: "rest-frequency", "aria-describedby": "rest-frequency-unit" });
   private readonly reset = h("button", { type: "button", class: "step", "aria-label": "Rest frequency of the header", title: "The header’s", onclick: () => this.state.spectrum.rest.reset() }, "↺");
+  private readonly field: TypedField;
   private readonly stop: (() => void)[];
 
   constructor(private readonly state: ViewState) {
     const { rest, axis } = state.spectrum;
     this.element = h("div", { class: "spectrum-setting", hidden: true }, h("label", { for: "rest-frequency" }, "Rest frequency"), this.input, h("span", { id: "rest-frequency-unit" }, "GHz"), this.reset);
-    this.input.addEventListener("change", () => {
-      const text = this.input.value.trim();
+    const value = (): string => {
+      const hertz = rest.value ?? headersOwn(this.image);
+      return hertz === null ? "" : String(Number((hertz / 1e9).toPrecision(13)));
+    };
+    this.field = new TypedField(this.input, value, (text) => {
       const hertz = Number((Number(text) * 1e9).toPrecision(14));
       const good = text === "" || (hertz > 0 && Number.isFinite(hertz));
-      this.input.setAttribute("aria-invalid", String(!good));
       if (good) rest.set(text === "" || hertz === headersOwn(this.image) ? null : hertz);
-      if (good) this.draw();
+      return good;
     });
     this.stop = [rest.watch(() => this.draw()), axis.watch(() => this.draw())];
   }
 
   show(image: Image | null): void {
     this.image = image;
+    this.field.reset();
     this.draw();
   }
 
@@ -38,9 +43,7 @@ export class RestFrequency {
     const own = headersOwn(this.image);
     // Where the header has none, velocities can't be chosen without it.
     this.element.hidden = !this.image?.info.axes?.spectral || !(axis.value.startsWith("velocity") || own === null || rest.value !== null);
-    this.input.removeAttribute("aria-invalid");
-    const hertz = rest.value ?? own;
-    this.input.value = hertz === null ? "" : String(Number((hertz / 1e9).toPrecision(13)));
+    this.field.show();
     this.input.placeholder = own === null ? "not in the header" : "";
     this.reset.disabled = rest.value === null;
   }
