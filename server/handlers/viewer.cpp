@@ -58,7 +58,7 @@ void register_now(HandlerContext& context, const rpc::CallPtr& call, std::uint32
     set_platform(ack, context.settings.version);
     const auto answer = [call, session = registered.session](icd::RegisterViewerAck&& ack) {
         icd::answer(call, std::move(ack));
-        session->changed({{"what", "connections"}});
+        session->connections_changed();
     };
     if (!context.store || !context.worker) return answer(std::move(ack));
     context.worker->post(

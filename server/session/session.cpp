@@ -76,6 +76,8 @@ void Session::changed(rpc::Map what, const std::string& replaceable_key) {
     publish(std::make_shared<rpc::Publication>(topic, rpc::body(std::move(what))), delivery);
 }
 
+void Session::connections_changed() { changed({{"what", "connections"}, {"connections", static_cast<std::int64_t>(connections().size())}}); }
+
 imaging::CancelToken Session::listing_token() {
     const platform::MutexLock lock(mutex_);
     return listing_;

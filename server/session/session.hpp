@@ -86,6 +86,8 @@ public:
     void report_failure(const Image& image, const std::exception& error, const std::string& tag);
     /// The topic session.changed.
     void changed(rpc::Map what, const std::string& replaceable_key = {});
+    /// A connection has come or gone: tells how many there are.
+    void connections_changed();
 
     std::int32_t next_sync_id() { return static_cast<std::int32_t>(sync_id_.fetch_add(1) & 0x7FFFFFFF); }
     /// 1, 2, …

@@ -154,7 +154,7 @@ void SessionDirectory::left(const SessionPtr& session, std::uint64_t connection_
     }
     if (end) return close(session);
     session->connection_left(connection_id, ending);
-    session->changed({{"what", "connections"}});
+    session->connections_changed();
     if (unattended && on_unattended) on_unattended(session);
     if (first) {
         log::warn("session " + std::to_string(first->id()) + ": closed, too many sessions are without a connection");

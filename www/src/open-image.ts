@@ -126,8 +126,8 @@ export class OpenImage {
       const open = current();
       return open && open.image.fileId === fileId ? open : null;
     };
-    await client.tiles().ready();
-    return Promise.all([
+    const [, ...subscriptions] = await Promise.all([
+      client.tiles().ready(),
       client.subscribe<RegionHistogramData>("carta.region.histogram.data", {}, (data) => {
         const open = of(data.file_id);
         if (open) open.takeHistogram(data);
@@ -136,6 +136,7 @@ export class OpenImage {
       client.subscribe<SpatialProfileData>("carta.spatial.profile.data", {}, (data) => of(data.file_id)?.takeSpatial(data)),
       client.subscribe<SpectralProfileData>("carta.spectral.profile.data", {}, (data) => of(data.file_id)?.takeSpectral(data)),
     ]);
+    return subscriptions;
   }
 
   /** Asks for the profiles at the cursor, at first at `at` or in the middle. To be called again when the session was not resumed. */

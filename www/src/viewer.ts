@@ -18,6 +18,7 @@ import { Readout } from "./panels/readout";
 import { RegionsPanel } from "./panels/regions";
 import { picture, type PictureOptions } from "./picture";
 import { Plots } from "./plots";
+import { delay } from "./pump";
 import { RegionAnalysis } from "./region-analysis";
 import { RegionEditor } from "./region-editor";
 import { SkyFacts } from "./region-facts";
@@ -30,6 +31,8 @@ import { TileCache } from "./tile-cache";
 import type { Plane } from "./tile-loader";
 
 const TILE_BUDGET = 384 << 20;
+/** After so long the list of files comes, whether the first image is there or not. */
+const LIST_LATEST_MS = 1000;
 
 export interface ViewerEvents {
   imageopen: { file: string; hdu: string; width: number; height: number; channels: number; stokes: number };
@@ -175,16 +178,20 @@ export class Viewer {
 
   /** Lists the files and opens what the state names, or what the session has open if the viewer joins one. */
   async start(joins: boolean): Promise<void> {
-    await OpenImage.listen(
-      this.client,
-      () => this.open_,
-      (data) => this.early.push(data),
-    );
-    await Promise.all([this.analysis.listen(this.client), this.contours.listen(this.client)]);
-    await this.client.subscribe<{ severity: string; message: string }>("carta.error.data", {}, ({ severity, message: text }) => {
-      if (severity === "DEBUG" || text === "") return;
-      this.messages.show(severity === "INFO" ? "info" : severity === "WARNING" ? "warning" : "error", text);
-    });
+    // Nothing waits for what comes before it on the same connection: a far server has the wish for an image with the first message that it gets.
+    const heard = Promise.all([
+      OpenImage.listen(
+        this.client,
+        () => this.open_,
+        (data) => this.early.push(data),
+      ),
+      this.analysis.listen(this.client),
+      this.contours.listen(this.client),
+      this.client.subscribe<{ severity: string; message: string }>("carta.error.data", {}, ({ severity, message: text }) => {
+        if (severity === "DEBUG" || text === "") return;
+        this.messages.show(severity === "INFO" ? "info" : severity === "WARNING" ? "warning" : "error", text);
+      }),
+    ]);
     if (joins) {
       this.stopAll.push(
         this.client.onSessionChange(({ what, file_id }) => {
@@ -194,9 +201,11 @@ export class Viewer {
       );
     }
     const { file } = this.state;
-    await this.files.list(folderOf(file.value));
-    const joined = joins && (await this.join());
-    if (!joined && file.value !== "") await this.load(file.value, this.state.hdu.value, false).catch(() => undefined);
+    const first = this.first(joins);
+    // A folder of thousands of images is a long list: over a slow connection the image comes first, unless that takes its time.
+    await Promise.race([first, heard.then(() => delay(LIST_LATEST_MS))]);
+    void this.files.list(folderOf(file.value));
+    await Promise.all([heard, first]);
     await this.compare.start();
     // From here on, another file in the state is a wish to open it.
     this.stopAll.push(
@@ -207,6 +216,13 @@ export class Viewer {
         else void this.load(wanted.file, wanted.hdu, false).catch(() => undefined);
       }),
     );
+  }
+
+  /** Opens what the session has open, if the viewer joins one, or what the state names. */
+  private async first(joins: boolean): Promise<void> {
+    const joined = joins && (await this.join());
+    const { file, hdu } = this.state;
+    if (!joined && file.value !== "") await this.load(file.value, hdu.value, false).catch(() => undefined);
   }
 
   get image(): Image | null {

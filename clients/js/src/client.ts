@@ -84,6 +84,8 @@ export class Client implements Session {
   private tileStream: TileStream | null = null;
   private pool: DecoderPool | null = null;
   private nextFileId = 0;
+  /** How many connections the session has, if the server has told. */
+  private attached: number | null = null;
   private retryTimer: ReturnType<typeof setTimeout> | undefined;
   private keepAliveTimer: ReturnType<typeof setTimeout> | undefined;
   private attempts = 0;
@@ -276,9 +278,9 @@ export class Client implements Session {
 
   /** An id that no image of the session has, given out once. */
   private async freeFileId(): Promise<number> {
-    const others = (await this.call<unknown[]>("session.connections")).length > 1;
+    const attached = this.attached ?? (await this.call<unknown[]>("session.connections")).length;
     // What is told of others' images may still be on its way.
-    if (others) this.idsUsedBelow((await this.sessionState()).next_file_id);
+    if (attached > 1) this.idsUsedBelow((await this.sessionState()).next_file_id);
     return this.nextFileId++;
   }
 
@@ -287,6 +289,7 @@ export class Client implements Session {
   }
 
   private sessionChanged(change: SessionChange): void {
+    if (change.what === "connections") this.attached = change.connections ?? null;
     this.idsUsedBelow(change.next_file_id);
     // The id may be given to another file. A file is opened anew under its old id, too.
     if ((change.what === "file_closed" || change.what === "file_opened") && change.file_id !== undefined) {
@@ -304,23 +307,21 @@ export class Client implements Session {
       const key = this.options.apiKey ?? "";
       // Once there was a session, coming back to a new one is better than not to come back: onState() tells.
       const joins = this.sessionId !== 0 && !this.registered && !this.options.orNewSession;
-      const ack = (await (joins
+      this.attached = null;
+      const registered = joins
         ? link.call("session.join", [this.sessionId, key], {}, { timeout })
-        : link.call("carta.register.viewer", [{ session_id: this.sessionId, api_key: key, client_feature_flags: 0 }], {}, { timeout }))) as RegisterViewerAck;
+        : link.call("carta.register.viewer", [{ session_id: this.sessionId, api_key: key, client_feature_flags: 0 }], {}, { timeout });
+      // Subscriptions belong to the connection: they need not wait for the answer, which may come from far away.
+      this.subscriptions.forgetTold();
+      const told = this.tellAll(link);
+      told.catch(() => undefined); // if there is no session, that is what is told
+      const ack = (await registered) as RegisterViewerAck;
       if (!ack.success) throw new CubelinkError(ack.message || "the server does not register viewers");
       resumed = ack.session_type === "RESUMED" || ack.session_type === 1;
       this.sessionId = ack.session_id;
       this.flags = Number(ack.server_feature_flags) || 0;
       this.registered = true;
-      this.subscriptions.forgetTold();
-      const told = this.subscriptions.topicNames().map((topic) =>
-        this.tell(link, topic).catch((error: unknown) => {
-          // A topic that was asked for while there was no connection: without it, all else works.
-          if (!(error instanceof CubelinkError) || error.code !== BAD_ARGUMENTS) throw error;
-          console.error(`cubelink: ${error.message}`);
-        }),
-      );
-      await Promise.all(told);
+      await told;
       if (resumed) {
         const state = (await link.call("session.state", [], {}, { timeout }).catch(() => null)) as { next_file_id?: number } | null;
         this.idsUsedBelow(state?.next_file_id);
@@ -341,6 +342,17 @@ export class Client implements Session {
     link.onLost = (reason) => this.lost(reason);
     this.watch(link);
     this.change({ state: "connected", resumed, reason: "", retryIn: 0 });
+  }
+
+  private async tellAll(link: Link): Promise<void> {
+    const told = this.subscriptions.topicNames().map((topic) =>
+      this.tell(link, topic).catch((error: unknown) => {
+        // A topic that was asked for while there was no connection: without it, all else works.
+        if (!(error instanceof CubelinkError) || error.code !== BAD_ARGUMENTS) throw error;
+        console.error(`cubelink: ${error.message}`);
+      }),
+    );
+    await Promise.all(told);
   }
 
   private async tell(link: Link, topic: string): Promise<void> {

@@ -31,6 +31,8 @@ export interface SessionChange {
     | (string & {});
   file_id?: number;
   next_file_id?: number;
+  /** connections: how many there are now. */
+  connections?: number;
   channel?: number;
   stokes?: number;
   point?: { x: number; y: number };

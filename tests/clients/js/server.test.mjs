@@ -280,6 +280,38 @@ test("a session that does not exist is not joined, and a new one is made only wh
   }
 });
 
+test("alone in its session, a client opens an image with one message; it is told who comes and goes", async () => {
+  const first = await connect({ url, secret: SECRET });
+  try {
+    const counts = [];
+    const told = async (count) => {
+      while (counts.at(-1) !== count) await new Promise((resolve) => setTimeout(resolve, 5));
+    };
+    first.onSessionChange(({ what, connections }) => what === "connections" && counts.push(connections));
+    const called = [];
+    const call = first.call;
+    first.call = (method, ...rest) => (called.push(method), call.call(first, method, ...rest));
+    const calls = async () => {
+      called.length = 0;
+      const { fileId } = await first.open("sub/cube.fits");
+      return [fileId, ...called];
+    };
+    // Its own arrival has been told, or is on its way.
+    await first.call("session.state");
+    assert.deepEqual(await calls(), [0, "carta.open.file"]);
+    const second = await connect({ url, secret: SECRET, sessionId: first.sessionId });
+    await told(2);
+    const { fileId } = await second.open("sub/cube.fits");
+    assert.equal(fileId, 1);
+    assert.deepEqual(await calls(), [2, "session.state", "carta.open.file"]);
+    second.close();
+    await told(1);
+    assert.deepEqual(await calls(), [3, "carta.open.file"]);
+  } finally {
+    first.close();
+  }
+});
+
 test("two clients in one session: image ids, channels and tiles do not get into each other's way", async () => {
   const first = await connect({ url, secret: SECRET });
   const second = await connect({ url, secret: SECRET, sessionId: first.sessionId });
