@@ -3,7 +3,7 @@
 //
 //     node tests/browser/viewer_slow.test.mjs          with build/release (or $CUBELINK_BUILD) and www/dist
 import assert from "node:assert/strict";
-import { mkdirSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 
 import { checks, output } from "./checks.mjs";
 import { startSlowLink } from "./slow_link.mjs";
@@ -21,6 +21,10 @@ let state = seed;
 const noise = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32 - 0.5;
 writeFits(`${folder}field.fits`, { width: SIDE, height: SIDE, value: (x, y) => Math.sin(x / 90) * Math.cos(y / 70) + noise() });
 writeFits(`${folder}cube.fits`, { width: 900, height: 900, depth: 3, value: (x, y, channel) => 100 * channel + Math.sin(x / 90) + noise() });
+
+mkdirSync(`${folder}many`);
+writeFits(`${folder}many/field.fits`, { width: 900, height: 900, value: (x, y) => Math.sin(x / 90) * Math.cos(y / 70) + noise() });
+for (let i = 0; i < 4000; i++) writeFileSync(`${folder}many/image_${i}.fits`, "SIMPLE  =                    T");
 
 const server = await startServer(folder, { authKey: SECRET });
 const link = await startSlowLink(server.port);
@@ -139,6 +143,32 @@ await check("a chosen channel is shown by its own preview, never by another's", 
   assert.ok(of.every((frame) => !(frame.layers.includes(-1) && frame.layers.includes(0))), "a preview beside a tile of the whole plane");
   const { low, high } = await page.evaluate(() => window.cubelink.look.limits);
   assert.ok(low > 150 && high < 250, `limits ${low} to ${high} are not those of channel 2`);
+});
+
+await check("an image that is named by its link comes before the long list of its folder", async () => {
+  const other = await (await browser.newContext({ viewport: { width: 1000, height: 700 } })).newPage();
+  other.setDefaultTimeout(240_000);
+  other.on("pageerror", (error) => problems.push(String(error)));
+  await other.addInitScript(() => {
+    window.first_ = {};
+    const look = () => {
+      const hook = window.cubelink;
+      if (hook?.image && hook.drawn.layers.length > 0) window.first_.picture ??= performance.now();
+      if (hook?.root.querySelector(".file-row.file")) window.first_.list ??= performance.now();
+      setTimeout(look, 5);
+    };
+    look();
+  });
+  await other.goto(`${link.url}?token=${SECRET}#file=many/field.fits`);
+  await other.waitForFunction(() => window.first_.list && window.first_.picture);
+  const { picture, list } = await other.evaluate(() => window.first_);
+  report("from the address to the picture", picture);
+  report("to the list of its folder", list);
+  assert.ok(picture < list);
+  await settled(other);
+  await other.waitForSelector('.file-row.file[aria-current="true"]');
+  assert.equal(await other.getAttribute('.file-row.file[aria-current="true"]', "data-path"), "many/field.fits");
+  await other.context().close();
 });
 
 await check("no errors of the page", async () => assert.deepEqual(problems, []));

@@ -18,6 +18,7 @@ import { Readout } from "./panels/readout";
 import { RegionsPanel } from "./panels/regions";
 import { picture, type PictureOptions } from "./picture";
 import { Plots } from "./plots";
+import { firstPreview } from "./previews";
 import { delay } from "./pump";
 import { RegionAnalysis } from "./region-analysis";
 import { RegionEditor } from "./region-editor";
@@ -293,7 +294,8 @@ export class Viewer {
     try {
       this.early = [];
       // Under a new number: what still comes of the old image can't be taken for the new one's.
-      const image = await this.client.open(path, { hdu });
+      const { channel, stokes } = this.state;
+      const image = await this.client.open(path, { hdu, preview: firstPreview(fresh ? { channel: 0, stokes: 0 } : { channel: channel.value, stokes: stokes.value }) });
       if (mine !== this.opening) {
         await image.close();
         return;

@@ -9,6 +9,7 @@ import { Image } from "./image.js";
 import { Link } from "./link.js";
 import { messages, type MessagesOptions } from "./messages.js";
 import { methodName } from "./names.js";
+import { fetchPreview, type PreviewWanted } from "./preview.js";
 import type { CallOptions, ConnectionState, Session, SessionChange, StateEvent, SubscribeOptions, Topics } from "./session.js";
 import { Subscriptions, type Filter, type Subscription } from "./subscriptions.js";
 import { TileCache } from "./tile-cache.js";
@@ -58,6 +59,16 @@ const LAST_RETRY_MS = 15_000;
 const CONNECT_SECONDS = 20;
 /** Of server_feature_flags. */
 const READ_ONLY = 8;
+
+export interface OpenOptions {
+  /** Of `file`, which then is a name alone. */
+  directory?: string;
+  hdu?: string | number;
+  /** One that the session does not have; given out by the client otherwise. */
+  fileId?: number;
+  /** @internal A preview that comes with the image: image.firstPreview. */
+  preview?: PreviewWanted;
+}
 
 const TILE_CACHE_BYTES = 64 * 1024 * 1024;
 
@@ -208,21 +219,26 @@ export class Client implements Session {
   }
 
   /** Opens an image. `file` may be a path; file ids are given out by this client unless one is named. */
-  async open(file: string, options: { directory?: string; hdu?: string | number; fileId?: number } = {}): Promise<Image> {
+  async open(file: string, options: OpenOptions = {}): Promise<Image> {
     const slash = file.lastIndexOf("/");
     const directory = options.directory ?? (slash < 0 ? "" : file.slice(0, slash));
     const name = options.directory === undefined ? file.slice(slash + 1) : file;
     const hdu = String(options.hdu ?? "");
     const fileId = options.fileId ?? (await this.freeFileId());
-    const ack = await this.carta.openFile({
+    const opening = this.carta.openFile({
       directory,
       file: name,
       hdu,
       file_id: fileId,
       render_mode: "RASTER",
     });
+    // The server takes it up when the file is open: nobody waits for the way back and forth.
+    const preview = options.preview ? fetchPreview(this, fileId, options.preview) : null;
+    preview?.catch(() => undefined);
+    const image = new Image(this, await opening, directory, hdu);
+    image.firstPreview = preview;
     this.nextFileId = Math.max(this.nextFileId, fileId + 1);
-    return new Image(this, ack, directory, hdu);
+    return image;
   }
 
   /** What is open in the session: for programs that join another's. */

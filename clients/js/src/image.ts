@@ -2,7 +2,8 @@
 import { toFloat32, toFloat64 } from "./binary.js";
 import type { ContourLines } from "./contours.js";
 import { CubelinkError } from "./error.js";
-import type { AddRequiredTiles, AxesNumbers, Beam, ContourSet, Fields, HeaderEntry, Histogram, Moment, OpenFileAck, RegionType, SetSpectralRequirementsSpectralConfig, StatsType } from "./icd.js";
+import type { AddRequiredTiles, AxesNumbers, Beam, ContourSet, Fields, HeaderEntry, Moment, OpenFileAck, RegionType, SetSpectralRequirementsSpectralConfig, StatsType } from "./icd.js";
+import { fetchPreview, type Preview, type PreviewWanted } from "./preview.js";
 import { momentRequest, renderArguments, type MomentsWanted, type RenderWanted, type Rendered } from "./products.js";
 import type { CallOptions, Session, SessionChange } from "./session.js";
 import { tileCode } from "./tile.js";
@@ -37,31 +38,6 @@ export interface Block {
   data: PixelArray;
   /** Stokes, channels, rows, columns: slowest axis first, as numpy has it. */
   shape: number[];
-}
-
-/** A picture of a plane from a sample of its pixels. */
-export interface Preview {
-  /** Row by row from the bottom, NaN where blank; each the pixel in the middle of its part of the plane. */
-  data: Float32Array;
-  width: number;
-  height: number;
-  /** Of these values. */
-  histogram: Histogram;
-  /** false: they are all the plane's pixels. */
-  sampled: boolean;
-  /** Rows of the plane that were looked at; fewer than `height` for very large planes, each then shown several times. */
-  rowsRead: number;
-  channel: number;
-  stokes: number;
-}
-
-export interface PreviewWanted {
-  /** Pixels that the picture is to fit into, with the plane's proportions (default 512 × 512; a side of 4096 and 2²² pixels at most). */
-  width?: number;
-  height?: number;
-  /** As shown, where they are left out. */
-  channel?: number;
-  stokes?: number | string;
 }
 
 /** Points, and what the world axes of the picture are: their names, units, and frame. */
@@ -282,19 +258,12 @@ export class Image {
     return toBlock(await this.client.call("image.read", [], wanted, options));
   }
 
+  /** @internal The preview that was asked for with the opening, if one was. */
+  firstPreview: Promise<Preview> | null = null;
+
   /** A look at a plane of any size within a moment, while its tiles are made. Rejects for an image that is still to be computed. */
   async preview({ width = 512, height = 512, channel = this.channel, stokes = this.stokes }: PreviewWanted = {}, options: CallOptions = {}): Promise<Preview> {
-    const answer = await this.client.call("image.preview", [], { file_id: this.fileId, width, height, channel, stokes }, options);
-    return {
-      data: toFloat32(answer.data),
-      width: answer.width,
-      height: answer.height,
-      histogram: answer.histogram,
-      sampled: answer.sampled,
-      rowsRead: answer.rows_read,
-      channel: answer.channel,
-      stokes: answer.stokes,
-    };
+    return fetchPreview(this.client, this.fileId, { width, height, channel, stokes }, options);
   }
 
   /**

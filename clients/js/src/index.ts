@@ -1,5 +1,6 @@
 export { connect, Client, type ConnectOptions } from "./client.js";
-export { Image, type Block, type Coordinates, type ImageInfo, type ImageSession, type PixelArray, type Preview, type PreviewWanted, type Range, type RegionShape, type RegionShapeType, type SpectralAxisAnswer, type Statistics, type StatisticsWanted, type TileOptions } from "./image.js";
+export { type Preview, type PreviewWanted } from "./preview.js";
+export { Image, type Block, type Coordinates, type ImageInfo, type ImageSession, type PixelArray, type Range, type RegionShape, type RegionShapeType, type SpectralAxisAnswer, type Statistics, type StatisticsWanted, type TileOptions } from "./image.js";
 export type { MomentsWanted, RenderWanted, Rendered } from "./products.js";
 export type { CallOptions, ConnectionState, Session, SessionChange, StateEvent, SubscribeOptions, Topics } from "./session.js";
 export { TileStream, type Tile, type TileListener, type TileSet } from "./tile-stream.js";
