@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 
 import { checks, output } from "./checks.mjs";
-import { drawn, launchChromium, readPng, settled, startServer, writeFits } from "./viewer_support.mjs";
+import { drawn, launchChromium, pictureOf, readPng, settled, startServer, writeFits } from "./viewer_support.mjs";
 
 const folder = mkdtempSync(`${tmpdir()}/cubelink-overlays-`);
 const degrees = Math.PI / 180;
@@ -171,17 +171,6 @@ await check("contours of the image on show lie over the other one", async () => 
   await bothPaint(6);
 });
 
-const pictureOf = async (options) => {
-  const text = await page.evaluate(async (o) => {
-    const blob = await cubelink.element.viewer.picture(o);
-    return new Promise((resolve) => {
-      const reader = new FileReader();
-      reader.onload = () => resolve(reader.result);
-      reader.readAsDataURL(blob);
-    });
-  }, options);
-  return readPng(Buffer.from(text.slice(text.indexOf(",") + 1), "base64"));
-};
 /** Of every third pixel, how many are others by more than `most` in a colour. */
 const othersOf = (shot, [left, top], picture, most = 48) => {
   let [others, all] = [0, 0];
@@ -210,18 +199,18 @@ await check("a picture of all images side by side is what is on the screen, turn
     await visibility("hidden");
     const shot = readPng(await page.screenshot());
     await visibility("");
-    once = await pictureOf({ width: box.width, beside: true });
+    once = await pictureOf(page, { width: box.width, beside: true });
     assert.deepEqual([once.width, once.height], [box.width, box.height]);
     const others = othersOf(shot, [box.x, box.y], once);
     assert.ok(others < 0.004, `${100 * others} % of the picture is not what is on the screen`);
   });
-  const twice = await pictureOf({ width: 2 * box.width, beside: true });
+  const twice = await pictureOf(page, { width: 2 * box.width, beside: true });
   assert.deepEqual([twice.width, twice.height], [2 * box.width, 2 * box.height]);
   const half = { width: once.width, height: once.height, at: (x, y) => [0, 1, 2].map((i) => [[0, 0], [1, 0], [0, 1], [1, 1]].reduce((sum, [dx, dy]) => sum + twice.at(2 * x + dx, 2 * y + dy)[i] / 4, 0)) };
   const others = othersOf(half, [0, 0], once, 80);
   assert.ok(others < 0.01, `${100 * others} % of the larger picture is not what the smaller one shows`);
   // One image alone is no more than that.
-  const alone = await pictureOf({ width: 500 });
+  const alone = await pictureOf(page, { width: 500 });
   const { width, height } = await page.evaluate(() => cubelink.view);
   assert.deepEqual([alone.width, alone.height], [500, Math.round((500 * height) / width)]);
 });

@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 
 import { checks, output } from "./checks.mjs";
-import { drawn, launchChromium, readPng, settled, startServer, writeFits } from "./viewer_support.mjs";
+import { drawn, launchChromium, pictureOf, readPng, settled, startServer, writeFits } from "./viewer_support.mjs";
 import { python } from "./viewer_oracle.mjs";
 
 const folder = mkdtempSync(`${tmpdir()}/cubelink-viewer-profiles-`);
@@ -191,17 +191,6 @@ const inPicture = async (x, y, width) => {
   const factor = width / view.width;
   return [Math.floor((view.width / 2 + (x - view.centreX) * view.scale) * factor), Math.floor((view.height / 2 - (y - view.centreY) * view.scale) * factor)];
 };
-const pictureOf = async (options) => {
-  const text = await page.evaluate(async (o) => {
-    const blob = await cubelink.element.viewer.picture(o);
-    return new Promise((resolve) => {
-      const reader = new FileReader();
-      reader.onload = () => resolve(reader.result);
-      reader.readAsDataURL(blob);
-    });
-  }, options);
-  return readPng(Buffer.from(text.slice(text.indexOf(",") + 1), "base64"));
-};
 
 await check("the view as a picture, smaller and larger than the screen: its pixels have the colours of their values", async () => {
   await page.evaluate(() => cubelink.element.open("cube.fits"));
@@ -215,7 +204,7 @@ await check("the view as a picture, smaller and larger than the screen: its pixe
   await settled(page);
   const { width, height } = await page.evaluate(() => cubelink.view);
   for (const wanted of [500, 1900, 5000]) {
-    const shot = await pictureOf({ width: wanted, overlays: false });
+    const shot = await pictureOf(page, { width: wanted, overlays: false });
     assert.deepEqual([shot.width, shot.height], [wanted, Math.round((wanted * height) / width)]);
     for (const [x, y] of [[60, 40], [77, 110], [99, 99], [105, 60], [140, 90], [150, 130], [210, 120], [102, 90]]) {
       const seen = shot.at(...(await inPicture(x, y, wanted)));
@@ -237,7 +226,7 @@ await check("a small part of a large picture is as sharp as it can be: tiles of 
   await page.evaluate(() => (cubelink.element.view = { x: 3020, y: 30, scale: 0.5 }));
   await settled(page);
   const wanted = 4 * (await page.evaluate(() => cubelink.view.width));
-  const shot = await pictureOf({ width: wanted, overlays: false });
+  const shot = await pictureOf(page, { width: wanted, overlays: false });
   const { low, high } = (await page.evaluate(() => cubelink.look)).limits;
   let wrong = 0;
   for (let x = 3000; x < 3040; x++) {
@@ -260,7 +249,7 @@ await check("what lies over the image is in the picture, handles and cross hair 
   await cursorTo(80, 40);
   await settled(page);
   const wanted = 2200;
-  const shot = await pictureOf({ width: wanted });
+  const shot = await pictureOf(page, { width: wanted });
   const red = ([r, g, b]) => r > 200 && g < 90 && b < 90;
   for (const at of [[150, 130], [150, 70], [100, 100], [200, 100], [120, 130]]) {
     assert.ok(red(shot.at(...(await inPicture(...at, wanted)))), `no region at ${at}: ${shot.at(...(await inPicture(...at, wanted)))}`);
@@ -272,8 +261,8 @@ await check("what lies over the image is in the picture, handles and cross hair 
   let green = 0;
   for (let dx = -80; dx < 80; dx++) for (let dy = -25; dy < 25; dy++) { const [r, g, b] = shot.at(tx + dx, ty + dy); if (g > 180 && r < 120 && b < 120) green += 1; }
   assert.ok(green > 50, `${green} pixels of the text`);
-  const without = await pictureOf({ width: wanted, overlays: false });
-  const withCursor = await pictureOf({ width: wanted, cursor: true });
+  const without = await pictureOf(page, { width: wanted, overlays: false });
+  const withCursor = await pictureOf(page, { width: wanted, cursor: true });
   const [hx, hy] = await inPicture(80, 40, wanted);
   const along = (s) => Array.from({ length: 20 }, (_, i) => s.at(hx + 60 + i, hy).reduce((a, b) => a + b));
   assert.deepEqual(along(shot), along(without));

@@ -199,6 +199,19 @@ export class Fits {
   }
 }
 
+/** What viewer.picture() makes, as readPng() gives it. */
+export async function pictureOf(page, options) {
+  const text = await page.evaluate(async (o) => {
+    const blob = await cubelink.element.viewer.picture(o);
+    return new Promise((resolve) => {
+      const reader = new FileReader();
+      reader.onload = () => resolve(reader.result);
+      reader.readAsDataURL(blob);
+    });
+  }, options);
+  return readPng(Buffer.from(text.slice(text.indexOf(",") + 1), "base64"));
+}
+
 /** {width, height, at(x, y) → [r, g, b]} of a PNG of 8 bits per sample, as browsers' screenshots are. */
 export function readPng(png) {
   let [at, width, height, samples] = [8, 0, 0, 0];

@@ -179,7 +179,7 @@ export class Viewer {
 
   /** Lists the files and opens what the state names, or what the session has open if the viewer joins one. */
   async start(joins: boolean): Promise<void> {
-    // Nothing waits for what comes before it on the same connection: a far server has the wish for an image with the first message that it gets.
+    // Nothing waits for the answer to what was sent before it on the same connection: to a far server that is a way back and forth each.
     const heard = Promise.all([
       OpenImage.listen(
         this.client,
