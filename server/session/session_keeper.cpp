@@ -22,21 +22,22 @@ using platform::MutexLock;
 
 namespace {
 
-/// A session is looked at, which holds up its commands, for at most one part in so many of the time; at least every half minute.
+/// A session is looked at, which holds up its commands, for at most one part in so many of the time; at least every half minute. The work of a look
+/// counts, not how long it took: on a machine with other things to do too, what was opened is still saved at once.
 constexpr std::int64_t cost_factor = 30, longest_pause = 30'000;
 
 } // namespace
 
 struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
-    Shared(Store& store, StoreWorker& worker, std::string folder, PostAfter later)
-        : store(store), worker(worker), folder(std::move(folder)), later(std::move(later)) {}
+    Shared(Store& store, StoreWorker& worker, std::string folder, PostAfter later, Clocks clocks)
+        : store(store), worker(worker), folder(std::move(folder)), later(std::move(later)), clocks(std::move(clocks)) {}
 
     struct Watched {
         bool pending = false;       // a look at it has been arranged
         bool at_once = false;       // a command that looks at it is in its queue
         std::uint64_t changes = 0;  // ObjectRegistry::changes() at the last look
         Clock::time_point looked_at{};
-        Clock::duration cost{};     // of the last look: sessions that take long are looked at less often
+        std::chrono::nanoseconds cost{}; // work of the last look: sessions that take much are looked at less often
         std::shared_ptr<const SavedSession> newest;
         std::string saved;      // text of what is in the store
         bool saving = false;    // the store's thread has been asked to
@@ -46,6 +47,7 @@ struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
     StoreWorker& worker;
     const std::string folder;
     const PostAfter later;
+    const Clocks clocks;
 
     mutable platform::Mutex mutex;
     std::map<std::uint32_t, std::string> users CUBELINK_GUARDED_BY(mutex); // of what the store holds
@@ -63,7 +65,7 @@ struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
             // What was opened, made or closed is noted at once: the client that has been told of it counts on it.
             const bool urgent = changes != one.changes || one.looked_at == Clock::time_point{};
             if (one.at_once || (one.pending && !urgent)) return;
-            const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - one.looked_at).count();
+            const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(clocks.now() - one.looked_at).count();
             const auto cost = std::chrono::duration_cast<std::chrono::milliseconds>(one.cost).count();
             const auto rest = std::clamp<std::int64_t>(cost_factor * cost, urgent ? 0 : static_cast<std::int64_t>(pause), longest_pause);
             if (one.looked_at != Clock::time_point{} && since < rest) wait = rest - since;
@@ -98,17 +100,18 @@ struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
 
     /// By a command of the session.
     void look(const SessionPtr& session) {
-        const auto begun = Clock::now();
+        const auto begun = clocks.worked();
         const auto changes = session->objects().changes();
         auto snapshot = std::make_shared<const SavedSession>(snapshot_of(*session)); // its text is made by the store's thread
+        const auto cost = clocks.worked() - begun;
         const MutexLock lock(mutex);
         // A session that ends is marked as closed before it is forgotten, so what is saved here is saved before that.
         if (gone || session->closed()) return;
         auto& one = watched[session->number()];
         one.pending = one.at_once = false;
         one.changes = changes;
-        one.looked_at = Clock::now();
-        one.cost = one.looked_at - begun;
+        one.looked_at = clocks.now();
+        one.cost = cost;
         one.newest = std::move(snapshot);
         users[session->id()] = session->user();
         if (std::exchange(one.saving, true)) return; // it will find the newer text
@@ -165,14 +168,20 @@ struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
     }
 };
 
-SessionKeeper::SessionKeeper(Store& store, StoreWorker& worker, std::string folder, PostAfter later)
-    : shared_(std::make_shared<Shared>(store, worker, std::move(folder), std::move(later))) {
+SessionKeeper::SessionKeeper(Store& store, StoreWorker& worker, std::string folder, PostAfter later, Clocks clocks)
+    : shared_(std::make_shared<Shared>(store, worker, std::move(folder), std::move(later), std::move(clocks))) {
     const auto oldest = static_cast<std::int64_t>(std::time(nullptr)) - kept_for;
     for (auto& [id, user] : store.sessions_of(shared_->folder, oldest)) shared_->users.emplace(id, std::move(user));
     for (auto& image : store.being_restored()) shared_->deadly.insert(std::move(image));
     worker.post(
         "old sessions", [&store, oldest] { store.forget_sessions_before(oldest); },
         [](const std::exception& e) { log::warn(std::string("old sessions were not dropped: ") + e.what()); });
+}
+
+std::chrono::nanoseconds SessionKeeper::thread_time() {
+    timespec now{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
 }
 
 SessionKeeper::~SessionKeeper() {

@@ -9,9 +9,12 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -31,27 +34,64 @@ struct Fixture {
     imaging::BudgetCache cache{std::size_t{1} << 20};
     std::mutex mutex;
     std::vector<std::function<void()>> timers;
+    std::vector<std::uint64_t> waits; // of all timers, those that fired too; ms
+    // The keeper's clocks stand still until they are moved: what it does depends on no machine.
+    std::atomic<std::int64_t> now{1'000'000};  // ms
+    std::atomic<std::int64_t> worked{0};       // ms, of whatever thread
+    std::atomic<std::int64_t> work_of_look{0}; // ms; each look reads the clock twice
     std::unique_ptr<SessionKeeper> keeper = make_keeper("/folder");
 
     std::unique_ptr<SessionKeeper> make_keeper(const std::string& folder) {
-        return std::make_unique<SessionKeeper>(*store, *worker, folder, [this](std::uint64_t, std::function<void()> work) {
+        SessionKeeper::Clocks clocks;
+        clocks.now = [this] { return std::chrono::steady_clock::time_point(std::chrono::milliseconds(now)); };
+        clocks.worked = [this] { return std::chrono::milliseconds(worked.fetch_add(work_of_look)); };
+        const auto later = [this](std::uint64_t milliseconds, std::function<void()> work) {
             const std::lock_guard lock(mutex);
+            waits.push_back(milliseconds);
             timers.push_back(std::move(work));
-        });
+        };
+        return std::make_unique<SessionKeeper>(*store, *worker, folder, later, std::move(clocks));
     }
     SessionPtr session(std::uint32_t id, const std::string& user = "ann") {
         return std::make_shared<Session>(SessionServices{hub, scheduler, cache, keeper.get()}, id, user);
     }
-    /// Does something to the session in a command of its own and waits for it.
-    void change(const SessionPtr& session, std::int32_t next_file_id) {
+    /// Does something in a command of the session's and waits for it.
+    static void by_command(const SessionPtr& session, const std::function<void()>& what) {
         std::atomic<bool> done{false};
         Command command;
         command.run = [&] {
-            session->objects().set_next_id(ObjectKind::image, next_file_id);
+            what();
             done = true;
         };
         session->queue().push(std::move(command));
         while (!done) std::this_thread::yield();
+    }
+    /// A change that adds and closes nothing.
+    static void change(const SessionPtr& session, std::int32_t next_file_id) {
+        by_command(session, [&] { session->objects().set_next_id(ObjectKind::image, next_file_id); });
+    }
+    void add_region(const SessionPtr& session, std::int32_t id) {
+        const imaging::Shape point{imaging::RegionType::point, {{1, 2}}, 0};
+        by_command(session, [&] { session->objects().put(std::make_shared<Region>(id, std::make_shared<const RegionState>(0, point, nullptr))); });
+        keeper->mark_dirty(session);
+    }
+    void close_region(const SessionPtr& session, std::int32_t id) {
+        by_command(session, [&] { session->objects().close(region_id(id)); });
+        keeper->mark_dirty(session);
+    }
+    /// Whether the store comes to have so many regions of it; no timer fires meanwhile.
+    bool stores_regions(std::uint32_t id, std::size_t wanted) const {
+        for (const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(patience); std::chrono::steady_clock::now() < until;) {
+            const auto text = store->load_session(id);
+            if (text && saved_session_of(text->state).objects.size() == wanted) return true;
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+        return false;
+    }
+    /// How long the timers wait that were set since the last time, in ms.
+    std::vector<std::uint64_t> new_waits() {
+        const std::lock_guard lock(mutex);
+        return std::exchange(waits, {});
     }
     void run_timers() {
         std::vector<std::function<void()>> due;
@@ -96,48 +136,57 @@ TEST_CASE("a session is saved at once, then after a pause, and its last state co
 TEST_CASE("what is opened and closed is saved at once, without waiting for a timer") {
     Fixture f;
     const auto session = f.session(8);
-    const auto by_command = [&](const std::function<void()>& what) {
-        std::atomic<bool> done{false};
-        Command command;
-        command.run = [&] {
-            what();
-            done = true;
-        };
-        session->queue().push(std::move(command));
-        while (!done) std::this_thread::yield();
-    };
-    /// The regions that the store has; it is waited for, and no timer fires.
-    const auto regions = [&](std::size_t wanted) {
-        for (const auto until = std::chrono::steady_clock::now() + std::chrono::milliseconds(patience); std::chrono::steady_clock::now() < until;) {
-            const auto text = f.store->load_session(8);
-            if (text && saved_session_of(text->state).objects.size() == wanted) return true;
-            std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        }
-        return false;
-    };
-    const imaging::Shape point{imaging::RegionType::point, {{1, 2}}, 0};
     for (std::int32_t n = 1; n <= 20; ++n) {
-        by_command([&] { session->objects().put(std::make_shared<Region>(n, std::make_shared<const RegionState>(0, point, nullptr))); });
-        f.keeper->mark_dirty(session);
-        CHECK(regions(static_cast<std::size_t>(n)));
+        f.add_region(session, n);
+        CHECK(f.stores_regions(8, static_cast<std::size_t>(n)));
     }
-    by_command([&] { session->objects().close(region_id(7)); });
-    f.keeper->mark_dirty(session);
-    CHECK(regions(19));
+    f.close_region(session, 7);
+    CHECK(f.stores_regions(8, 19));
+    CHECK(f.new_waits().empty());
     // A change of an object that is there already may wait.
     f.change(session, 50);
     f.keeper->mark_dirty(session);
-    {
-        const std::lock_guard lock(f.mutex);
-        CHECK(f.timers.size() == 1);
-    }
+    CHECK(f.new_waits() == std::vector<std::uint64_t>{SessionKeeper::pause});
     // Not behind the timer of an earlier, smaller change.
-    by_command([&] { session->objects().close(region_id(8)); });
-    f.keeper->mark_dirty(session);
-    CHECK(regions(18));
+    f.close_region(session, 8);
+    CHECK(f.stores_regions(8, 18));
     f.run_timers();
     f.keeper->save_now({session}, patience);
+    CHECK(f.new_waits().empty());
     CHECK(f.stored(8) == 50);
+    session->close();
+}
+
+TEST_CASE("a session that is much work to look at is looked at less often") {
+    Fixture f;
+    f.work_of_look = 100;
+    const auto session = f.session(9);
+    f.add_region(session, 1); // the first look
+    CHECK(f.stores_regions(9, 1));
+    CHECK(f.new_waits().empty());
+    f.add_region(session, 2);
+    CHECK(f.new_waits() == std::vector<std::uint64_t>{3000}); // one part in thirty of the time
+    f.add_region(session, 3);                                 // the look that was arranged is enough
+    CHECK(f.new_waits().empty());
+    f.now += 3000;
+    f.run_timers();
+    CHECK(f.stores_regions(9, 3));
+    f.work_of_look = 0; // from the next look on
+    f.now += 2000;
+    f.add_region(session, 4);
+    CHECK(f.new_waits() == std::vector<std::uint64_t>{1000}); // what is left of it
+    f.now += 1000;
+    f.run_timers();
+    CHECK(f.stores_regions(9, 4));
+    f.add_region(session, 5);
+    CHECK(f.stores_regions(9, 5));
+    CHECK(f.new_waits().empty());
+    // However much it is, it is done every half minute.
+    f.work_of_look = 10'000;
+    f.add_region(session, 6);
+    CHECK(f.stores_regions(9, 6));
+    f.add_region(session, 7);
+    CHECK(f.new_waits() == std::vector<std::uint64_t>{30'000});
     session->close();
 }
 
