@@ -27,6 +27,9 @@ export const scratchFolder = () => mkdtempSync(`${tmpdir()}/carta-`);
 
 export class CartaTest {
   problems = []; // errors of the page that nobody caught
+  said = []; // by the page on its console, lately
+  underWay = new Map(); // requests of the page to the server that have no answer yet, and when they began
+  lost = []; // those that failed, and why
   passed = 0;
   failed = 0;
   session = 0; // the id that the page has said last
@@ -45,7 +48,19 @@ export class CartaTest {
     test.page = await context.newPage();
     test.page.setDefaultTimeout(PATIENCE); // a busy machine draws slowly
     test.page.on("pageerror", (error) => test.problems.push(String(error)));
+    test.page.on("request", (request) => {
+      if (request.isNavigationRequest()) {
+        test.underWay.clear();
+        test.lost = [];
+      }
+      if (request.url().startsWith(test.proxy.url)) test.underWay.set(request, Date.now());
+    });
+    test.page.on("requestfinished", (request) => test.underWay.delete(request));
+    test.page.on("requestfailed", (request) => {
+      if (test.underWay.delete(request)) test.lost.push(`${request.url()} ${request.failure()?.errorText}`);
+    });
     test.page.on("console", (message) => {
+      test.said = [...test.said.slice(-19), message.text()];
       test.session = Number(/session ID (\d+)/.exec(message.text())?.[1] ?? test.session);
     });
     return test;
@@ -85,9 +100,16 @@ export class CartaTest {
       console.log(`ok   ${name} (${((Date.now() - begun) / 1000).toFixed(1)} s)`);
     } catch (error) {
       this.failed += 1;
-      console.log(`FAIL ${name}\n${error.stack}`);
+      console.log(`FAIL ${name}\n${error.stack}\n${this.account()}`);
       await this.page.screenshot({ path: `${output}${this.name}-failed-${this.failed}.png` }).catch(() => undefined);
     }
+  }
+
+  /** What the page said last, and what became of its requests. */
+  account() {
+    const waiting = [...this.underWay].map(([request, since]) => `${request.url()} for ${((Date.now() - since) / 1000).toFixed(1)} s`);
+    const part = (title, lines) => [`${title}:`, ...lines.map((line) => `  ${line.slice(0, 300)}`)];
+    return [...part("the page said", this.said), ...part("without an answer", waiting), ...part("failed", this.lost)].join("\n").replaceAll(SECRET, "…");
   }
 
   /** Ends browser and server, prints the counts, and exits. */

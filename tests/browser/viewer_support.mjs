@@ -108,7 +108,12 @@ export async function startProxy(target) {
     };
     near.pipe(far);
     far.pipe(near);
-    for (const socket of pair) socket.on("error", end).on("close", end);
+    for (const socket of pair) socket.on("error", end);
+    near.on("close", end);
+    far.on("close", () => {
+      if (far.readableEnded) near.resume(); // the last bytes may still be on their way to the browser, which then closes
+      else end();
+    });
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   const cut = () => pairs.forEach((pair) => pair.forEach((socket) => socket.destroy()));
