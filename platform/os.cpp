@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <string>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -126,6 +127,12 @@ int Os::flock(int descriptor, int operation) {
 
 std::chrono::steady_clock::time_point Os::steady_now() { return std::chrono::steady_clock::now(); }
 std::chrono::system_clock::time_point Os::system_now() { return std::chrono::system_clock::now(); }
+
+std::chrono::nanoseconds Os::thread_cpu_time() {
+    timespec time{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
 
 std::thread Os::start_thread(std::function<void()> body) { return std::thread(std::move(body)); }
 

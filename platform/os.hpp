@@ -75,6 +75,8 @@ public:
     // Clocks.
     virtual std::chrono::steady_clock::time_point steady_now();
     virtual std::chrono::system_clock::time_point system_now();
+    /// How long the calling thread has worked; the time that it waited, for a processor too, is not part of it.
+    virtual std::chrono::nanoseconds thread_cpu_time();
 
     /// Starts a thread, to be joined by the caller (JoiningThread does). Throws std::system_error if the system refuses: do the work
     /// with fewer threads then. `body` must not throw.

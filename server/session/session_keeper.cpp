@@ -1,6 +1,7 @@
 #include "server/session/session_keeper.hpp"
 
 #include "platform/mutex.hpp"
+#include "platform/os.hpp"
 #include "server/net/log.hpp"
 #include "server/session/session.hpp"
 #include "server/session/snapshot.hpp"
@@ -19,18 +20,19 @@ namespace cubelink::server {
 
 using Clock = std::chrono::steady_clock;
 using platform::MutexLock;
+using platform::os;
 
 namespace {
 
-/// A session is looked at, which holds up its commands, for at most one part in so many of the time; at least every half minute. The work of a look
-/// counts, not how long it took: on a machine with other things to do too, what was opened is still saved at once.
+/// Taking a snapshot holds up the session's commands, so it may take 1/cost_factor of the time at most; one is due every `longest_pause` ms however
+/// long it takes. What counts is the thread's work, not the elapsed time: on a busy machine, too, what was opened is saved at once.
 constexpr std::int64_t cost_factor = 30, longest_pause = 30'000;
 
 } // namespace
 
 struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
-    Shared(Store& store, StoreWorker& worker, std::string folder, PostAfter later, Clocks clocks)
-        : store(store), worker(worker), folder(std::move(folder)), later(std::move(later)), clocks(std::move(clocks)) {}
+    Shared(Store& store, StoreWorker& worker, std::string folder, PostAfter later)
+        : store(store), worker(worker), folder(std::move(folder)), later(std::move(later)) {}
 
     struct Watched {
         bool pending = false;       // a look at it has been arranged
@@ -47,7 +49,6 @@ struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
     StoreWorker& worker;
     const std::string folder;
     const PostAfter later;
-    const Clocks clocks;
 
     mutable platform::Mutex mutex;
     std::map<std::uint32_t, std::string> users CUBELINK_GUARDED_BY(mutex); // of what the store holds
@@ -65,7 +66,7 @@ struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
             // What was opened, made or closed is noted at once: the client that has been told of it counts on it.
             const bool urgent = changes != one.changes || one.looked_at == Clock::time_point{};
             if (one.at_once || (one.pending && !urgent)) return;
-            const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(clocks.now() - one.looked_at).count();
+            const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(os().steady_now() - one.looked_at).count();
             const auto cost = std::chrono::duration_cast<std::chrono::milliseconds>(one.cost).count();
             const auto rest = std::clamp<std::int64_t>(cost_factor * cost, urgent ? 0 : static_cast<std::int64_t>(pause), longest_pause);
             if (one.looked_at != Clock::time_point{} && since < rest) wait = rest - since;
@@ -100,17 +101,17 @@ struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
 
     /// By a command of the session.
     void look(const SessionPtr& session) {
-        const auto begun = clocks.worked();
+        const auto begun = os().thread_cpu_time();
         const auto changes = session->objects().changes();
         auto snapshot = std::make_shared<const SavedSession>(snapshot_of(*session)); // its text is made by the store's thread
-        const auto cost = clocks.worked() - begun;
+        const auto cost = os().thread_cpu_time() - begun;
         const MutexLock lock(mutex);
         // A session that ends is marked as closed before it is forgotten, so what is saved here is saved before that.
         if (gone || session->closed()) return;
         auto& one = watched[session->number()];
         one.pending = one.at_once = false;
         one.changes = changes;
-        one.looked_at = clocks.now();
+        one.looked_at = os().steady_now();
         one.cost = cost;
         one.newest = std::move(snapshot);
         users[session->id()] = session->user();
@@ -168,20 +169,14 @@ struct SessionKeeper::Shared : std::enable_shared_from_this<Shared> {
     }
 };
 
-SessionKeeper::SessionKeeper(Store& store, StoreWorker& worker, std::string folder, PostAfter later, Clocks clocks)
-    : shared_(std::make_shared<Shared>(store, worker, std::move(folder), std::move(later), std::move(clocks))) {
+SessionKeeper::SessionKeeper(Store& store, StoreWorker& worker, std::string folder, PostAfter later)
+    : shared_(std::make_shared<Shared>(store, worker, std::move(folder), std::move(later))) {
     const auto oldest = static_cast<std::int64_t>(std::time(nullptr)) - kept_for;
     for (auto& [id, user] : store.sessions_of(shared_->folder, oldest)) shared_->users.emplace(id, std::move(user));
     for (auto& image : store.being_restored()) shared_->deadly.insert(std::move(image));
     worker.post(
         "old sessions", [&store, oldest] { store.forget_sessions_before(oldest); },
         [](const std::exception& e) { log::warn(std::string("old sessions were not dropped: ") + e.what()); });
-}
-
-std::chrono::nanoseconds SessionKeeper::thread_time() {
-    timespec now{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
 }
 
 SessionKeeper::~SessionKeeper() {

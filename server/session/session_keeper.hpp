@@ -4,15 +4,13 @@
 /// A snapshot of a session is taken by a command of its own queue, soon after commands that may have changed it, and saved, if it differs,
 /// by the store's thread in one transaction: the store always holds a state in which the session has been. It is taken at once after a command that
 /// has added or closed objects, after others within `pause`, and less often where taking it is much work. While another program keeps the file
-/// locked, the latest state waits.
+/// locked, the latest state waits. Its clocks are those of platform::os().
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace cubelink::server {
@@ -25,21 +23,13 @@ class SessionKeeper {
 public:
     /// Calls `work` after so many milliseconds, on any one thread.
     using PostAfter = std::function<void(std::uint64_t milliseconds, std::function<void()> work)>;
-    /// The clocks that it goes by; tests have their own.
-    struct Clocks {
-        std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
-        /// How long the calling thread has worked: the time that it had to wait for a processor is not the work's.
-        std::function<std::chrono::nanoseconds()> worked = thread_time;
-    };
     /// What was saved longer ago, in seconds, is dropped at start.
     static constexpr std::int64_t kept_for = 7 * 24 * 3600;
     /// A session whose objects change all the time is saved so often, in milliseconds.
     static constexpr std::uint64_t pause = 300;
 
     /// `store` and `worker` outlive it. Sessions of servers of other folders are ignored. Throws StoreError.
-    SessionKeeper(Store& store, StoreWorker& worker, std::string folder, PostAfter later, Clocks clocks);
-    SessionKeeper(Store& store, StoreWorker& worker, std::string folder, PostAfter later)
-        : SessionKeeper(store, worker, std::move(folder), std::move(later), Clocks{}) {}
+    SessionKeeper(Store& store, StoreWorker& worker, std::string folder, PostAfter later);
     ~SessionKeeper();
 
     /// Whose session of that id the store holds; nullopt: none.
@@ -66,8 +56,6 @@ public:
     void save_now(const std::vector<std::shared_ptr<Session>>& sessions, std::uint64_t patience);
 
 private:
-    static std::chrono::nanoseconds thread_time();
-
     struct Shared;
     const std::shared_ptr<Shared> shared_; // also of timers and commands that come too late
 };

@@ -3,32 +3,28 @@
 //
 //     region_file_bench [REGIONS]
 
+#include "platform/os.hpp"
 #include "tests/imaging/regions/file_samples.hpp"
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <functional>
 
 using namespace cubelink::imaging;
+using cubelink::platform::os;
 
 namespace {
-
-double processor_time() {
-    timespec now{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return static_cast<double>(now.tv_sec) * 1e3 + static_cast<double>(now.tv_nsec) / 1e6;
-}
 
 /// Milliseconds.
 double best_of_five(const std::function<void()>& work) {
     double best = 1e300;
     for (int i = 0; i < 5; ++i) {
-        const double begin = processor_time();
+        const auto begin = os().thread_cpu_time();
         work();
-        best = std::min(best, processor_time() - begin);
+        best = std::min(best, std::chrono::duration<double, std::milli>(os().thread_cpu_time() - begin).count());
     }
     return best;
 }

@@ -3,9 +3,11 @@
 #include "tests/support/temporary_folder.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <doctest/doctest.h>
 #include <string>
+#include <thread>
 #include <unistd.h>
 
 using namespace cubelink::platform;
@@ -39,6 +41,16 @@ TEST_CASE("the plain one is the system's") {
     CHECK(os().close(file) == 0);
     const auto earlier = os().steady_now();
     CHECK((earlier <= os().steady_now()));
+}
+
+TEST_CASE("a thread's time is the time that it works") {
+    const auto begin = os().thread_cpu_time();
+    const auto begun = os().steady_now();
+    while (os().thread_cpu_time() - begin < std::chrono::milliseconds(20)) {}
+    CHECK(os().steady_now() - begun >= std::chrono::milliseconds(19)); // the two clocks tick apart
+    const auto asleep = os().thread_cpu_time();
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    CHECK(os().thread_cpu_time() - asleep < std::chrono::milliseconds(200));
 }
 
 TEST_CASE("scratch files have no name") {

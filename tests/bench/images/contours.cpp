@@ -1,13 +1,14 @@
 /// Contours of an 8192² plane at five levels, from sending SET_CONTOUR_PARAMETERS until each level has ended, with the page's parameters. Beside
 /// them, the two things that can't be spared: zstd over the same bytes, and reading the plane.
 
+#include "platform/os.hpp"
 #include "tests/bench/images/fits_file.hpp"
 #include "tests/bench/images/machine_limits.hpp"
 #include "tests/bench/images/report.hpp"
 #include "tests/bench/images/wire_session.hpp"
 #include "tests/bench/images/workloads.hpp"
 
-#include <ctime>
+#include <chrono>
 #include <zstd.h>
 
 namespace cubelink::bench {
@@ -53,12 +54,6 @@ Contours ask(WireSession& session, const Case& what) {
     return contours;
 }
 
-double thread_cpu() {
-    timespec now{};
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
-}
-
 /// zstd of level 8 over what the chunks hold, on one thread.
 Cost compression_cost(const std::vector<std::string>& chunks, std::size_t& bytes) {
     Cost cost{0, 0};
@@ -69,10 +64,10 @@ Cost compression_cost(const std::vector<std::string>& chunks, std::size_t& bytes
         if (ZSTD_isError(ZSTD_decompress(plain.data(), plain.size(), chunk.data(), chunk.size()))) throw std::runtime_error("a chunk can't be decompressed");
         again.resize(ZSTD_compressBound(plain.size()));
         const auto start = Clock::now();
-        const double cpu = thread_cpu();
+        const auto cpu = platform::os().thread_cpu_time();
         if (ZSTD_isError(ZSTD_compress(again.data(), again.size(), plain.data(), plain.size(), 8))) throw std::runtime_error("zstd failed");
         cost.time += seconds_since(start);
-        cost.cpu += thread_cpu() - cpu;
+        cost.cpu += std::chrono::duration<double>(platform::os().thread_cpu_time() - cpu).count();
         bytes += plain.size();
     }
     return cost;

@@ -1,6 +1,7 @@
 #include "server/session/session_keeper.hpp"
 
 #include "imaging/base/budget_cache.hpp"
+#include "platform/os.hpp"
 #include "pubsub/hub.hpp"
 #include "server/session/session.hpp"
 #include "server/session/snapshot.hpp"
@@ -26,7 +27,22 @@ namespace {
 
 constexpr int patience = 60'000; // ms: a busy machine is slow
 
+/// Clocks that stand still until they are moved, so that what the keeper does depends on no machine. Any thread.
+class MovedClocks : public platform::Os {
+public:
+    std::atomic<std::int64_t> now{1'000'000};      // ms
+    std::atomic<std::int64_t> work_of_snapshot{0}; // ms; the keeper reads the clock before and after it takes one
+
+    std::chrono::steady_clock::time_point steady_now() override { return std::chrono::steady_clock::time_point(std::chrono::milliseconds(now)); }
+    std::chrono::nanoseconds thread_cpu_time() override { return std::chrono::milliseconds(worked_.fetch_add(work_of_snapshot)); }
+
+private:
+    std::atomic<std::int64_t> worked_{0}; // ms, by whatever thread
+    platform::OsOverride override_{*this};
+};
+
 struct Fixture {
+    MovedClocks clocks; // before all threads, and after them
     std::unique_ptr<Store> store = Store::in_memory();
     std::unique_ptr<StoreWorker> worker = std::make_unique<StoreWorker>();
     pubsub::Hub hub;
@@ -34,28 +50,21 @@ struct Fixture {
     imaging::BudgetCache cache{std::size_t{1} << 20};
     std::mutex mutex;
     std::vector<std::function<void()>> timers;
-    std::vector<std::uint64_t> waits; // of all timers, those that fired too; ms
-    // The keeper's clocks stand still until they are moved: what it does depends on no machine.
-    std::atomic<std::int64_t> now{1'000'000};  // ms
-    std::atomic<std::int64_t> worked{0};       // ms, of whatever thread
-    std::atomic<std::int64_t> work_of_look{0}; // ms; each look reads the clock twice
+    std::vector<std::uint64_t> waits; // of all timers since new_waits() was last called, those that have fired too; ms
     std::unique_ptr<SessionKeeper> keeper = make_keeper("/folder");
 
     std::unique_ptr<SessionKeeper> make_keeper(const std::string& folder) {
-        SessionKeeper::Clocks clocks;
-        clocks.now = [this] { return std::chrono::steady_clock::time_point(std::chrono::milliseconds(now)); };
-        clocks.worked = [this] { return std::chrono::milliseconds(worked.fetch_add(work_of_look)); };
         const auto later = [this](std::uint64_t milliseconds, std::function<void()> work) {
             const std::lock_guard lock(mutex);
             waits.push_back(milliseconds);
             timers.push_back(std::move(work));
         };
-        return std::make_unique<SessionKeeper>(*store, *worker, folder, later, std::move(clocks));
+        return std::make_unique<SessionKeeper>(*store, *worker, folder, later);
     }
     SessionPtr session(std::uint32_t id, const std::string& user = "ann") {
         return std::make_shared<Session>(SessionServices{hub, scheduler, cache, keeper.get()}, id, user);
     }
-    /// Does something in a command of the session's and waits for it.
+    /// Does something in a command of the session, and waits until it is done.
     static void by_command(const SessionPtr& session, const std::function<void()>& what) {
         std::atomic<bool> done{false};
         Command command;
@@ -88,7 +97,7 @@ struct Fixture {
         }
         return false;
     }
-    /// How long the timers wait that were set since the last time, in ms.
+    /// How long the timers wait, in ms, that were set since the last call.
     std::vector<std::uint64_t> new_waits() {
         const std::lock_guard lock(mutex);
         return std::exchange(waits, {});
@@ -157,32 +166,32 @@ TEST_CASE("what is opened and closed is saved at once, without waiting for a tim
     session->close();
 }
 
-TEST_CASE("a session that is much work to look at is looked at less often") {
+TEST_CASE("a session whose snapshot is much work is saved less often") {
     Fixture f;
-    f.work_of_look = 100;
+    f.clocks.work_of_snapshot = 100;
     const auto session = f.session(9);
-    f.add_region(session, 1); // the first look
+    f.add_region(session, 1); // the first snapshot
     CHECK(f.stores_regions(9, 1));
     CHECK(f.new_waits().empty());
     f.add_region(session, 2);
     CHECK(f.new_waits() == std::vector<std::uint64_t>{3000}); // one part in thirty of the time
-    f.add_region(session, 3);                                 // the look that was arranged is enough
+    f.add_region(session, 3);                                 // the snapshot that is due is enough
     CHECK(f.new_waits().empty());
-    f.now += 3000;
+    f.clocks.now += 3000;
     f.run_timers();
     CHECK(f.stores_regions(9, 3));
-    f.work_of_look = 0; // from the next look on
-    f.now += 2000;
+    f.clocks.work_of_snapshot = 0; // from the next snapshot on
+    f.clocks.now += 2000;
     f.add_region(session, 4);
     CHECK(f.new_waits() == std::vector<std::uint64_t>{1000}); // what is left of it
-    f.now += 1000;
+    f.clocks.now += 1000;
     f.run_timers();
     CHECK(f.stores_regions(9, 4));
     f.add_region(session, 5);
     CHECK(f.stores_regions(9, 5));
     CHECK(f.new_waits().empty());
     // However much it is, it is done every half minute.
-    f.work_of_look = 10'000;
+    f.clocks.work_of_snapshot = 10'000;
     f.add_region(session, 6);
     CHECK(f.stores_regions(9, 6));
     f.add_region(session, 7);
