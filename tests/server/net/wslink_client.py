@@ -42,6 +42,10 @@ class Server:
         with open(f"/proc/{self.process.pid}/statm") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGESIZE")
 
+    async def ended(self):
+        """The exit status of a server that is to end by itself."""
+        return await asyncio.to_thread(self.process.wait, PATIENCE)
+
     def stop(self, timeout=PATIENCE):
         if self.process.poll() is None:
             self.process.terminate()
