@@ -28,7 +28,7 @@ export const scratchFolder = () => mkdtempSync(`${tmpdir()}/carta-`);
 export class CartaTest {
   problems = []; // errors of the page that nobody caught
   said = []; // by the page on its console, lately
-  underWay = new Map(); // requests of the page to the server that have no answer yet, and when they began
+  underWay = new Map(); // requests of the page, as it is loaded now, to the server that have no answer yet, and when they began
   lost = []; // those that failed, and why
   passed = 0;
   failed = 0;
@@ -100,16 +100,16 @@ export class CartaTest {
       console.log(`ok   ${name} (${((Date.now() - begun) / 1000).toFixed(1)} s)`);
     } catch (error) {
       this.failed += 1;
-      console.log(`FAIL ${name}\n${error.stack}\n${this.account()}`);
+      console.log(`FAIL ${name}\n${error.stack}\n${this.lastEvents()}`);
       await this.page.screenshot({ path: `${output}${this.name}-failed-${this.failed}.png` }).catch(() => undefined);
     }
   }
 
   /** What the page said last, and what became of its requests. */
-  account() {
+  lastEvents() {
     const waiting = [...this.underWay].map(([request, since]) => `${request.url()} for ${((Date.now() - since) / 1000).toFixed(1)} s`);
     const part = (title, lines) => [`${title}:`, ...lines.map((line) => `  ${line.slice(0, 300)}`)];
-    return [...part("the page said", this.said), ...part("without an answer", waiting), ...part("failed", this.lost)].join("\n").replaceAll(SECRET, "…");
+    return [...part("the page said", this.said), ...part("requests without an answer", waiting), ...part("requests that failed", this.lost)].join("\n").replaceAll(SECRET, "…");
   }
 
   /** Ends browser and server, prints the counts, and exits. */
