@@ -152,6 +152,7 @@ await check("a coordinate grid whose lines lie where the sky is, around a pole, 
   await page.focus("#canvas");
   await page.keyboard.press("g");
   await gridShown(false);
+  assert.equal(await page.evaluate(() => cubelink.root.querySelectorAll(".sky-grid text").length), 0, "what is hidden holds no labels");
   await page.keyboard.press("g");
   await gridShown(true);
   // Where there is no sky: pixels as the header's linear coordinates, or nothing.

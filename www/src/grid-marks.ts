@@ -57,7 +57,10 @@ export class GridMarks {
     const { answer } = this;
     const shows = image !== null && answer?.image === image && answer.frame === frame;
     this.group.toggleAttribute("hidden", !shows);
-    if (!shows) return;
+    if (!shows) {
+      this.clear();
+      return;
+    }
     const { lattice, world } = answer;
     if (this.drawn?.answer !== answer || this.drawn.notation !== notation) {
       this.lines = gridLines(lattice, world.points, world.names, world.units, notation, area);
@@ -67,6 +70,15 @@ export class GridMarks {
     }
     this.path.setAttribute("transform", `matrix(${view.matrix(lattice.x0, lattice.y0).join(" ")})`);
     this.drawLabels(view, area !== view);
+  }
+
+  /** What is hidden holds no elements. */
+  private clear(): void {
+    if (!this.drawn) return;
+    this.drawn = null;
+    this.lines = [];
+    this.path.removeAttribute("d");
+    this.labels.replaceChildren();
   }
 
   private ask(view: View, image: Image, frame: string): void {
