@@ -9,6 +9,9 @@ test in its output counts as one failure.
 A test that fails is printed in full and run once more, by itself, for diagnosis: if it passes then, it is unsteady, which is a fault of the test or
 a race in the program. It counts as failed all the same. There is no second run where it could show nothing else: what a sanitizer or a fuzzer
 finds, and a program that dies of a signal.
+
+Random tests take their seed from CUBELINK_SEED. Here it is, unless set, a number made of the committed files: each change is tried with other data,
+and what fails for one commit fails again.
 """
 
 import concurrent.futures
@@ -26,6 +29,12 @@ ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "tests" / "output"
 PYTHON = "/usr/bin/python3"
 JOBS = int(os.environ.get("CUBELINK_JOBS", min(2, len(os.sched_getaffinity(0)))))
+
+
+def seed_of_commit():
+    """A number made of the files of the last commit; a random one where there is no commit."""
+    tree = subprocess.run(["git", "rev-parse", "HEAD^{tree}"], cwd=ROOT, capture_output=True, text=True)
+    return int(tree.stdout[:8], 16) if tree.returncode == 0 else int.from_bytes(os.urandom(4), "little")
 
 
 class Count:
@@ -332,6 +341,8 @@ def main():
     if unknown:
         print(f"no such step: {', '.join(unknown)}; there are {', '.join(STEPS)}", file=sys.stderr)
         return 2
+    seed = os.environ.setdefault("CUBELINK_SEED", str(seed_of_commit()))
+    print(f"CUBELINK_SEED={seed}", flush=True)
     count = Count()
     later_presets.extend(PRESETS[name] for name in names if name in PRESETS)
     try:

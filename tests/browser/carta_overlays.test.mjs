@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { rmSync, writeFileSync } from "node:fs";
 
 import { CartaTest, comparePicture, output, scratchFolder, showsPicture, sleep } from "./carta_support.mjs";
+import { random } from "./random.mjs";
 import { readPng, writeFits } from "./viewer_support.mjs";
 
 const WIDTH = 200, HEIGHT = 160, DEPTH = 50;
@@ -213,7 +214,7 @@ async function serversChannel() {
     window.cursorListening?.unsubscribe();
     window.cursorListening = window.carta.backendService.spatialProfileStream.subscribe((message) => (window.atCursor = { channel: message.channel ?? 0, value: message.value, x: message.x ?? 0, y: message.y ?? 0 }));
   });
-  const [x, y] = [Math.round(40 + 60 * Math.random()), Math.round(40 + 60 * Math.random())];
+  const [x, y] = [Math.round(40 + 60 * random()), Math.round(40 + 60 * random())];
   await page.mouse.move(...(await test.at(x, y)));
   await page.mouse.move(...(await test.at(x + 3, y + 2)));
   await page.waitForFunction("window.atCursor");

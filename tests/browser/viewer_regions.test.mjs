@@ -7,16 +7,15 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 
 import { checks, output } from "./checks.mjs";
+import { seed } from "./random.mjs";
 import { drawn, launchChromium, poorControls, settled, startProxy, startServer, writeFits } from "./viewer_support.mjs";
 import { python } from "./viewer_oracle.mjs";
 
 const folder = mkdtempSync(`${tmpdir()}/cubelink-viewer-regions-`);
 const SECRET = "a-secret-for-tests";
-const seed = Number(process.env.SEED ?? Math.floor(1e9 * Math.random()));
-console.log(`seed ${seed}`);
 /** Numbers that are the same for the same pixel and seed. */
 function noise(...at) {
-  let h = seed >>> 0;
+  let h = seed;
   for (const n of at) h = Math.imul(h ^ (n + 0x9e3779b9), 0x85ebca6b) ^ (h >>> 13);
   h = Math.imul(h ^ (h >>> 16), 0xc2b2ae35);
   return ((h ^ (h >>> 15)) >>> 0) / 2 ** 32;

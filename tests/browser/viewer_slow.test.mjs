@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 
 import { checks, output } from "./checks.mjs";
+import { random } from "./random.mjs";
 import { startSlowLink } from "./slow_link.mjs";
 import { drawn, launchChromium, root, settled, startServer, writeFits } from "./viewer_support.mjs";
 
@@ -14,11 +15,8 @@ const SIDE = 2048;
 const folder = `${root}tests/output/slow/`;
 rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder, { recursive: true });
-const seed = Math.floor(Math.random() * 2 ** 31);
-console.log(`seed ${seed}`);
-let state = seed;
 /** Noise: nothing is harder to compress. */
-const noise = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32 - 0.5;
+const noise = () => random() - 0.5;
 writeFits(`${folder}field.fits`, { width: SIDE, height: SIDE, value: (x, y) => Math.sin(x / 90) * Math.cos(y / 70) + noise() });
 writeFits(`${folder}cube.fits`, { width: 900, height: 900, depth: 3, value: (x, y, channel) => 100 * channel + Math.sin(x / 90) + noise() });
 

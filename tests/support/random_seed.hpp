@@ -7,9 +7,9 @@
 
 namespace cubelink::test {
 
-inline std::uint64_t random_seed() {
+inline std::uint32_t random_seed() {
     const char* given = std::getenv("CUBELINK_SEED");
-    return given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device()();
+    return given != nullptr ? static_cast<std::uint32_t>(std::strtoull(given, nullptr, 10)) : std::random_device()();
 }
 
 } // namespace cubelink::test

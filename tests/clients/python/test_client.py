@@ -255,7 +255,7 @@ class Images(WithImages, unittest.IsolatedAsyncioTestCase):
     async def test_indices(self):
         """The same as numpy's, for what the server can give."""
         image = await self.client.open("disk_cube.fits")
-        seed = int.from_bytes(os.urandom(4), "little")
+        seed = int(os.environ.get("CUBELINK_SEED", 0)) or int.from_bytes(os.urandom(4), "little")
         random = numpy.random.default_rng(seed)
         indices = [64, (), ..., (3, ..., 5), (..., -1), (None, 2, 3), (slice(5, 5), 0), (0, slice(20, 2, -3), slice(None, None, 50)), (1, None, slice(-3, None)), (numpy.int8(-1), 0, 0)]
         for _ in range(20):

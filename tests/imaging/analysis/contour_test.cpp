@@ -6,6 +6,7 @@
 #include "imaging/source/memory_image.hpp"
 #include "tests/imaging/pixels/test_sources.hpp"
 #include "tests/support/effort.hpp"
+#include "tests/support/random_seed.hpp"
 
 #include <doctest/doctest.h>
 
@@ -147,7 +148,7 @@ TEST_CASE("planes without cells have no lines, and each level still ends") {
 }
 
 TEST_CASE("the lines do not depend on how the plane is divided") {
-    const std::uint64_t seed = std::random_device{}();
+    const std::uint64_t seed = cubelink::test::random_seed();
     CAPTURE(seed);
     std::mt19937_64 random(seed);
     for (int round = 0; round < cubelink::test::effort(150); ++round) {
@@ -360,7 +361,7 @@ TEST_CASE("with little memory, lines over several bands come in parts, and none 
 }
 
 TEST_CASE("kernels: each instruction set gives the same bits") {
-    const std::uint64_t seed = std::random_device{}();
+    const std::uint64_t seed = cubelink::test::random_seed();
     CAPTURE(seed);
     std::mt19937_64 random(seed);
     for (int round = 0; round < cubelink::test::effort(200); ++round) {

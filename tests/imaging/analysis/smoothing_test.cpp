@@ -3,6 +3,7 @@
 #include "imaging/analysis/smoothing.hpp"
 #include "tests/imaging/pixels/test_sources.hpp"
 #include "tests/support/effort.hpp"
+#include "tests/support/random_seed.hpp"
 
 #include <doctest/doctest.h>
 
@@ -41,7 +42,7 @@ void check_value(float got, double expected) {
 } // namespace
 
 TEST_CASE("block averages are means of what is finite, cut at the edges") {
-    const std::uint64_t seed = std::random_device{}();
+    const std::uint64_t seed = cubelink::test::random_seed();
     CAPTURE(seed);
     std::mt19937_64 random(seed);
     for (int round = 0; round < cubelink::test::effort(60); ++round) {
@@ -69,7 +70,7 @@ TEST_CASE("block averages are means of what is finite, cut at the edges") {
 }
 
 TEST_CASE("Gaussians: weights of what is finite, along y and then along x") {
-    const std::uint64_t seed = std::random_device{}();
+    const std::uint64_t seed = cubelink::test::random_seed();
     CAPTURE(seed);
     std::mt19937_64 random(seed);
     for (int round = 0; round < cubelink::test::effort(60); ++round) {

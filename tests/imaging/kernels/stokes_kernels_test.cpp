@@ -3,6 +3,7 @@
 #include "imaging/kernels/block_sums.hpp"
 #include "imaging/kernels/polarization.hpp"
 #include "tests/imaging/pixels/test_sources.hpp"
+#include "tests/support/random_seed.hpp"
 
 #include <doctest/doctest.h>
 
@@ -69,7 +70,7 @@ void check_polarizations(std::uint64_t seed) {
 } // namespace
 
 TEST_CASE("computed polarizations: all versions, floats and doubles") {
-    const std::uint64_t seed = std::random_device()();
+    const std::uint64_t seed = cubelink::test::random_seed();
     CAPTURE(seed);
     check_polarizations<float>(seed);
     check_polarizations<double>(seed);

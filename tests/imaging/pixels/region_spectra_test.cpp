@@ -3,6 +3,7 @@
 #include "imaging/pixels/region_spectra.hpp"
 #include "tests/imaging/pixels/test_sources.hpp"
 #include "tests/support/effort.hpp"
+#include "tests/support/random_seed.hpp"
 
 #include <doctest/doctest.h>
 
@@ -127,7 +128,7 @@ void finish(RegionSpectra& spectra, int threads) {
 } // namespace
 
 TEST_CASE("every statistic of a region in each channel is that of a plain loop over its pixels") {
-    const std::uint64_t seed = std::random_device()();
+    const std::uint64_t seed = cubelink::test::random_seed();
     CAPTURE(seed);
     std::mt19937_64 random(seed);
     for (int round = 0; round < cubelink::test::effort(60); ++round) {

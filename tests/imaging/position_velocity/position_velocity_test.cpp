@@ -6,6 +6,7 @@
 #include "tests/imaging/position_velocity/random_cube.hpp"
 #include "tests/imaging/regions/sample_wcs.hpp"
 #include "tests/support/effort.hpp"
+#include "tests/support/random_seed.hpp"
 
 #include <doctest/doctest.h>
 
@@ -26,7 +27,7 @@ std::vector<float> of_channels(const ImageSource& source, const PositionVelocity
 } // namespace
 
 TEST_CASE("each channel is the profile along the line, however the image is read") {
-    const auto seed = std::random_device()();
+    const auto seed = cubelink::test::random_seed();
     INFO("seed " << seed);
     Random random(seed);
     BudgetCache budget{std::size_t{1} << 28};

@@ -5,6 +5,7 @@
 #include "tests/imaging/position_velocity/random_cube.hpp"
 #include "tests/imaging/regions/sample_wcs.hpp"
 #include "tests/support/effort.hpp"
+#include "tests/support/random_seed.hpp"
 
 #include <doctest/doctest.h>
 
@@ -38,7 +39,7 @@ float plain_mean(const MemoryImage& image, const PreviewCubeSpec& spec, std::int
 } // namespace
 
 TEST_CASE("averaged over blocks, then cut like any cube") {
-    const auto seed = std::random_device()();
+    const auto seed = cubelink::test::random_seed();
     INFO("seed " << seed);
     Random random(seed);
     BudgetCache budget{std::size_t{1} << 28};

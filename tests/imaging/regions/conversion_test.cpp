@@ -4,6 +4,7 @@
 #include "imaging/regions/mask.hpp"
 #include "tests/imaging/regions/sample_wcs.hpp"
 #include "tests/support/effort.hpp"
+#include "tests/support/random_seed.hpp"
 
 #include <doctest/doctest.h>
 
@@ -113,7 +114,7 @@ TEST_CASE("where the projection bends it, a region becomes its outline") {
 }
 
 TEST_CASE("there and back selects the same pixels") {
-    const auto seed = std::random_device()();
+    const auto seed = cubelink::test::random_seed();
     INFO("seed " << seed);
     std::mt19937_64 random(seed);
     const auto within = [&](double low, double high) { return std::uniform_real_distribution<double>(low, high)(random); };

@@ -6,6 +6,7 @@
 #include "imaging/source/memory_image.hpp"
 #include "tests/imaging/regions/sample_wcs.hpp"
 #include "tests/support/effort.hpp"
+#include "tests/support/random_seed.hpp"
 
 #include <doctest/doctest.h>
 
@@ -117,7 +118,7 @@ TEST_CASE("blanks are left out; what has no pixels is NaN") {
 }
 
 TEST_CASE("lines at random are the means of their boxes") {
-    const auto seed = std::random_device()();
+    const auto seed = cubelink::test::random_seed();
     INFO("seed " << seed);
     std::mt19937_64 random(seed);
     const auto within = [&](double low, double high) { return std::uniform_real_distribution<double>(low, high)(random); };

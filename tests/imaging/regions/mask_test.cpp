@@ -4,6 +4,7 @@
 #include "imaging/regions/mask.hpp"
 #include "imaging/regions/polygon_scan.hpp"
 #include "tests/support/effort.hpp"
+#include "tests/support/random_seed.hpp"
 
 #include <doctest/doctest.h>
 
@@ -173,7 +174,7 @@ TEST_CASE("what has no inside has no mask") {
 }
 
 TEST_CASE("masks of random shapes are those of a test of each centre") {
-    const auto seed = std::random_device()();
+    const auto seed = cubelink::test::random_seed();
     INFO("seed " << seed);
     std::mt19937_64 random(seed);
     const auto within = [&](double low, double high) { return std::uniform_real_distribution<double>(low, high)(random); };

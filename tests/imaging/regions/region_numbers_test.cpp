@@ -1,5 +1,6 @@
 #include "imaging/regions/region_numbers.hpp"
 #include "imaging/regions/region_style.hpp"
+#include "tests/support/random_seed.hpp"
 
 #include <cmath>
 #include <doctest/doctest.h>
@@ -52,7 +53,7 @@ TEST_CASE("sexagesimal coordinates") {
 }
 
 TEST_CASE("numbers come back as the same floats") {
-    const unsigned seed = std::random_device()();
+    const unsigned seed = cubelink::test::random_seed();
     CAPTURE(seed);
     std::mt19937 random(seed);
     std::uniform_real_distribution<double> exponent(-6, 7);

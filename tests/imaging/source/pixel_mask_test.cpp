@@ -1,4 +1,5 @@
 #include "imaging/source/pixel_mask.hpp"
+#include "tests/support/random_seed.hpp"
 
 #include <doctest/doctest.h>
 #include <random>
@@ -32,7 +33,7 @@ TEST_CASE("masks that make no sense") {
 }
 
 TEST_CASE("a mask holds what its bytes say") {
-    const std::uint64_t seed = std::random_device()();
+    const std::uint64_t seed = cubelink::test::random_seed();
     INFO("seed ", seed);
     std::mt19937_64 random(seed);
     for (int round = 0; round < 100; ++round) {

@@ -2,6 +2,7 @@
 
 #include "server/compute/job_queue.hpp"
 #include "server/compute/shares.hpp"
+#include "tests/support/random_seed.hpp"
 
 #include <algorithm>
 #include <cstdlib>
@@ -17,11 +18,6 @@ using namespace cubelink;
 using namespace cubelink::server;
 
 namespace {
-
-std::uint64_t seed() {
-    const char* text = std::getenv("CUBELINK_SEED");
-    return text != nullptr ? std::strtoull(text, nullptr, 10) : std::random_device{}();
-}
 
 /// The same rules in the plainest way: one list of jobs, one list of turns for each class.
 struct Model {
@@ -73,7 +69,7 @@ struct Model {
 } // namespace
 
 TEST_CASE("the queue does as a plain model does, whatever comes in whatever order") {
-    const auto first_seed = seed();
+    const auto first_seed = cubelink::test::random_seed();
     CAPTURE(first_seed);
     for (std::uint64_t round = 0; round < 300; ++round) {
         CAPTURE(round);
@@ -160,7 +156,7 @@ TEST_CASE("threads are divided between owners, then between their jobs") {
     CHECK(divide(8, {{1, true}, {1, true}}) == Shares{4, 4});
     CHECK(divide(1, {{1, true}, {1}, {2}, {3}}) == Shares{1, 1, 1, 1});
 
-    const auto first_seed = seed();
+    const auto first_seed = cubelink::test::random_seed();
     CAPTURE(first_seed);
     std::mt19937_64 random(first_seed);
     for (int round = 0; round < 2000; ++round) {

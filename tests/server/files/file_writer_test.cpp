@@ -1,6 +1,7 @@
 #include "server/files/file_writer.hpp"
 #include "server/files/temporary_names.hpp"
 #include "tests/support/faulty_os.hpp"
+#include "tests/support/random_seed.hpp"
 #include "tests/support/temporary_folder.hpp"
 
 #include <atomic>
@@ -378,7 +379,7 @@ TEST_CASE("leftovers of the dead are removed, files of the living are not") {
 }
 
 TEST_CASE("a writer that is killed leaves the old file or the new one") {
-    const unsigned seed = std::random_device()();
+    const unsigned seed = cubelink::test::random_seed();
     MESSAGE("seed " << seed);
     std::mt19937 random(seed);
     TemporaryFolder folder;

@@ -1,4 +1,5 @@
 #include "server/files/natural_order.hpp"
+#include "tests/support/random_seed.hpp"
 
 #include <algorithm>
 #include <doctest/doctest.h>
@@ -25,7 +26,7 @@ TEST_CASE("numbers by their value, letters without their case") {
 }
 
 TEST_CASE("a strict total order") {
-    const auto seed = std::random_device{}();
+    const auto seed = cubelink::test::random_seed();
     MESSAGE("seed " << seed);
     std::mt19937 random(seed);
     std::vector<std::string> names;

@@ -2,6 +2,7 @@
 // random ones. Operations that follow the start of a job happen while it computes, before and after it publishes, as they would on other threads.
 
 #include "tests/server/products/fake_environment.hpp"
+#include "tests/support/random_seed.hpp"
 
 #include <doctest/doctest.h>
 
@@ -374,8 +375,7 @@ TEST_CASE("all sequences of six of what matters most") {
 }
 
 TEST_CASE("long random sequences") {
-    const auto* given = std::getenv("CUBELINK_SEED");
-    const auto first = given ? std::strtoul(given, nullptr, 10) : std::random_device()();
+    const unsigned long first = cubelink::test::random_seed();
     std::cout << "board model: seed " << first << std::endl;
     for (unsigned long seed = first; seed < first + 3000; ++seed) {
         std::mt19937 random(static_cast<std::uint32_t>(seed));

@@ -1,6 +1,7 @@
 // The queue against a plain model: all short sequences of what can happen to it, and random long ones.
 
 #include "server/session/command_queue.hpp"
+#include "tests/support/random_seed.hpp"
 
 #include <doctest/doctest.h>
 
@@ -232,7 +233,7 @@ TEST_CASE("all short sequences do what the model does") {
 }
 
 TEST_CASE("random sequences do what the model does") {
-    const auto seed = std::random_device{}();
+    const auto seed = cubelink::test::random_seed();
     MESSAGE("seed " << seed);
     std::mt19937 random(seed);
     for (int round = 0; round < 5000; ++round) {

@@ -1,5 +1,6 @@
 #include "server/session/pv_preview.hpp"
 #include "server/session/requirements.hpp"
+#include "tests/support/random_seed.hpp"
 
 #include <doctest/doctest.h>
 
@@ -115,7 +116,7 @@ TEST_CASE("an image and a region take their requirements with them, those that w
 }
 
 TEST_CASE("random: what a connection has set is what it has, whatever others do") {
-    const auto seed = std::random_device{}();
+    const auto seed = cubelink::test::random_seed();
     MESSAGE("seed " << seed);
     std::mt19937 random(seed);
     RequirementTable table;

@@ -2,6 +2,7 @@
 #include "imaging/tables/sky/table_frame.hpp"
 #include "imaging/tables/views/table_view.hpp"
 #include "tests/imaging/tables/samples.hpp"
+#include "tests/support/random_seed.hpp"
 
 #include <doctest/doctest.h>
 
@@ -151,7 +152,7 @@ TEST_CASE("units and texts of positions") {
 }
 
 TEST_CASE("cones of any columns are those of degrees") {
-    const auto seed = std::random_device()();
+    const auto seed = cubelink::test::random_seed();
     INFO("seed " << seed);
     std::mt19937 random(seed);
     std::string text = "ra,dec,hours,minutes,texts\n";

@@ -4,6 +4,7 @@
 #include "imaging/tables/views/table_view.hpp"
 #include "tests/imaging/tables/views/random_table.hpp"
 #include "tests/support/faulty_os.hpp"
+#include "tests/support/random_seed.hpp"
 
 #include <doctest/doctest.h>
 
@@ -131,7 +132,7 @@ TEST_CASE("a disk that fails during a filter") {
 }
 
 TEST_CASE("a disk that fails at any time during a sort") {
-    const auto seed = std::random_device()();
+    const auto seed = cubelink::test::random_seed();
     INFO("seed " << seed);
     std::mt19937 random(seed);
     std::size_t lost = 0;

@@ -1,5 +1,6 @@
 #include "imaging/tables/views/table_view.hpp"
 #include "tests/imaging/tables/views/random_table.hpp"
+#include "tests/support/random_seed.hpp"
 
 #include <doctest/doctest.h>
 
@@ -14,7 +15,7 @@ using random_table::Row;
 namespace {
 
 struct Fixture {
-    std::uint32_t seed = std::random_device()();
+    std::uint32_t seed = cubelink::test::random_seed();
     BudgetCache budget{std::size_t{64} << 20};
     random_table::Made made = random_table::make(3000, 256, seed, budget);
     const Table& table = *made.table;

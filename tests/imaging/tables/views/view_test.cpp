@@ -1,5 +1,6 @@
 #include "imaging/tables/views/table_view.hpp"
 #include "tests/imaging/tables/views/random_table.hpp"
+#include "tests/support/random_seed.hpp"
 
 #include <doctest/doctest.h>
 
@@ -49,7 +50,7 @@ std::vector<std::uint32_t> expected_order(const std::vector<Row>& rows, const st
 } // namespace
 
 TEST_CASE("views are sorted and filtered, whatever was asked for before") {
-    const auto seed = std::random_device()();
+    const auto seed = cubelink::test::random_seed();
     INFO("seed " << seed);
     BudgetCache budget(std::size_t{256} << 20);
     // More rows than a block of the sort has; chunks of another size.
