@@ -94,8 +94,10 @@ void ProductBoard::State::list(ImageRecord& record, std::uint64_t image, std::si
             if (auto paused = take_paused(pending)) callbacks.push_back([this, paused = std::move(paused)] { post(paused); });
         return;
     }
-    if (same && entry.progress == Progress::finished && !by_requirement) return;
-    if (same && entry.progress == Progress::skipped && !product.catches_up) return;
+    if (same && !product.stands_in) {
+        if (entry.progress == Progress::finished && !by_requirement) return;
+        if (entry.progress == Progress::skipped && !product.catches_up) return;
+    }
 
     settle(entry, Progress::skipped, callbacks, keep_running);
     if (!environment.anyone_listens(product.topic, product.audience)) {
@@ -333,6 +335,16 @@ void ProductBoard::when_complete(const Plane& plane, std::function<void()> callb
 bool ProductBoard::computed(const Plane& plane, Rank rank) const {
     const MutexLock lock(state_->mutex);
     return !plane.batch_ || plane.batch_->satisfies({rank, true, {}});
+}
+
+bool ProductBoard::is_due(std::uint64_t image, std::size_t kind, std::int32_t region_id) const {
+    const MutexLock lock(state_->mutex);
+    const auto record = state_->images.find(image);
+    if (record == state_->images.end()) return false;
+    const auto& entries = record->second.entries;
+    for (auto it = entries.lower_bound(State::Key{kind, region_id, {}}); it != entries.end() && it->first.kind == kind && it->first.region_id == region_id; ++it)
+        if (it->second->progress == Entry::Progress::pending) return true;
+    return false;
 }
 
 std::size_t ProductBoard::unfinished() const {

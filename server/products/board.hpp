@@ -119,6 +119,8 @@ public:
     /// Whether when_computed() would call back at once.
     bool computed(const Plane& plane, Rank rank) const;
 
+    /// Whether a product of that kind and region waits to be computed or is being computed.
+    bool is_due(std::uint64_t image, std::size_t kind, std::int32_t region_id) const;
     /// Products that are waiting to be computed or being computed.
     std::size_t unfinished() const;
 

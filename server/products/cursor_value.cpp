@@ -6,6 +6,8 @@
 
 namespace cubelink::server {
 
+extern const ProductKind spatial_profile;
+
 namespace {
 
 void list(const ProductContext& context, const ImagePtr& image, std::vector<Product>& out) {
@@ -20,7 +22,10 @@ void list(const ProductContext& context, const ImagePtr& image, std::vector<Prod
     product.region_id = cursor_region;
     product.input = input_of(*image->cursor);
     product.input.insert(product.input.end(), {plane.channel, plane.stokes});
-    product.catches_up = false; // it tells of a movement, of which a connection that clears its requirements knows
+    // It tells of a movement, of which a connection that clears its requirements knows, unless the profiles that would have told of it are still due.
+    product.catches_up = false;
+    const bool cleared = context.requested_by && !std::binary_search(with_profiles.begin(), with_profiles.end(), *context.requested_by);
+    product.stands_in = cleared && context.was_due(spatial_profile, *image, cursor_region);
     product.rank = Rank::spatial_profile;
     product.quick = has_random_access(*image);
     product.job_class = product.quick ? JobClass::interactive : JobClass::view;

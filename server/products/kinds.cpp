@@ -1,5 +1,7 @@
 #include "server/products/kinds.hpp"
 
+#include <algorithm>
+
 namespace cubelink::server {
 
 extern const ProductKind
@@ -27,6 +29,12 @@ std::vector<RegionPtr> ProductContext::regions(const Image& image, RequirementKi
         if (id > 0)
             if (auto region = session.region(id)) list.push_back(std::move(region));
     return list;
+}
+
+bool ProductContext::was_due(const ProductKind& kind, const Image& image, std::int32_t of_region) const {
+    const auto kinds = product_kinds();
+    const auto number = std::find(kinds.begin(), kinds.end(), &kind) - kinds.begin();
+    return board.is_due(image.number, static_cast<std::size_t>(number), of_region);
 }
 
 std::span<const ProductKind* const> product_kinds() {

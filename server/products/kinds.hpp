@@ -1,6 +1,7 @@
 #pragma once
 /// The kinds of product there are. Adding one is a file that defines a ProductKind, and its name in kinds.cpp.
 
+#include "server/products/board.hpp"
 #include "server/products/product.hpp"
 #include "server/session/session.hpp"
 
@@ -10,14 +11,20 @@
 
 namespace cubelink::server {
 
+struct ProductKind;
+
 struct ProductContext {
     Session& session;
     imaging::BudgetCache& cache;
+    const ProductBoard& board;
     std::optional<std::int32_t> region_id{};
+    std::optional<std::uint64_t> requested_by{}; // the connection whose requirements are all that has changed
 
     /// The regions of which a kind has to list what is required: the one that is named, or all of the image that have requirements of that kind. Those
     /// that have been removed are left out.
     std::vector<RegionPtr> regions(const Image& image, RequirementKind kind) const;
+    /// Whether a product of that kind and region was due before the change and has not been published.
+    bool was_due(const ProductKind& kind, const Image& image, std::int32_t of_region) const;
 };
 
 /// Which region of the ICD's the products of a kind are of.

@@ -94,6 +94,8 @@ struct Product {
     bool keep_input = false;
     /// Whether it is computed when somebody begins to listen, if nobody did when it was due.
     bool catches_up = true;
+    /// Computed although it was published, or nobody listened to it: it stands in for a product that is withdrawn.
+    bool stands_in = false;
     /// Whether a connection that requires again what it has got is sent it again.
     bool resend = true;
     /// Follows something that is dragged, whose state is the last value of `input`: when no other value differs, a newer state does not cancel a run that has

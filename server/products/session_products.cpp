@@ -107,7 +107,8 @@ private:
         ProductBoard::Update update;
         update.image = image->number;
         const auto region_id = only_region(change);
-        const ProductContext context{session_, session_.cache(), region_id};
+        const auto requested_by = change.what == Change::What::requirement ? std::optional(change.connection) : std::nullopt;
+        const ProductContext context{session_, session_.cache(), board_, region_id, requested_by};
         const auto kinds = product_kinds();
         const auto frame = change.what == Change::What::plane && session_.playback() ? std::optional(++frames_) : std::nullopt;
         for (std::size_t i = 0; i < kinds.size(); ++i) {

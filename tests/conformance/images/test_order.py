@@ -192,6 +192,27 @@ class Order(ServerTest):
         message = await client.next(SPATIAL)
         self.assertEqual((message["profiles"], numpy.float32(message["value"])), ([], self.plane[4, 3]))
 
+    async def test_profiles_cleared_while_they_are_due(self):
+        """Of what happens to the cursor a client always hears: with its profiles, or with the value alone if it clears them before they are there."""
+        client = await self.viewer()
+        await open_file(client, "cube.fits")
+        await client.call("carta.set.cursor", file_id=0, point={"x": 30, "y": 40})
+        require = {"file_id": 0, "region_id": 0, "spatial_profiles": [{"coordinate": "x"}]}
+        cleared = 0
+        for channel in range(1, 21):
+            await client.call("carta.set.spatial.requirements", require)
+            await settled(client)
+            client.forget()
+            calls = [await client.start("carta.set.image.channels", [{"file_id": 0, "channel": channel, "stokes": 0}]),
+                     await client.start("carta.set.spatial.requirements", [{**require, "spatial_profiles": []}])]  # fmt: skip
+            for _, future in calls:
+                self.assertIsNone((await asyncio.wait_for(future, PATIENCE))["result"])
+            message = await client.next(SPATIAL, timeout=PATIENCE)
+            self.assertEqual((message["channel"], message["x"], message["y"]), (channel, 30, 40))
+            self.assertEqual(message["value"], self.cube[0, channel, 40, 30])
+            cleared += not message["profiles"]
+        self.assertGreater(cleared, 0, "no profile was ever due: that shows nothing")
+
     async def test_stokes_of_profiles(self):
         client = await self.viewer()
         await open_file(client, "cube.fits")

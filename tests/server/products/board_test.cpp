@@ -186,6 +186,39 @@ TEST_CASE_FIXTURE(Fixture, "an input that is kept counts when the requirement is
     CHECK(environment.taken() == "stokes1");
 }
 
+TEST_CASE_FIXTURE(Fixture, "a product that stands in for one that is withdrawn is computed, also again") {
+    const auto value = [](bool stands_in, Audience audience) {
+        auto made = product("value", 1);
+        made.catches_up = false;
+        made.stands_in = stands_in;
+        made.audience = std::move(audience);
+        return made;
+    };
+    const auto both = [](Product value, std::vector<Product> profiles) {
+        auto kinds = of(0, {std::move(value)});
+        kinds.push_back({1, std::move(profiles)});
+        return kinds;
+    };
+    // Only connection 1 is there, and it requires profiles: nobody listens to the value.
+    environment.listeners = {1};
+    update(both(value(false, Audience::all_except({1})), {required(product("profile", 1), {1})}));
+    CHECK(board.is_due(image, 1, 0));
+    CHECK_FALSE(board.is_due(image, 0, 0));
+    update(both(value(true, Audience()), {}));
+    CHECK_FALSE(board.is_due(image, 1, 0));
+    environment.run_all();
+    CHECK(environment.taken() == "value");
+    // Published already: to others.
+    update(both(value(false, Audience()), {}));
+    environment.run_all();
+    CHECK(environment.taken().empty());
+    update(both(value(true, Audience()), {}));
+    environment.run_all();
+    CHECK(environment.taken() == "value");
+    CHECK_FALSE(board.is_due(image + 1, 0, 0));
+    CHECK(board.unfinished() == 0);
+}
+
 TEST_CASE_FIXTURE(Fixture, "withdrawn before it was published") {
     int withdrawn = 0;
     auto make = [&] {
