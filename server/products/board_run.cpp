@@ -1,5 +1,6 @@
 // How a board has products computed: batches, jobs, parts that wait for room, and what may be published meanwhile.
 
+#include "platform/os.hpp"
 #include "rpc/icd/register.hpp"
 #include "server/net/log.hpp"
 #include "server/products/board_state.hpp"
@@ -133,11 +134,11 @@ void ProductBoard::State::forget(Slot& slot) {
 
 void ProductBoard::State::run(const BatchPtr& batch, const ThreadShare& threads) {
     if (!batch->items.empty() && !batch->items.front().product->together.empty()) return run_together(batch, threads);
-    const auto begun = Clock::now();
+    const auto begun = platform::os().steady_now();
     for (std::size_t i = 0; i < batch->front; ++i) run_step(batch, batch->steps[i], threads);
     if (batch->quick && batch->front > 0) {
         const MutexLock lock(mutex);
-        if (const auto it = images.find(batch->image); it != images.end()) it->second.prompt = Clock::now() - begun < quick_limit;
+        if (const auto it = images.find(batch->image); it != images.end()) it->second.prompt = platform::os().steady_now() - begun < quick_limit;
     }
     std::vector<BatchPtr> due;
     {

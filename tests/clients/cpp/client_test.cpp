@@ -95,7 +95,7 @@ TEST_CASE("calls of the C++ client") {
         CHECK(code_of(client.call("bench.raise", {"it broke"})) == -32001);
         CHECK(code_of(client.call("bench.unserializable")) == -32002);
         CHECK(code_of(client.call("bench.kw")) == -32602);
-        CHECK_THROWS_AS(Client(server.url(), "wrong"), CallError);
+        CHECK_THROWS_AS(Client(server.url(), "wrong", {patience}), CallError);
     }
     SUBCASE("attachments, nested, empty and large") {
         const auto large = noise(20 << 20);

@@ -212,7 +212,7 @@ TEST_CASE("wss: only to a server whose certificate is trusted and names the host
     CHECK_THROWS_AS(Client("wss://localhost" + port, server.secret()), ConnectionLost);
     ::setenv("SSL_CERT_FILE", path("cert").c_str(), 1);
     CHECK_THROWS_AS(Client("wss://127.0.0.1" + port, server.secret()), ConnectionLost);
-    Client client("wss://localhost" + port, server.secret());
+    Client client("wss://localhost" + port, server.secret(), {patience});
     CHECK(client.call("server.info").get().get_if<cubelink::rpc::Map>() != nullptr);
     ::unsetenv("SSL_CERT_FILE");
 }

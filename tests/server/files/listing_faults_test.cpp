@@ -72,10 +72,16 @@ TEST_CASE("an exception in a thread of a listing is the listing's error") {
     faults.heal();
     CHECK(list_folder(jail, "", FilterMode::content, {}).files.size() == 600);
     // An exception of the caller's own function is the caller's.
-    faults.before([](Call call, int n) {
-        if (call == Call::read && n % 8 == 0) std::this_thread::sleep_for(1ms);
+    std::atomic<int> reads{0};
+    std::atomic<bool> told{false};
+    faults.before([&](Call call, int) {
+        while (call == Call::read && ++reads > 600 && !told) std::this_thread::sleep_for(1ms); // or all might be listed by then
     });
-    CHECK_THROWS_AS(list_folder(jail, "", FilterMode::content, {}, [](std::size_t, std::size_t) { throw 1; }), int);
+    const auto progress = [&](std::size_t, std::size_t) {
+        told = true;
+        throw 1;
+    };
+    CHECK_THROWS_AS(list_folder(jail, "", FilterMode::content, {}, progress), int);
     wait_for_threads();
 }
 

@@ -1,8 +1,9 @@
 #include "tests/server/products/fake_environment.hpp"
+#include "tests/support/moved_clocks.hpp"
 
 #include <doctest/doctest.h>
 
-#include <thread>
+#include <chrono>
 
 using namespace cubelink::server;
 using namespace cubelink::server::test;
@@ -14,6 +15,7 @@ constexpr std::uint64_t image = 7;
 constexpr std::int32_t file_id = 3;
 
 struct Fixture {
+    cubelink::test::MovedClocks clocks;
     FakeEnvironment environment;
     ProductBoard board{environment, {"a", "b", "c"}, std::chrono::milliseconds(0)};
     Fixture() { board.add_image(image, file_id); }
@@ -116,11 +118,11 @@ TEST_CASE_FIXTURE(Fixture, "quick products are published before update() returns
 }
 
 TEST_CASE_FIXTURE(Fixture, "quick products that were not quick are computed by jobs, until they are again") {
-    auto make = [](std::int64_t input, std::chrono::milliseconds pause) {
+    auto make = [this](std::int64_t input, std::chrono::milliseconds pause) {
         auto made = product(std::to_string(input), input);
         made.quick = true;
-        made.compute = [input, pause](ProductRun& run) {
-            std::this_thread::sleep_for(pause);
+        made.compute = [this, input, pause](ProductRun& run) {
+            clocks.now += pause.count();
             publish_text(run, std::to_string(input));
         };
         return made;

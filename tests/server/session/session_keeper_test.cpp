@@ -1,12 +1,12 @@
 #include "server/session/session_keeper.hpp"
 
 #include "imaging/base/budget_cache.hpp"
-#include "platform/os.hpp"
 #include "pubsub/hub.hpp"
 #include "server/session/session.hpp"
 #include "server/session/snapshot.hpp"
 #include "server/store/store.hpp"
 #include "server/store/store_worker.hpp"
+#include "tests/support/moved_clocks.hpp"
 
 #include <atomic>
 #include <chrono>
@@ -27,22 +27,8 @@ namespace {
 
 constexpr int patience = 60'000; // ms: a busy machine is slow
 
-/// Clocks that stand still until they are moved, so that what the keeper does depends on no machine. Any thread.
-class MovedClocks : public platform::Os {
-public:
-    std::atomic<std::int64_t> now{1'000'000};      // ms
-    std::atomic<std::int64_t> work_of_snapshot{0}; // ms; the keeper reads the clock before and after it takes one
-
-    std::chrono::steady_clock::time_point steady_now() override { return std::chrono::steady_clock::time_point(std::chrono::milliseconds(now)); }
-    std::chrono::nanoseconds thread_cpu_time() override { return std::chrono::milliseconds(worked_.fetch_add(work_of_snapshot)); }
-
-private:
-    std::atomic<std::int64_t> worked_{0}; // ms, by whatever thread
-    platform::OsOverride override_{*this};
-};
-
 struct Fixture {
-    MovedClocks clocks; // before all threads, and after them
+    cubelink::test::MovedClocks clocks; // before all threads, and after them
     std::unique_ptr<Store> store = Store::in_memory();
     std::unique_ptr<StoreWorker> worker = std::make_unique<StoreWorker>();
     pubsub::Hub hub;
@@ -168,7 +154,7 @@ TEST_CASE("what is opened and closed is saved at once, without waiting for a tim
 
 TEST_CASE("a session whose snapshot is much work is saved less often") {
     Fixture f;
-    f.clocks.work_of_snapshot = 100;
+    f.clocks.work_of_a_look = 100;
     const auto session = f.session(9);
     f.add_region(session, 1); // the first snapshot
     CHECK(f.stores_regions(9, 1));
@@ -180,7 +166,7 @@ TEST_CASE("a session whose snapshot is much work is saved less often") {
     f.clocks.now += 3000;
     f.run_timers();
     CHECK(f.stores_regions(9, 3));
-    f.clocks.work_of_snapshot = 0; // from the next snapshot on
+    f.clocks.work_of_a_look = 0; // from the next snapshot on
     f.clocks.now += 2000;
     f.add_region(session, 4);
     CHECK(f.new_waits() == std::vector<std::uint64_t>{1000}); // what is left of it
@@ -191,7 +177,7 @@ TEST_CASE("a session whose snapshot is much work is saved less often") {
     CHECK(f.stores_regions(9, 5));
     CHECK(f.new_waits().empty());
     // However much it is, it is done every half minute.
-    f.clocks.work_of_snapshot = 10'000;
+    f.clocks.work_of_a_look = 10'000;
     f.add_region(session, 6);
     CHECK(f.stores_regions(9, 6));
     f.add_region(session, 7);
