@@ -161,7 +161,7 @@ class Files(ServerTest):
         self.assertEqual(verify(self.folder / OUT / "moments.fits"), [])
         plane = await plane_of(client, answer["open_file_acks"][0]["file_id"])
         numpy.testing.assert_array_equal(numpy.squeeze(fits.getdata(self.folder / OUT / "moments.fits", 1)), plane)
-        numpy.testing.assert_allclose(plane, 2 * self.cube.mean(axis=0, dtype="f8") - 1, rtol=1e-5)
+        numpy.testing.assert_allclose(plane, 2 * self.cube.mean(axis=0, dtype="f8") - 1, rtol=1e-5, atol=1e-6)
 
 
 class Stopped(ServerTest):

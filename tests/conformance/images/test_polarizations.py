@@ -188,7 +188,8 @@ class Polarizations(ServerTest):
             await client.call("carta.set.histogram.requirements", file_id=file_id, region_id=-1, histograms=[config])
             message = await client.next(HISTOGRAM, lambda m: m["region_id"] == -1 and m["config"]["fixed_num_bins"], PATIENCE)
             self.assertEqual((message["stokes"], message["channel"]), (type, channel))
-            expected, _ = numpy.histogram(finite, 25, (low, high))
+            served = finite if name == "qu" else finite.astype("f4").astype("f8")  # an edge may lie between a double and what single precision makes of it
+            expected, _ = numpy.histogram(served, 25, (low, high))
             self.assertLessEqual(numpy.abs(expected - message["histograms"]["bins"]).sum(), 2)
             await client.call("carta.set.histogram.requirements", file_id=file_id, region_id=-2, histograms=[{"coordinate": word + "z", "channel": -2, "num_bins": -1}])
             message = await client.next(HISTOGRAM, lambda m: m["region_id"] == -2 and m["progress"] >= 1, PATIENCE)
