@@ -11,8 +11,8 @@
 #include "rpc/msgpack/msgpack_reader.hpp"
 #include "rpc/msgpack/msgpack_writer.hpp"
 #include "tests/rpc/fixtures.hpp"
+#include "tests/support/random_seed.hpp"
 
-#include <cstdlib>
 #include <doctest/doctest.h>
 
 using namespace cubelink::rpc;
@@ -20,11 +20,6 @@ using cubelink::rpc::test::give;
 using cubelink::rpc::test::Recorder;
 
 namespace {
-
-unsigned seed() {
-    const char* chosen = std::getenv("CUBELINK_TEST_SEED");
-    return chosen ? static_cast<unsigned>(std::atoi(chosen)) : 20240611;
-}
 
 Value read_back(const Value& message) {
     const Map& map = *message.get_if<Map>();
@@ -75,7 +70,9 @@ Reply reply_of(const Value& value) { return {"rpc:c:1", "m", body(value), {}}; }
 } // namespace
 
 TEST_CASE("Replies: both generations give the client the same value") {
-    test::RandomValues random(seed());
+    const std::uint32_t seed = cubelink::test::random_seed();
+    CAPTURE(seed);
+    test::RandomValues random(seed);
     const auto json = make_json_dialect(), msgpack = make_msgpack_dialect();
     for (int round = 0; round < 2000; ++round) {
         const Value value = random.value(5);
@@ -85,7 +82,9 @@ TEST_CASE("Replies: both generations give the client the same value") {
 }
 
 TEST_CASE("Generation 2 carries extensions and integer keys") {
-    test::RandomValues random(seed() + 1);
+    const std::uint32_t seed = cubelink::test::random_seed();
+    CAPTURE(seed);
+    test::RandomValues random(seed + 1);
     random.extensions = random.integer_keys = true;
     const auto msgpack = make_msgpack_dialect();
     for (int round = 0; round < 2000; ++round) {
@@ -95,7 +94,9 @@ TEST_CASE("Generation 2 carries extensions and integer keys") {
 }
 
 TEST_CASE("Requests: both generations give the server the same value") {
-    test::RandomValues random(seed() + 2);
+    const std::uint32_t seed = cubelink::test::random_seed();
+    CAPTURE(seed);
+    test::RandomValues random(seed + 2);
     auto json = make_json_dialect(), msgpack = make_msgpack_dialect();
     json->set_limits(json->full_limits());
     msgpack->set_limits(msgpack->full_limits());
@@ -121,7 +122,9 @@ TEST_CASE("Requests: both generations give the server the same value") {
 }
 
 TEST_CASE("Garbage: mutated messages end in the sink and nowhere else") {
-    test::RandomValues random(seed() + 3);
+    const std::uint32_t seed = cubelink::test::random_seed();
+    CAPTURE(seed);
+    test::RandomValues random(seed + 3);
     for (int round = 0; round < 20000; ++round) {
         const bool text = round % 2 == 0;
         std::string message;

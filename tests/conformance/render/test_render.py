@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import os
 import random
 import unittest
 import warnings
@@ -12,7 +13,7 @@ from astropy.wcs import WCS
 
 from support import ANCHORS, BACKGROUND, BLANK, PATIENCE, ServerTest, coloured, colour_map, histogram_of, open_file, picture, rgba
 
-SEED = random.randrange(1 << 32)
+SEED = int(os.environ.get("CUBELINK_SEED", random.randrange(1 << 32)))
 TURNED = {"PC1_1": math.cos(0.6), "PC1_2": -math.sin(0.6), "PC2_1": math.sin(0.6), "PC2_2": math.cos(0.6)}
 SKIES = {"sky.fits": {}, "turned.fits": TURNED, "zero.fits": {"CRVAL1": 0.1}, "pole.fits": {"CRVAL2": 89.5}, "galactic.fits": {"CTYPE1": "GLON-CAR", "CTYPE2": "GLAT-CAR", "CRVAL2": 0.0}}
 
@@ -20,7 +21,7 @@ SKIES = {"sky.fits": {}, "turned.fits": TURNED, "zero.fits": {"CRVAL1": 0.1}, "p
 class RenderTest(ServerTest):
     @classmethod
     def make_files(cls, folder):
-        print("seed", SEED)
+        print(f"CUBELINK_SEED={SEED}", flush=True)
         numbers = numpy.random.default_rng(SEED)
         cls.ramp = numpy.arange(64 * 48, dtype="f4").reshape(48, 64)
         cls.noise = numbers.normal(3, 2, (300, 417)).astype("f4")

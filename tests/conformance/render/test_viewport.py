@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import os
 import random
 import unittest
 
@@ -11,7 +12,7 @@ from astropy.io import fits
 from support import PATIENCE, ServerTest, coloured, open_file, picture, rgba
 
 TOPIC = "viewport.image.push.subscription"
-SEED = random.randrange(1 << 32)
+SEED = int(os.environ.get("CUBELINK_SEED", random.randrange(1 << 32)))
 
 
 def mouse(action, x, y, view="-1", **buttons):
@@ -22,7 +23,7 @@ def mouse(action, x, y, view="-1", **buttons):
 class ViewportTest(ServerTest):
     @classmethod
     def make_files(cls, folder):
-        print("seed", SEED)
+        print(f"CUBELINK_SEED={SEED}", flush=True)
         numbers = numpy.random.default_rng(SEED)
         y, x = numpy.mgrid[0:300, 0:400]
         cls.smooth = (numpy.sin(x / 40) + numpy.cos(y / 30)).astype("f4")

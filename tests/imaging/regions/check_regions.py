@@ -2,7 +2,7 @@
 
     check_regions.py REGIONS_DUMP [SEED] [ROUNDS]
 """
-import subprocess, sys, warnings
+import os, subprocess, sys, warnings
 import numpy as np
 
 warnings.simplefilter("ignore")
@@ -15,7 +15,7 @@ from astropy.wcs.utils import pixel_to_skycoord, skycoord_to_pixel
 import regions
 
 log.setLevel("ERROR")
-SEED = int(sys.argv[2]) if len(sys.argv) > 2 else int(np.random.SeedSequence().entropy % 2**32)
+SEED = int(sys.argv[2]) if len(sys.argv) > 2 else int(os.environ.get("CUBELINK_SEED", np.random.SeedSequence().entropy % 2**32))
 ROUNDS = int(sys.argv[3]) if len(sys.argv) > 3 else 120
 rng = np.random.default_rng(SEED)
 failures, checks = [], 0
@@ -232,7 +232,7 @@ def conversions(server):
               f"{shape} became {found}, of regions {theirs}")
 
 
-print(f"seed {SEED}")
+print(f"CUBELINK_SEED={SEED}")
 server = Server()
 masks(server)
 conversions(server)
