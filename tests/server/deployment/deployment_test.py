@@ -55,6 +55,11 @@ class Nginx:
 
     def __init__(self, folder, upstream):
         certificate, key = make_certificate(folder)
+        for pace in paces(1, 1, 1):  # another program may have taken the port since it was free
+            with pace:
+                self.begin(folder, upstream, certificate, key)
+
+    def begin(self, folder, upstream, certificate, key):
         (self.port, _), site = free_ports(1), block("nginx", "proxy_pass")
         for old, new in (("listen 443 ssl;", f"listen 127.0.0.1:{self.port} ssl;"), ("http://127.0.0.1:1234", f"http://127.0.0.1:{upstream}"),
                          ("/etc/ssl/certs/images.example.org.pem", str(certificate)), ("/etc/ssl/private/images.example.org.key", str(key))):
@@ -68,11 +73,16 @@ class Nginx:
         def there():
             assert self.process.poll() is None, "nginx did not start: " + (folder / "error.log").read_text()
             try:
-                return get(f"https://127.0.0.1:{self.port}/", {"Host": "images.example.org"})[0]
+                # It writes its pid when it has the port: until then another program could answer there.
+                return (folder / "pid").exists() and get(f"https://127.0.0.1:{self.port}/", {"Host": "images.example.org"})[0]
             except OSError:
                 return False
 
-        wait_until(there, "nginx")
+        try:
+            wait_until(there, "nginx")
+        except BaseException:
+            self.__exit__()
+            raise
 
     def __enter__(self):
         return self

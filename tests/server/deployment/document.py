@@ -1,6 +1,7 @@
 """What stands in docs/deployment.md, for tests to run it."""
 
 import json
+import random
 import re
 import socket
 import subprocess
@@ -35,8 +36,9 @@ def launcher_config(example, folder, ports, after):
 
 
 def free_ports(count):
-    """Consecutive ports that nobody listens on just now."""
-    for first in range(21000, 32000, count + 7):
+    """Consecutive ports that nobody listens on just now. Below those that the system gives out; others who look for some at the same time find other ones."""
+    for _ in range(1000):
+        first = random.randrange(21000, 32000)
         try:
             for port in range(first, first + count):
                 with socket.socket() as probe:
