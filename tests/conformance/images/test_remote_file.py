@@ -93,10 +93,15 @@ class Service(http.server.BaseHTTPRequestHandler):
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(FITS)))
                 self.end_headers()
-                for at in range(0, len(FITS), 1000):
-                    self.wfile.write(FITS[at : at + 1000])
+                at = len(FITS) // 2
+                self.wfile.write(FITS[:at])
+                # Byte after byte: whenever the server gets to tell how far it is, something is yet to come.
+                while not self.server.told.is_set() and not self.server.stopping.is_set() and at < len(FITS) - 1:
+                    self.wfile.write(FITS[at : at + 1])
                     self.wfile.flush()
-                    time.sleep(0.03)
+                    at += 1
+                    self.server.told.wait(0.03)
+                self.wfile.write(FITS[at:])
             elif kind == "html":
                 self.endless(b"<html>no image</html>\n")
             elif kind == "endless":
@@ -156,7 +161,7 @@ class HttpServer:
     def __init__(self, certificate=None):
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Service)
         self.server.daemon_threads = True
-        self.server.asked, self.server.stopping, self.server.other_port = [], threading.Event(), 0
+        self.server.asked, self.server.stopping, self.server.told, self.server.other_port = [], threading.Event(), threading.Event(), 0
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
@@ -301,6 +306,7 @@ class RemoteFile(ServerTest):
         client = await self.viewer()
         _, opened = await client.start("carta.remote.file.request", [request("slow", 4)])
         await client.next("session.changed", lambda m: m["what"] == "progress" and m["task"] == "remote_file" and m["file_id"] == 4 and 0 < m["progress"] < 1)
+        self.service.server.told.set()
         self.assertTrue((await asyncio.wait_for(opened, PATIENCE))["result"]["success"])
         await self.check_pixels(client, 4)
         for kind in ("drip", "silent"):
