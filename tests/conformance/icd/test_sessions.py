@@ -209,22 +209,24 @@ class Sessions(Case):
         for file_id, file in ((0, "image.fits"), (1, "slow.fits.gz")):
             self.assertTrue((await client.call("carta.open.file", {"file": file, "file_id": file_id}))["success"])
         await self.saved(client.session, "slow.fits.gz")
-        await self.stopped()
-        self.start()
-        again = await self.wslink(client.session)
-        await again.next("session.changed", lambda m: m["what"] == "file_opened" and m["file_id"] == 0)
 
         async def alone_in_the_making():
             with sqlite3.connect(f"file:{self.store}?mode=ro", uri=True, timeout=PATIENCE) as database:
                 rows = database.execute("SELECT image FROM restoring WHERE session = ?", (client.session,)).fetchall()
             return len(rows) == 1 and "slow.fits.gz" in rows[0][0]
 
-        await until(alone_in_the_making, "a note in the store")
-        await self.kill()
-        self.start()
-        again = await self.wslink(client.session)
-        self.assertEqual(again.ack["session_type"], "RESUMED")
-        self.assertEqual([file["file_id"] for file in (await again.call("session.state"))["files"]], [0])
+        for pace in paces(1, 2, 4):  # the slow image may be open before a busy machine lets this test see the note or end the server
+            with pace:
+                await self.stopped()
+                self.start()
+                again = await self.wslink(client.session)
+                await again.next("session.changed", lambda m: m["what"] == "file_opened" and m["file_id"] == 0)
+                await until(alone_in_the_making, "a note in the store", 30 * pace.factor)
+                await self.kill()
+                self.start()
+                again = await self.wslink(client.session)
+                self.assertEqual(again.ack["session_type"], "RESUMED")
+                self.assertEqual([file["file_id"] for file in (await again.call("session.state"))["files"]], [0])
         error = await again.next("carta.error.data", lambda m: "slow.fits.gz" in m["message"])
         self.assertIn("left out", error["message"])
         # It is what a user wants that counts.
@@ -237,40 +239,46 @@ class Sessions(Case):
 
     async def test_opening_holds_up_nothing_else(self):
         write_slow(f"{self.folder}/data", 6)
-        self.start()
         for generation in (1, 2):
-            client = await self.wslink(generation=generation)
-            opening = (await client.start("carta.open.file", [{"file": "slow.fits.gz", "file_id": 0}]))[1]
-            other = await self.wslink(client.session)
-            self.assertTrue((await other.call("carta.open.file", {"file": "cube.fits", "file_id": 1}))["success"])
-            waiting = (await client.start("carta.set.cursor", [{"file_id": 0, "point": {"x": 1, "y": 1}}]))[1]
-            await client.call("server.info")
-            await client.call("carta.set.cursor", {"file_id": 1, "point": {"x": 1, "y": 1}})
-            await client.next("carta.spatial.profile.data", lambda m: m["file_id"] == 1)
-            state = await client.call("session.state")
-            self.assertEqual(([file["file_id"] for file in state["files"]], state["next_file_id"]), ([1], 2))
-            info = await client.call("carta.file.info.request", {"file": "image.fits"})
-            self.assertTrue(info["success"])
-            progress = await other.next("session.changed", lambda m: m["what"] == "progress")
-            self.assertEqual((progress["task"], progress["file_id"]), ("open_file", 0))
-            self.assertTrue(0 <= progress["progress"] <= 1)
-            self.assertFalse(opening.done() or waiting.done())
-            # A second opening of the same id waits, and goes with it.
-            second = (await other.start("carta.open.file", [{"file": "image.fits", "file_id": 0}]))[1]
-            await other.call("carta.close.file", {"file_id": 0})
-            for future in (opening, second):
-                answer = (await future)["result"]
-                self.assertEqual((answer["success"], answer["message"]), (False, "The file was closed before it was open."))
-            await waiting
-            self.assertTrue((await client.call("carta.open.file", {"file": "image.fits", "file_id": 0}))["success"])
-            # All files, and the session.
-            opening = (await client.start("carta.open.file", [{"file": "slow.fits.gz", "file_id": 2}]))[1]
-            await client.call("carta.close.file", {"file_id": -1})
-            self.assertEqual((await opening)["result"]["message"], "The file was closed before it was open.")
-            self.assertEqual((await client.call("session.state"))["files"], [])
-            opening = (await client.start("carta.open.file", [{"file": "slow.fits.gz", "file_id": 2}]))[1]
-            await client.call("session.close")
-            self.assertEqual((await opening)["result"]["message"], "The session was closed.")
+            for pace in paces(1, 1, 1):  # the slow image may be open before a busy machine has sent all this
+                with pace:
+                    await self.stopped()
+                    self.start()
+                    await self.beside_an_opening(generation)
+
+    async def beside_an_opening(self, generation):
+        client = await self.wslink(generation=generation)
+        opening = (await client.start("carta.open.file", [{"file": "slow.fits.gz", "file_id": 0}]))[1]
+        other = await self.wslink(client.session)
+        self.assertTrue((await other.call("carta.open.file", {"file": "cube.fits", "file_id": 1}))["success"])
+        waiting = (await client.start("carta.set.cursor", [{"file_id": 0, "point": {"x": 1, "y": 1}}]))[1]
+        await client.call("server.info")
+        await client.call("carta.set.cursor", {"file_id": 1, "point": {"x": 1, "y": 1}})
+        await client.next("carta.spatial.profile.data", lambda m: m["file_id"] == 1)
+        state = await client.call("session.state")
+        self.assertEqual(([file["file_id"] for file in state["files"]], state["next_file_id"]), ([1], 2))
+        info = await client.call("carta.file.info.request", {"file": "image.fits"})
+        self.assertTrue(info["success"])
+        progress = await other.next("session.changed", lambda m: m["what"] == "progress")
+        self.assertEqual((progress["task"], progress["file_id"]), ("open_file", 0))
+        self.assertTrue(0 <= progress["progress"] <= 1)
+        self.assertFalse(opening.done() or waiting.done())
+        # A second opening of the same id waits, and goes with it.
+        second = (await other.start("carta.open.file", [{"file": "image.fits", "file_id": 0}]))[1]
+        await other.call("carta.close.file", {"file_id": 0})
+        for future in (opening, second):
+            answer = (await future)["result"]
+            self.assertEqual((answer["success"], answer["message"]), (False, "The file was closed before it was open."))
+        await waiting
+        self.assertTrue((await client.call("carta.open.file", {"file": "image.fits", "file_id": 0}))["success"])
+        # All files, and the session.
+        opening = (await client.start("carta.open.file", [{"file": "slow.fits.gz", "file_id": 2}]))[1]
+        await client.call("carta.close.file", {"file_id": -1})
+        self.assertEqual((await opening)["result"]["message"], "The file was closed before it was open.")
+        self.assertEqual((await client.call("session.state"))["files"], [])
+        opening = (await client.start("carta.open.file", [{"file": "slow.fits.gz", "file_id": 2}]))[1]
+        await client.call("session.close")
+        self.assertEqual((await opening)["result"]["message"], "The session was closed.")
 
     async def test_an_earlier_image_stays_until_the_new_one_is_there(self):
         write_slow(f"{self.folder}/data", 1)

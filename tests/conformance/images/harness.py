@@ -16,7 +16,7 @@ import numpy
 ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests" / "support"))
 from cubelink_server import Server  # noqa: E402
-from patience import PATIENCE, until  # noqa: E402,F401
+from patience import PATIENCE, paces, until  # noqa: E402,F401
 from wslink_client import CallFailed, connect  # noqa: E402,F401
 
 PROGRAM = os.environ.get("CUBELINK_PROGRAM", str(ROOT / "build/release/server/cubelink"))
@@ -71,6 +71,12 @@ class ServerTest(unittest.IsolatedAsyncioTestCase):
             self.assertIn(text.lower(), f"{error.message} {error.data}".lower())
             return error
         raise AssertionError(f"it did not fail: {str(result)[:300]}")
+
+    async def while_it_lasts(self, attempt, *arguments):
+        """`attempt(*arguments)`, which must find long work still running; again where that was over before a busy machine let this client go on."""
+        for pace in paces(1, 1, 1):
+            with pace:
+                await attempt(*arguments)
 
     def alive(self):
         self.assertIsNone(self.server.process.poll(), "the server has ended")

@@ -39,22 +39,25 @@ class Cancelling(ServerTest):
 
     async def test_an_opening_and_what_waits_for_it(self):
         for generation in (1, 2):
-            client = await self.viewer(generation)
-            opening, opened = await client.start("carta.open.file", [{"file": "slow.fits.gz", "file_id": 2}])
-            reading, read = await client.start("image.read", [2, [0, 8], [0, 8]])
-            converting, converted = await client.start("image.to_world", [2, [[1, 2]]])
-            self.assertIs(await client.call("session.cancel", reading), True)
-            self.is_cancelled(await self.answer(read), "image.read")
-            self.assertIs(await client.call("session.cancel", int(converting.rpartition(":")[2])), True)  # the number alone will do
-            self.is_cancelled(await self.answer(converted), "image.to_world")
-            self.assertFalse(opened.done(), "the opening came first")
-            self.assertIs(await client.call("session.cancel", opening), True)
-            self.is_cancelled(await self.answer(opened), "carta.open.file")
-            self.assertIs(await client.call("session.cancel", opening), False)
-            await settled(client)
-            self.assertEqual((await client.call("session.state"))["files"], [])
-            await open_file(client, "cube.fits", 2)
-            await client.close()
+            await self.while_it_lasts(self.opened_and_cancelled, generation)
+
+    async def opened_and_cancelled(self, generation):
+        client = await self.viewer(generation)
+        opening, opened = await client.start("carta.open.file", [{"file": "slow.fits.gz", "file_id": 2}])
+        reading, read = await client.start("image.read", [2, [0, 8], [0, 8]])
+        converting, converted = await client.start("image.to_world", [2, [[1, 2]]])
+        self.assertIs(await client.call("session.cancel", reading), True)
+        self.is_cancelled(await self.answer(read), "image.read")
+        self.assertIs(await client.call("session.cancel", int(converting.rpartition(":")[2])), True)  # the number alone will do
+        self.is_cancelled(await self.answer(converted), "image.to_world")
+        self.assertFalse(opened.done(), "the opening came first")
+        self.assertIs(await client.call("session.cancel", opening), True)
+        self.is_cancelled(await self.answer(opened), "carta.open.file")
+        self.assertIs(await client.call("session.cancel", opening), False)
+        await settled(client)
+        self.assertEqual((await client.call("session.state"))["files"], [])
+        await open_file(client, "cube.fits", 2)
+        await client.close()
 
     async def test_work_under_way_and_in_line(self):
         """An owner's statistics are computed one after the other: those behind the first have not begun."""
@@ -72,6 +75,9 @@ class Cancelling(ServerTest):
             await client.close()
 
     async def test_moments_and_lists_answer_in_their_own_words(self):
+        await self.while_it_lasts(self.in_their_own_words)
+
+    async def in_their_own_words(self):
         client = await self.viewer()
         await open_file(client, "cube.fits")
         await settled(client)

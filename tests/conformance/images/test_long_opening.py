@@ -49,37 +49,40 @@ class LongOpening(ServerTest):
     async def test_others_are_answered_before_it(self):
         """Another connection of the session, one of another session, and the opening connection itself."""
         for generation in (1, 2):
-            opener = await self.viewer(generation)
-            await open_file(opener, "small.fits", 1)
-            partner = await self.viewer(generation, session_id=opener.session_id)
-            stranger = await self.viewer(generation)
-            await open_file(stranger, "small.fits", 1)
-            await settled(stranger)
-            arrived = []
+            await self.while_it_lasts(self.others_beside_it, generation)
 
-            def note(name, future):
-                future.add_done_callback(lambda _: arrived.append(name))
-                return future
+    async def others_beside_it(self, generation):
+        opener = await self.viewer(generation)
+        await open_file(opener, "small.fits", 1)
+        partner = await self.viewer(generation, session_id=opener.session_id)
+        stranger = await self.viewer(generation)
+        await open_file(stranger, "small.fits", 1)
+        await settled(stranger)
+        arrived = []
 
-            opening, opened = await opener.start("carta.open.file", [{"file": "slow.fits.gz", "file_id": 2}])
-            info, informed = await opener.start("server.info")
-            cursor = {"file_id": 1, "point": {"x": 5, "y": 7}}
-            calls = [note("opening", opened), note("info", informed)]
-            for name, client in (("partner", partner), ("stranger", stranger)):
-                calls.append(note(name, (await client.start("carta.set.cursor", [cursor]))[1]))
-            calls.append(note("partner's info", (await partner.start("server.info"))[1]))
-            # The cursor's value is more than an answer: something was computed beside the opening.
-            for client in (partner, stranger):
-                value = await client.next(SPATIAL, lambda m: (m["x"], m["y"]) == (5, 7), PATIENCE)
-                self.assertEqual(value["value"], 7 * 64 + 5)
-            self.assertFalse(opened.done(), "the cursors' values came after the opening")
-            replies = [await self.answer(future) for future in calls]
-            self.assertTrue(replies[0]["result"]["success"], replies[0])
-            self.assertEqual(arrived[-1], "opening", arrived)
-            order = [entry[1] for entry in opener.log if entry[0] == "reply"]
-            self.assertLess(order.index(info), order.index(opening), "the opening connection's own call waited for it")
-            for client in (opener, partner, stranger):
-                await client.close()
+        def note(name, future):
+            future.add_done_callback(lambda _: arrived.append(name))
+            return future
+
+        opening, opened = await opener.start("carta.open.file", [{"file": "slow.fits.gz", "file_id": 2}])
+        info, informed = await opener.start("server.info")
+        cursor = {"file_id": 1, "point": {"x": 5, "y": 7}}
+        calls = [note("opening", opened), note("info", informed)]
+        for name, client in (("partner", partner), ("stranger", stranger)):
+            calls.append(note(name, (await client.start("carta.set.cursor", [cursor]))[1]))
+        calls.append(note("partner's info", (await partner.start("server.info"))[1]))
+        # The cursor's value is more than an answer: something was computed beside the opening.
+        for client in (partner, stranger):
+            value = await client.next(SPATIAL, lambda m: (m["x"], m["y"]) == (5, 7), PATIENCE)
+            self.assertEqual(value["value"], 7 * 64 + 5)
+        self.assertFalse(opened.done(), "the cursors' values came after the opening")
+        replies = [await self.answer(future) for future in calls]
+        self.assertTrue(replies[0]["result"]["success"], replies[0])
+        self.assertEqual(arrived[-1], "opening", arrived)
+        order = [entry[1] for entry in opener.log if entry[0] == "reply"]
+        self.assertLess(order.index(info), order.index(opening), "the opening connection's own call waited for it")
+        for client in (opener, partner, stranger):
+            await client.close()
 
     async def test_what_names_the_image_waits_for_it(self):
         client = await self.viewer()
@@ -113,32 +116,38 @@ class LongOpening(ServerTest):
     async def test_closing_it_ends_the_opening(self):
         """OPEN_FILE is answered with success: false, and nothing of the file comes afterwards."""
         for generation in (1, 2):
-            client = await self.viewer(generation)
-            await open_file(client, "small.fits", 1)
-            await settled(client)
-            client.forget()
-            _, opened = await client.start("carta.open.file", [{"file": "slow.fits.gz", "file_id": 2}])
-            _, asked = await client.start("carta.add.required.tiles", [{"file_id": 2, "tiles": [0], "compression_type": "NONE"}])
-            _, closed = await client.start("carta.close.file", [{"file_id": 2}])
-            ack = (await self.answer(opened))["result"]
-            self.assertFalse(ack["success"])
-            self.assertTrue(ack["message"], "nothing says why")
-            await self.answer(closed)
-            await self.answer(asked)  # null or an error, but an answer
-            await settled(client)
-            about_it = [(topic, message) for kind, topic, message in client.log
-                        if kind == "publish" and topic in (HISTOGRAM, TILE, SYNC, SPATIAL, SPECTRAL) and message["file_id"] == 2]  # fmt: skip
-            self.assertEqual(about_it, [])
-            state = await client.call("session.state")
-            self.assertEqual([file["file_id"] for file in state["files"]], [1])
-            # The number is free again, and the other file is as it was.
-            await open_file(client, "small.fits", 2)
-            await client.next(HISTOGRAM, lambda m: m["file_id"] == 2, PATIENCE)
-            await client.call("carta.set.cursor", {"file_id": 1, "point": {"x": 3, "y": 2}})
-            self.assertEqual((await client.next(SPATIAL, lambda m: m["file_id"] == 1 and m["x"] == 3, PATIENCE))["value"], 2 * 64 + 3)
-            await client.close()
+            await self.while_it_lasts(self.opened_and_closed, generation)
+
+    async def opened_and_closed(self, generation):
+        client = await self.viewer(generation)
+        await open_file(client, "small.fits", 1)
+        await settled(client)
+        client.forget()
+        _, opened = await client.start("carta.open.file", [{"file": "slow.fits.gz", "file_id": 2}])
+        _, asked = await client.start("carta.add.required.tiles", [{"file_id": 2, "tiles": [0], "compression_type": "NONE"}])
+        _, closed = await client.start("carta.close.file", [{"file_id": 2}])
+        ack = (await self.answer(opened))["result"]
+        self.assertFalse(ack["success"])
+        self.assertTrue(ack["message"], "nothing says why")
+        await self.answer(closed)
+        await self.answer(asked)  # null or an error, but an answer
+        await settled(client)
+        about_it = [(topic, message) for kind, topic, message in client.log
+                    if kind == "publish" and topic in (HISTOGRAM, TILE, SYNC, SPATIAL, SPECTRAL) and message["file_id"] == 2]  # fmt: skip
+        self.assertEqual(about_it, [])
+        state = await client.call("session.state")
+        self.assertEqual([file["file_id"] for file in state["files"]], [1])
+        # The number is free again, and the other file is as it was.
+        await open_file(client, "small.fits", 2)
+        await client.next(HISTOGRAM, lambda m: m["file_id"] == 2, PATIENCE)
+        await client.call("carta.set.cursor", {"file_id": 1, "point": {"x": 3, "y": 2}})
+        self.assertEqual((await client.next(SPATIAL, lambda m: m["file_id"] == 1 and m["x"] == 3, PATIENCE))["value"], 2 * 64 + 3)
+        await client.close()
 
     async def test_closing_all_files_ends_the_opening(self):
+        await self.while_it_lasts(self.opened_and_all_closed)
+
+    async def opened_and_all_closed(self):
         client = await self.viewer()
         _, opened = await client.start("carta.open.file", [{"file": "slow.fits.gz", "file_id": 2}])
         _, closed = await client.start("carta.close.file", [{"file_id": -1}])

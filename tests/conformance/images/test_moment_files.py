@@ -178,6 +178,9 @@ class Stopped(ServerTest):
         (folder / OUT).mkdir()
 
     async def test_nothing_is_written(self):
+        await self.while_it_lasts(self.asked_and_stopped)
+
+    async def asked_and_stopped(self):
         client = await self.viewer()
         await open_file(client, "large.fits", 0)
         (self.folder / OUT / "there.fits").write_bytes(b"old")

@@ -246,6 +246,9 @@ class Moments(ServerTest):
         await self.fails(client.call("image.read", file_id=file_id))
 
     async def test_stopped(self):
+        await self.while_it_lasts(self.asked_and_stopped)
+
+    async def asked_and_stopped(self):
         client = await self.opened("large.fits")
         id, answer = await client.start("carta.moment.request", [request(range(13))])
         await client.next(PROGRESS, lambda m: m["file_id"] == 0, PATIENCE)
@@ -261,6 +264,9 @@ class Moments(ServerTest):
         await client.call("carta.stop.moment.calc", {"file_id": 0})  # nothing to stop
 
     async def test_closed_while_it_runs(self):
+        await self.while_it_lasts(self.asked_and_closed)
+
+    async def asked_and_closed(self):
         client = await self.opened("large.fits")
         id, answer = await client.start("carta.moment.request", [request(range(13))])
         await client.next(PROGRESS, lambda m: m["file_id"] == 0, PATIENCE)

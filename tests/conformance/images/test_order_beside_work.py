@@ -29,6 +29,9 @@ class OrderBesideWork(ServerTest):
             file.truncate(-(-size // 2880) * 2880)
 
     async def test_profiles_go_on_and_closing_ends_it(self):
+        await self.while_it_lasts(self.moved_and_closed)
+
+    async def moved_and_closed(self):
         client = await self.viewer()
         await open_file(client, "sparse.fits")
         await client.next(HISTOGRAM)
@@ -71,6 +74,9 @@ class OrderBesideWork(ServerTest):
         self.assertLess(idle, 30)
 
     async def test_clearing_the_requirement_ends_the_histogram(self):
+        await self.while_it_lasts(self.required_and_cleared)
+
+    async def required_and_cleared(self):
         client = await self.viewer()
         await open_file(client, "sparse.fits")
         await client.next(HISTOGRAM)
