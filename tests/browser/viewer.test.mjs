@@ -259,6 +259,25 @@ await check("a lost connection is shown, comes back by itself, and everything go
   await settled();
 });
 
+await check("the pointer goes on while the viewer takes up a connection again: the cursor stays with it", async () => {
+  await pointAt(280, 240);
+  await page.waitForFunction(() => cubelink.cursor?.x === 280 && cubelink.cursor?.y === 240);
+  const places = await page.evaluate(async () => {
+    const open = cubelink.element.viewer.open_;
+    const places = [];
+    const { setCursor } = open.image;
+    open.image.setCursor = (x, y) => (places.push([x, y]), setCursor.call(open.image, x, y));
+    const required = open.require();
+    open.setCursor(251, 233);
+    await required;
+    while (open.cursorPump.busy) await new Promise((resolve) => setTimeout(resolve, 10));
+    open.image.setCursor = setCursor;
+    return places;
+  });
+  assert.ok(places.length > 0 && places.every(([x, y]) => x === 251 && y === 233), JSON.stringify(places));
+  await page.waitForFunction(() => cubelink.cursor.x === 251 && cubelink.cursor.y === 233);
+});
+
 await check("a moving slider ends at the right channel", async () => {
   for (let channel = 41; channel <= 100; channel += 1) await page.locator("#channel-slider").fill(String(channel));
   await page.waitForFunction(() => cubelink.plane.channel === 100);

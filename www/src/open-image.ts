@@ -92,6 +92,8 @@ export class OpenImage {
   private stop: (() => void)[] = [];
   private spatialSent = "";
   private wantedRange: { x: Range; y: Range } | null = null;
+  /** Where the cursor was put last, until the server tells its values there. */
+  private wishedCursor: { x: number; y: number } | null = null;
 
   private readonly cursorPump: Pump<{ x: number; y: number }>;
   private readonly spatialPump: Pump<void>;
@@ -152,7 +154,8 @@ export class OpenImage {
       if (info.axes?.spectral && !this.headerAxis.value) void this.readHeaderAxis();
     }
     this.spatialPump.push();
-    const { x, y } = this.cursor.value ?? at ?? { x: Math.floor(info.width / 2), y: Math.floor(info.height / 2) };
+    // The pointer may have gone on while this has waited, or while there was no connection.
+    const { x, y } = this.wishedCursor ?? this.cursor.value ?? at ?? { x: Math.floor(info.width / 2), y: Math.floor(info.height / 2) };
     this.setCursor(x, y);
   }
 
@@ -182,8 +185,9 @@ export class OpenImage {
     const { width, height } = this.image.info;
     if (x < -0.5 || y < -0.5 || x >= width - 0.5 || y >= height - 0.5) return;
     this.loader.touch();
-    this.cursorPump.push({ x: Math.round(x), y: Math.round(y) });
-    if (this.hasSky) this.skyPump.push({ x: Math.round(x), y: Math.round(y) });
+    const place = (this.wishedCursor = { x: Math.round(x), y: Math.round(y) });
+    this.cursorPump.push(place);
+    if (this.hasSky) this.skyPump.push(place);
   }
 
   /** Profiles are asked for over the visible part only. */
@@ -287,6 +291,8 @@ export class OpenImage {
 
   private takeSpatial(data: SpatialProfileData): void {
     if (data.region_id !== 0) return;
+    // From here on the session may move it elsewhere.
+    if (data.x === this.wishedCursor?.x && data.y === this.wishedCursor.y) this.wishedCursor = null;
     const profiles: CursorValue["profiles"] = {};
     for (const profile of data.profiles) {
       if (profile.coordinate === "x" || profile.coordinate === "y") profiles[profile.coordinate] = toProfile(profile);
