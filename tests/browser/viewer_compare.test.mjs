@@ -163,6 +163,24 @@ await check("the other image becomes the one that is worked with, at the same pl
   await page.evaluate(() => cubelink.element.state.shades.contrast.reset());
 });
 
+await check("a name that is being pressed stays while something else is drawn", async () => {
+  const box = await page.locator('.compare-name:has-text("fine.fits")').boundingBox();
+  await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+  await page.mouse.down();
+  await page.evaluate(() => {
+    const { seconds } = cubelink.element.state.compare;
+    seconds.set(seconds.value === 4 ? 2 : 4);
+  });
+  await page.mouse.up();
+  await image("fine.fits");
+  await companionsAre("coarse.fits");
+  await page.click('.compare-name:has-text("coarse.fits")');
+  await image("coarse.fits");
+  await companionsAre("fine.fits");
+  await page.evaluate(() => cubelink.element.state.compare.seconds.reset());
+  await settled(page);
+});
+
 await check("images without a common sky: shown whole, and it is said; closed again", async () => {
   await page.click('[aria-label="Open plain.fits beside"]');
   await page.click('[aria-label="Open far.fits beside"]');

@@ -31,6 +31,8 @@ export class Compare {
   private readonly pictures = byId(this.root, "pictures");
   private readonly bar = byId(this.root, "compare");
   private readonly names = h("ul", { class: "compare-names" });
+  /** What the names say. */
+  private named = "";
   private readonly layout = h("select", { id: "compare-layout", "aria-label": "How open images are shown" }, ...LAYOUTS.map((value) => h("option", { value }, LAYOUT_NAMES[value])));
   private readonly seconds = h("select", { id: "compare-seconds", "aria-label": "Seconds that each image is seen" }, ...SECONDS.map((s) => h("option", { value: String(s) }, `${s} s`)));
   private readonly matched = h("input", { type: "checkbox", id: "compare-matched" });
@@ -296,18 +298,7 @@ export class Compare {
     this.seconds.value = String(seconds.value);
     this.seconds.hidden = layout.value !== "blink";
     this.matched.checked = compare.matched.value;
-    const short = ({ file }: ImageName) => file.slice(file.lastIndexOf("/") + 1);
-    this.names.replaceChildren(
-      h("li", { class: "current", "aria-current": "true", title: file.value }, short({ file: file.value, hdu: "" })),
-      ...images.value.map((name, i) =>
-        h(
-          "li",
-          {},
-          h("button", { type: "button", class: "compare-name", title: `Make ${name.file} the active image`, onclick: () => this.choose(i) }, short(name) + (name.hdu === "" ? "" : ` [${name.hdu}]`)),
-          h("button", { type: "button", class: "compare-close", "aria-label": `Close ${name.file}`, onclick: () => this.remove(i) }, "×"),
-        ),
-      ),
-    );
+    this.drawNames();
     const label = byId(this.root, "main-name");
     label.hidden = !several || layout.value === "one";
     label.textContent = short({ file: file.value, hdu: "" });
@@ -322,6 +313,26 @@ export class Compare {
     this.viewChanged();
   }
 
+  /** Only when they say something else: one that is just being pressed must not go away. */
+  private drawNames(): void {
+    const { file } = this.state;
+    const images = this.state.compare.images.value;
+    const named = JSON.stringify([file.value, images.map(({ file, hdu }) => [file, hdu])]);
+    if (named === this.named) return;
+    this.named = named;
+    this.names.replaceChildren(
+      h("li", { class: "current", "aria-current": "true", title: file.value }, short({ file: file.value, hdu: "" })),
+      ...images.map((name, i) =>
+        h(
+          "li",
+          {},
+          h("button", { type: "button", class: "compare-name", title: `Make ${name.file} the active image`, onclick: () => this.choose(i) }, short(name) + (name.hdu === "" ? "" : ` [${name.hdu}]`)),
+          h("button", { type: "button", class: "compare-close", "aria-label": `Close ${name.file}`, onclick: () => this.remove(i) }, "×"),
+        ),
+      ),
+    );
+  }
+
   private take(turn: number): void {
     this.turn = turn;
     this.companions.forEach(({ element }, i) => element.classList.toggle("seen", i + 1 === turn));
@@ -330,6 +341,11 @@ export class Compare {
 
 function same(a: ImageName, b: ImageName): boolean {
   return a.file === b.file && a.hdu === b.hdu;
+}
+
+/** A name without its folder. */
+function short({ file }: ImageName): string {
+  return file.slice(file.lastIndexOf("/") + 1);
 }
 
 function key({ file, hdu }: ImageName): string {
