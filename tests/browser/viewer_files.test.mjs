@@ -46,6 +46,36 @@ await check("files are told apart: images, cubes, several images, and what can't
   await page.waitForSelector(".message.error");
 });
 
+await check("a row that is being pressed while the folder is read again stays; what is new comes", async () => {
+  await page.evaluate(() => {
+    const { client } = cubelink.element;
+    const { list } = client;
+    client.list = async (...request) => {
+      await new Promise((resolve) => (window.goOn_ = resolve));
+      client.list = list;
+      return list.apply(client, request);
+    };
+  });
+  await page.click("#refresh");
+  await page.waitForSelector('.list-note:has-text("Reading the folder")');
+  const box = await page.locator(row("flat.fits")).boundingBox();
+  await page.mouse.move(box.x + box.width / 3, box.y + box.height / 2);
+  await page.mouse.down();
+  // Behind the others, so that none moves away from under the pointer.
+  writeFits(`${folder}/young.fits`, { width: 20, height: 10, value: (x, y) => x + y });
+  await page.evaluate(() => goOn_());
+  await page.waitForSelector(row("young.fits"));
+  assert.equal(await page.locator(".list-note").count(), 0);
+  await page.mouse.up();
+  await page.waitForFunction(() => cubelink.image?.name === "flat.fits");
+  // Those behind one that has gone move up.
+  rmSync(`${folder}/torn.fits`);
+  await page.click("#refresh");
+  await page.waitForSelector(row("torn.fits"), { state: "detached" });
+  const rows = await page.$$eval(".list-row", (all) => all.map((e) => [e.querySelector(".file-name").textContent, e.offsetTop / e.offsetHeight, e.getAttribute("aria-posinset"), e.getAttribute("aria-setsize")]));
+  assert.deepEqual(rows, ["many", "cube.fits", "flat.fits", "several.fits", "young.fits"].map((name, i) => [name, i, String(i + 1), "5"]));
+});
+
 await check(`${MANY} files: as many rows as are seen, typed where they are seen, gone through by keys`, async () => {
   await page.click('.file-row.folder:has-text("many")');
   await page.waitForSelector(row("many/f0.fits"));

@@ -23,10 +23,11 @@ export class FilesPanel {
   /** The folder shown, relative to the server's. */
   directory = "";
   private newest = 0; // number of the listing asked for last
-  private listing = false;
+  /** The folder that is being read. */
+  private listing: string | null = null;
   private current = "";
   private entries: Entry[] = [];
-  private readonly virtual = new VirtualList<Entry>(byId(this.root, "file-list"), (entry) => this.row(entry), (row, entry) => this.dress(row, entry));
+  private readonly virtual = new VirtualList<Entry>(byId(this.root, "file-list"), (entry) => this.row(entry), (row, entry) => this.dress(row, entry), ({ kind, path }) => `${kind} ${path}`);
   private readonly kinds: FileKinds;
   private readonly all = byId<HTMLInputElement>(this.root, "all-files");
   private readonly filter = byId<HTMLInputElement>(this.root, "file-filter");
@@ -53,29 +54,30 @@ export class FilesPanel {
       this.kinds.want(entries.filter(({ kind }) => kind === "file").map(({ name }) => ({ directory, name })));
     };
     void client.subscribe<{ percentage: number }>("carta.file.list.progress", {}, ({ percentage }) => {
-      if (this.listing) this.note(`Reading the folder: ${Math.round(100 * percentage)} %`);
+      if (this.listing !== null) this.note(`Reading the folder: ${Math.round(100 * percentage)} %`);
     });
   }
 
   async list(directory: string): Promise<void> {
     const mine = ++this.newest;
-    this.listing = true;
+    this.listing = directory;
     const slow = setTimeout(() => this.note("Reading the folder …"), 150);
     try {
       const answer = await this.client.list(directory, this.all.checked ? "AllFiles" : "Content");
       if (mine !== this.newest) return;
-      if (this.directory !== answer.directory) this.filter.value = "";
+      const again = this.directory === answer.directory;
+      if (!again) this.filter.value = "";
       this.directory = answer.directory;
       this.kinds.forget();
-      this.show(answer);
+      this.show(answer, again);
     } catch (error) {
       if (mine !== this.newest) return;
       this.onError(error);
       if (directory !== "") void this.list("");
-      else this.note("The folder can't be listed.");
+      else this.virtual.show([], "The folder can't be listed.");
     } finally {
       clearTimeout(slow);
-      if (mine === this.newest) this.listing = false;
+      if (mine === this.newest) this.listing = null;
     }
   }
 
@@ -90,11 +92,14 @@ export class FilesPanel {
     this.virtual.destroy();
   }
 
+  /** While a folder is read. What is seen of the same folder stays: someone may be pressing a row of it. */
   private note(text: string): void {
-    this.virtual.show([], text);
+    if (this.listing === this.directory && !this.virtual.empty) this.virtual.say(text);
+    else this.virtual.show([], text);
   }
 
-  private show({ directory, files, subdirectories }: FileListResponse): void {
+  /** `again`: it is the folder that is shown already. */
+  private show({ directory, files, subdirectories }: FileListResponse, again: boolean): void {
     const parts = directory === "" ? [] : directory.split("/");
     const crumb = (name: string, path: string, last: boolean) =>
       h("button", { type: "button", class: "crumb", disabled: last, onclick: () => void this.list(path) }, name);
@@ -118,13 +123,15 @@ export class FilesPanel {
       }),
     ];
     this.filter.hidden = this.entries.length < FILTER_FROM;
-    this.draw();
+    this.draw(again);
   }
 
-  private draw(): void {
+  private draw(again = false): void {
     const words = this.filter.value.toLowerCase().split(/\s+/);
     const matching = this.entries.filter(({ name }) => words.every((word) => name.toLowerCase().includes(word)));
-    this.virtual.show(matching, this.entries.length === 0 ? "No images in this folder." : "No file matches the filter.");
+    const note = this.entries.length === 0 ? "No images in this folder." : "No file matches the filter.";
+    if (again) this.virtual.update(matching, note);
+    else this.virtual.show(matching, note);
   }
 
   private row({ kind, name, path, open }: Entry): [HTMLElement, ...HTMLElement[]] {

@@ -12,14 +12,18 @@ export class VirtualList<T> {
   private readonly space = h("div", { class: "list-space", role: "presentation" });
   private readonly sizes = new ResizeObserver(() => this.draw());
 
-  /** `make` gives what is pressed, the row's button, and what else is in the row; `dress` makes the button look as the item is by now. */
+  private readonly status = h("p", { class: "list-note", role: "status" });
+
+  /** `make` gives what is pressed, the row's button, and what else is in the row; `dress` makes the button look as the item is by now; items of the same `key`
+   * differ in nothing else than their dress. */
   constructor(
     private readonly box: HTMLElement,
     private readonly make: (item: T) => [HTMLElement, ...HTMLElement[]],
     private readonly dress: (row: HTMLElement, item: T) => void,
+    private readonly key: (item: T) => string,
   ) {
     box.addEventListener("scroll", () => this.draw());
-    box.addEventListener("keydown", (event) => this.key(event));
+    box.addEventListener("keydown", (event) => this.pressed(event));
     this.sizes.observe(box);
   }
 
@@ -31,6 +35,37 @@ export class VirtualList<T> {
     this.box.replaceChildren(...(items.length > 0 ? [this.space] : [h("p", { class: "empty" }, note)]));
     this.box.scrollTop = 0;
     this.draw();
+  }
+
+  /** The same list anew: rows of items that are still there stay, and so does what is seen of it. */
+  update(items: T[], note = ""): void {
+    if (items.length === 0 || this.items.length === 0) return this.show(items, note);
+    this.status.remove();
+    const before = new Map([...this.made].map(([i, row]) => [this.key(this.items[i]!), { i, row }]));
+    this.items = items;
+    this.made.clear();
+    let last = -1;
+    for (const [i, item] of items.entries()) {
+      const old = before.get(this.key(item));
+      // One that is to go up past another one is made anew: none that stays is taken out of the page.
+      if (!old || old.i < last) continue;
+      last = old.i;
+      before.delete(this.key(item));
+      this.place(old.row, i);
+      this.dress(old.row.firstElementChild as HTMLElement, item);
+    }
+    for (const { row } of before.values()) row.remove();
+    this.draw();
+  }
+
+  get empty(): boolean {
+    return this.items.length === 0;
+  }
+
+  /** Something about the list, which stays as it is; update() and show() take it away. */
+  say(text: string): void {
+    this.status.textContent = text;
+    this.box.append(this.status);
   }
 
   /** In place: a row that is just being pressed must not go away. */
@@ -63,11 +98,17 @@ export class VirtualList<T> {
   private add(i: number): void {
     const parts = this.make(this.items[i]!);
     this.dress(parts[0], this.items[i]!);
-    const row = h("div", { role: "listitem", class: "list-row", "aria-setsize": String(this.items.length), "aria-posinset": String(i + 1) }, ...parts);
-    row.style.top = `${i * this.rowHeight}px`;
+    const row = h("div", { role: "listitem", class: "list-row" }, ...parts);
     // In their order, for those who go by Tab or are read to.
     const after = [...this.made].filter(([k]) => k > i).sort(([a], [b]) => a - b)[0]?.[1] ?? null;
     this.space.insertBefore(row, after);
+    this.place(row, i);
+  }
+
+  private place(row: HTMLElement, i: number): void {
+    row.setAttribute("aria-setsize", String(this.items.length));
+    row.setAttribute("aria-posinset", String(i + 1));
+    row.style.top = `${i * this.rowHeight}px`;
     this.made.set(i, row);
   }
 
@@ -76,7 +117,7 @@ export class VirtualList<T> {
     this.made.delete(i);
   }
 
-  private key(event: KeyboardEvent): void {
+  private pressed(event: KeyboardEvent): void {
     const { activeElement } = this.box.getRootNode() as ShadowRoot;
     const at = [...this.made].find(([, row]) => row.contains(activeElement))?.[0];
     const page = Math.max(1, Math.floor(this.box.clientHeight / this.rowHeight) - 1);
