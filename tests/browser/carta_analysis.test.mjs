@@ -89,6 +89,20 @@ function statisticsAgree(found, values, beamArea, strict) {
   return true;
 }
 
+/** Waits until the layout has come to rest: the image is where it was in the readings before. */
+async function atRest() {
+  const place = async () => JSON.stringify([await page.locator("#raster-canvas").boundingBox(), await carta("JSON.parse(JSON.stringify(carta.activeFrame.requiredFrameView))")]);
+  let before = "";
+  for (let i = 0, same = 1; i < 600; i++) {
+    await sleep(100);
+    const now = await place();
+    same = now === before ? same + 1 : 1;
+    before = now;
+    if (same === 5) return;
+  }
+  throw new Error(`the layout does not come to rest: ${before}`);
+}
+
 /** Waits until everything that the page shows of a region of the cube is that of its pixels; then looks at each number. */
 async function followed(region, channel, what) {
   const { inside, values } = valuesIn(region, WIDTH, HEIGHT, (x, y) => value(x, y, channel));
@@ -127,7 +141,7 @@ await check("opens the images and the windows", async () => {
   await page.locator("[data-testid=histogram-0-content]").waitFor();
   await test.moveWindow("histogram-0-header-title", 1000, 620); // off the image
   await until("carta.activeFrame.frameInfo.fileInfo.name === 'cube.fits' && carta.activeFrame.requiredFrameView.mip === 1", "the cube is shown");
-  await sleep(500); // the layout comes to rest
+  await atRest();
 });
 
 await check("a rectangle drawn with the mouse has its statistics, spectrum and histogram", async () => {

@@ -254,11 +254,11 @@ await check("an animation of 50 channels plays, and stops within a frame", async
   await play(15);
   await until("carta.activeFrame.channel >= 12", "twelve frames are shown");
   const channel = await stopPlaying(15);
-  assert.ok(channel >= 12 && channel < DEPTH, `channel ${channel}`);
   const sent = await frames();
+  assert.ok(sent.length >= 12, `frames ${sent}`); // on a busy machine it may have begun again by now
   sent.slice(1).forEach((one, i) => assert.equal(one, (sent[i] + 1) % DEPTH, `frames ${sent}`));
   await showsPicture(test, size, wavePlane(channel), 0.9, "carta-animation");
-  assert.ok((await comparePicture(test, size, wavePlane(channel + 1))).correlation < 0.8, "the next channel looks the same");
+  assert.ok((await comparePicture(test, size, wavePlane((channel + 1) % DEPTH))).correlation < 0.8, "the next channel looks the same");
   assert.equal(await serversChannel(), channel);
   assert.equal(await carta("carta.activeFrame.channel"), channel);
 });
@@ -274,8 +274,12 @@ await check("it goes on after the last channel, and turns round where it is told
   await play(15, 2);
   await until("carta.activeFrame.channel < 44", "it has turned round");
   const channel = await stopPlaying(15);
-  const sent = await frames(), top = sent.indexOf(DEPTH - 1);
-  assert.deepEqual(sent, sent.map((_, i) => (i <= top ? 46 + i : DEPTH - 1 - (i - top))));
+  const sent = await frames();
+  // Up and down as often as there was time for.
+  const last = DEPTH - 1;
+  const upAndDown = (step) => last - Math.abs(last - (step % (2 * last)));
+  assert.deepEqual(sent, sent.map((_, i) => upAndDown(46 + i)));
+  assert.ok(sent.includes(last) && sent.length > last - 46 + 1, `frames ${sent}`);
   assert.equal(await serversChannel(), channel);
 });
 

@@ -23,9 +23,10 @@ const problems = [];
 
 async function open(address) {
   const page = await (await browser.newContext({ viewport: { width: 600, height: 500 } })).newPage();
+  page.setDefaultTimeout(60_000); // a busy machine draws slowly
   page.on("pageerror", (error) => problems.push(`page: ${error}`));
   await page.goto(address);
-  await page.waitForFunction(() => document.getElementById("state").textContent === "connected", undefined, { timeout: 60_000 });
+  await page.waitForFunction(() => document.getElementById("state").textContent === "connected");
   return page;
 }
 
@@ -35,7 +36,7 @@ async function say(page, text) {
 }
 
 async function heard(page, texts) {
-  await page.waitForFunction((count) => document.querySelectorAll("#messages li").length >= count, texts.length, { timeout: 60_000 });
+  await page.waitForFunction((count) => document.querySelectorAll("#messages li").length >= count, texts.length);
   assert.deepEqual(await page.locator("#messages li").allTextContents(), texts);
 }
 
@@ -51,7 +52,7 @@ try {
   await heard(first, both);
   await heard(second, both);
   await first.click("#start");
-  await second.waitForFunction(() => document.querySelectorAll("#messages li").length >= 3, undefined, { timeout: 60_000 });
+  await second.waitForFunction(() => document.querySelectorAll("#messages li").length >= 3);
   await first.click("#stop");
   mkdirSync(`${root}tests/output`, { recursive: true });
   await second.screenshot({ path: `${root}tests/output/chat.png` });

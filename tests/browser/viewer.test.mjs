@@ -186,6 +186,8 @@ await check("profiles, spectrum, value and sky follow the pointer", async () => 
       ([at, value]) => cubelink.plots.spectrum.ys[at] === value && cubelink.cursor.channel === at,
       [64, spectrum[64]],
     );
+    await page.waitForFunction(() => cubelink.element.viewer.open_.spectrum.value.progress === 1); // large cubes' spectra come in parts
+    await drawn(page);
     sameProfile(await hook("() => cubelink.plots.x"), row);
     sameProfile(await hook("() => cubelink.plots.y"), column);
     sameProfile(await hook("() => cubelink.plots.spectrum"), spectrum);
@@ -369,6 +371,7 @@ await check("an image that can't be opened says why, and what is open stays", as
 
 await check("polarisations by name", async () => {
   await page.click("#refresh");
+  await page.waitForSelector('.file-row:has-text("not_an_image.fits")', { state: "detached" }); // the list is the new one
   await openImage("polarised_jet.fits");
   await page.locator("#stokes-slider").fill("1");
   await page.waitForFunction(() => cubelink.plane.stokes === 1);

@@ -47,6 +47,7 @@ async function newPage(file, options = {}) {
   }})()`);
   await page.goto(`${server.url}?token=${SECRET}#file=${file}`);
   await settled(page);
+  await page.waitForSelector(".file-row.current"); // the list may come after the image
   return page;
 }
 

@@ -105,7 +105,7 @@ await check("a link reproduces the view: in another viewer, image, channel, view
   const link = await page.evaluate(() => one.link);
   await page.evaluate((link) => (two.link = link), link);
   await page.waitForFunction(() => two.image?.info.name === "cube.fits" && two.viewer.open_.loader.shown.value.channel === 12 && two.regions.list().length === 1);
-  await page.waitForFunction(() => two.viewer.cursor?.x === 20 && two.viewer.cursor?.y === 30 && two.viewer.open_.settled);
+  await page.waitForFunction(() => two.viewer.cursor?.x === 20 && two.viewer.cursor?.y === 30 && one.viewer.open_.settled && two.viewer.open_.settled);
   assert.equal(await page.evaluate(() => two.link), link);
   assert.deepEqual(await page.evaluate(() => two.view), { x: 100, y: 50, scale: 3 });
   await drawn(page);
@@ -185,7 +185,7 @@ await check("a session is joined by its id: image, channel, cursor and regions, 
   assert.equal(await second.evaluate(() => cubelink.sessionId), session);
   assert.equal(await second.evaluate(() => cubelink.plane.channel), 30);
   assert.equal(await second.evaluate(() => cubelink.image.fileId), await first.evaluate(() => cubelink.image.fileId));
-  assert.equal(await second.evaluate(() => cubelink.element.regions.list().length), 1);
+  await second.waitForFunction(() => cubelink.element.regions.list().length === 1);
   await first.evaluate(() => (cubelink.element.channel = 5));
   await second.waitForFunction(() => cubelink.plane.channel === 5);
   await second.evaluate(() => (cubelink.element.channel = 9));

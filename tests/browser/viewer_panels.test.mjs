@@ -96,6 +96,9 @@ await check("a cube beside an image without channels keeps its channel", async (
   const companion = (channel) => page.waitForFunction((channel) => cubelink.element.viewer.compare.companions[0]?.loader.shown.value.channel === channel, channel);
   await page.evaluate(() => (cubelink.element.link = 'file=cube.fits&channel=7&compare.images=[{"file":"galactic.fits","hdu":""}]'));
   await companion(0);
+  // What comes with an image that has just been opened has come, and is drawn.
+  await page.waitForFunction(() => cubelink.element.viewer.compare.companions[0].histogram.value);
+  await drawn(page);
   await page.click('.compare-name:has-text("galactic.fits")');
   await page.waitForFunction(() => cubelink.image?.name === "galactic.fits");
   await companion(7);
@@ -153,8 +156,8 @@ await check("regions saved on the server, and not over another file unasked", as
 await check("a read-only server: files can be imported, nothing is offered to be saved", async () => {
   const readOnly = await startServer(folder, { authKey: SECRET, more: ["--read-only"] });
   const other = await newPage("file=cube.fits&regionPanel.open=1", { address: readOnly.url });
-  assert.equal(await other.isVisible('#regions-panel button:has-text("Import")'), true);
-  assert.equal(await other.isVisible('#regions-panel button:has-text("Save on server")'), false);
+  await other.waitForSelector('#regions-panel button:has-text("Import")', { state: "visible" });
+  await other.waitForSelector('#regions-panel button:has-text("Save on server")', { state: "hidden" });
   assert.equal(await page.isVisible('#regions-panel button:has-text("Save on server")'), true);
   await other.context().close();
   await readOnly.stop();

@@ -106,9 +106,19 @@ await check("what has left the view is not sent any more", async () => {
   await page.waitForFunction(() => window.cubelink.loading.missing > 8 && window.cubelink.loading.underWay > 0);
   const { asked, needed } = await page.evaluate(() => {
     const hook = window.cubelink;
+    const { loader } = hook.element.viewer.open_;
     window.came_ = [];
     hook.element.client.tiles().listen({ tile: ({ layer, x, y }) => window.came_.push({ layer, x, y }) });
-    const before = { asked: hook.loading.underWay, needed: hook.loading.missing };
+    // The wishes change in the next frame: until then tiles of the old place come and are asked for.
+    const before = new Promise((resolve) => {
+      const { need } = loader;
+      loader.need = (codes) => {
+        resolve({ asked: loader.underWay(), needed: loader.missing.value });
+        window.came_ = [];
+        delete loader.need;
+        need.call(loader, codes);
+      };
+    });
     hook.setView(500, 1600, 1);
     return before;
   });

@@ -16,6 +16,7 @@ export async function launchChromium() {
   const { chromium } = require("playwright-core");
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+    timeout: 120_000, // a busy machine starts it slowly
     args: [
       "--headless", "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--disable-gpu-sandbox",
       "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
