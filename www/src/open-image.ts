@@ -141,6 +141,11 @@ export class OpenImage {
     return subscriptions;
   }
 
+  /** The connection is back: until require() has set it again, the session may tell an older place, as a server does that was started again. */
+  keepCursor(): void {
+    this.wishedCursor ??= this.cursor.value;
+  }
+
   /** Asks for the profiles at the cursor, at first at `at` or in the middle. To be called again when the session was not resumed. */
   async require(at: { x: number; y: number } | null = null): Promise<void> {
     this.spatialSent = "";

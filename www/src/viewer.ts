@@ -492,6 +492,7 @@ export class Viewer {
   private async cameBack(resumed: boolean): Promise<void> {
     const open = this.open_;
     if (!open) return;
+    open.keepCursor();
     if (!resumed) {
       const { file, hdu } = this.source;
       await this.client.open(file, { hdu, fileId: open.image.fileId });
