@@ -92,8 +92,10 @@ export class OpenImage {
   private stop: (() => void)[] = [];
   private spatialSent = "";
   private wantedRange: { x: Range; y: Range } | null = null;
-  /** Where the cursor was put last, until the server tells its values there. */
+  /** Where the cursor was put last, until the session tells where it is. */
   private wishedCursor: { x: number; y: number } | null = null;
+  /** From a reconnect until require() has put the cursor where it was. */
+  private returning = false;
 
   private readonly cursorPump: Pump<{ x: number; y: number }>;
   private readonly spatialPump: Pump<void>;
@@ -144,6 +146,7 @@ export class OpenImage {
   /** The connection is back: until require() has set it again, the session may tell an older place, as a server does that was started again. */
   keepCursor(): void {
     this.wishedCursor ??= this.cursor.value;
+    this.returning = true;
   }
 
   /** Asks for the profiles at the cursor, at first at `at` or in the middle. To be called again when the session was not resumed. */
@@ -162,6 +165,7 @@ export class OpenImage {
     // The pointer may have gone on while this has waited, or while there was no connection.
     const { x, y } = this.wishedCursor ?? this.cursor.value ?? at ?? { x: Math.floor(info.width / 2), y: Math.floor(info.height / 2) };
     this.setCursor(x, y);
+    this.returning = false;
   }
 
   /** The image's own, and those that can be computed from them, by the numbers that the server knows them by. */
@@ -296,8 +300,7 @@ export class OpenImage {
 
   private takeSpatial(data: SpatialProfileData): void {
     if (data.region_id !== 0) return;
-    // From here on the session may move it elsewhere.
-    if (data.x === this.wishedCursor?.x && data.y === this.wishedCursor.y) this.wishedCursor = null;
+    if (!this.returning && !this.cursorPump.busy) this.wishedCursor = null;
     const profiles: CursorValue["profiles"] = {};
     for (const profile of data.profiles) {
       if (profile.coordinate === "x" || profile.coordinate === "y") profiles[profile.coordinate] = toProfile(profile);
