@@ -574,6 +574,26 @@ await check("others in the session: what they make, move and remove is shown; a 
   await page.mouse.up();
   await agreed(page);
   await agreed(other);
+  // The other's change comes after ours, and is told before the answer to ours.
+  await page.evaluate((i) => {
+    const { element } = cubelink;
+    const { image } = element.viewer.open_;
+    const { setRegion } = image;
+    window.told_ = new Promise((resolve) => element.client.onSessionChange((change) => change.what === "region" && change.region_info.control_points[0].x === 33 && resolve()));
+    image.setRegion = async (region) => {
+      image.setRegion = setRegion;
+      const answer = await setRegion.call(image, region);
+      window.sent_ = true;
+      await window.told_;
+      return answer;
+    };
+    element.regions.change(i, { points: [[60, 44], [20, 10]] });
+  }, id);
+  await page.waitForFunction(() => window.sent_);
+  await other.evaluate((i) => cubelink.element.regions.change(i, { points: [[33, 44], [20, 10]] }), id);
+  await page.waitForFunction((i) => cubelink.element.regions.get(i).points[0][0] === 33, id);
+  await agreed(page);
+  await agreed(other);
   await other.context().close();
 });
 

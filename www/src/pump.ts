@@ -3,6 +3,8 @@
  * more wishes than a distant server can follow.
  */
 export class Pump<T> {
+  /** All wishes are done. */
+  onIdle: () => void = () => {};
   private next: { value: T } | null = null;
   private running = false;
 
@@ -36,6 +38,7 @@ export class Pump<T> {
       }
     }
     this.running = false;
+    this.onIdle();
   }
 }
 

@@ -20,6 +20,8 @@ interface Sending {
   known: RegionEntry;
   /** Sent, and not yet told of by the session. */
   echoes: string[];
+  /** Somebody's change came while one of ours was under way. Which of them the server has kept is known only afterwards. */
+  missed: boolean;
 }
 
 interface SessionRegion {
@@ -234,7 +236,14 @@ export class Regions {
   }
 
   private sendingOf(id: number, known: RegionEntry): Sending {
-    const sending = this.sending.get(id) ?? { pump: new Pump<void>(() => this.sendNewest(id), this.onError), known, echoes: [] };
+    const before = this.sending.get(id);
+    if (before) return before;
+    const sending: Sending = { pump: new Pump<void>(() => this.sendNewest(id), this.onError), known, echoes: [], missed: false };
+    sending.pump.onIdle = () => {
+      if (!sending.missed || this.sending.get(id) !== sending || this.open?.image.client.state !== "connected") return; // cameBack() reads it all anyway
+      sending.missed = false;
+      void this.reread().catch(this.onError);
+    };
     this.sending.set(id, sending);
     return sending;
   }
@@ -269,8 +278,12 @@ export class Regions {
     const entry = entryOf(region_info);
     const before = this.all.get(id);
     const sending = this.sending.get(id);
-    // A change of ours that is still under way comes after this one.
-    if (sending?.pump.busy || !isValid(entry) || (!before && this.all.size >= MOST_REGIONS)) return;
+    if (!isValid(entry) || (!before && this.all.size >= MOST_REGIONS)) return;
+    // The hand that holds it is not disturbed.
+    if (sending?.pump.busy) {
+      if (!sending.echoes.includes(key(entry))) sending.missed = true;
+      return;
+    }
     const echo = sending?.echoes.indexOf(key(entry)) ?? -1;
     if (echo >= 0) return void sending!.echoes.splice(0, echo + 1);
     if (before && key(before) === key(entry)) return;
