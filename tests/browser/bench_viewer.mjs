@@ -1,7 +1,7 @@
-// How the viewer feels, in numbers: the time to the first picture, frames while panning and zooming, the cursor over a slow link, memory in long use. Run by hand; what it
+// How the viewer feels, in numbers: calls from a page, the time to the first picture, frames while panning and zooming, the cursor over a slow link, memory in long use. Run by hand; what it
 // prints is measured under software rendering, with the server on the same machine.
 //
-//     node tests/browser/bench_viewer.mjs [--minutes 10] [--folder FOLDER] [first] [frames] [slow] [memory]
+//     node tests/browser/bench_viewer.mjs [--minutes 10] [--folder FOLDER] [calls] [first] [frames] [slow] [memory]
 //
 // The images (4.5 GB) are made in FOLDER, by default a temporary one that is removed at the end, and kept where a FOLDER is named.
 import { execFileSync } from "node:child_process";
@@ -14,7 +14,7 @@ import { startSlowLink } from "./slow_link.mjs";
 import { launchChromium, settled, startServer } from "./viewer_support.mjs";
 
 const { values: options, positionals } = parseArgs({ options: { minutes: { type: "string", default: "10" }, folder: { type: "string" } }, allowPositionals: true });
-const workloads = positionals.length > 0 ? positionals : ["first", "frames", "slow", "memory"];
+const workloads = positionals.length > 0 ? positionals : ["calls", "first", "frames", "slow", "memory"];
 const folder = options.folder ?? mkdtempSync(join(tmpdir(), "cubelink-bench-"));
 mkdirSync(folder, { recursive: true });
 const SECRET = "a-secret-for-tests";
@@ -84,6 +84,29 @@ const timeOpening = (page, name) =>
     const layers = hook.drawn.layers;
     return { first, preview: layers.includes(-1), all: await until(() => here() && hook.settled) };
   }, name);
+
+/** What each message costs, however small: a call one after the other, and many at once. */
+async function calls() {
+  const server = await startServer(folder, { authKey: SECRET });
+  const page = await openPage(server.url);
+  const { apart, together } = await page.evaluate(async () => {
+    const { client } = window.cubelink.element;
+    const time = async (work) => {
+      const start = performance.now();
+      await work();
+      return performance.now() - start;
+    };
+    const call = () => client.call("server.info");
+    for (let i = 0; i < 200; i++) await call();
+    const apart = await time(async () => {
+      for (let i = 0; i < 500; i++) await call();
+    });
+    return { apart: apart / 500, together: await time(() => Promise.all(Array.from({ length: 500 }, call))) };
+  });
+  row("a call from a page", `${apart.toFixed(2)} ms`, `500 at once ${ms(together)}`);
+  await page.context().close();
+  await server.stop();
+}
 
 async function first() {
   // What a browser does once, when a page first draws with WebGL, is a row of its own.
@@ -243,7 +266,7 @@ try {
   if (workloads.includes("first")) makeImage("floats_30000.fits", 30000);
   makeImage("cube_1024.fits", 1024, 16);
   makeCompressed("packed_8192.fits", 8192);
-  for (const workload of workloads) await { first, frames, slow, memory }[workload]();
+  for (const workload of workloads) await { calls, first, frames, slow, memory }[workload]();
 } finally {
   await browser.close();
   if (!options.folder) rmSync(folder, { recursive: true, force: true });

@@ -5,6 +5,7 @@
 import { normalise } from "./binary.js";
 import { AUTHENTICATION_FAILED, CubelinkError, toError } from "./error.js";
 import type { CallOptions } from "./session.js";
+import { withSocket } from "./socket.js";
 import type { SmartConnect, SmartConnectConfig, WslinkModule, WslinkSession } from "./wslink-api.js";
 
 /** For a socket to say that it has closed. */
@@ -30,7 +31,7 @@ export class Link {
   static open(wslink: WslinkModule, config: SmartConnectConfig, timeoutMs: number): Promise<Link> {
     return new Promise((resolve, reject) => {
       // SmartConnect changes the configuration it is given.
-      const smart = wslink.SmartConnect.newInstance({ config: { ...config } });
+      const smart = wslink.SmartConnect.newInstance({ config: { ...config }, configDecorator: withSocket });
       let link: Link | undefined;
       const fail = (error: CubelinkError) => {
         clearTimeout(timer);

@@ -36,7 +36,7 @@ export interface SmartConnect {
 }
 
 export interface WslinkModule {
-  SmartConnect: { newInstance(values: { config: SmartConnectConfig }): SmartConnect };
+  SmartConnect: { newInstance(values: { config: SmartConnectConfig; configDecorator: (config: SmartConnectConfig) => SmartConnectConfig }): SmartConnect };
 }
 
 /** wslink's bundle is CommonJS: what import() makes of it differs between Node and bundlers. */
